@@ -1,0 +1,130 @@
+"""Reads settings from the environment; a missing or impossible value is one sentence with the cure."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+T = TypeVar("T")
+
+MIN_SECRET_LENGTH = 32
+EXAMPLE_MARK = "change-me"
+GENERATE = "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+
+
+class Environment:
+    """The process' environment, and a `.env` file below it (what the environment says wins)."""
+
+    def __init__(self, dotenv: Path) -> None:
+        self._env = environ.Env()
+        if dotenv.is_file():
+            self._env.read_env(dotenv)
+
+    def text(self, key: str, default: str | None = None, *, cure: str = "") -> str:
+        """Return the value of `key`; without a default the key is required, and `cure` says what to set."""
+        value = str(self._env.str(key, default="")).strip()
+        if value:
+            return value
+        if default is None:
+            raise ImproperlyConfigured(f"{key} is missing: {cure}.")
+        return default
+
+    def secret(self, key: str, default: str | None = None, *, purpose: str = "") -> str:
+        """Return a secret; one that is short or copied from the example is refused."""
+        value = self.text(key, default, cure=f"set it to {purpose}; {GENERATE} makes one")
+        if value:
+            _refuse_weak(key, value)
+        return value
+
+    def secrets(self, key: str, default: list[str] | None = None, *, purpose: str = "") -> list[str]:
+        """Return a comma-separated list of secrets, so that one can be replaced while the old one still counts."""
+        joined = self.text(key, None if default is None else ",".join(default), cure=f"set it to {purpose}")
+        values = _split(joined)
+        for value in values:
+            _refuse_weak(key, value)
+        return values
+
+    def flag(self, key: str, default: bool) -> bool:
+        """Return a yes or no."""
+        value = self.text(key, str(default)).lower()
+        if value in environ.Env.BOOLEAN_TRUE_STRINGS:
+            return True
+        if value in ("false", "off", "n", "no", "0"):
+            return False
+        raise ImproperlyConfigured(f"{key} is neither true nor false: set it to one of the two.")
+
+    def number(self, key: str, default: int, *, minimum: int = 1, maximum: int = 10**9) -> int:
+        """Return a whole number between `minimum` and `maximum`."""
+        return self._cast(key, str(default), _whole(minimum, maximum), f"a whole number from {minimum} to {maximum}")
+
+    def numbers(self, key: str, default: list[int]) -> list[int]:
+        """Return a comma-separated list of whole numbers."""
+        joined = ",".join(map(str, default))
+        return self._cast(key, joined, lambda value: [_whole(0, 10**9)(item) for item in _split(value)],
+                          "whole numbers with commas between them")  # fmt: skip
+
+    def names(self, key: str, default: list[str]) -> list[str]:
+        """Return a comma-separated list of words."""
+        return _split(self.text(key, ",".join(default)))
+
+    def choice(self, key: str, default: str, choices: tuple[str, ...]) -> str:
+        """Return one of `choices`, whatever the case it was written in."""
+        by_name = {choice.lower(): choice for choice in choices}
+        cure = f"one of {', '.join(choices)}"
+        return self._cast(key, default, lambda value: by_name[value.lower()], cure)
+
+    def url(self, key: str, default: str | None = None, *, cure: str = "") -> str:
+        """Return an absolute http(s) address without a slash at its end."""
+        example = "an absolute address such as https://receipts.example.com"
+        value = self.text(key, default, cure=cure)
+        return self._cast(key, value, _absolute_url, example) if value else ""
+
+    def database(self, key: str, default: str) -> dict[str, Any]:
+        """Return Django's settings of the database that the URL in `key` names."""
+        cure = "a database URL such as postgresql://user:password@host:5432/name or sqlite:///var/db.sqlite3"
+        return self._cast(key, default, _database, cure)
+
+    def _cast(self, key: str, default: str, convert: Callable[[str], T], cure: str) -> T:
+        try:
+            return convert(self.text(key, default))
+        except (ValueError, KeyError):
+            # the value stays out of the message: it may be a secret
+            raise ImproperlyConfigured(f"{key} cannot be understood: set it to {cure}.") from None
+
+
+def _refuse_weak(key: str, value: str) -> None:
+    if EXAMPLE_MARK in value:
+        raise ImproperlyConfigured(f"{key} is still the example's value: replace it; {GENERATE} makes one.")
+    if len(value) < MIN_SECRET_LENGTH:
+        raise ImproperlyConfigured(f"{key} has fewer than {MIN_SECRET_LENGTH} characters: {GENERATE} makes a good one.")
+
+
+def _split(joined: str) -> list[str]:
+    return [item.strip() for item in joined.split(",") if item.strip()]
+
+
+def _whole(minimum: int, maximum: int) -> Callable[[str], int]:
+    def convert(value: str) -> int:
+        number = int(value)
+        if not minimum <= number <= maximum:
+            raise ValueError
+        return number
+
+    return convert
+
+
+def _absolute_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or (parts.port is not None and parts.port < 1):
+        raise ValueError
+    return value.rstrip("/")
+
+
+def _database(url: str) -> dict[str, Any]:
+    config: dict[str, Any] = environ.Env.db_url_config(url)
+    if config["ENGINE"] not in ("django.db.backends.postgresql", "django.db.backends.sqlite3"):
+        raise ValueError
+    return config

@@ -1,0 +1,90 @@
+"""Whether the service lives, and whether it does its work."""
+
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from django.core.files.storage import default_storage
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.db.models.functions import Now
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from jobs.models import Heartbeat, JobLog
+from jobs.queue import queue_service
+
+logger = structlog.get_logger(__name__)
+
+ALIVE_WITHIN = {Heartbeat.Kind.WORKER: timedelta(seconds=120), Heartbeat.Kind.SWEEP: timedelta(seconds=60)}
+OK, DEGRADED, UNAVAILABLE = "ok", "degraded", "unavailable"
+
+_migrated = False
+
+
+@require_safe
+@never_cache
+def alive(request: HttpRequest) -> JsonResponse:
+    """Answer 200 as long as the process answers at all."""
+    return JsonResponse({"status": OK})
+
+
+@require_safe
+@never_cache
+def ready(request: HttpRequest) -> JsonResponse:
+    """Answer 503 only where an upload could not be taken; say `degraded` where it would be taken, but not finished."""
+    checks: dict[str, Any] = {"database": _database(), "storage": _storage(), "redis": _redis()}
+    if checks["database"] == OK:
+        checks |= {"workers": _alive(Heartbeat.Kind.WORKER), "sweep": _alive(Heartbeat.Kind.SWEEP)}
+        checks["last_round_trip"] = _last_round_trip()
+    if checks["database"] != OK or checks["storage"] != OK:
+        return JsonResponse({"status": UNAVAILABLE, "checks": checks}, status=503)
+    degraded = checks["redis"] != OK or not checks["workers"] or not checks["sweep"]
+    return JsonResponse({"status": DEGRADED if degraded else OK, "checks": checks})
+
+
+def unapplied_migrations() -> list[str]:
+    """Return the names of migrations that this database still needs.
+
+    Raises:
+        DatabaseError: it cannot be reached.
+    """
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [str(migration) for migration, _ in plan]
+
+
+def _is_migrated() -> bool:
+    """Look until it is; a process keeps the good news, for looking costs tens of milliseconds."""
+    global _migrated
+    _migrated = _migrated or not unapplied_migrations()
+    return _migrated
+
+
+def _database() -> str:
+    try:
+        connection.ensure_connection()
+        return OK if _is_migrated() else "not migrated"
+    except DatabaseError as error:
+        logger.error("database_unavailable", error=type(error).__name__)
+        return UNAVAILABLE
+
+
+def _storage() -> str:
+    return OK if default_storage.is_writable() else UNAVAILABLE
+
+
+def _redis() -> str:
+    return OK if queue_service().is_reachable() else UNAVAILABLE
+
+
+def _alive(kind: Heartbeat.Kind) -> int:
+    return Heartbeat.objects.filter(kind=kind, at__gte=Now() - ALIVE_WITHIN[kind]).count()
+
+
+def _last_round_trip() -> dict[str, Any] | None:
+    job = JobLog.objects.filter(status=JobLog.Status.SUCCESS).order_by("-created_at").first()
+    if job is None or job.completed_at is None:
+        return None
+    return {"completed_at": job.completed_at, "seconds": round((job.completed_at - job.created_at).total_seconds(), 1)}

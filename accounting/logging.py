@@ -1,0 +1,59 @@
+"""Structured logs: one JSON object a line (or coloured text), from our code and from every library alike."""
+
+import logging
+import logging.config
+from collections.abc import Mapping
+
+import structlog
+from structlog.typing import Processor
+
+SHARED: list[Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+# These repeat what our own request line says, or speak of every small step.
+QUIET = {"django.request": "ERROR", "django.server": "ERROR", "rq.worker": "WARNING", "urllib3": "WARNING"}
+
+
+def configure(config: Mapping[str, str]) -> None:
+    """Send all logs of the process through structlog to standard error.
+
+    Django calls this with `settings.LOGGING`.
+
+    Args:
+        config: `level`, a level's name, and `format`, `json` or `console`.
+    """
+    structlog.configure(
+        processors=[*SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(config["level"]),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {"structured": {"()": _formatter, "form": config["format"]}},
+            "handlers": {"standard_error": {"class": "logging.StreamHandler", "formatter": "structured"}},
+            "root": {"handlers": ["standard_error"], "level": config["level"]},
+            "loggers": {
+                "django": {"handlers": [], "level": "NOTSET"},  # Django's own handlers would say everything twice
+                **{name: {"handlers": [], "level": level, "propagate": True} for name, level in QUIET.items()},
+            },
+        }
+    )
+
+
+def _formatter(form: str) -> logging.Formatter:
+    last: list[Processor] = (
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        if form == "json"
+        else [structlog.dev.ConsoleRenderer()]
+    )
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=SHARED,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+    )

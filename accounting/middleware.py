@@ -1,0 +1,74 @@
+"""What every request passes: its id, its line in the log, its timing, and forgiveness for a slash."""
+
+import re
+import time
+import uuid
+from collections.abc import Callable
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+from django.urls import Resolver404, resolve
+
+logger = structlog.get_logger(__name__)
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+API = "/api/"
+NO_SUCH_ADDRESS = "no-such-address"  # the name of the catch-all below API
+
+
+class RequestLogMiddleware:
+    """Takes or makes the request's id, logs one line with its milliseconds, and returns both to the caller."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer the request with `X-Request-ID` and `Server-Timing` (milliseconds, W3C Server Timing)."""
+        started = time.perf_counter()
+        with structlog.contextvars.bound_contextvars(request_id=request_id(request)):
+            response = self.get_response(request)
+            milliseconds = round((time.perf_counter() - started) * 1000, 1)
+            response["X-Request-ID"] = request_id(request)
+            response["Server-Timing"] = f"app;dur={milliseconds}"
+            logger.info(
+                "request", method=request.method, path=request.path, status=response.status_code, ms=milliseconds
+            )
+        return response
+
+
+def request_id(request: HttpRequest) -> str:
+    """Return the id that the caller gave in `X-Request-ID` if it is a plain one, or a new one, the same each time."""
+    known: str | None = getattr(request, "_request_id", None)
+    if known is None:
+        given = request.headers.get("X-Request-ID", "")
+        known = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        setattr(request, "_request_id", known)  # noqa: B010 - mypy knows no such attribute of HttpRequest
+    return known
+
+
+class ForgivingSlashMiddleware:
+    """Serves an API path with or without its last slash, and never redirects.
+
+    Django would redirect to the path with the slash; N8N turns a redirected POST into an empty GET.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer under the spelling that has a view."""
+        path = request.path_info
+        if path.startswith(API) and not _has_view(path):
+            other = path.removesuffix("/") if path.endswith("/") else f"{path}/"
+            if _has_view(other):
+                request.path_info = other
+        return self.get_response(request)
+
+
+def _has_view(path: str) -> bool:
+    try:
+        return resolve(path).url_name != NO_SUCH_ADDRESS
+    except Resolver404:
+        return False

@@ -1,0 +1,176 @@
+"""The one format of every error below `/api/`: problem details for HTTP APIs (RFC 9457)."""
+
+import errno
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from django.core.exceptions import PermissionDenied
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from .middleware import API, request_id
+
+logger = structlog.get_logger(__name__)
+
+CONTENT_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 5
+
+
+class Problem(exceptions.APIException):
+    """An error with a status, a stable machine-readable code and a sentence for people.
+
+    Args:
+        status: the HTTP status code.
+        code: what programs compare; never changes once it is out.
+        detail: what happened and what to do about it.
+        errors: messages by field, where there are any.
+        headers: further response headers.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        errors: Mapping[str, list[str]] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail, code)
+        self.status_code = status
+        self.code = code
+        self.errors = errors
+        self.headers = dict(headers or {})
+
+
+def answer_exception(exception: Exception, context: Mapping[str, Any]) -> Response | None:
+    """Turn what a view raised into a problem response; DRF's `EXCEPTION_HANDLER`.
+
+    Returns:
+        The response, or None for an exception that nobody expected: Django then logs it and answers 500.
+    """
+    problem = _problem_of(exception)
+    if problem is None:
+        return None
+    set_rollback()
+    request: HttpRequest = context["request"]
+    response = Response(
+        _body(request, problem), status=problem.status_code, headers=problem.headers, content_type=CONTENT_TYPE
+    )
+    # the request logger of Django would repeat our own line
+    setattr(response, "_has_been_logged", True)  # noqa: B010 - Django's private mark, unknown to mypy
+    return response
+
+
+def _problem_of(exception: Exception) -> Problem | None:
+    match exception:
+        case Problem():
+            return exception
+        case exceptions.ValidationError():
+            return _invalid(exception)
+        case exceptions.APIException():
+            return _from_drf(exception)
+        case Http404():
+            return Problem(404, "not_found", "There is nothing at this address.")
+        case PermissionDenied():
+            return Problem(403, "permission_denied", "You may not do this.")
+        case OperationalError() | InterfaceError():
+            logger.error("database_unavailable", error=type(exception).__name__)
+            return _unavailable(503, "database_unavailable", "The database cannot be reached just now; try again.")
+        case OSError() if exception.errno in (errno.ENOSPC, errno.EDQUOT):
+            logger.error("storage_full")
+            return _unavailable(507, "storage_full", "There is no room to store the receipt just now; try again later.")
+    return None
+
+
+def _invalid(exception: exceptions.ValidationError) -> Problem:
+    detail = exception.detail
+    errors = (
+        {str(field): [str(message) for message in _flat(messages)] for field, messages in detail.items()}
+        if isinstance(detail, dict)
+        else {"non_field_errors": [str(message) for message in detail]}
+    )
+    sentence = " ".join(f"{field}: {message}" for field, messages in errors.items() for message in messages)
+    return Problem(400, "invalid", sentence, errors=errors)
+
+
+def _flat(messages: Any) -> list[Any]:
+    if isinstance(messages, dict):
+        return [item for nested in messages.values() for item in _flat(nested)]
+    if isinstance(messages, list):
+        return [item for nested in messages for item in _flat(nested)]
+    return [messages]
+
+
+def _from_drf(exception: exceptions.APIException) -> Problem:
+    headers: dict[str, str] = {}
+    if auth_header := getattr(exception, "auth_header", None):
+        headers["WWW-Authenticate"] = auth_header
+    if wait := getattr(exception, "wait", None):
+        headers["Retry-After"] = str(max(1, round(wait)))
+    return Problem(exception.status_code, str(exception.get_codes()), str(exception.detail), headers=headers)
+
+
+def _unavailable(status: int, code: str, detail: str) -> Problem:
+    return Problem(status, code, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+def _body(request: HttpRequest, problem: Problem) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "type": f"urn:receipts:problem:{problem.code}",
+        "title": HTTPStatus(problem.status_code).phrase,
+        "status": problem.status_code,
+        "detail": str(problem.detail),
+        "code": problem.code,
+        "request_id": request_id(getattr(request, "_request", request)),
+    }
+    return body | ({"errors": problem.errors} if problem.errors else {})
+
+
+def _answer(request: HttpRequest, problem: Problem) -> JsonResponse:
+    return JsonResponse(
+        _body(request, problem), status=problem.status_code, headers=problem.headers, content_type=CONTENT_TYPE
+    )
+
+
+# -- what Django answers outside DRF's views --------------------------------------------------------------------------
+
+
+def no_such_address(request: HttpRequest) -> JsonResponse:
+    """Answer an API address that no view serves."""
+    return _answer(request, Problem(404, "not_found", "There is nothing at this address."))
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer a request that Django itself refused (a hostile Host header, too many fields): `handler400`."""
+    if request.path.startswith(API):
+        return _answer(request, Problem(400, "bad_request", "The request could not be understood."))
+    return defaults.bad_request(request, exception)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer what somebody may not do: `handler403`."""
+    if request.path.startswith(API):
+        return _answer(request, Problem(403, "permission_denied", "You may not do this."))
+    return defaults.permission_denied(request, exception)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer an address that nothing serves: `handler404`."""
+    if request.path.startswith(API):
+        return no_such_address(request)
+    return defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer our own fault, which Django has logged: `handler500`."""
+    if request.path.startswith(API):
+        detail = "Something went wrong on our side; it is logged under this request_id."
+        return _answer(request, Problem(500, "internal_error", detail))
+    return defaults.server_error(request)

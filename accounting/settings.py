@@ -1,0 +1,196 @@
+"""Settings, read from the environment in the order of `.env.example`, which explains each key."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import django_stubs_ext
+
+from .environment import Environment
+
+django_stubs_ext.monkeypatch()  # lets classes of Django say at run time, too, which model they are for
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Environment(BASE_DIR / ".env")
+
+# -- the service ------------------------------------------------------------------------------------------------------
+
+SECRET_KEY = env.secret("SECRET_KEY", purpose="a long random secret that signs sessions and callback tokens")
+SECRET_KEY_FALLBACKS = env.secrets("SECRET_KEY_FALLBACKS", [])
+DEBUG = env.flag("DEBUG", False)
+PUBLIC_BASE_URL = env.url("PUBLIC_BASE_URL", cure="set it to the address at which clients and staff reach this service")
+CALLBACK_BASE_URL = env.url("CALLBACK_BASE_URL", PUBLIC_BASE_URL)
+OWN_HOSTS = sorted({urlsplit(url).hostname or "" for url in (PUBLIC_BASE_URL, CALLBACK_BASE_URL)})
+ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", OWN_HOSTS)
+CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS", [PUBLIC_BASE_URL])
+TRUSTED_PROXIES = env.names("TRUSTED_PROXIES", [])
+
+# -- database, Redis, files -------------------------------------------------------------------------------------------
+
+DATABASES: dict[str, dict[str, Any]] = {"default": env.database("DATABASE_URL", f"sqlite:///{BASE_DIR}/var/db.sqlite3")}
+DATABASES["default"] |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    Path(DATABASES["default"]["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+    # IMMEDIATE takes the write lock at BEGIN, so that two writers wait for each other instead of failing;
+    # FULL syncs each commit to the disk: what was answered with 202 survives a power cut.
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 10,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+    }
+else:
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
+MEDIA_ROOT = env.text("MEDIA_ROOT", str(BASE_DIR / "var" / "media"))
+STORAGES = {
+    "default": {"BACKEND": "receipts.storage.PrivateFileStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+# -- N8N --------------------------------------------------------------------------------------------------------------
+
+N8N_WEBHOOK_URL = env.url("N8N_WEBHOOK_URL", cure="set it to the production URL that N8N's Webhook node shows")
+N8N_API_KEY = env.secret("N8N_API_KEY", purpose="the secret that the Webhook node's header authentication expects")
+N8N_WEBHOOK_SECRET = env.secret("N8N_WEBHOOK_SECRET", "")
+N8N_VERIFY_SSL = env.text("N8N_VERIFY_SSL", "true")
+N8N_DEADLINE_SECONDS = env.number("N8N_DEADLINE_SECONDS", 60, maximum=3600)
+N8N_MAX_PAYLOAD_MB = env.number("N8N_MAX_PAYLOAD_MB", 16)
+N8N_MAX_IN_FLIGHT = env.number("N8N_MAX_IN_FLIGHT", 100)
+N8N_BASE_URL = env.url("N8N_BASE_URL", "")
+CALLBACK_SECRET_TOKEN = env.secrets(
+    "CALLBACK_SECRET_TOKEN", purpose="one secret, or several with commas, that N8N may send as X-Callback-Token"
+)
+CALLBACK_TIMEOUT_SECONDS = env.number("CALLBACK_TIMEOUT_SECONDS", 900)
+DELIVERY_RETRY_SCHEDULE = env.numbers(
+    "DELIVERY_RETRY_SCHEDULE", [5, 30, 120, 300, 900, 1800, 3600, 7200, 10800, 14400, 21600, 28800]
+)
+# A delivery's deadline ends before its lease, and the lease before RQ's own time-out.
+N8N_LEASE_SECONDS = N8N_DEADLINE_SECONDS * 3 // 2
+RQ_TIMEOUT_SECONDS = N8N_DEADLINE_SECONDS * 2
+
+# -- uploads ----------------------------------------------------------------------------------------------------------
+
+UPLOAD_MAX_MB = env.number("UPLOAD_MAX_MB", 10)
+UPLOAD_MAX_BYTES = UPLOAD_MAX_MB * 1024 * 1024
+UPLOAD_MAX_MEGAPIXELS = env.number("UPLOAD_MAX_MEGAPIXELS", 50)
+UPLOAD_FORMATS = env.names("UPLOAD_FORMATS", ["jpeg", "png"])
+
+# -- logs -------------------------------------------------------------------------------------------------------------
+
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+LOG_FORMAT = env.choice("LOG_FORMAT", "json", ("json", "console"))
+
+# -- Django -----------------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "accounting",
+    "receipts",
+    "jobs",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_filters",
+    "django_rq",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "rest_framework",
+    "rest_framework_api_key",
+]
+MIDDLEWARE = [
+    "accounting.middleware.RequestLogMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "accounting.middleware.ForgivingSlashMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "accounting.urls"
+WSGI_APPLICATION = "accounting.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+STATIC_URL = "static/"
+WHITENOISE_USE_FINDERS = True  # admin's own few files: nothing to collect, nothing to forget
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+HTTPS = PUBLIC_BASE_URL.startswith("https://")
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^api/", r"^health", r"^metrics"]  # N8N turns a redirected POST into an empty GET
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+FILE_UPLOAD_PERMISSIONS = 0o600
+DATA_UPLOAD_MAX_NUMBER_FILES = 10
+
+# -- Django REST framework --------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["receipts.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["receipts.permissions.IsClient"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "accounting.problems.answer_exception",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Receipt automation",
+    "DESCRIPTION": "Upload receipts, follow the job that files each of them, and report its outcome back.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",  # its scripts come from this server, not from elsewhere
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
+# -- RQ ---------------------------------------------------------------------------------------------------------------
+
+RQ_QUEUES = {
+    "default": {
+        "URL": REDIS_URL,
+        "DEFAULT_TIMEOUT": RQ_TIMEOUT_SECONDS,
+        "SERIALIZER": "rq.serializers.JSONSerializer",
+    }
+}
+RQ = {"WORKER_CLASS": "jobs.worker.DeliveryWorker", "COMMIT_MODE": "auto"}
+RQ_SHOW_ADMIN_LINK = False  # jobs.admin shows its pages to those with the permission only
+
+LOGGING_CONFIG = "accounting.logging.configure"
+LOGGING = {"level": LOG_LEVEL, "format": LOG_FORMAT}

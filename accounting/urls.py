@@ -1,0 +1,30 @@
+"""Addresses: the API under `/api/v1/`, the admin, health."""
+
+from django.contrib import admin
+from django.urls import include, path, re_path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from . import health, problems
+from .middleware import NO_SUCH_ADDRESS
+
+api = [
+    path("receipts/", include("receipts.urls")),
+    path("jobs/", include("jobs.urls")),
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(), name="docs"),
+]
+
+urlpatterns = [
+    path("api/v1/", include(api)),
+    re_path(r"^api/", problems.no_such_address, name=NO_SUCH_ADDRESS),
+    path("health", health.alive, name="health"),
+    path("health/ready", health.ready, name="health-ready"),
+    path("admin/", admin.site.urls),
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+]
+
+handler400 = problems.bad_request
+handler403 = problems.permission_denied
+handler404 = problems.page_not_found
+handler500 = problems.server_error

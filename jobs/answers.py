@@ -1,0 +1,196 @@
+"""What an answer of N8N means: a pure function of the answer, the try and the schedule."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import Any
+
+from .models import FailureCode, JobLog
+
+MAX_RETRY_AFTER_SECONDS = 3600
+MAX_SENTENCE = 200
+JITTER = 0.25  # a delay grows by up to a quarter, so that receipts refused together do not return together
+
+# A wrong setting of ours or of N8N's: it must not end receipts, and somebody must mend it.
+WRONG_SETTING = {
+    401: ("n8n_unauthorized", "N8N did not accept our credentials."),
+    403: ("n8n_forbidden", "N8N did not accept our credentials."),
+    404: ("n8n_webhook_not_found", "N8N knows no active webhook at this address."),
+    410: ("n8n_webhook_gone", "N8N's webhook at this address is gone."),
+}
+NOT_TAKEN = frozenset({408, 429})
+MAY_HAVE_ARRIVED = frozenset({504, 524})
+WORKFLOW_ERROR = "Error in workflow"
+
+
+class Trouble(StrEnum):
+    """Why there is no HTTP answer; the first two prove that nothing arrived."""
+
+    UNREACHABLE = "n8n_unreachable"
+    UNTRUSTED = "n8n_certificate_untrusted"
+    TIMED_OUT = "n8n_timed_out"
+    CUT = "n8n_connection_cut"
+
+
+TROUBLE_SENTENCES = {
+    Trouble.UNREACHABLE: "N8N could not be reached.",
+    Trouble.UNTRUSTED: "N8N's TLS certificate could not be verified.",
+    Trouble.TIMED_OUT: "N8N did not answer in time.",
+    Trouble.CUT: "The connection to N8N was cut.",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One exchange with N8N, as far as it went.
+
+    Attributes:
+        status: HTTP status, 0 where none came.
+        content_type: without its parameters, in lower case.
+        body: the first 64 KiB at most.
+        retry_after: the header's value.
+        trouble: why there is no complete answer, if there is none.
+        milliseconds: how long it took.
+    """
+
+    status: int = 0
+    content_type: str = ""
+    body: bytes = b""
+    retry_after: str = ""
+    trouble: Trouble | None = None
+    milliseconds: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What follows from an answer.
+
+    Attributes:
+        status: the job's next status: processing, queued or failure.
+        confirmed: N8N said that it took the receipt.
+        code: a stable code; the failure's, or that of what went wrong; empty where nothing did.
+        sentence: the same for people.
+        delay: seconds until the next try, where there is one.
+        needs_attention: only a changed setting will help.
+        execution_id: N8N's id of the execution, where it told.
+    """
+
+    status: JobLog.Status
+    confirmed: bool = False
+    code: str = ""
+    sentence: str = ""
+    delay: float = 0.0
+    needs_attention: bool = False
+    execution_id: str = ""
+
+
+def decide(answer: Answer, *, tries: int, schedule: Sequence[int], jitter: float) -> Decision:
+    """Say what an answer means for the job.
+
+    Args:
+        answer: what came of the delivery.
+        tries: how many deliveries this round has had, this one included.
+        schedule: seconds to wait after the first, second, … refused delivery; none left ends the job.
+        jitter: a number from 0 to 1, drawn by the caller.
+
+    Returns:
+        What is to be done. The rules are the design's, from N8N's answers as observed (docs/n8n.md).
+    """
+    refused = _Refusal(answer, tries, schedule, jitter)
+    if answer.trouble in (Trouble.UNREACHABLE, Trouble.UNTRUSTED):
+        sentence = TROUBLE_SENTENCES[answer.trouble]
+        return refused(answer.trouble, sentence, needs_attention=answer.trouble is Trouble.UNTRUSTED)
+    if answer.trouble is not None:
+        return _unconfirmed(answer.trouble, TROUBLE_SENTENCES[answer.trouble])
+    if 200 <= answer.status < 300:
+        return _decide_success(answer, refused)
+    if answer.status in WRONG_SETTING:
+        return refused(*WRONG_SETTING[answer.status], needs_attention=True)
+    if answer.status in MAY_HAVE_ARRIVED:
+        return _unconfirmed("n8n_gateway_timeout", f"A gateway before N8N gave up waiting ({answer.status}).")
+    if answer.status == 500 and _message(answer) == WORKFLOW_ERROR:
+        return _failed(FailureCode.WORKFLOW_FAILED, "N8N ran the workflow and it failed: Error in workflow.")
+    if answer.status in NOT_TAKEN or answer.status >= 500:
+        return refused("n8n_busy", f"N8N answered {answer.status}.")
+    if 300 <= answer.status < 400:
+        return _failed(FailureCode.N8N_REDIRECTED, f"The webhook's address redirects elsewhere ({answer.status}).")
+    return _failed(FailureCode.N8N_REJECTED, _with_message(f"N8N refused the request ({answer.status})", answer))
+
+
+def _decide_success(answer: Answer, refused: "_Refusal") -> Decision:
+    if answer.content_type == "text/html":
+        return refused("n8n_starting", "A page instead of a webhook answered; N8N may be starting up.")
+    body = _json(answer)
+    if body is None:
+        return _unconfirmed("n8n_answer_unclear", f"N8N answered {answer.status} without JSON.")
+    execution_id = body.get("execution_id", body.get("executionId", "")) if isinstance(body, dict) else ""
+    return Decision(
+        status=JobLog.Status.PROCESSING,
+        confirmed=True,
+        execution_id=str(execution_id)[:100] if isinstance(execution_id, str | int) else "",
+    )
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    """N8N has not taken it: another try by the schedule, or the end."""
+
+    answer: Answer
+    tries: int
+    schedule: Sequence[int]
+    jitter: float
+
+    def __call__(self, code: str, sentence: str, *, needs_attention: bool = False) -> Decision:
+        if self.tries > len(self.schedule):
+            return _failed(FailureCode.N8N_UNAVAILABLE, _with_message(sentence.rstrip("."), self.answer))
+        planned = self.schedule[self.tries - 1] * (1 + JITTER * self.jitter)
+        return Decision(
+            status=JobLog.Status.QUEUED,
+            code=code,
+            sentence=_with_message(sentence.rstrip("."), self.answer),
+            delay=max(planned, parse_retry_after(self.answer.retry_after)),
+            needs_attention=needs_attention,
+        )
+
+
+def _unconfirmed(code: str, sentence: str) -> Decision:
+    return Decision(status=JobLog.Status.PROCESSING, code=code, sentence=sentence)
+
+
+def _failed(code: FailureCode, sentence: str) -> Decision:
+    return Decision(status=JobLog.Status.FAILURE, code=code, sentence=sentence)
+
+
+def parse_retry_after(value: str, *, now: datetime | None = None) -> float:
+    """Return the seconds that `Retry-After` asks for (RFC 9110 section 10.2.3), at most an hour, 0 if unreadable."""
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        seconds = float(value[:10])
+    else:
+        try:
+            moment = parsedate_to_datetime(value)
+        except ValueError:
+            return 0.0
+        seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - (now or datetime.now(UTC))).total_seconds()
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
+
+
+def _json(answer: Answer) -> Any:
+    try:
+        return json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _message(answer: Answer) -> str:
+    body = _json(answer)
+    message = body.get("message", "") if isinstance(body, dict) else ""
+    return message if isinstance(message, str) else ""
+
+
+def _with_message(sentence: str, answer: Answer) -> str:
+    message = " ".join(_message(answer).split())[:MAX_SENTENCE].rstrip(".")
+    return f"{sentence}: {message}." if message else f"{sentence}."

@@ -1,0 +1,84 @@
+"""System checks: rules across settings, each with the cure as its hint."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core import checks
+from django.core.checks import CheckMessage, Error, register
+
+from receipts.validators import CONTENT_TYPES
+
+from .n8n import tls_verification
+
+DAY_SECONDS = 86_400
+BASE64_GROWTH = 4 / 3
+MB = 1024 * 1024
+
+
+@register
+def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Return what is wrong among the settings of uploads and deliveries."""
+    return [*_formats(), *_payload(), *_schedule(), *_tls()]
+
+
+def _formats() -> list[CheckMessage]:
+    unknown = sorted(set(settings.UPLOAD_FORMATS) - set(CONTENT_TYPES))
+    if not unknown and settings.UPLOAD_FORMATS:
+        return []
+    return [
+        Error(
+            f"UPLOAD_FORMATS names what cannot be read: {', '.join(unknown) or 'nothing at all'}.",
+            hint=f"Name some of: {', '.join(CONTENT_TYPES)}.",
+            id="jobs.E001",
+        )
+    ]
+
+
+def _payload() -> list[CheckMessage]:
+    needed = settings.UPLOAD_MAX_MB * BASE64_GROWTH
+    if needed <= settings.N8N_MAX_PAYLOAD_MB:
+        return []
+    return [
+        Error(
+            f"UPLOAD_MAX_MB={settings.UPLOAD_MAX_MB} becomes {needed:.1f} MB in base64, more than N8N takes.",
+            hint=f"Lower UPLOAD_MAX_MB to {int(settings.N8N_MAX_PAYLOAD_MB / BASE64_GROWTH)}, or raise N8N's own "
+            "N8N_PAYLOAD_SIZE_MAX and our N8N_MAX_PAYLOAD_MB.",
+            id="jobs.E002",
+        )
+    ]
+
+
+def _schedule() -> list[CheckMessage]:
+    if sum(settings.DELIVERY_RETRY_SCHEDULE) >= DAY_SECONDS:
+        return []
+    return [
+        checks.Warning(
+            "DELIVERY_RETRY_SCHEDULE gives up within a day: an N8N that is down for longer ends receipts.",
+            hint="Let its seconds add up to 86400 or more.",
+            id="jobs.W001",
+        )
+    ]
+
+
+def _tls() -> list[CheckMessage]:
+    verify = tls_verification(settings.N8N_VERIFY_SSL)
+    if isinstance(verify, str) and not Path(verify).exists():
+        return [
+            Error(
+                "N8N_VERIFY_SSL is neither true, nor false, nor the path of a CA bundle.",
+                hint="Set it to true, or to a file with the certificates to trust.",
+                id="jobs.E003",
+            )
+        ]
+    if verify is False and settings.N8N_WEBHOOK_URL.startswith("https://"):
+        return [
+            checks.Warning(
+                "N8N's TLS certificate is not verified: whoever sits between reads receipts and secrets.",
+                hint="Set N8N_VERIFY_SSL to true, or to the path of the CA bundle that signed it.",
+                id="jobs.W002",
+            )
+        ]
+    return []

@@ -1,0 +1,67 @@
+"""`manage.py sweep_jobs`: the loop that lets no job wait for ever."""
+
+import signal
+import threading
+import time
+from typing import Any
+
+import structlog
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import DatabaseError, close_old_connections
+from django.utils import timezone
+
+from jobs.models import Heartbeat
+from jobs.sweep import beat, forget_dead_processes, sweep
+from jobs.tasks import worker_name
+from receipts.services import remove_orphans
+
+logger = structlog.get_logger(__name__)
+
+TIDY_EVERY_SECONDS = 3600
+
+
+class Command(BaseCommand):
+    """Sweeps again and again until it is told to stop; any number of copies may run."""
+
+    help = "Act on overdue jobs: ring again, take back ended leases, stop waiting for callbacks."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the interval, and a single pass for cron or a test."""
+        parser.add_argument("--interval", type=float, default=5.0, help="seconds between two passes (5)")
+        parser.add_argument("--once", action="store_true", help="one pass, then exit")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Sweep; a database that is away for a while is waited for."""
+        self._stop = threading.Event()
+        self._next_tidy = 0.0
+        if options["once"]:
+            self._pass()
+            return
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stop.set())
+        while not self._stop.is_set():
+            self._try_pass()
+            self._stop.wait(options["interval"])
+
+    def _try_pass(self) -> None:
+        try:
+            close_old_connections()
+            self._pass()
+        except DatabaseError as error:
+            logger.error("sweep_failed", error=type(error).__name__)
+        except Exception:  # the loop outlives whatever one pass meets
+            logger.exception("sweep_failed")
+
+    def _pass(self) -> None:
+        swept = sweep()
+        beat(worker_name(), Heartbeat.Kind.SWEEP)
+        if any(swept):
+            logger.info("swept", **swept._asdict())
+        if time.monotonic() >= self._next_tidy:
+            self._next_tidy = time.monotonic() + TIDY_EVERY_SECONDS
+            self._tidy()
+
+    def _tidy(self) -> None:
+        forget_dead_processes()
+        if removed := remove_orphans(now=timezone.now()):
+            logger.warning("orphans_removed", files=removed)

@@ -1,0 +1,235 @@
+"""What becomes of a receipt, and everything that happened to it."""
+
+import uuid
+from datetime import datetime
+from typing import Any, NoReturn
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from receipts.models import Client, Receipt
+
+
+class FailureCode(models.TextChoices):
+    """Why a job ended without a page."""
+
+    WORKFLOW_FAILED = "workflow_failed", "The workflow ran and failed"
+    CALLBACK_TIMEOUT = "callback_timeout", "N8N took it and never called back"
+    DELIVERY_UNCONFIRMED = "delivery_unconfirmed", "N8N may have it, but never said so"
+    N8N_UNAVAILABLE = "n8n_unavailable", "N8N did not take it in any of the tries"
+    N8N_REJECTED = "n8n_rejected", "N8N refused the request"
+    N8N_REDIRECTED = "n8n_redirected", "The webhook's address redirects elsewhere"
+    FILE_MISSING = "file_missing", "The receipt's file is gone"
+    CANCELLED = "cancelled", "Cancelled by staff"
+
+
+# N8N itself said that the workflow failed; every other end was ours, and N8N may know better later.
+ENDED_BY_N8N = frozenset({FailureCode.WORKFLOW_FAILED})
+
+
+class JobLog(models.Model):
+    """One receipt on its way to one Notion database."""
+
+    class Status(models.TextChoices):
+        """Where the job is; `ALLOWED` says where it may go from there."""
+
+        QUEUED = "queued", "Queued"  # waits for a worker; may be claimed from due_at on
+        SENDING = "sending", "Sending"  # a worker is posting it; its lease ends at due_at
+        PROCESSING = "processing", "Processing"  # N8N has it, or may have it; the callback must be in by due_at
+        SUCCESS = "success", "Success"  # N8N filed it
+        FAILURE = "failure", "Failure"  # it ended without a page; failure_code says why
+
+    ALLOWED = {
+        Status.QUEUED: {Status.SENDING, Status.SUCCESS, Status.FAILURE},
+        Status.SENDING: {Status.QUEUED, Status.PROCESSING, Status.SUCCESS, Status.FAILURE},
+        Status.PROCESSING: {Status.QUEUED, Status.SUCCESS, Status.FAILURE},
+        Status.SUCCESS: frozenset[Status](),
+        Status.FAILURE: {Status.QUEUED, Status.SUCCESS},
+    }
+    OPEN = (Status.QUEUED, Status.SENDING, Status.PROCESSING)
+    IN_FLIGHT = (Status.SENDING, Status.PROCESSING)
+
+    job_id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    receipt = models.ForeignKey(Receipt, on_delete=models.PROTECT, related_name="jobs")
+    # repeated here, like the file's name, so that the row reads alone and a client's list needs no join
+    client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="jobs")
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
+    filename = models.CharField(max_length=255, blank=True, help_text="as the client named it; for display only")
+    notion_database_id = models.CharField(max_length=36)
+    attempts = models.PositiveIntegerField(default=0, help_text="all deliveries ever begun")
+    tries = models.PositiveIntegerField(default=0, help_text="deliveries begun in the present round")
+    due_at = models.DateTimeField(null=True, blank=True, help_text="when something must happen next")
+    created_at = models.DateTimeField(default=timezone.now)
+    delivered_at = models.DateTimeField(null=True, blank=True, help_text="when N8N said that it took it")
+    completed_at = models.DateTimeField(null=True, blank=True)
+    result_message = models.TextField(blank=True)
+    notion_page_url = models.CharField("Notion page", max_length=2000, blank=True)
+    failure_code = models.CharField(max_length=40, blank=True, choices=FailureCode.choices)
+    last_error = models.CharField(
+        max_length=40, blank=True, help_text="why the latest delivery did not arrive; empty once one has"
+    )
+    needs_attention = models.BooleanField(
+        default=False, help_text="deliveries fail because of a setting that somebody must mend"
+    )
+    result = models.JSONField(null=True, blank=True, help_text="what the workflow read from the receipt")
+    n8n_execution_id = models.CharField("N8N execution", max_length=100, blank=True)
+    duplicate_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="duplicates")
+
+    now: datetime  # the database's clock, where the row was read by transitions.lock_job
+
+    class Meta:
+        ordering = ["-created_at"]
+        verbose_name = "job"
+        permissions = [("operate_joblog", "Can retry, send again and cancel jobs")]
+        indexes = [
+            models.Index(fields=["-created_at"], name="job_newest"),
+            models.Index(fields=["status", "-created_at"], name="job_newest_by_status"),
+            models.Index(fields=["client", "-created_at"], name="job_newest_by_client"),
+            # of the open ones only, so that a sweep costs what is overdue and not what was ever done
+            models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="job_due"),
+            models.Index(fields=["n8n_execution_id"], condition=Q(due_at__isnull=False), name="job_open_execution"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="job_status_known",
+                condition=Q(status__in=["queued", "sending", "processing", "success", "failure"]),
+            ),
+            models.CheckConstraint(
+                name="job_open_has_due_at",
+                condition=Q(status__in=["queued", "sending", "processing"], due_at__isnull=False)
+                | Q(status__in=["success", "failure"], due_at__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="job_ended_has_completed_at",
+                condition=Q(status__in=["queued", "sending", "processing"], completed_at__isnull=True)
+                | Q(status__in=["success", "failure"], completed_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="job_failure_has_code",
+                condition=(Q(status="failure") & ~Q(failure_code="")) | (~Q(status="failure") & Q(failure_code="")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.filename or 'receipt'} ({str(self.job_id)[:8]})"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is still to happen."""
+        return self.status in self.OPEN
+
+    @property
+    def next_step(self) -> str:
+        """What happens at `due_at`, in words; empty once the job has ended."""
+        match self.status:
+            case self.Status.QUEUED if self.tries:
+                return "is sent to N8N again"
+            case self.Status.QUEUED:
+                return "is sent to N8N"
+            case self.Status.SENDING:
+                return "is taken back from its worker unless N8N has answered"
+            case self.Status.PROCESSING if self.delivered_at:
+                return "fails unless N8N calls back"
+            case self.Status.PROCESSING:
+                return "is sent again, or fails, unless N8N calls back"
+        return ""
+
+
+class JobEvent(models.Model):
+    """One thing that happened to a job; written once, never changed."""
+
+    class Kind(models.TextChoices):
+        """What happened."""
+
+        RECEIVED = "received", "Received"
+        REPEATED = "repeated", "Uploaded again"
+        CLAIMED = "claimed", "Claimed by a worker"
+        DELIVERED = "delivered", "Delivered to N8N"
+        UNCONFIRMED = "unconfirmed", "Sent, but not confirmed"
+        REFUSED = "refused", "Not taken by N8N"
+        LEASE_ENDED = "lease_ended", "Taken back from a silent worker"
+        RESENT = "resent", "Queued to be sent again"
+        RETRIED = "retried", "Retried by staff"
+        CANCELLED = "cancelled", "Cancelled by staff"
+        SUCCEEDED = "succeeded", "Filed in Notion"
+        FAILED = "failed", "Failed"
+        CALLBACK_REPEATED = "callback_repeated", "Callback repeated"
+        CALLBACK_REFUSED = "callback_refused", "Callback refused"
+
+    class Source(models.TextChoices):
+        """Which part of the system did it."""
+
+        API = "api", "API"
+        WORKER = "worker", "Worker"
+        CALLBACK = "callback", "Callback"
+        SWEEP = "sweep", "Sweep"
+        ADMIN = "admin", "Admin"
+
+    job = models.ForeignKey(JobLog, on_delete=models.PROTECT, related_name="events")
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    source = models.CharField(max_length=10, choices=Source.choices)
+    actor = models.CharField(max_length=150, blank=True, help_text="the user, key, worker or execution that did it")
+    from_status = models.CharField(max_length=10, blank=True, choices=JobLog.Status.choices)
+    to_status = models.CharField(max_length=10, blank=True, choices=JobLog.Status.choices)
+    attempt = models.PositiveIntegerField()
+    detail = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        verbose_name = "event"
+
+    def __str__(self) -> str:
+        return self.get_kind_display()
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Write a new event.
+
+        Raises:
+            TypeError: the event exists already.
+        """
+        if not self._state.adding:
+            raise TypeError("An event is written once and never changed.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse: events stay.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("An event is never deleted.")
+
+
+class IdempotencyKey(models.Model):
+    """A client's `Idempotency-Key`, what it came with, and the job that it was answered with."""
+
+    client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="+")
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64, help_text="SHA-256 of what the request asked for")
+    job = models.ForeignKey(JobLog, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["client", "key"], name="idempotency_key_once_per_client")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Heartbeat(models.Model):
+    """When a process of ours last said that it lives."""
+
+    class Kind(models.TextChoices):
+        """What kind of process."""
+
+        WORKER = "worker", "Worker"
+        SWEEP = "sweep", "Sweep"
+
+    name = models.CharField(primary_key=True, max_length=150)
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"

@@ -1,0 +1,48 @@
+"""Reads a callback's JSON within bounds; whatever a careless workflow sends is a clear 4xx."""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import IO, Any
+
+from rest_framework.parsers import BaseParser
+
+from accounting.problems import Problem
+
+MAX_BODY_BYTES = 1024 * 1024
+
+
+class BoundedJSONParser(BaseParser):
+    """JSON of at most 1 MiB, in UTF-8, with no number that a database cannot keep (RFC 8259)."""
+
+    media_type = "application/json"
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Return the object in the body.
+
+        Raises:
+            Problem: 413 `body_too_large`, or 400 `json_invalid`.
+        """
+        body = stream.read(MAX_BODY_BYTES + 1)
+        if len(body) > MAX_BODY_BYTES:
+            raise Problem(413, "body_too_large", "The body is larger than 1 MiB.")
+        try:
+            data = json.loads(body.decode(), parse_constant=_refuse, parse_float=_finite)
+        except (ValueError, RecursionError):
+            raise Problem(400, "json_invalid", "The body is not valid JSON.") from None
+        if not isinstance(data, dict):
+            raise Problem(400, "json_invalid", "The body is not a JSON object.")
+        return data
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(constant)
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(number)
+    return value

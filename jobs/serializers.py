@@ -1,0 +1,143 @@
+"""What clients are told of a job, and what N8N may report."""
+
+import json
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.reverse import reverse
+
+from .callbacks import Report
+from .models import JobLog
+
+MAX_DATA_CHARACTERS = 200_000
+MAX_DATA_DEPTH = 20
+FORBIDDEN = ("\x00", *map(chr, range(0xD800, 0xE000)))
+
+
+class JobCreationResponse(serializers.ModelSerializer[JobLog]):
+    """The answer to an upload."""
+
+    url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = JobLog
+        fields = ["job_id", "status", "receipt_id", "duplicate_of", "created_at", "url"]
+
+    def get_url(self, job: JobLog) -> str:
+        """Return where to ask what became of it."""
+        return reverse("job-detail", args=[job.job_id], request=self.context.get("request"))
+
+
+class NextStep(serializers.Serializer[Any]):
+    """What happens next, unless something else happens first."""
+
+    what = serializers.CharField(source="next_step")
+    at = serializers.DateTimeField(source="due_at")
+
+
+class JobSerializer(serializers.ModelSerializer[JobLog]):
+    """A job as its client sees it."""
+
+    next = serializers.SerializerMethodField()
+
+    class Meta:
+        model = JobLog
+        fields = [
+            "job_id", "status", "receipt_id", "filename", "notion_database_id", "created_at", "attempts",
+            "delivered_at", "completed_at", "next", "last_error", "failure_code", "result_message", "notion_page_url",
+            "result", "duplicate_of",
+        ]  # fmt: skip
+
+    def get_next(self, job: JobLog) -> NextStep | None:
+        """Return what happens next and when; nothing once the job has ended."""
+        return NextStep(job).data if job.is_open else None  # type: ignore[return-value] # the class documents its data
+
+
+class PlainTextField(serializers.CharField):
+    """Text that every database can keep; a longer one is cut, since a result must not be lost for a long sentence."""
+
+    def __init__(self, *, keep: int, **kwargs: Any) -> None:
+        self.keep = keep
+        super().__init__(required=False, allow_blank=True, allow_null=True, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return at most `keep` characters."""
+        return super().to_internal_value(data)[: self.keep]
+
+
+class ExecutionIdField(PlainTextField):
+    """N8N's execution id, which it writes as a number or as text."""
+
+
+class PageUrlField(PlainTextField):
+    """The page's address; only http(s), since the admin makes a link of it."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the address."""
+        url = super().to_internal_value(data)
+        if url and not url.startswith(("https://", "http://")):
+            raise serializers.ValidationError("Send an http(s) address.")
+        return url
+
+
+class DataField(serializers.JSONField):
+    """Any JSON within bounds that every database can keep."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the data as it came."""
+        if _depth(data) > MAX_DATA_DEPTH:
+            raise serializers.ValidationError(f"Nested more than {MAX_DATA_DEPTH} levels deep.")
+        text = json.dumps(data, ensure_ascii=False)
+        if len(text) > MAX_DATA_CHARACTERS:
+            raise serializers.ValidationError(f"Longer than {MAX_DATA_CHARACTERS} characters.")
+        if not _can_be_kept(text):
+            raise serializers.ValidationError("Holds a NUL character or half a surrogate pair.")
+        return data
+
+
+class JobCallbackPayload(serializers.Serializer[Any]):
+    """What N8N reports of a job."""
+
+    status = serializers.ChoiceField(choices=[JobLog.Status.SUCCESS, JobLog.Status.FAILURE])
+    message = PlainTextField(keep=2000, help_text="a sentence for people; cut after 2000 characters")
+    notion_page_url = PageUrlField(keep=2000)
+    execution_id = ExecutionIdField(keep=100, help_text="N8N's {{ $execution.id }}")
+    data = DataField(required=False, allow_null=True, help_text="the fields that the workflow read from the receipt")
+
+    def to_report(self) -> Report:
+        """Return the checked report."""
+        checked = {key: value for key, value in self.validated_data.items() if value is not None}
+        return Report(**checked | {"status": JobLog.Status(checked["status"])})
+
+
+class ExecutionCallbackPayload(JobCallbackPayload):
+    """The same, of whichever open job the execution works on."""
+
+    execution_id = serializers.CharField(max_length=100, help_text="N8N's {{ $execution.id }}")  # type: ignore[assignment] # required here
+
+
+class JobCallbackResponse(serializers.Serializer[Any]):
+    """The answer to a report."""
+
+    job_id = serializers.UUIDField()
+    status = serializers.ChoiceField(choices=JobLog.Status.choices)
+    duplicate = serializers.BooleanField(help_text="the outcome was known already; nothing has changed")
+
+
+def _depth(data: Any) -> int:
+    """Return how deeply lists and objects nest, without recursion."""
+    depth, level = 0, [data]
+    while level := [item for value in level if isinstance(value, list | dict) for item in _items(value)]:
+        depth += 1
+    return depth
+
+
+def _items(value: list[Any] | dict[str, Any]) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else value
+
+
+def _can_be_kept(text: str) -> bool:
+    try:
+        return "\\u0000" not in text and bool(text.encode())
+    except UnicodeEncodeError:
+        return False

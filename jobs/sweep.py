@@ -1,0 +1,108 @@
+"""The sweep: acts on whatever is overdue, so that no job waits for ever. Safe in any number of copies."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from .models import FailureCode, Heartbeat, JobEvent, JobLog
+from .queue import queue_service
+from .services import fail, free_places
+from .transitions import change_status, lock_job
+
+Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
+
+RINGS_AT_ONCE = 100  # in the queue in all: rings pile up where no worker listens
+ENDS_AT_ONCE = 500
+HEARTBEAT_KEPT = timedelta(days=1)
+
+
+class Swept(NamedTuple):
+    """What one pass did."""
+
+    rung: int
+    taken_back: int
+    ended_waiting: int
+
+
+def sweep() -> Swept:
+    """Do what is overdue, once: take back ended leases, stop waiting for callbacks, ring for what waits."""
+    return Swept(
+        taken_back=_for_each_overdue(Status.SENDING, _take_back),
+        ended_waiting=_for_each_overdue(Status.PROCESSING, _stop_waiting),
+        rung=_ring_overdue(),
+    )
+
+
+def _overdue(status: JobLog.Status) -> QuerySet[JobLog]:
+    return JobLog.objects.filter(status=status, due_at__lte=Now()).order_by("due_at")
+
+
+def _for_each_overdue(status: JobLog.Status, act: Callable[[JobLog], None]) -> int:
+    ids = list(_overdue(status).values_list("job_id", flat=True)[:ENDS_AT_ONCE])
+    return sum(_act_once(job_id, status, act) for job_id in ids)
+
+
+@transaction.atomic
+def _act_once(job_id: UUID, status: JobLog.Status, act: Callable[[JobLog], None]) -> bool:
+    """Act on a job unless somebody else was quicker: a callback, or another sweep."""
+    job = lock_job(job_id)
+    if job.status != status or job.due_at is None or job.due_at > job.now:
+        return False
+    act(job)
+    return True
+
+
+def _take_back(job: JobLog) -> None:
+    """A worker's lease has ended: it died, or lost the database. N8N may have the receipt."""
+    if _has_tries_left(job):
+        _send_again(job, Kind.LEASE_ENDED)
+    else:
+        sentence = "The worker fell silent in the last try, and N8N never called back."
+        fail(job, FailureCode.DELIVERY_UNCONFIRMED, sentence, source=Source.SWEEP)
+
+
+def _stop_waiting(job: JobLog) -> None:
+    """The callback is overdue. What N8N said it took may have been filed, so it is not sent again by itself."""
+    if job.delivered_at is not None:
+        sentence = f"N8N took it, but did not call back within {settings.CALLBACK_TIMEOUT_SECONDS} seconds."
+        fail(job, FailureCode.CALLBACK_TIMEOUT, sentence, source=Source.SWEEP)
+    elif _has_tries_left(job):
+        _send_again(job, Kind.RESENT)
+    else:
+        sentence = "N8N never said that it took it, and did not call back."
+        fail(job, FailureCode.DELIVERY_UNCONFIRMED, sentence, source=Source.SWEEP)
+
+
+def _has_tries_left(job: JobLog) -> bool:
+    return job.tries <= len(settings.DELIVERY_RETRY_SCHEDULE)
+
+
+def _send_again(job: JobLog, kind: JobEvent.Kind) -> None:
+    change_status(job, Status.QUEUED, kind=kind, source=Source.SWEEP, due_at=job.now)
+
+
+def _ring_overdue() -> int:
+    """Ring for those that have waited longest, as many as N8N has places for and the queue has not rung yet."""
+    depth = queue_service().depth()
+    if depth is None:
+        return 0
+    number = min(RINGS_AT_ONCE - depth, free_places())
+    if number <= 0:
+        return 0
+    return queue_service().ring(_overdue(Status.QUEUED).values_list("job_id", flat=True)[:number])
+
+
+def beat(name: str, kind: Heartbeat.Kind) -> None:
+    """Write down that this process lives."""
+    Heartbeat.objects.update_or_create(name=name, defaults={"kind": kind, "at": Now()})
+
+
+def forget_dead_processes() -> None:
+    """Remove the heartbeats of processes that have been silent for a day."""
+    Heartbeat.objects.filter(at__lt=Now() - HEARTBEAT_KEPT).delete()

@@ -1,0 +1,89 @@
+"""The one place where a job's status changes: checked, saved and written down in one transaction."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models.functions import Now
+from django.db.transaction import TransactionManagementError
+
+from .models import JobEvent, JobLog
+
+Detail = dict[str, Any]
+
+
+class TransitionNotAllowed(Exception):
+    """The job's status does not lead there, or the row is no longer the one that was read."""
+
+
+def lock_job(job_id: UUID) -> JobLog:
+    """Return the job with its row locked until the transaction ends, and `now` by the database's clock.
+
+    Leases and deadlines are compared with that one clock, so that machines need not agree on the time.
+
+    Raises:
+        JobLog.DoesNotExist: there is no such job.
+    """
+    return JobLog.objects.select_for_update().annotate(now=Now()).get(pk=job_id)
+
+
+def change_status(
+    job: JobLog,
+    to: JobLog.Status,
+    *,
+    kind: JobEvent.Kind,
+    source: JobEvent.Source,
+    actor: str = "",
+    detail: Detail | None = None,
+    **changes: Any,
+) -> None:
+    """Move a locked job to another status and write down that it happened.
+
+    Args:
+        job: as `lock_job` returned it.
+        to: the new status; `JobLog.ALLOWED` must lead there.
+        kind, source, actor, detail: the event's; an event never holds a secret or what the receipt shows.
+        changes: further fields to save with the status.
+
+    Raises:
+        TransitionNotAllowed: nothing was changed.
+        TransactionManagementError: no transaction is open.
+    """
+    was = JobLog.Status(job.status)
+    if to not in JobLog.ALLOWED[was]:
+        raise TransitionNotAllowed(f"{was} does not lead to {to}")
+    if not connection.in_atomic_block:
+        raise TransactionManagementError("a change and its event belong in one transaction")
+    unchanged = JobLog.objects.filter(pk=job.pk, status=was, attempts=job.attempts)
+    if not unchanged.update(status=to, **changes):
+        raise TransitionNotAllowed(f"job {job.pk} is no longer {was} in attempt {job.attempts}")
+    for field, value in {"status": to, **changes}.items():
+        setattr(job, field, value)
+    _write_event(job, kind, source, actor, detail, from_status=was, to_status=to)
+
+
+def note(
+    job: JobLog, *, kind: JobEvent.Kind, source: JobEvent.Source, actor: str = "", detail: Detail | None = None
+) -> None:
+    """Write down something that changed no status."""
+    _write_event(job, kind, source, actor, detail)
+
+
+def _write_event(
+    job: JobLog,
+    kind: JobEvent.Kind,
+    source: JobEvent.Source,
+    actor: str,
+    detail: Detail | None,
+    **statuses: JobLog.Status,
+) -> None:
+    JobEvent.objects.create(
+        job=job,
+        at=job.now,
+        kind=kind,
+        source=source,
+        actor=actor[:150],
+        attempt=job.attempts,
+        detail=detail or {},
+        **statuses,
+    )

@@ -1,0 +1,159 @@
+"""Jobs over HTTP: their status for clients, and the callback for N8N."""
+
+import hashlib
+import math
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.cache import get_conditional_response
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.pagination import CursorPagination
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework.viewsets import GenericViewSet
+
+from accounting.problems import Problem
+from receipts.authentication import client_of
+
+from . import services, signatures
+from .callbacks import Verdict
+from .models import JobLog
+from .parsers import BoundedJSONParser
+from .serializers import ExecutionCallbackPayload, JobCallbackPayload, JobCallbackResponse, JobSerializer
+
+TOKEN_HEADER = "X-Callback-Token"  # noqa: S105 - a header's name
+YOUNG = timedelta(minutes=1)
+
+
+class NewestFirst(CursorPagination):
+    """Pages that stay put while new jobs come in."""
+
+    ordering = "-created_at"
+    page_size = 50
+    page_size_query_param = "page_size"
+    max_page_size = 200
+
+
+class JobFilter(filters.FilterSet):
+    """What a client may narrow its list by."""
+
+    created_after = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    created_before = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    receipt_id = filters.UUIDFilter(field_name="receipt_id")
+
+    class Meta:
+        model = JobLog
+        fields = ["status", "failure_code", "notion_database_id", "filename"]
+
+
+class JobViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[JobLog]):
+    """The client's own jobs."""
+
+    serializer_class = JobSerializer
+    pagination_class = NewestFirst
+    filterset_class = JobFilter
+    queryset = JobLog.objects.none()
+    lookup_field = "job_id"
+
+    def get_queryset(self) -> QuerySet[JobLog]:
+        """Return the jobs of the client that asks."""
+        return JobLog.objects.filter(client=client_of(self.request))
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Answer with the job, or with 304 where the caller has it as it is (RFC 9110 section 13.1.2)."""
+        job: JobLog = self.get_object()
+        data = self.get_serializer(job).data
+        etag = f'"{hashlib.sha256(repr(data).encode()).hexdigest()[:32]}"'
+        response: Any = get_conditional_response(request._request, etag=etag) or Response(data)
+        response["ETag"] = etag
+        response["Cache-Control"] = "private, no-cache"
+        if job.is_open:
+            response["Retry-After"] = str(retry_after(job))
+        return response
+
+
+def retry_after(job: JobLog, now: datetime | None = None) -> int:
+    """Return in how many seconds it makes sense to ask again: soon for a young job, later for one that waits."""
+    moment = now or timezone.now()
+    if moment - job.created_at < YOUNG:
+        return 2
+    until_due = (job.due_at - moment).total_seconds() if job.due_at else 0.0
+    return max(5, min(math.ceil(until_due), 60))
+
+
+class CallbackView(APIView):
+    """Where N8N reports what became of a receipt. Never redirected, always answered in JSON."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    parser_classes = (BoundedJSONParser,)
+
+    @extend_schema(
+        request=JobCallbackPayload,
+        responses={200: JobCallbackResponse},
+        parameters=[OpenApiParameter(TOKEN_HEADER, str, OpenApiParameter.HEADER, required=True)],
+    )
+    def post(self, request: Request, job_id: UUID) -> Response:
+        """Take a report on one job, under the job's own token or a global one."""
+        token = request.headers.get(TOKEN_HEADER, "")
+        if signatures.is_job_token(job_id, token):
+            return _complete(job_id, _checked(JobCallbackPayload, request), actor="job token")
+        _require_global_token(token)
+        return _complete(job_id, _checked(JobCallbackPayload, request), actor="global token")
+
+
+class ExecutionCallbackView(APIView):
+    """The same for error workflows, which know their execution and no job."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    parser_classes = (BoundedJSONParser,)
+
+    @extend_schema(
+        request=ExecutionCallbackPayload,
+        responses={200: JobCallbackResponse},
+        parameters=[OpenApiParameter(TOKEN_HEADER, str, OpenApiParameter.HEADER, required=True)],
+    )
+    def post(self, request: Request) -> Response:
+        """Take a report on the open job that the execution works on, under a global token."""
+        _require_global_token(request.headers.get(TOKEN_HEADER, ""))
+        payload = _checked(ExecutionCallbackPayload, request)
+        job_id = services.find_open_job(payload.validated_data["execution_id"])
+        if job_id is None:
+            raise Problem(404, "job_not_found", "No open job, or more than one, is worked on by this execution.")
+        return _complete(job_id, payload, actor="global token")
+
+
+def _require_global_token(token: str) -> None:
+    if not signatures.is_global_token(token):
+        raise Problem(
+            401,
+            "callback_token_invalid",
+            f"{TOKEN_HEADER} is missing or wrong: send the callback_token that came with the receipt.",
+            headers={"WWW-Authenticate": TOKEN_HEADER},
+        )
+
+
+def _checked(payload_class: type[JobCallbackPayload], request: Request) -> JobCallbackPayload:
+    payload = payload_class(data=request.data)
+    payload.is_valid(raise_exception=True)
+    return payload
+
+
+def _complete(job_id: UUID, payload: JobCallbackPayload, *, actor: str) -> Response:
+    try:
+        completion = services.complete_job(job_id, payload.to_report(), actor=actor)
+    except JobLog.DoesNotExist:
+        raise Problem(404, "job_not_found", "There is no such job.") from None
+    job = completion.job
+    if completion.verdict is Verdict.CONTRADICTION:
+        raise Problem(409, "outcome_contradicts", f"The job has ended as {job.status} already, and stays so.")
+    answer = {"job_id": job.job_id, "status": job.status, "duplicate": completion.verdict is Verdict.REPEAT}
+    return Response(JobCallbackResponse(answer).data)

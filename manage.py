@@ -1,0 +1,25 @@
+#!/usr/bin/env python
+"""Django's command line, with a bad setting answered in one sentence instead of a traceback."""
+
+import os
+import sys
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import execute_from_command_line
+
+
+def main() -> None:
+    """Run the command that the arguments name.
+
+    Raises:
+        SystemExit: with a sentence that names the setting and the cure, where one is missing or impossible.
+    """
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "accounting.settings")
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.exit(f"manage.py: {error}")
+
+
+if __name__ == "__main__":
+    main()

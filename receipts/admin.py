@@ -1,0 +1,56 @@
+"""Receipts, clients and their keys, for staff."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from rest_framework_api_key.admin import APIKeyModelAdmin
+from rest_framework_api_key.models import APIKey as UnusedApiKey
+
+from accounting.admin import ReadOnlyAdmin
+
+from .models import ApiKey, Client, Receipt
+
+admin.site.unregister(UnusedApiKey)  # the library's own table; ours knows the client
+
+
+@admin.register(Client)
+class ClientAdmin(admin.ModelAdmin[Client]):
+    """Whoever uploads; clients with receipts are never deleted."""
+
+    list_display = ["name", "created_at"]
+    search_fields = ["name"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Client | None = None) -> bool:
+        """Refuse: a client's receipts and jobs are evidence; revoke its keys instead."""
+        return False
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(APIKeyModelAdmin):
+    """Makes keys, shows each once, and revokes them."""
+
+    list_display = ["prefix", "client", "name", "created", "expiry_date", "_has_expired", "revoked"]
+    list_filter = ["client", "revoked"]
+    list_select_related = ["client"]
+    search_fields = ["name", "prefix", "client__name"]
+    autocomplete_fields = ["client"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Return what stays as it was made: a key never passes to another client."""
+        return (*super().get_readonly_fields(request, obj), *(("client",) if obj else ()))
+
+
+@admin.register(Receipt)
+class ReceiptAdmin(ReadOnlyAdmin[Receipt]):
+    """What was uploaded."""
+
+    list_display = ["id", "client", "content_type", "size", "created_at"]
+    list_filter = ["client", "content_type", "created_at"]
+    search_fields = ["id", "sha256"]
+    date_hierarchy = "created_at"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Receipt]:
+        """Return the receipts with their clients."""
+        return super().get_queryset(request).select_related("client")

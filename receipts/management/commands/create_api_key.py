@@ -1,0 +1,30 @@
+"""`manage.py create_api_key`: a key for a client, shown once."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from receipts.services import create_api_key
+
+
+class Command(BaseCommand):
+    """Makes an API key and prints it; the database keeps only its hash."""
+
+    help = "Make an API key for a client (and the client, where it is new) and print it once."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the client, the key's name and its life."""
+        parser.add_argument("client", help="the client's name")
+        parser.add_argument("--name", default="made by command", help="what the key is for, to tell it from others")
+        parser.add_argument("--days", type=int, help="after how many days it expires; without it, never")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Print the key on standard output, alone, so that a script can take it."""
+        if options["days"] is not None and options["days"] < 1:
+            raise CommandError("--days must be at least 1.")
+        expires_at = timezone.now() + timedelta(days=options["days"]) if options["days"] else None
+        key = create_api_key(client_name=options["client"], key_name=options["name"], expires_at=expires_at)
+        self.stdout.write(key)
+        self.stderr.write("This key is shown once: store it where the client finds it.")

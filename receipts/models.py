@@ -1,0 +1,82 @@
+"""What was uploaded, and by whom."""
+
+import uuid
+from datetime import datetime
+from pathlib import PurePosixPath
+
+from django.db import models
+from django.utils import timezone
+from django.utils.crypto import get_random_string
+from rest_framework_api_key.models import AbstractAPIKey, BaseAPIKeyManager
+
+
+class Client(models.Model):
+    """Whoever uploads receipts: a shop, a phone, a script. Its keys may change, its jobs stay its own."""
+
+    name = models.CharField(max_length=100, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    is_authenticated = True  # DRF asks this of whatever stands for the user of a request
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ApiKeyManager(BaseAPIKeyManager):
+    """Finds keys together with their client, in one query."""
+
+    def get_usable_keys(self) -> models.QuerySet["ApiKey"]:
+        """Return the keys that were not revoked."""
+        keys: models.QuerySet[ApiKey] = self.select_related("client").filter(revoked=False)
+        return keys
+
+
+class ApiKey(AbstractAPIKey):
+    """One of a client's keys: stored as a hash, revocable, expiring, shown once."""
+
+    client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="keys")
+
+    objects = ApiKeyManager()
+
+    class Meta(AbstractAPIKey.Meta):
+        abstract = False
+        verbose_name = "API key"
+        verbose_name_plural = "API keys"
+
+
+def stored_name(receipt: "Receipt", filename: str) -> str:
+    """Return a random name below the day's folder; nothing that the client sent is in it."""
+    return day_folder(timezone.now()) + "/" + get_random_string(32) + PurePosixPath(filename).suffix
+
+
+def day_folder(day: datetime) -> str:
+    """Return the folder in which the files of one day (UTC) are kept."""
+    return f"receipts/{day:%Y/%m/%d}"
+
+
+class Receipt(models.Model):
+    """The bytes of one upload, kept as they came: the evidence."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="receipts")
+    file = models.FileField(upload_to=stored_name, max_length=200)
+    sha256 = models.CharField("SHA-256", max_length=64)
+    size = models.PositiveIntegerField(help_text="bytes")
+    content_type = models.CharField(max_length=50, help_text="found in the bytes")
+    width = models.PositiveIntegerField(help_text="pixels")
+    height = models.PositiveIntegerField(help_text="pixels")
+    created_at = models.DateTimeField(default=timezone.now)
+    purged_at = models.DateTimeField(null=True, blank=True, help_text="when its file was deleted by the retention rule")
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["-created_at"])]
+        constraints = [
+            models.UniqueConstraint(fields=["client", "sha256"], name="receipt_once_per_client"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.content_type}, {self.width} × {self.height}, {self.sha256[:12]}"

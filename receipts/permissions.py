@@ -1,0 +1,32 @@
+"""Who may do what over HTTP."""
+
+from typing import TYPE_CHECKING
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from .models import Client
+
+if TYPE_CHECKING:  # DRF imports this module while it makes the class
+    from rest_framework.views import APIView
+
+
+class IsClient(BasePermission):
+    """Lets in whoever brought a valid API key."""
+
+    message = "An API key is needed: send the header Authorization: Api-Key <key>."
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        """Tell whether the request comes from a client."""
+        return isinstance(request.user, Client)
+
+
+class IsClientOrMayViewReceipts(IsClient):
+    """Lets in clients, who see their own, and staff with the permission to view receipts."""
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        """Tell whether the request comes from a client or from such staff."""
+        if super().has_permission(request, view):
+            return True
+        user = request.user
+        return bool(user and user.is_active and user.is_staff and user.has_perm("receipts.view_receipt"))

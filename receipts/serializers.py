@@ -1,0 +1,50 @@
+"""What clients send with a receipt, and what they are told of it."""
+
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.reverse import reverse
+
+from .models import Receipt
+from .notion import parse_database_id
+
+
+class NotionDatabaseIdField(serializers.CharField):
+    """A Notion database's id: 32 hex digits, a dashed UUID, or the database's address; kept dashed."""
+
+    default_error_messages = {
+        "invalid_database": "Not a Notion database id: send 32 hex digits, a dashed UUID, or the database's address."
+    }
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the dashed UUID."""
+        try:
+            return parse_database_id(super().to_internal_value(data))
+        except ValueError:
+            self.fail("invalid_database")
+
+
+class ReceiptUploadSerializer(serializers.Serializer[Any]):
+    """The form of an upload."""
+
+    file = serializers.FileField(max_length=None, allow_empty_file=True, help_text="a photograph or scan of a receipt")
+    notion_database_id = NotionDatabaseIdField(
+        help_text="the Notion database to file it in: 32 hex digits, a dashed UUID, or its address"
+    )
+    allow_duplicate = serializers.BooleanField(
+        default=False, help_text="make a new job although these bytes were filed in this database already"
+    )
+
+
+class ReceiptSerializer(serializers.ModelSerializer[Receipt]):
+    """The facts of a receipt."""
+
+    file_url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Receipt
+        fields = ["id", "sha256", "size", "content_type", "width", "height", "created_at", "purged_at", "file_url"]
+
+    def get_file_url(self, receipt: Receipt) -> str:
+        """Return where its bytes can be had."""
+        return reverse("receipt-file", args=[receipt.pk], request=self.context.get("request"))

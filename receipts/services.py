@@ -1,0 +1,115 @@
+"""The verbs of receipts: put a file away, keep its row, make a key, remove what nobody refers to."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from django.core.files.storage import default_storage
+from django.db.models.functions import Now
+
+from .models import ApiKey, Client, Receipt, day_folder, stored_name
+from .validators import SUFFIXES, CheckedUpload
+
+ORPHAN_AGE = timedelta(days=1)
+ORPHAN_SEARCH_DAYS = 8
+
+
+class Refusal(Exception):
+    """A service says no, and has changed nothing."""
+
+
+@contextmanager
+def stored_file(*, client: Client, upload: CheckedUpload) -> Iterator[str]:
+    """Put the upload's bytes in the storage, unless the client's receipt has them already.
+
+    Inside, no transaction is open yet: a slow disk holds no lock. Where the block refuses the upload (any exception
+    of ours), or a receipt with these bytes turned up meanwhile, the file is removed again. A database error leaves it:
+    the commit may have happened; `remove_orphans` finds out.
+
+    Yields:
+        The stored file's name, or "" where the client's receipt has its file.
+    """
+    known = Receipt.objects.filter(client=client, sha256=upload.sha256).first()
+    if known is not None and has_file(known):
+        yield ""
+        return
+    name = default_storage.save(stored_name(Receipt(), SUFFIXES[upload.content_type]), upload.file)
+    try:
+        yield name
+    except Refusal:
+        default_storage.delete(name)
+        raise
+    if not Receipt.objects.filter(client=client, sha256=upload.sha256, file=name).exists():
+        default_storage.delete(name)
+
+
+def has_file(receipt: Receipt) -> bool:
+    """Tell whether the receipt's bytes are where its row says."""
+    return receipt.purged_at is None and default_storage.exists(receipt.file.name)
+
+
+def keep_receipt(*, client: Client, upload: CheckedUpload, stored_as: str) -> Receipt:
+    """Return the client's receipt of these bytes, its row locked until the transaction ends.
+
+    Args:
+        stored_as: the name of the file just stored; it heals a receipt whose file was purged or is gone.
+    """
+    receipt, created = Receipt.objects.get_or_create(
+        client=client,
+        sha256=upload.sha256,
+        defaults={
+            "file": stored_as,
+            "size": upload.size,
+            "content_type": upload.content_type,
+            "width": upload.width,
+            "height": upload.height,
+            "created_at": Now(),
+        },
+    )
+    receipt = Receipt.objects.select_for_update().get(pk=receipt.pk)
+    if stored_as and not created and not has_file(receipt):
+        receipt.file.name = stored_as
+        receipt.purged_at = None
+        receipt.save(update_fields=["file", "purged_at"])
+    return receipt
+
+
+def create_api_key(*, client_name: str, key_name: str, expires_at: datetime | None = None) -> str:
+    """Make a key for the client of that name, and the client where there is none yet.
+
+    Returns:
+        The key itself, which cannot be had again.
+    """
+    client, _ = Client.objects.get_or_create(name=client_name)
+    _, key = ApiKey.objects.create_key(client=client, name=key_name, expiry_date=expires_at)
+    return str(key)
+
+
+def remove_orphans(*, now: datetime) -> int:
+    """Delete stored files of the last week that no receipt names and that are older than a day.
+
+    An upload whose process died between its file and its row leaves one; its client was never answered 2xx.
+
+    Returns:
+        How many were deleted.
+    """
+    return sum(
+        _remove_orphans_in(day_folder(now - timedelta(days=days)), now=now) for days in range(ORPHAN_SEARCH_DAYS)
+    )
+
+
+def _remove_orphans_in(folder: str, *, now: datetime) -> int:
+    try:
+        _, files = default_storage.listdir(folder)
+    except FileNotFoundError:
+        return 0
+    names = {f"{folder}/{file}" for file in files}
+    known = set(Receipt.objects.filter(file__startswith=folder).values_list("file", flat=True))
+    orphans = [name for name in names - known if _age(name, now=now) > ORPHAN_AGE]
+    for name in orphans:
+        default_storage.delete(name)
+    return len(orphans)
+
+
+def _age(name: str, *, now: datetime) -> timedelta:
+    return now - default_storage.get_modified_time(name).astimezone(UTC)

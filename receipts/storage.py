@@ -1,0 +1,65 @@
+"""Where receipts lie: private, under random names, and on the disk before anybody is told so."""
+
+import os
+from pathlib import Path
+
+from django.core.files.base import File
+from django.core.files.storage import FileSystemStorage
+from django.utils.crypto import get_random_string
+
+PARTIAL_PREFIX = ".partial-"
+OWNER_ONLY = 0o700
+
+
+class PrivateFileStorage(FileSystemStorage):
+    """Writes a file whole or not at all, and synced: a temporary name, fsync, rename, fsync of the folder.
+
+    Django's own storage writes under the final name and never syncs: a full disk leaves half a file there, and a
+    power cut an empty one.
+    """
+
+    def is_writable(self) -> bool:
+        """Tell whether a receipt could be written now, as far as that can be seen without writing one."""
+        folder = Path(self.location)
+        while not folder.exists():
+            folder = folder.parent
+        return os.access(folder, os.W_OK)
+
+    def _save(self, name: str, content: "File[bytes]") -> str:
+        final = Path(self.path(name))
+        _make_folder(final.parent)
+        partial = final.with_name(PARTIAL_PREFIX + get_random_string(16))
+        try:
+            _write(partial, content)
+            partial.rename(final)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+        _sync_folder(final.parent)
+        return name
+
+
+def _write(path: Path, content: "File[bytes]") -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "wb") as file:
+        for chunk in content.chunks():
+            file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder and those above it, and sync each new one's parent, where its name is written."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(mode=OWNER_ONLY, exist_ok=True)
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

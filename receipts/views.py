@@ -1,0 +1,123 @@
+"""Receipts over HTTP: upload one, ask for its facts, have its bytes back."""
+
+import re
+import unicodedata
+from pathlib import PurePath
+from typing import Any
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.http import FileResponse
+from django.urls import reverse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.mixins import RetrieveModelMixin
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from accounting.problems import Problem
+from jobs.models import JobLog
+from jobs.serializers import JobCreationResponse
+from jobs.services import IdempotencyKeyReused, UploadRequest, submit_receipt
+from jobs.views import retry_after
+
+from .authentication import ApiKeyAuthentication, client_of, key_of
+from .models import Client, Receipt
+from .permissions import IsClientOrMayViewReceipts
+from .serializers import ReceiptSerializer, ReceiptUploadSerializer
+from .services import has_file
+from .validators import check_upload, file_too_large
+
+FORM_BYTES = 64 * 1024  # what the form adds to the file: boundaries, headers, the other fields
+IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+class ReceiptViewSet(RetrieveModelMixin, GenericViewSet[Receipt]):
+    """A client's own receipts; staff who may see receipts may look at all of them."""
+
+    authentication_classes = (ApiKeyAuthentication, SessionAuthentication)
+    permission_classes = (IsClientOrMayViewReceipts,)
+    parser_classes = (MultiPartParser,)
+    serializer_class = ReceiptSerializer
+    queryset = Receipt.objects.none()
+
+    def get_queryset(self) -> QuerySet[Receipt]:
+        """Return the receipts that the caller may see."""
+        if isinstance(self.request.user, Client):
+            return Receipt.objects.filter(client=self.request.user)
+        return Receipt.objects.all()
+
+    @extend_schema(
+        request={"multipart/form-data": ReceiptUploadSerializer},
+        responses={200: JobCreationResponse, 202: JobCreationResponse},
+        parameters=[
+            OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER, description="the same key, the same job")
+        ],
+    )
+    def upload(self, request: Request) -> Response:
+        """Take a receipt in: 202 with a new job, or 200 with the job that it was answered with before."""
+        _refuse_long_body(request)
+        form = ReceiptUploadSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        try:
+            submission = submit_receipt(_upload_request(request, form.validated_data))
+        except IdempotencyKeyReused:
+            raise Problem(
+                422, "idempotency_key_reused", "This Idempotency-Key came with another request before; use a new one."
+            ) from None
+        return _answer(request, submission.job, status=202 if submission.created else 200)
+
+    @extend_schema(responses={(200, "image/*"): OpenApiTypes.BINARY})
+    def file(self, request: Request, pk: str) -> FileResponse:
+        """Return the bytes as they came, to their own client or to staff."""
+        receipt = self.get_object()
+        if not has_file(receipt):
+            raise Problem(410 if receipt.purged_at else 404, "file_gone", "The receipt's file is no longer kept.")
+        response = FileResponse(receipt.file.open("rb"), content_type=receipt.content_type)
+        response["Content-Disposition"] = "inline"
+        response["Content-Security-Policy"] = "sandbox; default-src 'none'"
+        response["X-Content-Type-Options"] = "nosniff"
+        response["Cache-Control"] = "private, no-store"
+        return response
+
+
+def _refuse_long_body(request: Request) -> None:
+    length = request.headers.get("Content-Length") or "0"
+    if length.isdigit() and int(length) > settings.UPLOAD_MAX_BYTES + FORM_BYTES:
+        raise file_too_large()
+
+
+def _upload_request(request: Request, form: dict[str, Any]) -> UploadRequest:
+    return UploadRequest(
+        client=client_of(request),
+        upload=check_upload(form["file"]),
+        filename=display_name(form["file"].name or ""),
+        notion_database_id=form["notion_database_id"],
+        allow_duplicate=form["allow_duplicate"],
+        idempotency_key=_idempotency_key(request),
+        actor=key_of(request),
+    )
+
+
+def _idempotency_key(request: Request) -> str:
+    key = request.headers.get("Idempotency-Key", "")
+    if key and not IDEMPOTENCY_KEY.fullmatch(key):
+        raise Problem(400, "idempotency_key_invalid", "Idempotency-Key takes 1 to 255 visible ASCII characters.")
+    return key
+
+
+def display_name(name: str) -> str:
+    """Return a file's name for people to read: no folders, and nothing that controls or reorders text."""
+    visible = "".join(letter for letter in PurePath(name).name if unicodedata.category(letter)[0] != "C")
+    return visible.strip()[:255]
+
+
+def _answer(request: Request, job: JobLog, *, status: int) -> Response:
+    data = JobCreationResponse(job, context={"request": request}).data
+    headers = {"Location": request.build_absolute_uri(reverse("job-detail", args=[job.job_id]))}
+    if job.is_open:
+        headers["Retry-After"] = str(retry_after(job))
+    return Response(data, status=status, headers=headers)
