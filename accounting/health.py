@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from django.core.files.storage import default_storage
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models.functions import Now
@@ -14,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from jobs.models import Heartbeat, JobLog
 from jobs.queue import queue_service
+from receipts.storage import can_store
 
 logger = structlog.get_logger(__name__)
 
@@ -72,7 +72,7 @@ def _database() -> str:
 
 
 def _storage() -> str:
-    return OK if default_storage.is_writable() else UNAVAILABLE
+    return OK if can_store() else UNAVAILABLE
 
 
 def _redis() -> str:

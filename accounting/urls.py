@@ -1,14 +1,14 @@
 """Addresses: the API under `/api/v1/`, the admin, health."""
 
 from django.contrib import admin
-from django.urls import include, path, re_path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from . import health, problems
 from .middleware import NO_SUCH_ADDRESS
 
-api = [
+api: list[URLPattern | URLResolver] = [
     path("receipts/", include("receipts.urls")),
     path("jobs/", include("jobs.urls")),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),

@@ -1,5 +1,6 @@
 """Jobs and their events for staff: everything can be seen, only the audited actions change anything."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -116,6 +117,7 @@ class JobLogAdmin(ReadOnlyAdmin[JobLog]):
             "job": job,
             "timeline": timeline(job),
             "verb": verb if self.has_operate_permission(request) else "",
+            "result_text": json.dumps(job.result, indent=2, ensure_ascii=False),
             "may_see_receipt": request.user.has_perm("receipts.view_receipt"),
             "siblings": job.receipt.jobs.exclude(pk=job.pk),
         }
@@ -134,7 +136,7 @@ class JobLogAdmin(ReadOnlyAdmin[JobLog]):
             VERBS[verb](job.pk, actor=request.user.get_username(), reason=reason)
         except services.NotNow as refusal:
             return str(refusal)
-        LogEntry.objects.log_actions(request.user.pk, [job], CHANGE, f"{verb}: {reason}", single_object=True)
+        LogEntry.objects.log_actions(str(request.user.pk), [job], CHANGE, f"{verb}: {reason}", single_object=True)
         return ""
 
 

@@ -69,7 +69,7 @@ class QueueAdmin(admin.ModelAdmin[Dashboard]):
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if writes or not request.user.has_perm(PERMISSION):
                 raise PermissionDenied
-            request.current_app = self.admin_site.name  # type: ignore[attr-defined] # django-rq reverses by it
+            request.current_app = self.admin_site.name  # django-rq reverses by it
             try:
                 return view(request, *args, **kwargs)
             except RedisError:

@@ -102,7 +102,9 @@ class JobCallbackPayload(serializers.Serializer[Any]):
     message = PlainTextField(keep=2000, help_text="a sentence for people; cut after 2000 characters")
     notion_page_url = PageUrlField(keep=2000)
     execution_id = ExecutionIdField(keep=100, help_text="N8N's {{ $execution.id }}")
-    data = DataField(required=False, allow_null=True, help_text="the fields that the workflow read from the receipt")
+    data = DataField(  # type: ignore[assignment] # DRF takes declared fields off the class; its own `data` stays
+        required=False, allow_null=True, help_text="the fields that the workflow read from the receipt"
+    )
 
     def to_report(self) -> Report:
         """Return the checked report."""

@@ -24,7 +24,9 @@ def lock_job(job_id: UUID) -> JobLog:
     Raises:
         JobLog.DoesNotExist: there is no such job.
     """
-    return JobLog.objects.select_for_update().annotate(now=Now()).get(pk=job_id)
+    job = JobLog.objects.select_for_update().annotate(read_at=Now()).get(pk=job_id)
+    job.now = job.read_at
+    return job
 
 
 def change_status(

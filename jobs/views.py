@@ -41,7 +41,7 @@ class NewestFirst(CursorPagination):
     max_page_size = 200
 
 
-class JobFilter(filters.FilterSet):
+class JobFilter(filters.FilterSet):  # type: ignore[misc] # django-filter has no types
     """What a client may narrow its list by."""
 
     created_after = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
@@ -71,7 +71,8 @@ class JobViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[JobLog]):
         job: JobLog = self.get_object()
         data = self.get_serializer(job).data
         etag = f'"{hashlib.sha256(repr(data).encode()).hexdigest()[:32]}"'
-        response: Any = get_conditional_response(request._request, etag=etag) or Response(data)
+        unchanged = get_conditional_response(request._request, etag=etag)
+        response = Response(data) if unchanged is None else Response(status=unchanged.status_code)
         response["ETag"] = etag
         response["Cache-Control"] = "private, no-cache"
         if job.is_open:

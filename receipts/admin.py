@@ -31,10 +31,10 @@ class ClientAdmin(admin.ModelAdmin[Client]):
 class ApiKeyAdmin(APIKeyModelAdmin):
     """Makes keys, shows each once, and revokes them."""
 
-    list_display = ["prefix", "client", "name", "created", "expiry_date", "_has_expired", "revoked"]
-    list_filter = ["client", "revoked"]
+    list_display = ["prefix", "client", "name", "created", "expiry_date", "_has_expired", "revoked"]  # type: ignore[assignment] # the library fixes the number
+    list_filter = ["client", "revoked"]  # type: ignore[assignment] # as above
     list_select_related = ["client"]
-    search_fields = ["name", "prefix", "client__name"]
+    search_fields = ["name", "prefix", "client__name"]  # type: ignore[assignment] # as above
     autocomplete_fields = ["client"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:

@@ -3,11 +3,12 @@
 import uuid
 from datetime import datetime
 from pathlib import PurePosixPath
+from typing import ClassVar
 
 from django.db import models
 from django.utils import timezone
 from django.utils.crypto import get_random_string
-from rest_framework_api_key.models import AbstractAPIKey, BaseAPIKeyManager
+from rest_framework_api_key.models import AbstractAPIKey, APIKeyManager
 
 
 class Client(models.Model):
@@ -25,7 +26,7 @@ class Client(models.Model):
         return self.name
 
 
-class ApiKeyManager(BaseAPIKeyManager):
+class ApiKeyManager(APIKeyManager):
     """Finds keys together with their client, in one query."""
 
     def get_usable_keys(self) -> models.QuerySet["ApiKey"]:
@@ -39,7 +40,7 @@ class ApiKey(AbstractAPIKey):
 
     client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="keys")
 
-    objects = ApiKeyManager()
+    objects: ClassVar[ApiKeyManager] = ApiKeyManager()
 
     class Meta(AbstractAPIKey.Meta):
         abstract = False

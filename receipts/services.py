@@ -45,7 +45,7 @@ def stored_file(*, client: Client, upload: CheckedUpload) -> Iterator[str]:
 
 def has_file(receipt: Receipt) -> bool:
     """Tell whether the receipt's bytes are where its row says."""
-    return receipt.purged_at is None and default_storage.exists(receipt.file.name)
+    return receipt.purged_at is None and default_storage.exists(receipt.file.name or "")
 
 
 def keep_receipt(*, client: Client, upload: CheckedUpload, stored_as: str) -> Receipt:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from django.core.files.base import File
-from django.core.files.storage import FileSystemStorage
+from django.core.files.storage import FileSystemStorage, storages
 from django.utils.crypto import get_random_string
 
 PARTIAL_PREFIX = ".partial-"
@@ -19,7 +19,7 @@ class PrivateFileStorage(FileSystemStorage):
     """
 
     def is_writable(self) -> bool:
-        """Tell whether a receipt could be written now, as far as that can be seen without writing one."""
+        """Tell whether the folder, or the nearest one above it that exists, takes files of ours."""
         folder = Path(self.location)
         while not folder.exists():
             folder = folder.parent
@@ -37,6 +37,12 @@ class PrivateFileStorage(FileSystemStorage):
             raise
         _sync_folder(final.parent)
         return name
+
+
+def can_store() -> bool:
+    """Tell whether receipts could be written now, as far as that can be seen without writing one."""
+    storage = storages["default"]
+    return not isinstance(storage, PrivateFileStorage) or storage.is_writable()
 
 
 def _write(path: Path, content: "File[bytes]") -> None:

@@ -1,0 +1,76 @@
+"""What every test finds ready."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+from django.core.files.uploadedfile import SimpleUploadedFile
+from redis import Redis
+from rest_framework.test import APIClient
+
+from jobs.queue import queue_service
+from receipts.models import Client
+from receipts.sample import draw_receipt
+from receipts.services import create_api_key
+
+from .factories import DATABASE_ID, SMALL
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Keep SQLite's test database in a file: threads and write-ahead logging need one, as in production."""
+    from django.conf import settings
+
+    database = settings.DATABASES["default"]
+    if database["ENGINE"].endswith("sqlite3"):
+        database.setdefault("TEST", {})["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(settings: LazySettings, tmp_path: Path) -> None:
+    settings.MEDIA_ROOT = str(tmp_path / "media")
+
+
+@pytest.fixture(autouse=True)
+def redis(settings: LazySettings) -> Iterator["Redis"]:
+    """Return a client of this process' own Valkey, emptied."""
+    with Redis.from_url(settings.REDIS_URL) as client:
+        client.flushall()
+        queue_service.cache_clear()
+        yield client
+    queue_service.cache_clear()
+
+
+@pytest.fixture
+def media(settings: LazySettings) -> Callable[[], list[Path]]:
+    """Return a function that lists the files in the storage."""
+    return lambda: sorted(path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def api(db: None) -> APIClient:
+    """Return an API client with a valid key of the client "Shop"."""
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Api-Key {create_api_key(client_name='Shop', key_name='till')}")
+    return client
+
+
+@pytest.fixture
+def shop(api: APIClient) -> Client:
+    """Return the client whose key `api` uses."""
+    return Client.objects.get(name="Shop")
+
+
+@pytest.fixture
+def upload(api: APIClient, django_capture_on_commit_callbacks: object) -> Callable[..., object]:
+    """Return a function that uploads a receipt: `upload(number=1, **form, headers=...)`."""
+
+    def post(number: int = 1, *, headers: dict[str, str] | None = None, **form: object) -> object:
+        photo = SimpleUploadedFile("receipt.jpg", draw_receipt(number, size=SMALL), content_type="image/jpeg")
+        fields = {"file": photo, "notion_database_id": DATABASE_ID} | form
+        return api.post("/api/v1/receipts/upload", fields, format="multipart", headers=headers)
+
+    return post

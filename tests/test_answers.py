@@ -1,0 +1,138 @@
+"""What an answer of N8N means, as a table."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from jobs.answers import Answer, Decision, Trouble, decide, parse_retry_after
+from jobs.models import JobLog
+
+SCHEDULE = [5, 30, 120]
+QUEUED, PROCESSING, FAILURE = JobLog.Status.QUEUED, JobLog.Status.PROCESSING, JobLog.Status.FAILURE
+
+
+def answer(status: int, body: bytes = b"", content_type: str = "application/json", retry_after: str = "") -> Answer:
+    return Answer(status=status, body=body, content_type=content_type, retry_after=retry_after)
+
+
+def decision(given: Answer, tries: int = 1) -> Decision:
+    return decide(given, tries=tries, schedule=SCHEDULE, jitter=0.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "execution_id"),
+    [
+        (answer(200, b'{"message":"Workflow was started"}'), ""),
+        (answer(200, b'{"accepted":true,"execution_id":"3"}'), "3"),
+        (answer(200, b'{"executionId":3}'), "3"),
+        (answer(202, b"[]"), ""),
+        (answer(200, b'{"execution_id":{"no":"id"}}'), ""),
+    ],
+)
+def test_a_2xx_with_json_is_accepted_and_awaits_the_callback(given: Answer, execution_id: str) -> None:
+    decided = decision(given)
+    assert (decided.status, decided.confirmed, decided.code) == (PROCESSING, True, "")
+    assert decided.execution_id == execution_id
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        (Answer(trouble=Trouble.UNREACHABLE), "n8n_unreachable"),
+        (answer(200, b"n8n is starting up. Please wait", "text/html"), "n8n_starting"),
+        (answer(408), "n8n_busy"),
+        (answer(429), "n8n_busy"),
+        (answer(502, b"<html>", "text/html"), "n8n_busy"),
+        (answer(503), "n8n_busy"),
+        (answer(500, b'{"code":0,"message":"There was a problem executing the workflow"}'), "n8n_busy"),
+        (answer(500, b'["Error in workflow"]'), "n8n_busy"),
+    ],
+)
+def test_what_n8n_did_not_take_is_queued_by_the_schedule(given: Answer, code: str) -> None:
+    decided = decision(given, tries=2)
+    assert (decided.status, decided.code, decided.delay) == (QUEUED, code, 30)
+    assert not decided.needs_attention
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        answer(200),
+        answer(200, b"OK", "text/plain"),
+        answer(200, b'{"cut'),
+        answer(204),
+        answer(504),
+        answer(524),
+        Answer(trouble=Trouble.TIMED_OUT),
+        Answer(trouble=Trouble.CUT),
+        answer(200, b"[" * 60_000),
+    ],
+)
+def test_what_may_have_arrived_awaits_the_callback_unconfirmed(given: Answer) -> None:
+    decided = decision(given)
+    assert (decided.status, decided.confirmed) == (PROCESSING, False)
+    assert decided.code
+    assert decided.sentence
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        (answer(500, b'{"message":"Error in workflow"}'), "workflow_failed"),
+        (answer(301), "n8n_redirected"),
+        (answer(307), "n8n_redirected"),
+        (answer(400), "n8n_rejected"),
+        (answer(413), "n8n_rejected"),
+        (answer(422, b'{"message":"Failed to parse request body"}'), "n8n_rejected"),
+    ],
+)
+def test_what_would_fail_again_ends_the_job(given: Answer, code: str) -> None:
+    decided = decision(given)
+    assert (decided.status, decided.code) == (FAILURE, code)
+    assert decided.sentence.endswith(".")
+
+
+@pytest.mark.parametrize("given", [*map(answer, (401, 403, 404, 410)), Answer(trouble=Trouble.UNTRUSTED)])
+def test_a_wrong_setting_ends_no_receipt_but_needs_attention_at_once(given: Answer) -> None:
+    decided = decision(given)
+    assert (decided.status, decided.needs_attention, decided.delay) == (QUEUED, True, 5)
+
+
+@pytest.mark.parametrize("given", [answer(503), answer(404), Answer(trouble=Trouble.UNREACHABLE)])
+def test_with_no_try_left_a_refused_job_ends_as_unavailable(given: Answer) -> None:
+    assert decision(given, tries=len(SCHEDULE)).status == QUEUED
+    ended = decision(given, tries=len(SCHEDULE) + 1)
+    assert (ended.status, ended.code) == (FAILURE, "n8n_unavailable")
+
+
+def test_n8ns_own_words_are_told_in_one_bounded_line() -> None:
+    long = b'{"message":"webhook\\n not registered ' + b"x" * 500 + b'"}'
+    assert "webhook not registered xxx" in decision(answer(404, long)).sentence
+    assert len(decision(answer(404, long)).sentence) < 300
+
+
+def test_a_delay_grows_by_at_most_a_quarter() -> None:
+    assert decide(answer(503), tries=1, schedule=[100], jitter=1.0).delay == 125
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("90", 90),
+        ("0", 0),
+        ("999999999999", 3600),
+        ("Mon, 23 Nov 2026 10:01:30 GMT", 90),
+        ("Mon, 23 Nov 2026 09:00:00 GMT", 0),
+        ("soon", 0),
+        ("-5", 0),
+        ("²", 0),
+        ("", 0),
+    ],
+)
+def test_retry_after_is_honoured_up_to_an_hour(header: str, seconds: int) -> None:
+    assert parse_retry_after(header, now=datetime(2026, 11, 23, 10, 0, tzinfo=UTC)) == seconds
+
+
+def test_retry_after_lengthens_the_schedule_and_never_shortens_it() -> None:
+    assert decision(answer(429, retry_after="60")).delay == 60
+    assert decision(answer(429, retry_after="1")).delay == 5

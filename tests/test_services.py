@@ -1,0 +1,205 @@
+"""The verbs on jobs: claim, answer, retry, send again, cancel."""
+
+from datetime import timedelta
+
+import pytest
+from django.conf import LazySettings
+from django.utils import timezone
+from redis import Redis
+
+from jobs import services
+from jobs.answers import Answer, Trouble
+from jobs.models import FailureCode, JobEvent, JobLog
+from receipts.services import has_file
+
+from .factories import JobFactory, ReceiptFactory, job_in
+
+Status = JobLog.Status
+pytestmark = pytest.mark.django_db
+
+ACCEPTED = Answer(status=200, content_type="application/json", body=b'{"execution_id":"17"}', milliseconds=12)
+BUSY = Answer(status=503)
+CUT = Answer(trouble=Trouble.CUT)
+
+
+def kinds(job: JobLog) -> list[str]:
+    return list(job.events.values_list("kind", flat=True))
+
+
+def delivered(job: JobLog, answer: Answer) -> JobLog:
+    services.mark_delivered(job.pk, attempt=job.attempts, answer=answer, worker="w1")
+    job.refresh_from_db()
+    return job
+
+
+# -- claim
+
+
+def test_a_claim_leases_the_job_and_counts_the_attempt(settings: LazySettings) -> None:
+    job = services.claim_job(JobFactory.create().pk, worker="w1")
+    assert job is not None
+    assert (job.status, job.attempts, job.tries) == (Status.SENDING, 1, 1)
+    assert job.due_at is not None
+    assert job.due_at - job.now == timedelta(seconds=settings.N8N_LEASE_SECONDS)
+    assert job.events.get().actor == "w1"
+
+
+def test_a_second_claim_gets_nothing() -> None:
+    job = JobFactory.create()
+    assert services.claim_job(job.pk, worker="w1") is not None
+    assert services.claim_job(job.pk, worker="w2") is None
+    assert kinds(job) == ["claimed"]
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status != Status.QUEUED])
+def test_only_a_queued_job_is_claimed(status: JobLog.Status) -> None:
+    assert services.claim_job(job_in(status).pk, worker="w1") is None
+
+
+def test_a_job_is_not_claimed_before_it_is_due() -> None:
+    job = JobFactory.create(due_at=timezone.now() + timedelta(minutes=1))
+    assert services.claim_job(job.pk, worker="w1") is None
+
+
+def test_no_more_jobs_are_claimed_than_n8n_may_have_in_flight(settings: LazySettings) -> None:
+    settings.N8N_MAX_IN_FLIGHT = 2
+    JobFactory.create(sending=True)
+    JobFactory.create(processing=True)
+    job = JobFactory.create()
+    assert services.claim_job(job.pk, worker="w1") is None
+    settings.N8N_MAX_IN_FLIGHT = 3
+    assert services.claim_job(job.pk, worker="w1") is not None
+
+
+# -- what an answer does
+
+
+def test_an_accepted_delivery_awaits_the_callback(settings: LazySettings) -> None:
+    job = delivered(JobFactory.create(sending=True, last_error="n8n_busy", needs_attention=True), ACCEPTED)
+    assert (job.status, job.n8n_execution_id, job.last_error) == (Status.PROCESSING, "17", "")
+    assert job.delivered_at is not None
+    assert job.due_at is not None
+    assert job.due_at - job.delivered_at == timedelta(seconds=settings.CALLBACK_TIMEOUT_SECONDS)
+    assert not job.needs_attention
+    assert job.events.get().detail == {"http_status": 200, "ms": 12, "execution_id": "17"}
+
+
+def test_an_unconfirmed_delivery_awaits_the_callback_too() -> None:
+    job = delivered(JobFactory.create(sending=True), CUT)
+    assert (job.status, job.delivered_at, job.last_error) == (Status.PROCESSING, None, "n8n_connection_cut")
+    assert kinds(job) == ["unconfirmed"]
+
+
+def test_a_refused_delivery_is_queued_by_the_schedule(settings: LazySettings) -> None:
+    settings.DELIVERY_RETRY_SCHEDULE = [100]
+    job = delivered(JobFactory.create(sending=True), BUSY)
+    assert (job.status, job.last_error, job.tries) == (Status.QUEUED, "n8n_busy", 1)
+    assert job.due_at is not None
+    assert timedelta(seconds=99) < job.due_at - timezone.now() <= timedelta(seconds=126)
+
+
+def test_a_wrong_setting_keeps_the_job_and_asks_for_attention() -> None:
+    job = delivered(JobFactory.create(sending=True), Answer(status=404))
+    assert (job.status, job.needs_attention) == (Status.QUEUED, True)
+
+
+def test_the_last_refusal_ends_the_job(settings: LazySettings) -> None:
+    settings.DELIVERY_RETRY_SCHEDULE = []
+    job = delivered(JobFactory.create(sending=True), BUSY)
+    assert (job.status, job.failure_code, job.due_at) == (Status.FAILURE, "n8n_unavailable", None)
+    assert "503" in job.result_message
+
+
+@pytest.mark.parametrize("attempt", [1, 3])
+def test_a_worker_whose_lease_has_passed_on_writes_nothing(attempt: int) -> None:
+    job = JobFactory.create(sending=True, attempts=2, tries=2)
+    assert services.mark_delivered(job.pk, attempt=attempt, answer=ACCEPTED, worker="w1") is None
+    assert kinds(job) == []
+
+
+@pytest.mark.parametrize("status", [Status.SUCCESS, Status.FAILURE, Status.QUEUED])
+def test_an_answer_that_a_callback_has_overtaken_changes_nothing(status: JobLog.Status) -> None:
+    job = job_in(status)
+    assert services.mark_delivered(job.pk, attempt=job.attempts, answer=ACCEPTED, worker="w1") is None
+    job.refresh_from_db()
+    assert job.status == status
+
+
+def test_an_end_rings_for_the_job_that_has_waited_longest(
+    redis: "Redis", django_capture_on_commit_callbacks: object
+) -> None:
+    JobFactory.create(due_at=timezone.now() - timedelta(minutes=1))
+    oldest = JobFactory.create(due_at=timezone.now() - timedelta(minutes=2))
+    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator] # a fixture without a type
+        delivered(JobFactory.create(sending=True), Answer(status=400))
+    (ring,) = redis.lrange("rq:queue:default", 0, -1)
+    assert str(oldest.pk).encode() in redis.hget(f"rq:job:{ring.decode()}", "description")
+
+
+# -- staff
+
+
+def test_a_retry_begins_a_new_round_and_keeps_the_history() -> None:
+    job = JobFactory.create(failure=True, attempts=4, tries=4, n8n_execution_id="17", result_message="Too late.")
+    services.retry_job(job.pk, actor="anna", reason="N8N was down")
+    job.refresh_from_db()
+    assert (job.status, job.attempts, job.tries, job.failure_code) == (Status.QUEUED, 4, 0, "")
+    assert (job.n8n_execution_id, job.result_message, job.completed_at) == ("", "", None)
+    event = job.events.get()
+    assert (event.kind, event.source, event.actor) == ("retried", "admin", "anna")
+    assert event.detail == {"reason": "N8N was down", "was": FailureCode.CALLBACK_TIMEOUT}
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status != Status.FAILURE])
+def test_only_a_failed_job_is_retried(status: JobLog.Status) -> None:
+    with pytest.raises(services.NotNow):
+        services.retry_job(job_in(status).pk, actor="anna", reason="")
+
+
+@pytest.mark.parametrize(("later", "refused"), [("processing", True), ("success", True), ("failure", False)])
+def test_a_retry_is_refused_where_a_later_job_does_the_same(later: str, refused: bool) -> None:
+    receipt = ReceiptFactory.create()
+    job = JobFactory.create(failure=True, receipt=receipt, created_at=timezone.now() - timedelta(hours=1))
+    JobFactory.create(receipt=receipt, **{later: True})
+    if refused:
+        with pytest.raises(services.NotNow, match="later job"):
+            services.retry_job(job.pk, actor="anna", reason="")
+    else:
+        assert services.retry_job(job.pk, actor="anna", reason="").status == Status.QUEUED
+
+
+def test_a_retry_without_the_receipts_file_is_refused() -> None:
+    job = JobFactory.create(failure=True)
+    job.receipt.file.storage.delete(job.receipt.file.name)
+    assert not has_file(job.receipt)
+    with pytest.raises(services.NotNow, match="uploaded again"):
+        services.retry_job(job.pk, actor="anna", reason="")
+
+
+def test_staff_may_send_a_processing_job_again() -> None:
+    job = JobFactory.create(processing=True)
+    services.resend_job(job.pk, actor="anna", reason="workflow was stopped")
+    job.refresh_from_db()
+    assert (job.status, job.tries, job.delivered_at) == (Status.QUEUED, 0, None)
+    assert kinds(job) == ["resent"]
+
+
+def test_staff_may_cancel_what_waits() -> None:
+    job = JobFactory.create()
+    services.cancel_job(job.pk, actor="anna", reason="wrong receipt")
+    job.refresh_from_db()
+    assert (job.status, job.failure_code) == (Status.FAILURE, FailureCode.CANCELLED)
+    assert job.result_message == "Cancelled: wrong receipt"
+    assert job.events.get().kind == JobEvent.Kind.CANCELLED
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status != Status.QUEUED])
+def test_only_a_queued_job_is_cancelled(status: JobLog.Status) -> None:
+    with pytest.raises(services.NotNow):
+        services.cancel_job(job_in(status).pk, actor="anna", reason="")
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status != Status.PROCESSING])
+def test_only_a_processing_job_is_sent_again(status: JobLog.Status) -> None:
+    with pytest.raises(services.NotNow):
+        services.resend_job(job_in(status).pk, actor="anna", reason="")
