@@ -6,11 +6,11 @@ from typing import Any
 import structlog
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models.functions import Now
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from accounting.clock import DatabaseNow
 from jobs.models import Heartbeat, JobLog
 from jobs.queue import queue_service
 from receipts.storage import can_store
@@ -80,7 +80,7 @@ def _redis() -> str:
 
 
 def _alive(kind: Heartbeat.Kind) -> int:
-    return Heartbeat.objects.filter(kind=kind, at__gte=Now() - ALIVE_WITHIN[kind]).count()
+    return Heartbeat.objects.filter(kind=kind, at__gte=DatabaseNow() - ALIVE_WITHIN[kind]).count()
 
 
 def _last_round_trip() -> dict[str, Any] | None:

@@ -10,9 +10,8 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
-from django.db.models import F
-from django.db.models.functions import Now
 
+from accounting.clock import DatabaseNow
 from receipts.models import Client, Receipt
 from receipts.services import Refusal, has_file, keep_receipt, stored_file
 from receipts.validators import CheckedUpload
@@ -122,8 +121,8 @@ def _create_job(request: UploadRequest, receipt: Receipt, *, duplicate_of: JobLo
         filename=request.filename,
         notion_database_id=request.notion_database_id,
         duplicate_of=duplicate_of,
-        created_at=Now(),
-        due_at=Now(),
+        created_at=DatabaseNow(),
+        due_at=DatabaseNow(),
     )
     job = lock_job(created.pk)
     detail = _request_detail() | {"size": receipt.size, "sha256": receipt.sha256}
@@ -157,7 +156,7 @@ def claim_job(job_id: UUID, *, worker: str) -> JobLog | None:
         The job, its attempt counted; or None where there is nothing to do: it is gone, is not queued, is not due yet,
         or N8N has as much as it may have at once (the bell rings again).
     """
-    if not JobLog.objects.filter(pk=job_id, status=Status.QUEUED, due_at__lte=Now()).exists():
+    if not JobLog.objects.filter(pk=job_id, status=Status.QUEUED, due_at__lte=DatabaseNow()).exists():
         return None
     _lock_claims()
     job = lock_job(job_id)
@@ -343,8 +342,8 @@ def find_open_job(execution_id: str) -> UUID | None:
 
 def _former_executions(job: JobLog) -> frozenset[str]:
     """Return the executions that were told of before the present round of tries began."""
-    before = job.events.filter(attempt__lte=F("job__attempts") - F("job__tries"))
-    return frozenset(before.values_list("detail__execution_id", flat=True)) - {None, ""}
+    before = job.events.filter(attempt__lte=job.attempts - job.tries)
+    return frozenset(detail.get("execution_id", "") for detail in before.values_list("detail", flat=True)) - {""}
 
 
 def _end(job: JobLog, report: Report, actor: str, *, late: bool) -> None:
@@ -380,7 +379,7 @@ def _ring_next_on_commit() -> None:
 
 
 def _ring_next() -> None:
-    waiting = JobLog.objects.filter(status=Status.QUEUED, due_at__lte=Now() - MISSED_BELL).order_by("due_at")
+    waiting = JobLog.objects.filter(status=Status.QUEUED, due_at__lte=DatabaseNow() - MISSED_BELL).order_by("due_at")
     queue_service().ring(waiting.values_list("job_id", flat=True)[:1])
 
 

@@ -8,7 +8,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
-from django.db.models.functions import Now
+
+from accounting.clock import DatabaseNow
 
 from .models import FailureCode, Heartbeat, JobEvent, JobLog
 from .queue import queue_service
@@ -40,7 +41,7 @@ def sweep() -> Swept:
 
 
 def _overdue(status: JobLog.Status) -> QuerySet[JobLog]:
-    return JobLog.objects.filter(status=status, due_at__lte=Now()).order_by("due_at")
+    return JobLog.objects.filter(status=status, due_at__lte=DatabaseNow()).order_by("due_at")
 
 
 def _for_each_overdue(status: JobLog.Status, act: Callable[[JobLog], None]) -> int:
@@ -100,9 +101,9 @@ def _ring_overdue() -> int:
 
 def beat(name: str, kind: Heartbeat.Kind) -> None:
     """Write down that this process lives."""
-    Heartbeat.objects.update_or_create(name=name, defaults={"kind": kind, "at": Now()})
+    Heartbeat.objects.update_or_create(name=name, defaults={"kind": kind, "at": DatabaseNow()})
 
 
 def forget_dead_processes() -> None:
     """Remove the heartbeats of processes that have been silent for a day."""
-    Heartbeat.objects.filter(at__lt=Now() - HEARTBEAT_KEPT).delete()
+    Heartbeat.objects.filter(at__lt=DatabaseNow() - HEARTBEAT_KEPT).delete()

@@ -4,8 +4,9 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models.functions import Now
 from django.db.transaction import TransactionManagementError
+
+from accounting.clock import DatabaseNow
 
 from .models import JobEvent, JobLog
 
@@ -24,7 +25,7 @@ def lock_job(job_id: UUID) -> JobLog:
     Raises:
         JobLog.DoesNotExist: there is no such job.
     """
-    job = JobLog.objects.select_for_update().annotate(read_at=Now()).get(pk=job_id)
+    job = JobLog.objects.select_for_update().annotate(read_at=DatabaseNow()).get(pk=job_id)
     job.now = job.read_at
     return job
 

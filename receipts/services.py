@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from django.core.files.storage import default_storage
-from django.db.models.functions import Now
+
+from accounting.clock import DatabaseNow
 
 from .models import ApiKey, Client, Receipt, day_folder, stored_name
 from .validators import SUFFIXES, CheckedUpload
@@ -63,7 +64,7 @@ def keep_receipt(*, client: Client, upload: CheckedUpload, stored_as: str) -> Re
             "content_type": upload.content_type,
             "width": upload.width,
             "height": upload.height,
-            "created_at": Now(),
+            "created_at": DatabaseNow(),
         },
     )
     receipt = Receipt.objects.select_for_update().get(pk=receipt.pk)

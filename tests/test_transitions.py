@@ -92,12 +92,17 @@ def test_a_change_outside_a_transaction_is_refused() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_change_whose_event_cannot_be_written_does_not_happen() -> None:
     job = JobFactory.create()
-    with pytest.raises(IntegrityError), transaction.atomic():
-        locked = lock_job(job.pk)
-        locked.now = None  # type: ignore[assignment] # what no event can be written with
-        change_status(locked, Status.SENDING, kind=Kind.CLAIMED, source=Source.WORKER)
+    with pytest.raises(IntegrityError):
+        _claim_without_a_time(job)
     job.refresh_from_db()
     assert job.status == Status.QUEUED
+
+
+@transaction.atomic
+def _claim_without_a_time(job: JobLog) -> None:
+    locked = lock_job(job.pk)
+    locked.now = None  # type: ignore[assignment] # what no event can be written with
+    change_status(locked, Status.SENDING, kind=Kind.CLAIMED, source=Source.WORKER)
 
 
 @pytest.mark.django_db

@@ -1,0 +1,21 @@
+"""The one clock that counts: the database's, so that machines need not agree on the time."""
+
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.functions import Now
+from django.db.models.sql.compiler import SQLCompiler
+
+
+class DatabaseNow(Now):
+    """The time at which the statement runs, comparable with stored times on SQLite too.
+
+    SQLite compares times as text, and Django's `Now` writes three digits of a second where stored times have six: a job
+    due this very millisecond would not be due yet.
+    """
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any) -> tuple[str, Any]:
+        """Return the expression with six digits."""
+        return self.as_sql(
+            compiler, connection, template="STRFTIME('%%%%Y-%%%%m-%%%%d %%%%H:%%%%M:%%%%f', 'NOW') || '000'", **extra
+        )

@@ -1,0 +1,90 @@
+"""`manage.py serve`: the web process."""
+
+import os
+import socket
+from argparse import ArgumentTypeError
+from collections.abc import Mapping
+from typing import Any
+from wsgiref.types import WSGIApplication
+
+import structlog
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.servers.basehttp import get_internal_wsgi_application
+from django.db import DatabaseError
+
+from accounting.health import unapplied_migrations
+from accounting.server import Server, believe_proxies
+
+logger = structlog.get_logger(__name__)
+
+
+class Command(BaseCommand):
+    """Checks the settings and the database, then serves until it is told to stop."""
+
+    help = "Serve the API and the admin: system checks, migrations checked (or applied), then waitress."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare where to listen, how many threads answer, and whether to migrate first."""
+        parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)")
+        parser.add_argument(
+            "--port", type=_port, default=os.environ.get("PORT") or "8000", help="the port to listen on ($PORT or 8000)"
+        )
+        parser.add_argument("--threads", type=int, default=8, help="requests answered at once (8)")
+        parser.add_argument("--migrate", action="store_true", help="apply migrations first; on one machine at a time")
+
+    def get_check_kwargs(self, options: Mapping[str, Any]) -> Any:
+        """Check the database, too."""
+        return {"databases": ["default"]}
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Serve.
+
+        Raises:
+            CommandError: the port is taken, the database cannot be reached or is not migrated, or a proxy's address
+                cannot be understood; each in one sentence.
+        """
+        try:
+            if options["migrate"]:
+                call_command("migrate", interactive=False, verbosity=options["verbosity"])
+            _require_migrations()
+        except DatabaseError as error:
+            raise CommandError("The database cannot be reached: look at DATABASE_URL, and whether it runs.") from error
+        listener = _listen(options["host"], options["port"])
+        server = Server(_application(), listener, threads=options["threads"], max_body=2 * settings.UPLOAD_MAX_BYTES)
+        logger.info("serving", host=options["host"], port=listener.getsockname()[1], threads=options["threads"])
+        server.run()
+        logger.info("stopped")
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 <= int(text) <= 65535:
+        raise ArgumentTypeError("a port is a number from 0 (any free one) to 65535")
+    return int(text)
+
+
+def _require_migrations() -> None:
+    if missing := unapplied_migrations():
+        raise CommandError(
+            f"The database lacks {len(missing)} migrations, the first is {missing[0]}: "
+            "run `manage.py migrate`, or start with --migrate."
+        )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        reason = str(error.strerror).partition(" (")[0].lower()
+        raise CommandError(f"Cannot listen on port {port} of {host}, {reason}: choose another with --port.") from error
+
+
+def _application() -> WSGIApplication:
+    try:
+        return believe_proxies(get_internal_wsgi_application(), settings.TRUSTED_PROXIES)
+    except ValueError as error:
+        raise CommandError(
+            f"TRUSTED_PROXIES cannot be understood: {error}; name addresses or networks, like 10.0.0.5 or 10.0.0.0/8."
+        ) from error
