@@ -1,0 +1,149 @@
+"""The sweep: what is overdue, and what becomes of it."""
+
+import os
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+from django.core.management import call_command
+from django.utils import timezone
+from redis import Redis
+
+from jobs import sweep as sweeping
+from jobs.models import FailureCode, Heartbeat, JobLog
+from jobs.queue import queue_service
+from jobs.sweep import Swept, sweep
+from receipts.services import remove_orphans
+
+from .factories import JobFactory, ReceiptFactory
+
+Status = JobLog.Status
+pytestmark = pytest.mark.django_db
+
+PAST = timezone.now() - timedelta(seconds=1)
+FUTURE = timezone.now() + timedelta(hours=1)
+
+
+def after_a_sweep(job: JobLog) -> JobLog:
+    sweep()
+    job.refresh_from_db()
+    return job
+
+
+def rung(redis: "Redis") -> list[str]:
+    rings = redis.lrange("rq:queue:default", 0, -1)
+    return [redis.hget(f"rq:job:{ring.decode()}", "description").decode().split()[-1] for ring in rings]
+
+
+def test_a_dead_workers_lease_is_taken_back_and_the_job_sent_again(redis: "Redis") -> None:
+    job = after_a_sweep(JobFactory.create(sending=True, due_at=PAST))
+    assert (job.status, job.attempts, job.tries) == (Status.QUEUED, 1, 1)
+    assert job.events.get().kind == "lease_ended"
+    assert rung(redis) == [str(job.pk)]
+
+
+def test_a_lease_that_ends_in_the_last_try_ends_the_job(settings: LazySettings) -> None:
+    settings.DELIVERY_RETRY_SCHEDULE = []
+    job = after_a_sweep(JobFactory.create(sending=True, due_at=PAST))
+    assert (job.status, job.failure_code) == (Status.FAILURE, FailureCode.DELIVERY_UNCONFIRMED)
+
+
+def test_a_confirmed_job_whose_callback_is_overdue_fails_and_is_not_sent_again() -> None:
+    job = after_a_sweep(JobFactory.create(processing=True, due_at=PAST))
+    assert (job.status, job.failure_code) == (Status.FAILURE, FailureCode.CALLBACK_TIMEOUT)
+    assert job.events.get().source == "sweep"
+
+
+def test_an_unconfirmed_job_is_sent_again_while_tries_are_left() -> None:
+    job = after_a_sweep(JobFactory.create(unconfirmed=True, due_at=PAST))
+    assert job.status == Status.QUEUED
+    assert job.events.get().kind == "resent"
+
+
+def test_an_unconfirmed_job_without_tries_left_ends(settings: LazySettings) -> None:
+    settings.DELIVERY_RETRY_SCHEDULE = [5]
+    job = after_a_sweep(JobFactory.create(unconfirmed=True, tries=2, attempts=2, due_at=PAST))
+    assert (job.status, job.failure_code) == (Status.FAILURE, FailureCode.DELIVERY_UNCONFIRMED)
+
+
+@pytest.mark.parametrize("trait", ["sending", "processing", "unconfirmed"])
+def test_what_is_not_overdue_is_left_alone(trait: str) -> None:
+    job = JobFactory.create(**{trait: True}, due_at=FUTURE)
+    before = JobLog.objects.values().get(pk=job.pk)
+    assert sweep() == Swept(rung=0, taken_back=0, ended_waiting=0)
+    assert JobLog.objects.values().get(pk=job.pk) == before
+
+
+def test_a_queued_job_whose_bell_was_lost_is_rung_for_and_one_that_waits_is_not(redis: "Redis") -> None:
+    overdue = JobFactory.create(due_at=PAST)
+    JobFactory.create(due_at=FUTURE)
+    assert sweep().rung == 1
+    assert rung(redis) == [str(overdue.pk)]
+
+
+def test_the_oldest_are_rung_for_first_and_only_for_as_many_as_n8n_has_places(
+    redis: "Redis", settings: LazySettings
+) -> None:
+    settings.N8N_MAX_IN_FLIGHT = 3
+    JobFactory.create(processing=True, due_at=FUTURE)
+    jobs = [JobFactory.create(due_at=PAST - timedelta(minutes=minutes)) for minutes in (1, 3, 2)]
+    assert sweep().rung == 2
+    assert rung(redis) == [str(jobs[1].pk), str(jobs[2].pk)]
+
+
+def test_rings_do_not_pile_up_where_no_worker_listens(redis: "Redis", monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeping, "RINGS_AT_ONCE", 3)
+    JobFactory.create_batch(2, due_at=PAST)
+    assert [sweep().rung for _ in range(3)] == [2, 1, 0]
+
+
+def test_without_redis_a_sweep_does_all_the_rest(settings: LazySettings) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:9/0"
+    queue_service.cache_clear()
+    JobFactory.create(due_at=PAST)
+    processing = JobFactory.create(processing=True, due_at=PAST)
+    assert sweep() == Swept(rung=0, taken_back=0, ended_waiting=1)
+    processing.refresh_from_db()
+    assert processing.status == Status.FAILURE
+
+
+@pytest.mark.parametrize("trait", ["sending", "processing"])
+def test_a_job_that_a_callback_has_ended_meanwhile_stays_as_it_is(trait: str) -> None:
+    job = JobFactory.create(success=True)
+    act = {"sending": sweeping._take_back, "processing": sweeping._stop_waiting}[trait]
+    assert sweeping._act_once(job.pk, Status(trait), act) is False
+    assert not job.events.exists()
+
+
+# -- the command
+
+
+def test_one_pass_of_the_command_sweeps_and_beats() -> None:
+    job = JobFactory.create(processing=True, due_at=PAST)
+    call_command("sweep_jobs", once=True)
+    job.refresh_from_db()
+    assert job.status == Status.FAILURE
+    assert Heartbeat.objects.get().kind == "sweep"
+
+
+def test_heartbeats_of_processes_long_dead_are_forgotten() -> None:
+    Heartbeat.objects.create(name="old", kind="worker", at=timezone.now() - timedelta(days=2))
+    Heartbeat.objects.create(name="young", kind="worker", at=timezone.now())
+    sweeping.forget_dead_processes()
+    assert [beat.name for beat in Heartbeat.objects.all()] == ["young"]
+
+
+def test_a_file_without_a_receipt_is_removed_after_a_day_and_no_other(media: Callable[[], list[Path]]) -> None:
+    receipt = ReceiptFactory.create()
+    (kept,) = media()
+    orphan, young, partial = (kept.with_name(name) for name in ("orphan.jpg", "young.jpg", ".partial-cut"))
+    for path in (orphan, young, partial):
+        path.write_bytes(b"x")
+    for path in (kept, orphan, partial):
+        os.utime(path, (time.time(), time.time() - 25 * 3600))
+    assert remove_orphans(now=timezone.now()) == 2
+    assert media() == sorted([kept, young])
+    assert receipt.file.storage.exists(receipt.file.name)
