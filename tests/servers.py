@@ -6,6 +6,7 @@ Loaded by `-p tests.servers` before Django's settings are read, since they are r
 import logging
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable, Generator
 from functools import partial
@@ -54,10 +55,17 @@ def pytest_unconfigure() -> None:
 
 
 def _start_valkey() -> str:
-    server = ValkeyServer()
+    server = ValkeyServer(port=free_port())
     server.start()
     _stops.append(server.stop)
     return str(server.connection_url)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on just now; the kernel does not give it out again soon."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
 
 
 def _start_postgres(folder: Path) -> str:

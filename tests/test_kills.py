@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from redis import Redis
 
 from jobs.sandbox import Sandbox, running_sandbox
 
@@ -78,8 +79,9 @@ def test_a_worker_killed_in_mid_post_is_taken_over(tmp_path: Path) -> None:
 def test_a_flushed_redis_is_rung_again(n8n: Sandbox, service: Installation) -> None:
     service.start_web()
     jobs = [service.upload(number).json()["job_id"] for number in range(5)]
-    with requests.Session():
-        service.manage("shell", "-c", "from jobs.queue import queue_service; queue_service()._client.flushall()")
+    with Redis.from_url(service.valkey.connection_url) as client:
+        assert client.llen("rq:queue:default") == 5
+        client.flushall()
     service.start(*WORKER)
     service.start(*SWEEP)
     for job_id in jobs:
