@@ -28,6 +28,7 @@ Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
 
 CLAIMS_LOCK = 0x7265_6365  # any number, the same in every worker
 MISSED_BELL = timedelta(seconds=2)
+KEPT_MESSAGE = 500
 
 
 # -- upload ------------------------------------------------------------------------------------------------------------
@@ -369,7 +370,14 @@ def _end(job: JobLog, report: Report, actor: str, *, late: bool) -> None:
 
 
 def _report_detail(report: Report) -> Detail:
-    detail = {"reported": report.status, "execution_id": report.execution_id, "notion_page_url": report.notion_page_url}
+    """Return what the event keeps: of a failure the reason too, since a retry clears it from the job."""
+    failed = report.status == Status.FAILURE
+    detail = {
+        "reported": report.status,
+        "execution_id": report.execution_id,
+        "notion_page_url": report.notion_page_url,
+        "message": report.message[:KEPT_MESSAGE] if failed else "",
+    }
     return {key: value for key, value in detail.items() if value}
 
 

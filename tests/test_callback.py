@@ -53,6 +53,7 @@ def test_a_failure_ends_it_with_n8ns_words() -> None:
     job.refresh_from_db()
     assert (job.status, job.failure_code) == (Status.FAILURE, FailureCode.WORKFLOW_FAILED)
     assert job.result_message == "Notion: object not found"
+    assert job.events.get().detail["message"] == "Notion: object not found"
 
 
 def test_the_callback_may_overtake_the_webhooks_own_answer() -> None:
