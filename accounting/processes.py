@@ -18,8 +18,8 @@ STEADY_SECONDS = 10.0  # who has lived as long is started again without having t
 STOP_SECONDS = 10.0
 LOOK_EVERY_SECONDS = 0.1
 
-# On Linux, a child asks to be told to stop when its parent is gone, however that ended: prctl(PR_SET_PDEATHSIG, SIGTERM).
-# It asks in a program of its own that then becomes the command; code between fork and exec is unsafe beside threads.
+# On Linux a child asks for a SIGTERM when its parent is gone, however that ended: prctl(PR_SET_PDEATHSIG, SIGTERM).
+# It asks in a small program that then becomes the command: beside threads, no Python is safe between fork and exec.
 WITH_PARENT = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 15); os.execvp(sys.argv[1], sys.argv[1:])"
 DIE_WITH_PARENT = [sys.executable, "-ISc", WITH_PARENT] if sys.platform == "linux" else []
 
@@ -109,10 +109,11 @@ class _Kept:
             report(f"{self._process.name} ended ({_in_words(code)}); it starts again in {self._schedule():g} s.")
 
     def kill(self) -> None:
-        """End it, and whatever it has started and left behind."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.child.pid, signal.SIGKILL)
-        self.child.wait()
+        """End it, and whatever it has started and left behind; once it is dead, its id may be another's."""
+        if self._again_at is None:
+            with suppress(ProcessLookupError, PermissionError):  # nobody is left (macOS says it the second way)
+                os.killpg(self.child.pid, signal.SIGKILL)
+            self.child.wait()
 
     def _start(self) -> None:
         self._started_at = time.monotonic()

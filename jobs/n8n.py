@@ -1,22 +1,21 @@
 """The only outgoing HTTP: a receipt to N8N's webhook, within one total deadline."""
 
-import socket
-import threading
+import logging
+import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from urllib.parse import unquote
 
-import requests
+import certifi
 import structlog
-import urllib3
 from django.conf import settings
-from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from requests.utils import get_environ_proxies, select_proxy
+from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Timeout
+from urllib3.exceptions import HTTPError, SSLError
+from urllib3.util import make_headers, parse_url
 
 from accounting import __version__
 
@@ -24,11 +23,15 @@ from .answers import Answer, Trouble
 from .models import JobLog
 from .payload import Payload
 from .signatures import sign_webhook
+from .watchdog import POOL_CLASSES, Watchdog
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 IDLE_SECONDS = 3.0  # Node closes an idle connection after 5: one nearly that old may be gone when it is used
 MAX_ANSWER_BYTES = 64 * 1024
 READ_BYTES = 16 * 1024
+
+# it warns of a malformed header with the webhook's whole address, path and query: a secret
+logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
 
 
 def send_receipt(job: JobLog) -> Answer:
@@ -52,6 +55,7 @@ def _headers(job: JobLog, payload: Payload) -> dict[str, str]:
     headers = {
         "Authorization": f"Bearer {settings.N8N_API_KEY}",
         "Content-Type": "application/json",
+        "Content-Length": str(len(payload)),
         "Accept": "application/json",
         "Accept-Encoding": "identity",
         "Idempotency-Key": message_id,
@@ -76,144 +80,71 @@ class N8NClient:
         self._url = url
         self._deadline = deadline
         self._idle_since = 0.0
-        self._session = requests.Session()
-        self._session.trust_env = False  # a ~/.netrc would replace our Authorization
-        self._session.verify = verify
-        self._session.proxies.update(get_environ_proxies(url))
-        self._adapter = _WatchedAdapter()
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, self._adapter)
+        self._pools = _pools(url, verify)
 
-    def post(self, payload: Payload, headers: dict[str, str]) -> Answer:
-        """Post the payload and return what came of it."""
-        if time.monotonic() - self._idle_since > IDLE_SECONDS:
-            self._session.close()
+    def post(self, body: Iterable[bytes], headers: Mapping[str, str]) -> Answer:
+        """Post the body, whose length is among the headers, and return what came of it."""
         started = time.monotonic()
-        watchdog = _Watchdog(self._deadline, self._adapter.cut)
-        try:
-            with watchdog:
-                answer = self._exchange(payload, headers)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            self._session.close()
-            answer = {"trouble": _trouble(error, watchdog)}
+        if started - self._idle_since > IDLE_SECONDS:
+            self.close()
+        with Watchdog(self._deadline) as watchdog:
+            answer = self._attempt(body, headers, watchdog)
         self._idle_since = time.monotonic()
-        return Answer(**answer, milliseconds=round((self._idle_since - started) * 1000))
+        return replace(answer, milliseconds=round((self._idle_since - started) * 1000))
 
-    def _exchange(self, payload: Payload, headers: dict[str, str]) -> dict[str, Any]:
-        response = self._session.post(
+    def close(self) -> None:
+        """Close the kept connection."""
+        self._pools.clear()
+
+    def _attempt(self, body: Iterable[bytes], headers: Mapping[str, str], watchdog: Watchdog) -> Answer:
+        try:
+            answer = self._exchange(body, headers)
+        except (HTTPError, OSError) as error:
+            return Answer(trouble=_trouble(error, watchdog))
+        # an answer that ends with its connection looks whole when it is cut
+        return Answer(trouble=Trouble.TIMED_OUT) if watchdog.has_barked else answer
+
+    def _exchange(self, body: Iterable[bytes], headers: Mapping[str, str]) -> Answer:
+        response = self._pools.urlopen(
+            "POST",
             self._url,
-            data=payload,
+            body=body,
             headers=headers,
-            timeout=(CONNECT_TIMEOUT_SECONDS, self._deadline),
-            allow_redirects=False,  # a redirected POST becomes an empty GET that may answer 200: a silent loss
-            stream=True,
+            timeout=Timeout(connect=min(CONNECT_TIMEOUT_SECONDS, self._deadline), read=None),
+            redirect=False,  # a redirected POST becomes an empty GET that may answer 200: a silent loss
+            retries=False,
+            preload_content=False,
+            decode_content=False,
         )
-        with response:
-            return {
-                "status": response.status_code,
-                "content_type": response.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
-                "retry_after": response.headers.get("Retry-After", ""),
-                "body": _read_bounded(response),
-            }
+        with response:  # closes the connection, unless the answer was read to its end
+            return Answer(
+                status=response.status,
+                content_type=response.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
+                retry_after=response.headers.get("Retry-After", ""),
+                body=_read_bounded(response),
+            )
 
 
-def _read_bounded(response: requests.Response) -> bytes:
+def _read_bounded(response: BaseHTTPResponse) -> bytes:
     body = b""
     while len(body) <= MAX_ANSWER_BYTES:
-        piece: bytes = response.raw.read(READ_BYTES, decode_content=False)
+        piece = response.read(READ_BYTES)
         if not piece:
             return body
         body += piece
     return body[:MAX_ANSWER_BYTES]
 
 
-def _trouble(error: Exception, watchdog: "_Watchdog") -> Trouble:
-    if isinstance(error, requests.exceptions.SSLError):
+def _trouble(error: Exception, watchdog: Watchdog) -> Trouble:
+    """Say what an exchange failed of; before the first byte was sent, nothing can have arrived."""
+    if watchdog.has_seen_sending:
+        return Trouble.TIMED_OUT if watchdog.has_barked else Trouble.CUT
+    if isinstance(error, SSLError) and not isinstance(error.args[0], ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return Trouble.UNTRUSTED
-    if isinstance(error, requests.exceptions.ConnectTimeout | requests.exceptions.ProxyError):
-        return Trouble.UNREACHABLE
-    if any(isinstance(cause, NewConnectionError | ConnectTimeoutError) for cause in _causes(error)):
-        return Trouble.UNREACHABLE
-    if watchdog.has_barked or isinstance(error, requests.exceptions.Timeout):
-        return Trouble.TIMED_OUT
-    return Trouble.CUT
+    return Trouble.UNREACHABLE
 
 
-def _causes(error: BaseException) -> list[object]:
-    """Return the error, what it wraps (requests wraps urllib3's, which keeps a `reason`), and what that wraps."""
-    found: list[object] = [error]
-    for argument in error.args:
-        found += [argument, getattr(argument, "reason", None)]
-    return found
-
-
-class _Watchdog:
-    """Cuts the connection when the time is up: per-read time-outs would let a dripping server hold on for ever."""
-
-    def __init__(self, seconds: float, cut: Callable[[], None]) -> None:
-        self._cut = cut
-        self._timer = threading.Timer(seconds, self._bark)
-        self._timer.daemon = True
-        self.has_barked = False
-
-    def __enter__(self) -> None:
-        self._timer.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-
-    def _bark(self) -> None:
-        self.has_barked = True
-        self._cut()
-
-
-class _WatchedAdapter(HTTPAdapter):
-    """Knows the socket of its latest connection, so that another thread can cut it."""
-
-    def __init__(self) -> None:
-        self._latest: socket.socket | None = None
-        super().__init__(pool_connections=1, pool_maxsize=1)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Use connections that show their socket as soon as they have one, before TLS begins."""
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {
-            "http": _pool_class(HTTPConnectionPool, HTTPConnection, self._watch),
-            "https": _pool_class(HTTPSConnectionPool, HTTPSConnection, self._watch),
-        }
-
-    def cut(self) -> None:
-        """End whatever waits on the latest connection, in whichever thread."""
-        if self._latest is not None:
-            try:
-                self._latest.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                return  # it has ended by itself
-
-    def close(self) -> None:
-        """Close the kept connection."""
-        self._forget()
-        super().close()
-
-    def _watch(self, connected: socket.socket) -> None:
-        self._forget()
-        # a second handle: TLS takes the first away from its Python object, and shuts down politely
-        self._latest = connected.dup()
-
-    def _forget(self) -> None:
-        if self._latest is not None:
-            self._latest.close()
-            self._latest = None
-
-
-def _pool_class(pool: type[Any], connection: type[Any], watch: Callable[[socket.socket], None]) -> type[Any]:
-    class Watched(connection):  # type: ignore[misc] # the base is chosen as the program runs
-        def _new_conn(self) -> socket.socket:
-            connected: socket.socket = super()._new_conn()
-            watch(connected)
-            return connected
-
-    return type(f"Watched{pool.__name__}", (pool,), {"ConnectionCls": Watched})
+# -- settings ----------------------------------------------------------------------------------------------------------
 
 
 @cache
@@ -227,10 +158,36 @@ def _client() -> N8NClient:
 
 
 def tls_verification(value: str) -> bool | str:
-    """Return what `N8N_VERIFY_SSL` means to requests: whether to verify, or with which CA bundle."""
+    """Return what `N8N_VERIFY_SSL` means: whether to verify, or with which CA bundle."""
     match value.lower():
         case "true" | "1" | "yes" | "on":
             return True
         case "false" | "0" | "no" | "off":
             return False
     return str(Path(value))
+
+
+def _pools(url: str, verify: bool | str) -> PoolManager:
+    """Return what makes and keeps the connection: to the webhook, or to the proxy that the environment names for it."""
+    context = _tls_context(verify)
+    proxy = select_proxy(url, get_environ_proxies(url))
+    pools = _proxied(proxy, context) if proxy else PoolManager(ssl_context=context)
+    pools.pool_classes_by_scheme = POOL_CLASSES
+    return pools
+
+
+def _proxied(proxy: str, context: ssl.SSLContext) -> ProxyManager:
+    address = proxy if "://" in proxy else f"http://{proxy}"
+    credentials = parse_url(address).auth
+    proxy_headers = make_headers(proxy_basic_auth=unquote(credentials)) if credentials else None
+    return ProxyManager(address, proxy_headers=proxy_headers, ssl_context=context)
+
+
+def _tls_context(verify: bool | str) -> ssl.SSLContext:
+    bundle = Path(verify if isinstance(verify, str) else certifi.where())
+    folder, file = (bundle, None) if bundle.is_dir() else (None, bundle)
+    context = ssl.create_default_context(capath=folder, cafile=file)
+    if verify is False:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

@@ -9,6 +9,7 @@ from uuid import UUID
 import django_rq
 import structlog
 from django.conf import settings
+from django.db import transaction
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -100,3 +101,8 @@ def queue_service() -> QueueServiceProtocol:
         retry=Retry(NoBackoff(), 1),  # one: a pooled connection may have died with a restart of Redis
     )
     return RQService(client)
+
+
+def ring_on_commit(job_id: UUID) -> None:
+    """Ring once the transaction is committed; whether or not that succeeds, the job is accepted then."""
+    transaction.on_commit(lambda: queue_service().ring([job_id]), robust=True)

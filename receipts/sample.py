@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cache
+from functools import lru_cache
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
@@ -177,7 +177,7 @@ def _print_barcode(pen: ImageDraw.ImageDraw, sample: Sample, y: float, unit: flo
         x += bar + chance.choice((0.16, 0.16, 0.3))
 
 
-@cache
+@lru_cache(maxsize=32)
 def _font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size=max(1.0, size))
 

@@ -415,6 +415,7 @@ def test_a_large_picture_does_not_touch_the_disk(
 
 @pytest.mark.parametrize("query", ["", "?behaviour=slow"])
 def test_it_stops_at_once_while_callbacks_and_slow_answers_wait(receiver: Receiver, query: str) -> None:
+    threads = set(threading.enumerate())
     with quick_sandbox(delay=3600) as sandbox:
         poster = threading.Thread(target=post, args=(sandbox, fields(receiver)), kwargs={"query": query})
         poster.start()
@@ -422,6 +423,7 @@ def test_it_stops_at_once_while_callbacks_and_slow_answers_wait(receiver: Receiv
         stopped_at = time.monotonic()
     poster.join()
     assert time.monotonic() - stopped_at < 3
+    assert eventually(lambda: set(threading.enumerate()) <= threads)
     assert receiver.callbacks.empty()
 
 
@@ -464,7 +466,7 @@ def test_an_impossible_port_is_one_sentence(port: str) -> None:
 @contextmanager
 def command(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
     """Run the command as a process of its own."""
-    line = [sys.executable, "-u", "manage.py", "n8n_sandbox", "--port", "0", *arguments]
+    line = [sys.executable, "manage.py", "n8n_sandbox", "--port", "0", *arguments]
     with subprocess.Popen(
         line, env=os.environ | {"DEBUG": "true"}, stdout=subprocess.PIPE, text=True, cwd=settings.BASE_DIR
     ) as process:

@@ -1,0 +1,26 @@
+"""The verbs: everything that may happen to a job, each in one transaction with the event that tells of it."""
+
+from .completion import Completion, complete_job, find_open_job
+from .delivery import claim_job, fail_missing_file, free_places, mark_delivered
+from .ending import fail
+from .operation import NotNow, cancel_job, resend_job, retry_job
+from .submission import IdempotencyKeyReused, Submission, UploadRequest, submit_receipt
+
+__all__ = [
+    "Completion",
+    "IdempotencyKeyReused",
+    "NotNow",
+    "Submission",
+    "UploadRequest",
+    "cancel_job",
+    "claim_job",
+    "complete_job",
+    "fail",
+    "fail_missing_file",
+    "find_open_job",
+    "free_places",
+    "mark_delivered",
+    "resend_job",
+    "retry_job",
+    "submit_receipt",
+]

@@ -1,0 +1,97 @@
+"""N8N reports what became of a receipt."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import transaction
+
+from jobs.callbacks import Report, Verdict, judge
+from jobs.models import FailureCode, JobEvent, JobLog
+from jobs.transitions import Detail, change_status, lock_job, note
+
+from .ending import ring_next_on_commit
+
+Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
+
+KEPT_MESSAGE = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completion:
+    """What a callback came to."""
+
+    job: JobLog
+    verdict: Verdict
+
+
+@transaction.atomic
+def complete_job(job_id: UUID, report: Report, *, actor: str) -> Completion:
+    """Do what N8N's report means: end the job, or leave it as it is and write down why.
+
+    Args:
+        report: what N8N sent.
+        actor: which token the report came with.
+
+    Returns:
+        The job as it is now, and the verdict. A contradiction is written down too; telling the caller is the view's.
+
+    Raises:
+        JobLog.DoesNotExist: there is no such job.
+    """
+    job = lock_job(job_id)
+    verdict = judge(report, job, former_executions=_former_executions(job))
+    match verdict:
+        case Verdict.ACCEPT | Verdict.ACCEPT_LATE:
+            _end(job, report, actor, late=verdict is Verdict.ACCEPT_LATE)
+        case Verdict.REPEAT:
+            note(job, kind=Kind.CALLBACK_REPEATED, source=Source.CALLBACK, actor=actor, detail=_report_detail(report))
+        case Verdict.CONTRADICTION:
+            note(job, kind=Kind.CALLBACK_REFUSED, source=Source.CALLBACK, actor=actor, detail=_report_detail(report))
+    return Completion(job=job, verdict=verdict)
+
+
+def find_open_job(execution_id: str) -> UUID | None:
+    """Return the one open job whose current execution this is, for error workflows that know no job."""
+    open_jobs = JobLog.objects.filter(n8n_execution_id=execution_id, due_at__isnull=False)
+    found = list(open_jobs.values_list("job_id", flat=True)[:2])
+    return found[0] if len(found) == 1 else None
+
+
+def _former_executions(job: JobLog) -> frozenset[str]:
+    """Return the executions that were told of before the present round of tries began."""
+    before = job.events.filter(attempt__lte=job.attempts - job.tries)
+    return frozenset(detail.get("execution_id", "") for detail in before.values_list("detail", flat=True)) - {""}
+
+
+def _end(job: JobLog, report: Report, actor: str, *, late: bool) -> None:
+    failed = report.status == Status.FAILURE
+    change_status(
+        job,
+        report.status,
+        kind=Kind.FAILED if failed else Kind.SUCCEEDED,
+        source=Source.CALLBACK,
+        actor=actor,
+        detail=_report_detail(report) | ({"late": True} if late else {}),
+        due_at=None,
+        completed_at=job.now,
+        failure_code=FailureCode.WORKFLOW_FAILED if failed else "",
+        result_message=report.message,
+        notion_page_url=report.notion_page_url,
+        result=report.data,
+        n8n_execution_id=report.execution_id or job.n8n_execution_id,
+        last_error="",
+        needs_attention=False,
+    )
+    ring_next_on_commit()
+
+
+def _report_detail(report: Report) -> Detail:
+    """Return what the event keeps: of a failure the reason too, since a retry clears it from the job."""
+    failed = report.status == Status.FAILURE
+    detail = {
+        "reported": report.status,
+        "execution_id": report.execution_id,
+        "notion_page_url": report.notion_page_url,
+        "message": report.message[:KEPT_MESSAGE] if failed else "",
+    }
+    return {key: value for key, value in detail.items() if value}

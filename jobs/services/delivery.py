@@ -1,0 +1,147 @@
+"""A worker takes a job to N8N."""
+
+import random
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import connection, transaction
+
+from accounting.clock import DatabaseNow
+from jobs.answers import Answer, Decision, decide
+from jobs.models import FailureCode, JobEvent, JobLog
+from jobs.transitions import Detail, change_status, lock_job
+
+from .ending import fail
+
+logger = structlog.get_logger(__name__)
+
+Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
+
+CLAIMS_LOCK = 0x7265_6365  # any number, the same in every worker
+
+
+@transaction.atomic
+def claim_job(job_id: UUID, *, worker: str) -> JobLog | None:
+    """Take a queued job for one delivery: QUEUED to SENDING, with a lease.
+
+    Args:
+        job_id: as the bell said.
+        worker: the name under which the event is written.
+
+    Returns:
+        The job, its attempt counted; or None where there is nothing to do: it is gone, is not queued, is not due yet,
+        or N8N has as much as it may have at once (the bell rings again).
+    """
+    if not JobLog.objects.filter(pk=job_id, status=Status.QUEUED, due_at__lte=DatabaseNow()).exists():
+        return None
+    _lock_claims()
+    job = lock_job(job_id)
+    if job.status != Status.QUEUED or job.due_at is None or job.due_at > job.now or free_places() <= 0:
+        return None
+    change_status(
+        job,
+        Status.SENDING,
+        kind=Kind.CLAIMED,
+        source=Source.WORKER,
+        actor=worker,
+        attempts=job.attempts + 1,
+        tries=job.tries + 1,
+        due_at=job.now + timedelta(seconds=settings.N8N_LEASE_SECONDS),
+    )
+    return job
+
+
+def free_places() -> int:
+    """Return how many more jobs N8N may have in flight."""
+    in_flight: int = JobLog.objects.filter(status__in=JobLog.IN_FLIGHT).count()
+    return settings.N8N_MAX_IN_FLIGHT - in_flight
+
+
+def _lock_claims() -> None:
+    """Let one claim at a time count the places; SQLite has but one writer anyway."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CLAIMS_LOCK])
+
+
+@transaction.atomic
+def mark_delivered(job_id: UUID, *, attempt: int, answer: Answer, worker: str) -> Decision | None:
+    """Do what an answer of N8N means: SENDING to PROCESSING, or back to QUEUED, or to FAILURE.
+
+    Args:
+        job_id, attempt: of the claim; where the job has moved on since (a callback came first, or the lease passed to
+            another worker) nothing is written.
+        answer: what came of the delivery.
+        worker: the name under which the event is written.
+
+    Returns:
+        What was decided, or None where the job had moved on.
+    """
+    job = lock_job(job_id)
+    if job.status != Status.SENDING or job.attempts != attempt:
+        logger.info("answer_overtaken", status=job.status, attempt=attempt, current_attempt=job.attempts)
+        return None
+    decision = decide(
+        answer, tries=job.tries, schedule=settings.DELIVERY_RETRY_SCHEDULE, jitter=random.random()  # noqa: S311 - no secret
+    )  # fmt: skip
+    detail = _answer_detail(answer, decision)
+    match decision.status:
+        case Status.PROCESSING:
+            _await_callback(job, decision, worker, detail)
+        case Status.QUEUED:
+            _queue_again(job, decision, worker, detail)
+        case Status.FAILURE:
+            fail(job, FailureCode(decision.code), decision.sentence, source=Source.WORKER, actor=worker, detail=detail)
+    return decision
+
+
+def _await_callback(job: JobLog, decision: Decision, worker: str, detail: Detail) -> None:
+    change_status(
+        job,
+        Status.PROCESSING,
+        kind=Kind.DELIVERED if decision.confirmed else Kind.UNCONFIRMED,
+        source=Source.WORKER,
+        actor=worker,
+        detail=detail,
+        due_at=job.now + timedelta(seconds=settings.CALLBACK_TIMEOUT_SECONDS),
+        delivered_at=job.now if decision.confirmed else None,
+        n8n_execution_id=decision.execution_id,
+        last_error=decision.code,
+        needs_attention=False,
+    )
+
+
+def _queue_again(job: JobLog, decision: Decision, worker: str, detail: Detail) -> None:
+    change_status(
+        job,
+        Status.QUEUED,
+        kind=Kind.REFUSED,
+        source=Source.WORKER,
+        actor=worker,
+        detail=detail | {"again_in_seconds": round(decision.delay)},
+        due_at=job.now + timedelta(seconds=decision.delay),
+        last_error=decision.code,
+        needs_attention=decision.needs_attention,
+    )
+
+
+def _answer_detail(answer: Answer, decision: Decision) -> Detail:
+    detail = {
+        "http_status": answer.status,
+        "ms": answer.milliseconds,
+        "code": decision.code,
+        "execution_id": decision.execution_id,
+        "message": decision.sentence,
+    }
+    return {key: value for key, value in detail.items() if value}
+
+
+@transaction.atomic
+def fail_missing_file(job_id: UUID, *, attempt: int, worker: str) -> None:
+    """End a claimed job whose receipt's file is gone."""
+    job = lock_job(job_id)
+    if job.status == Status.SENDING and job.attempts == attempt:
+        sentence = "The receipt's file is gone; upload the receipt again."
+        fail(job, FailureCode.FILE_MISSING, sentence, source=Source.WORKER, actor=worker)

@@ -1,0 +1,121 @@
+"""A receipt comes in."""
+
+import hashlib
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from django.db import IntegrityError, transaction
+
+from accounting.clock import DatabaseNow
+from jobs.models import IdempotencyKey, JobEvent, JobLog
+from jobs.queue import ring_on_commit
+from jobs.transitions import Detail, lock_job, note
+from receipts.models import Client, Receipt
+from receipts.services import Refusal, keep_receipt, stored_file
+from receipts.validators import CheckedUpload
+
+Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
+
+
+@dataclass(frozen=True, kw_only=True)
+class UploadRequest:
+    """What a client asks for, checked."""
+
+    client: Client
+    upload: CheckedUpload
+    filename: str
+    notion_database_id: str
+    allow_duplicate: bool = False
+    idempotency_key: str = ""
+    source: JobEvent.Source = Source.API
+    actor: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """What makes two requests the same; the file's name does not, since phones make a new one each time."""
+        parts = (self.upload.sha256, self.notion_database_id, str(self.allow_duplicate))
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """The job that an upload was answered with."""
+
+    job: JobLog
+    created: bool
+
+
+class IdempotencyKeyReused(Refusal):
+    """The same key came with another request before."""
+
+
+def submit_receipt(request: UploadRequest) -> Submission:
+    """Take a receipt in: its bytes, its row, its job and the job's first event.
+
+    The bytes are on the disk before the rows are written, and the rows are committed before anybody is rung.
+
+    Returns:
+        A new job; or the one that the same key, or the same bytes for the same database, were answered with before.
+
+    Raises:
+        IdempotencyKeyReused: nothing was changed.
+    """
+    with stored_file(client=request.client, upload=request.upload) as stored_as:
+        try:
+            return _submit(request, stored_as)
+        except IntegrityError:
+            # two requests with one new key met; the other has won, and this one finds its row
+            return _submit(request, stored_as)
+
+
+@transaction.atomic
+def _submit(request: UploadRequest, stored_as: str) -> Submission:
+    known = IdempotencyKey.objects.filter(client=request.client, key=request.idempotency_key).first()
+    if request.idempotency_key and known is not None:
+        return _repeat_by_key(request, known)
+    receipt = keep_receipt(client=request.client, upload=request.upload, stored_as=stored_as)
+    same = receipt.jobs.filter(notion_database_id=request.notion_database_id).exclude(status=Status.FAILURE).first()
+    if same is not None and not request.allow_duplicate:
+        submission = Submission(job=_note_repeat(same.pk, request), created=False)
+    else:
+        submission = Submission(job=_create_job(request, receipt, duplicate_of=same), created=True)
+    if request.idempotency_key:
+        IdempotencyKey.objects.create(
+            client=request.client, key=request.idempotency_key, fingerprint=request.fingerprint, job=submission.job
+        )
+    return submission
+
+
+def _repeat_by_key(request: UploadRequest, known: IdempotencyKey) -> Submission:
+    if known.fingerprint != request.fingerprint:
+        raise IdempotencyKeyReused
+    return Submission(job=_note_repeat(known.job_id, request), created=False)
+
+
+def _note_repeat(job_id: UUID, request: UploadRequest) -> JobLog:
+    job = lock_job(job_id)
+    note(job, kind=Kind.REPEATED, source=request.source, actor=request.actor, detail=_request_detail())
+    return job
+
+
+def _create_job(request: UploadRequest, receipt: Receipt, *, duplicate_of: JobLog | None) -> JobLog:
+    created = JobLog.objects.create(
+        receipt=receipt,
+        client=request.client,
+        filename=request.filename,
+        notion_database_id=request.notion_database_id,
+        duplicate_of=duplicate_of,
+        created_at=DatabaseNow(),
+        due_at=DatabaseNow(),
+    )
+    job = lock_job(created.pk)
+    detail = _request_detail() | {"size": receipt.size, "sha256": receipt.sha256}
+    note(job, kind=Kind.RECEIVED, source=request.source, actor=request.actor, detail=detail)
+    ring_on_commit(job.pk)
+    return job
+
+
+def _request_detail() -> Detail:
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    return {"request_id": request_id} if request_id else {}
