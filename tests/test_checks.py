@@ -1,0 +1,34 @@
+"""Rules across settings: what stops the start, what is only warned of, and the cure."""
+
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+
+from jobs.checks import check_settings
+
+
+def found() -> list[str]:
+    return [message.id or "" for message in check_settings(None)]
+
+
+def test_the_defaults_break_no_rule() -> None:
+    assert found() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"UPLOAD_FORMATS": ["jpeg", "docx"]}, "jobs.E001"),
+        ({"UPLOAD_FORMATS": []}, "jobs.E001"),
+        ({"UPLOAD_MAX_MB": 13}, "jobs.E002"),
+        ({"N8N_VERIFY_SSL": "/no/such/bundle.pem"}, "jobs.E003"),
+        ({"DELIVERY_RETRY_SCHEDULE": [5, 60]}, "jobs.W001"),
+        ({"N8N_VERIFY_SSL": "false", "N8N_WEBHOOK_URL": "https://n8n.example.com/webhook/x"}, "jobs.W002"),
+    ],
+)
+def test_a_broken_rule_is_named_with_its_cure(settings: LazySettings, changes: dict[str, Any], expected: str) -> None:
+    for name, value in changes.items():
+        setattr(settings, name, value)
+    assert found() == [expected]
+    assert all(message.hint for message in check_settings(None))

@@ -1,0 +1,65 @@
+"""The documentation speaks of what is there."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from jobs.models import FailureCode, JobEvent, JobLog
+
+API = Path("docs/api.md").read_text()
+DOCUMENTS = sorted([*Path().glob("*.md"), *Path("docs").rglob("*.md")])
+LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
+SOURCE = re.compile(r"`((?:accounting|jobs|receipts|tests|templates|docs)/[\w/.-]*)")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_every_link_and_every_file_that_is_named_exists(document: Path) -> None:
+    text = document.read_text()
+    named = [document.parent / link for link in LINK.findall(text)] + [Path(name) for name in SOURCE.findall(text)]
+    assert [str(path) for path in named if not path.exists()] == []
+
+
+def test_every_test_that_the_requirements_name_exists() -> None:
+    named = re.findall(r"`(test_\w+\.py)`", Path("docs/requirements.md").read_text())
+    assert named
+    assert [name for name in named if not Path("tests", name).exists()] == []
+
+
+def test_every_failure_code_is_explained_to_clients() -> None:
+    assert [code for code in FailureCode if f"| `{code}` |" not in API] == []
+
+
+def test_every_code_of_a_problem_is_listed() -> None:
+    codes = {code for folder in ("accounting", "jobs", "receipts") for code in _problem_codes(Path(folder))}
+    assert {"file_too_large", "outcome_contradicts"} <= codes
+    assert [code for code in sorted(codes) if f"`{code}`" not in API] == []
+
+
+def test_the_state_diagram_draws_just_what_is_allowed() -> None:
+    drawn = set(re.findall(r"^    (\w+) --> (\w+)", Path("docs/architecture.md").read_text(), re.MULTILINE))
+    assert drawn == {(str(was), str(to)) for was, targets in JobLog.ALLOWED.items() for to in targets}
+
+
+def test_every_command_that_is_named_exists() -> None:
+    named = {name for document in DOCUMENTS for name in re.findall(r"manage\.py (\w+)", document.read_text())}
+    ours = {path.stem for path in Path().glob("*/management/commands/*.py")}
+    djangos = {"rqworker", "migrate", "check", "makemigrations"}
+    assert named - ours - djangos == set()
+
+
+def test_every_kind_of_event_is_written_somewhere() -> None:
+    written = "".join(path.read_text() for path in Path("jobs").rglob("*.py") if path.name != "models.py")
+    assert [kind.name for kind in JobEvent.Kind if f"Kind.{kind.name}" not in written] == []
+
+
+def _problem_codes(folder: Path) -> set[str]:
+    calls = (node for path in folder.rglob("*.py") for node in ast.walk(ast.parse(path.read_text())))
+    return {
+        argument.value
+        for call in calls
+        if isinstance(call, ast.Call) and ast.unparse(call.func) in ("Problem", "_unavailable")
+        for argument in call.args[1:2]
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+    }
