@@ -1,14 +1,18 @@
 """The one place where a job's status changes: checked, saved and written down in one transaction."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+import structlog
+from django.db import connection, transaction
 from django.db.transaction import TransactionManagementError
 
 from accounting.clock import DatabaseNow
 
 from .models import JobEvent, JobLog
+
+logger = structlog.get_logger(__name__)
 
 Detail = dict[str, Any]
 
@@ -80,7 +84,7 @@ def _write_event(
     detail: Detail | None,
     **statuses: JobLog.Status,
 ) -> None:
-    JobEvent.objects.create(
+    event = JobEvent.objects.create(
         job=job,
         at=job.now,
         kind=kind,
@@ -89,4 +93,18 @@ def _write_event(
         attempt=job.attempts,
         detail=detail or {},
         **statuses,
+    )
+    transaction.on_commit(partial(_log, event), robust=True)
+
+
+def _log(event: JobEvent) -> None:
+    logger.info(
+        "job_event",
+        job_id=str(event.job_id),
+        kind=event.kind,
+        source=event.source,
+        to_status=event.to_status,
+        attempt=event.attempt,
+        code=event.detail.get("code", ""),
+        seconds=round((event.at - event.job.created_at).total_seconds(), 3),
     )

@@ -35,6 +35,9 @@ def test_a_receipt_goes_in_and_comes_out_filed(tmp_path: Path) -> None:
         assert (again.status_code, again.json()["job_id"]) == (200, promise["job_id"])
         assert n8n.stats()["webhooks"] == 1
 
+        # each event of the job is a line in the logs
+        assert service.log().count('"job_event"') == 5
+
         # the request's id is found in the logs of the web server and of the worker
         wait_for(lambda: service.log().count('"journey-1"') >= 3, "the worker's log")
         assert '"delivery_ended"' in service.log()
