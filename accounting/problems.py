@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
@@ -80,6 +80,8 @@ def _problem_of(exception: Exception) -> Problem | None:
             return Problem(404, "not_found", "There is nothing at this address.")
         case PermissionDenied():
             return Problem(403, "permission_denied", "You may not do this.")
+        case RequestDataTooBig():
+            return Problem(413, "form_too_large", "The form's text fields are too long.")
         case OperationalError() | InterfaceError():
             logger.error("database_unavailable", error=type(exception).__name__)
             return _unavailable(503, "database_unavailable", "The database cannot be reached just now; try again.")

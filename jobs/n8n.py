@@ -94,6 +94,7 @@ class N8NClient:
 
     def close(self) -> None:
         """Close the kept connection."""
+        self._pools.connection_from_url(self._url).close()  # clear() alone leaves that to the garbage collector
         self._pools.clear()
 
     def _attempt(self, body: Iterable[bytes], headers: Mapping[str, str], watchdog: Watchdog) -> Answer:

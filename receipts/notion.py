@@ -29,8 +29,8 @@ def parse_database_id(text: str) -> str:
 
 
 def _id_in_address(address: str) -> str:
-    if len(address) > MAX_LENGTH:
-        raise ValueError("too long")
+    if len(address) > MAX_LENGTH or not address.isprintable():
+        raise ValueError("too long, or no text")
     parts = urlsplit(address)
     host = parts.hostname or ""
     if parts.scheme != "https" or not any(host == known or host.endswith("." + known) for known in HOSTS):

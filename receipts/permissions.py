@@ -24,6 +24,8 @@ class IsClient(BasePermission):
 class IsClientOrMayViewReceipts(IsClient):
     """Lets in clients, who see their own, and staff with the permission to view receipts."""
 
+    message = "You may not see receipts: the permission to view them is needed."
+
     def has_permission(self, request: Request, view: "APIView") -> bool:
         """Tell whether the request comes from a client or from such staff."""
         if super().has_permission(request, view):

@@ -24,10 +24,17 @@ class NotionDatabaseIdField(serializers.CharField):
             self.fail("invalid_database")
 
 
+NO_FILE = "Send the picture as the form's part `file`, with a file name (in UTF-8)."
+
+
 class ReceiptUploadSerializer(serializers.Serializer[Any]):
     """The form of an upload."""
 
-    file = serializers.FileField(max_length=None, allow_empty_file=True, help_text="a photograph or scan of a receipt")
+    file = serializers.FileField(
+        allow_empty_file=True,  # receipts.validators says it better
+        error_messages={"required": NO_FILE, "invalid": NO_FILE, "null": NO_FILE},
+        help_text="a photograph or scan of a receipt",
+    )
     notion_database_id = NotionDatabaseIdField(
         help_text="the Notion database to file it in: 32 hex digits, a dashed UUID, or its address"
     )

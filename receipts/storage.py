@@ -23,7 +23,7 @@ class PrivateFileStorage(FileSystemStorage):
         folder = Path(self.location)
         while not folder.exists():
             folder = folder.parent
-        return os.access(folder, os.W_OK)
+        return folder.is_dir() and os.access(folder, os.W_OK)
 
     def _save(self, name: str, content: "File[bytes]") -> str:
         final = Path(self.path(name))

@@ -10,17 +10,21 @@ from PIL import Image
 
 from accounting.problems import Problem
 
-MAGIC = {
-    "jpeg": (0, b"\xff\xd8\xff"),
-    "png": (0, b"\x89PNG\r\n\x1a\n"),
-    "heic": (4, b"ftyphe"),
-    "heif": (4, b"ftypmi"),
-    "webp": (8, b"WEBP"),
-    "pdf": (0, b"%PDF-"),
-    "gif": (0, b"GIF8"),
-    "tiff": (0, b"II*\x00"),
-    "bmp": (0, b"BM"),
-}
+from .structure import check_structure
+
+MAGIC = (
+    ("jpeg", 0, b"\xff\xd8\xff"),
+    ("png", 0, b"\x89PNG\r\n\x1a\n"),
+    ("heic", 4, b"ftyphe"),
+    ("heif", 4, b"ftypmi"),
+    ("avif", 4, b"ftypavi"),
+    ("webp", 8, b"WEBP"),
+    ("pdf", 0, b"%PDF-"),
+    ("gif", 0, b"GIF8"),
+    ("tiff", 0, b"II*\x00"),
+    ("tiff", 0, b"MM\x00*"),
+    ("bmp", 0, b"BM"),
+)
 CONTENT_TYPES = {"jpeg": "image/jpeg", "png": "image/png"}
 SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png"}
 
@@ -46,7 +50,8 @@ class CheckedUpload:
 def check_upload(file: "File[bytes]") -> CheckedUpload:
     """Look at an upload and say what it is.
 
-    The order is: size, magic bytes, header (by that one decoder), pixels, frames, checksums, pixels decoded.
+    The order is: size, magic bytes, number of parts, header (by that one decoder), pixels, frames, checksums, pixels
+    decoded.
 
     Args:
         file: the uploaded file, open at any position.
@@ -88,7 +93,7 @@ def _check_size(file: "File[bytes]") -> int:
 def _find_format(file: "File[bytes]") -> str:
     file.seek(0)
     head = file.read(16)
-    found = next((name for name, (at, magic) in MAGIC.items() if head[at:].startswith(magic)), None)
+    found = next((name for name, at, magic in MAGIC if head[at:].startswith(magic)), None)
     if found in settings.UPLOAD_FORMATS:
         return found
     accepted = " and ".join(name.upper() for name in settings.UPLOAD_FORMATS)
@@ -98,6 +103,7 @@ def _find_format(file: "File[bytes]") -> str:
 
 def _inspect(file: "File[bytes]", form: str) -> tuple[int, int]:
     try:
+        check_structure(_read(file), form)
         with _open(file, form) as image:
             size = image.size
             _check_pixels(*size)
@@ -109,6 +115,12 @@ def _inspect(file: "File[bytes]", form: str) -> tuple[int, int]:
     except Exception:  # Pillow raises whatever its decoders do: OSError, ValueError, SyntaxError, struct.error, …
         raise Problem(400, "image_broken", "The image is damaged or cut short; take or export it again.") from None
     return size
+
+
+def _read(file: "File[bytes]") -> bytes:
+    file.seek(0)
+    data: bytes = file.read()
+    return data
 
 
 def _open(file: "File[bytes]", form: str) -> Image.Image:

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import FileResponse
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.mixins import RetrieveModelMixin
 from rest_framework.parsers import MultiPartParser
@@ -18,6 +18,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from accounting.negotiation import IgnoreAccept
+from accounting.openapi import problems
 from accounting.problems import Problem
 from jobs.models import JobLog
 from jobs.serializers import JobCreationResponse
@@ -35,12 +37,14 @@ FORM_BYTES = 64 * 1024  # what the form adds to the file: boundaries, headers, t
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
+@extend_schema_view(retrieve=extend_schema(responses={200: ReceiptSerializer} | problems(401, 403, 404, 503)))
 class ReceiptViewSet(RetrieveModelMixin, GenericViewSet[Receipt]):
     """A client's own receipts; staff who may see receipts may look at all of them."""
 
     authentication_classes = (ApiKeyAuthentication, SessionAuthentication)
     permission_classes = (IsClientOrMayViewReceipts,)
     parser_classes = (MultiPartParser,)
+    content_negotiation_class = IgnoreAccept
     serializer_class = ReceiptSerializer
     queryset = Receipt.objects.none()
 
@@ -52,7 +56,8 @@ class ReceiptViewSet(RetrieveModelMixin, GenericViewSet[Receipt]):
 
     @extend_schema(
         request={"multipart/form-data": ReceiptUploadSerializer},
-        responses={200: JobCreationResponse, 202: JobCreationResponse},
+        responses={200: JobCreationResponse, 202: JobCreationResponse}
+        | problems(400, 401, 403, 413, 415, 422, 503, 507),
         parameters=[
             OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER, description="the same key, the same job")
         ],
@@ -60,6 +65,7 @@ class ReceiptViewSet(RetrieveModelMixin, GenericViewSet[Receipt]):
     def upload(self, request: Request) -> Response:
         """Take a receipt in: 202 with a new job, or 200 with the job that it was answered with before."""
         _refuse_long_body(request)
+        _refuse_further_files(request)
         form = ReceiptUploadSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         try:
@@ -70,7 +76,7 @@ class ReceiptViewSet(RetrieveModelMixin, GenericViewSet[Receipt]):
             ) from None
         return _answer(request, submission.job, status=202 if submission.created else 200)
 
-    @extend_schema(responses={(200, "image/*"): OpenApiTypes.BINARY})
+    @extend_schema(responses={(200, "image/*"): OpenApiTypes.BINARY} | problems(401, 403, 404, 410, 503))
     def file(self, request: Request, pk: str) -> FileResponse:
         """Return the bytes as they came, to their own client or to staff."""
         receipt = self.get_object()
@@ -85,9 +91,21 @@ class ReceiptViewSet(RetrieveModelMixin, GenericViewSet[Receipt]):
 
 
 def _refuse_long_body(request: Request) -> None:
-    length = request.headers.get("Content-Length") or "0"
-    if length.isdigit() and int(length) > settings.UPLOAD_MAX_BYTES + FORM_BYTES:
+    if _declared_length(request) > settings.UPLOAD_MAX_BYTES + FORM_BYTES:
         raise file_too_large()
+
+
+def _declared_length(request: Request) -> int:
+    try:
+        return int(request.headers.get("Content-Length") or 0)
+    except ValueError:
+        return 0  # as Django takes it: there is no body then
+
+
+def _refuse_further_files(request: Request) -> None:
+    """Refuse all rather than take one and lose the others."""
+    if sum(len(files) for _, files in request.FILES.lists()) > 1:
+        raise Problem(400, "too_many_files", "Send one receipt per request.")
 
 
 def _upload_request(request: Request, form: dict[str, Any]) -> UploadRequest:

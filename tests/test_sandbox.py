@@ -308,6 +308,7 @@ def test_an_unknown_behaviour_is_answered_with_those_that_exist(sandbox: Sandbox
     [
         {"image_data": base64.b64encode(PICTURE[:-1]).decode()},
         {"image_data": "no base64 at all"},
+        {"image_data": base64.encodebytes(PICTURE).decode()},
         {"image_data": "ü"},
         {"image_data": None},
         {"sha256": None},
@@ -465,11 +466,10 @@ def test_an_impossible_port_is_one_sentence(port: str) -> None:
 
 @contextmanager
 def command(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
-    """Run the command as a process of its own."""
+    """Run the command as a process of its own, with its output into a pipe."""
     line = [sys.executable, "manage.py", "n8n_sandbox", "--port", "0", *arguments]
-    with subprocess.Popen(
-        line, env=os.environ | {"DEBUG": "true"}, stdout=subprocess.PIPE, text=True, cwd=settings.BASE_DIR
-    ) as process:
+    environment = os.environ | {"DEBUG": "true", "PYTHONUNBUFFERED": ""}
+    with subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, text=True, cwd=settings.BASE_DIR) as process:
         try:
             yield process
         finally:

@@ -1,0 +1,49 @@
+PYTHON ?= python3
+BIN = .venv/bin
+
+# As in production, so that what is wrong there shows here; nothing in it is secret.
+PRODUCTION = env SECRET_KEY=made-up-for-checks-Rm0tVqvJ7yZk3Xw9bN5cL2hT8sD4gF6a \
+	DEBUG=false PUBLIC_BASE_URL=https://receipts.example.com DATABASE_URL=sqlite://:memory: \
+	N8N_WEBHOOK_URL=https://n8n.example.com/webhook/receipts N8N_API_KEY=made-up-for-checks-0123456789-0123456789 \
+	CALLBACK_SECRET_TOKEN=made-up-for-checks-9876543210-9876543210
+
+.PHONY: help demo test lint types check clean
+
+help: ## list what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+
+demo: .venv/.installed ## run everything here and send a receipt through it (PORT=8000, ONCE=1 to end after that)
+	@$(BIN)/python -m accounting.demo
+
+test: .venv/.installed ## run all tests, on SQLite and on PostgreSQL
+	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --database=postgresql
+
+lint: .venv/.installed ## look for mistakes and for untidy code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/.installed ## check the types
+	@echo "$(BIN)/mypy"
+	@$(PRODUCTION) $(BIN)/mypy
+
+check: lint types ## lint, types, missing migrations, and settings as in production
+	@echo "manage.py makemigrations --check; manage.py check --deploy"
+	@$(PRODUCTION) $(BIN)/python manage.py makemigrations --check --dry-run
+	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+clean: ## remove the virtual environment, caches and the demo's data
+	rm -rf .venv var/demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.installed: requirements.txt requirements-dev.txt
+	@command -v $(PYTHON) >/dev/null || \
+		{ echo "Python is missing: install 3.11 or newer (on Debian and Ubuntu: apt install python3 python3-venv)."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is older than 3.11: install a newer one, and name it as in: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+		{ echo "$(PYTHON) cannot make virtual environments: apt install python3-venv"; exit 1; }
+	@echo "Installing what it needs into .venv, once; that takes a minute ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --requirement requirements-dev.txt
+	@touch $@

@@ -1,0 +1,192 @@
+"""`make demo`: the whole service on this machine, with one receipt sent through it."""
+
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from django.core.exceptions import ImproperlyConfigured
+
+from accounting.processes import Process, Supervisor
+
+from .configuration import (
+    FOLDER,
+    LOGS,
+    LOOPBACK,
+    NEXT_RECEIPT,
+    SECRETS,
+    CannotGoOn,
+    Options,
+    configure,
+    kept_secrets,
+    own_folder,
+    prepare_database,
+    require_free,
+    shown,
+)
+
+NOTION_DATABASE = "5f0c1d9e-3b7a-4c58-9f21-6d8e2a4b7c10"  # made up: the sandbox files nothing
+START_SECONDS = 30
+JOB_SECONDS = 60
+
+
+def main() -> None:
+    """Run the demonstration until SIGINT or SIGTERM, or with `ONCE=1` until its receipt has arrived.
+
+    Raises:
+        SystemExit: with a sentence, where it cannot start or the receipt does not arrive.
+    """
+    try:
+        _demonstrate(Options.read())
+    except (CannotGoOn, ImproperlyConfigured) as error:
+        sys.exit(f"make demo: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _demonstrate(options: Options) -> None:
+    with own_folder(), Supervisor(logs=LOGS, report=_say) as supervisor:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, supervisor.ask_to_stop)
+        require_free(options.port)
+        kept = kept_secrets()
+        _say(f"The whole service, on this machine; its data is in {shown(FOLDER)}.\n")
+        processes = configure(options, kept)
+        prepare_database(kept)
+        _start(supervisor, processes, options)
+        job_id = _send_receipt(supervisor, options, kept["API_KEY"])
+        _print_timeline(job_id)
+        if not options.once:
+            _print_page(options, kept)
+            supervisor.watch()
+        _say("\nStopping ...")
+
+
+def _start(supervisor: Supervisor, processes: list[Process], options: Options) -> None:
+    _say(f"Starting {', '.join(process.name for process in processes)} ...")
+    begun_at = time.monotonic()
+    for process in processes:
+        supervisor.start(process)
+    _wait(supervisor, START_SECONDS, lambda: _is_ready(options), "it was not ready in time")
+    _say(f"Ready after {time.monotonic() - begun_at:.1f} s.\n")
+
+
+def _is_ready(options: Options) -> bool:
+    try:
+        if not options.n8n_webhook_url:
+            sandbox = urlsplit(os.environ["N8N_WEBHOOK_URL"])
+            socket.create_connection((LOOPBACK, sandbox.port or 80), timeout=1).close()
+        status = _session().get(f"{options.url}/health/ready", timeout=5).json()["status"]
+    except (OSError, requests.RequestException):
+        return False
+    return bool(status == "ok")
+
+
+def _wait(supervisor: Supervisor, seconds: float, until: Callable[[], bool], complaint: str) -> None:
+    if supervisor.watch(seconds=seconds, until=until):
+        return
+    if supervisor.stopping:
+        raise KeyboardInterrupt
+    raise CannotGoOn(f"{complaint}; the logs in {shown(LOGS)} may say why.")
+
+
+# -- what it shows -----------------------------------------------------------------------------------------------------
+
+
+class _Job:
+    """A job as its client sees it, over HTTP; tells of each change of its status."""
+
+    def __init__(self, session: requests.Session, url: str) -> None:
+        self._session = session
+        self._url = url
+        self._begun_at = time.monotonic()
+        self.state: dict[str, Any] = {"status": ""}
+
+    def has_ended(self) -> bool:
+        """Ask once more."""
+        try:
+            answer = self._session.get(self._url, timeout=5)
+            answer.raise_for_status()
+        except requests.RequestException:
+            return False  # the web may be starting again
+        state = answer.json()
+        if state["status"] != self.state["status"]:
+            _say(f"{time.monotonic() - self._begun_at:6.1f} s  {state['status']:<12}{state['result_message']}".rstrip())
+        self.state = state
+        return self.state["status"] in ("success", "failure")
+
+
+def _send_receipt(supervisor: Supervisor, options: Options, api_key: str) -> str:
+    """Upload a receipt that is new, follow its job to the end, and return the job's id."""
+    from jobs.models import JobLog
+    from receipts.sample import draw_receipt
+
+    number = JobLog.objects.count() + 1
+    NEXT_RECEIPT.write_bytes(draw_receipt(number + 1))
+    session = _session(api_key)
+    answer = _upload(session, options, f"receipt-{number}.jpg", draw_receipt(number))
+    _say(f"Receipt {number} is uploaded ({answer.status_code} after {answer.elapsed.total_seconds() * 1000:.0f} ms):")
+    job = _Job(session, answer.json()["url"])
+    _wait(supervisor, JOB_SECONDS, job.has_ended, f"the job had not ended after {JOB_SECONDS} s")
+    if job.state["status"] != "success":
+        raise CannotGoOn(f"the job failed: {job.state['result_message']}")
+    return str(job.state["job_id"])
+
+
+def _upload(session: requests.Session, options: Options, name: str, receipt: bytes) -> requests.Response:
+    url = f"{options.url}/api/v1/receipts/upload"
+    form = {"notion_database_id": NOTION_DATABASE}
+    try:
+        answer = session.post(url, files={"file": (name, receipt, "image/jpeg")}, data=form, timeout=30)
+        answer.raise_for_status()
+    except requests.RequestException as error:
+        raise CannotGoOn(f"the upload failed ({error}); the logs in {shown(LOGS)} may say why.") from error
+    return answer
+
+
+def _print_timeline(job_id: str) -> None:
+    from jobs.models import JobLog
+    from jobs.timeline import timeline
+
+    _say("\nIts timeline:")
+    for entry in timeline(JobLog.objects.get(pk=job_id)):
+        _say(f"{entry.offset:8.2f} s  {entry.label:<26}{entry.by}")
+
+
+def _print_page(options: Options, kept: dict[str, str]) -> None:
+    n8n = options.n8n_webhook_url or "a sandbox, which reads no receipt and files nothing"
+    _say(f"""
+Admin     {options.url}/admin/   admin / {kept["ADMIN_PASSWORD"]}
+API       {options.url}/api/v1/docs/
+Health    {options.url}/health/ready
+N8N       {n8n}
+Logs      {shown(LOGS)}, secrets in {shown(SECRETS)}
+
+Upload another receipt:
+
+  curl -H 'Authorization: Api-Key {kept["API_KEY"]}' \\
+       -F file=@{shown(NEXT_RECEIPT)} -F notion_database_id={NOTION_DATABASE} \\
+       {options.url}/api/v1/receipts/upload
+
+Ctrl-C stops everything.""")
+
+
+def _session(api_key: str = "") -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False  # neither a proxy nor a ~/.netrc stands between this machine and itself
+    session.headers["Authorization"] = f"Api-Key {api_key}"
+    return session
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""What a caller accepts, and what it gets."""
+
+from collections.abc import Sequence
+
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+
+
+class IgnoreAccept(DefaultContentNegotiation):
+    """Answers with what there is, whatever `Accept` says (RFC 9110 section 12.4.1 leaves that to us).
+
+    A refusal would help nobody: a picture has one form only, and a callback that meant well would be lost.
+    """
+
+    def select_renderer(
+        self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """Return the first renderer and its media type."""
+        return renderers[0], renderers[0].media_type or ""

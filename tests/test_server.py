@@ -1,0 +1,234 @@
+"""The web process: what it needs before it serves, how it ends, what it refuses, and whom it believes."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from wsgiref.types import StartResponse, WSGIEnvironment
+from wsgiref.util import setup_testing_defaults
+
+import pytest
+
+from accounting.server import ARRIVAL_SECONDS, Server, believe_proxies
+
+from .installation import wait_for
+from .servers import free_port
+
+HALF_A_REQUEST = (
+    b"POST /api/v1/jobs/callback HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    b"Content-Type: application/json\r\nContent-Length: 4\r\n\r\n{}"
+)
+
+
+@dataclass(frozen=True)
+class Web:
+    """A running web process."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+
+    def accepts(self) -> bool:
+        try:
+            self.connect().close()
+        except ConnectionRefusedError:
+            return False
+        return True
+
+    def answer(self, request: bytes) -> str:
+        with self.connect() as client:
+            client.sendall(request)
+            return client.makefile("rb").read().decode()
+
+
+def serve(*options: str) -> list[str]:
+    return [sys.executable, "manage.py", "serve", *options]
+
+
+def environment(folder: Path, **settings: str) -> dict[str, str]:
+    address = {"PUBLIC_BASE_URL": "http://127.0.0.1:8000", "DATABASE_URL": f"sqlite:///{folder}/db.sqlite3"}
+    return os.environ | address | settings
+
+
+def serve_in_vain(folder: Path, *options: str, **settings: str) -> str:
+    """Start a server that cannot start; return the one sentence that it has to say."""
+    result = subprocess.run(
+        serve(*options), env=environment(folder, **settings), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1, result.stderr
+    return result.stderr
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a database that is migrated."""
+    folder = tmp_path_factory.mktemp("web")
+    command = [sys.executable, "manage.py", "migrate", "--verbosity=0"]
+    subprocess.run(command, env=environment(folder), check=True)
+    return folder
+
+
+@pytest.fixture
+def web(migrated: Path) -> Iterator[Web]:
+    """Return a web process, killed at the end."""
+    port = free_port()
+    with (migrated / "log").open("wb") as log:
+        process = subprocess.Popen(serve(f"--port={port}"), env=environment(migrated), stderr=log)
+    running = Web(process, port)
+    try:
+        wait_for(running.accepts, "the web server")
+        yield running
+    finally:
+        process.kill()
+        process.wait()
+
+
+# -- before it serves --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.processes
+def test_it_says_what_is_not_migrated(tmp_path: Path) -> None:
+    message = serve_in_vain(tmp_path)
+
+    assert "run `manage.py migrate`, or start with --migrate" in message
+
+
+@pytest.mark.processes
+def test_a_taken_port_is_one_sentence(migrated: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        message = serve_in_vain(migrated, f"--port={port}")
+
+    assert f"port {port} of 127.0.0.1, address already in use" in message
+
+
+@pytest.mark.processes
+def test_a_database_that_cannot_be_reached_is_one_sentence(tmp_path: Path) -> None:
+    message = serve_in_vain(tmp_path, DATABASE_URL=f"postgresql://user:canary@127.0.0.1:{free_port()}/receipts")
+
+    assert "DATABASE_URL" in message
+    assert "canary" not in message
+
+
+@pytest.mark.processes
+def test_a_proxy_that_is_no_address_is_one_sentence(migrated: Path) -> None:
+    message = serve_in_vain(migrated, TRUSTED_PROXIES="nginx")
+
+    assert "TRUSTED_PROXIES cannot be understood" in message
+
+
+# -- how it ends -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_stop_it_lets_nobody_in_and_a_request_in_progress_finish(web: Web, number: signal.Signals) -> None:
+    with web.connect() as client, web.connect():  # the second connection is idle: it is not waited for
+        client.sendall(HALF_A_REQUEST)
+        assert web.answer(b"GET /health HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")  # so the half one was seen, too
+        web.process.send_signal(number)
+        wait_for(lambda: not web.accepts(), "the end of accepting")
+        client.sendall(b"  ")
+
+        assert client.recv(100).startswith(b"HTTP/1.1 401")
+        assert web.process.wait(5) == 0
+
+
+# -- what it refuses ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.processes
+def test_what_does_not_reach_django_is_refused_in_the_one_format_of_errors(web: Web) -> None:
+    too_long = web.answer(b"POST / HTTP/1.1\r\nContent-Length: 99999999\r\nX-Request-ID: mine\r\n\r\n")
+    assert too_long.startswith("HTTP/1.1 413")
+    assert "Content-Type: application/problem+json" in too_long
+    assert '"code": "file_too_large"' in too_long
+    assert '"request_id": "mine"' in too_long
+
+    broken = web.answer(b"GET / HTTP/1.1\r\nno header\r\n\r\n")
+    assert broken.startswith("HTTP/1.0 400")
+    assert '"code": "bad_request"' in broken
+
+    endless = web.answer(b"GET / HTTP/1.1\r\nX: ".ljust(256 * 1024, b"x"))
+    assert endless.startswith("HTTP/1.0 431")
+    assert '"code": "headers_too_large"' in endless
+
+
+def test_a_request_that_does_not_come_to_its_end_is_cut_however_busy_its_sender_is() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+        server = Server(tell_caller, listener, threads=1, max_body=1000)
+        try:
+            client.sendall(HALF_A_REQUEST)
+            wait_for(lambda: turned(server) and server._is_busy(), "the half of a request")
+            server.maintenance(time.time() + ARRIVAL_SECONDS - 5)
+            assert server._is_busy()
+
+            for channel in server._channels():
+                channel.last_activity = time.time() + ARRIVAL_SECONDS  # as if it had just sent another byte
+            server.maintenance(time.time() + ARRIVAL_SECONDS + 5)
+            wait_for(lambda: turned(server) and not server._is_busy(), "the cut")
+            assert client.recv(1) == b""
+        finally:
+            server.task_dispatcher.shutdown()
+            server.close()
+
+
+def turned(server: Server) -> bool:
+    server._turn(0.01)
+    return True
+
+
+# -- whom it believes --------------------------------------------------------------------------------------------------
+
+PROXIES = ["10.0.0.5", "192.168.0.0/16", "2001:db8::/32"]
+FORWARDED = {"HTTP_X_FORWARDED_PROTO": "https", "HTTP_X_FORWARDED_HOST": "receipts.example.com"}
+
+
+def tell_caller(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer with what a Django view would see of the caller."""
+    start_response("200 OK", [])
+    return [f"{environ['REMOTE_ADDR']} {environ['wsgi.url_scheme']} {environ['HTTP_HOST']}".encode()]
+
+
+def seen(peer: str, forwarded_for: str = "", **headers: str) -> str:
+    environ: WSGIEnvironment = {"REMOTE_ADDR": peer, "HTTP_HOST": "127.0.0.1", **headers}
+    if forwarded_for:
+        environ["HTTP_X_FORWARDED_FOR"] = forwarded_for
+    setup_testing_defaults(environ)
+    answer = believe_proxies(tell_caller, PROXIES)(environ, lambda *_: lambda _: None)
+    return b"".join(answer).decode()
+
+
+@pytest.mark.parametrize("peer", ["10.0.0.5", "192.168.7.7", "2001:db8::7"])
+def test_a_trusted_proxy_is_believed(peer: str) -> None:
+    assert seen(peer, "203.0.113.9", **FORWARDED) == "203.0.113.9 https receipts.example.com"
+
+
+@pytest.mark.parametrize("peer", ["10.0.0.6", "203.0.113.9", "2001:db9::1"])
+def test_nobody_else_is(peer: str) -> None:
+    assert seen(peer, "198.51.100.1", **FORWARDED) == f"{peer} http 127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("forwarded_for", "client"),
+    [
+        ("203.0.113.9, 192.168.7.7", "203.0.113.9"),  # the outer proxy of two is ours, too
+        ("198.51.100.1, 203.0.113.9", "203.0.113.9"),  # the client made up whom it speaks for
+        ("10.0.0.5, 203.0.113.9", "203.0.113.9"),  # even as one of ours
+        ("192.168.7.7", "192.168.7.7"),  # a call from a proxy itself
+    ],
+)
+def test_in_a_chain_the_client_is_the_last_that_is_not_ours(forwarded_for: str, client: str) -> None:
+    assert seen("10.0.0.5", forwarded_for).split()[0] == client
+
+
+def test_a_proxy_that_tells_nothing_is_the_caller() -> None:
+    assert seen("10.0.0.5") == "10.0.0.5 http 127.0.0.1"
