@@ -8,6 +8,8 @@ from django.conf import LazySettings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from redis import Redis
 from rest_framework.test import APIClient
+from rq import Queue
+from rq.serializers import JSONSerializer
 
 from jobs.queue import queue_service
 from receipts.models import Client
@@ -42,6 +44,13 @@ def redis(settings: LazySettings) -> Iterator["Redis"]:
         queue_service.cache_clear()
         yield client
     queue_service.cache_clear()
+
+
+@pytest.fixture
+def rung(redis: "Redis") -> Callable[[], list[str]]:
+    """Return a function that lists the ids of the jobs for which workers were rung, in their order."""
+    queue = Queue("default", connection=redis, serializer=JSONSerializer)
+    return lambda: [str(ring.args[0]) for ring in queue.jobs]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -108,13 +108,13 @@ class Installation:
         process.send_signal(number)
         process.wait(PATIENCE_SECONDS)
 
-    def upload(self, number: int = 1, **headers: str) -> requests.Response:
+    def upload(self, number: int = 1, headers: Mapping[str, str] | None = None) -> requests.Response:
         """Upload a receipt, each number another one."""
         return self._session.post(
             f"{self.url}/api/v1/receipts/upload",
             files={"file": ("receipt.jpg", draw_receipt(number, size=SMALL))},
             data={"notion_database_id": DATABASE_ID},
-            headers={"Authorization": f"Api-Key {self.key}", "Connection": "close", **headers},
+            headers={"Authorization": f"Api-Key {self.key}", "Connection": "close", **(headers or {})},
             timeout=PATIENCE_SECONDS,
         )
 

