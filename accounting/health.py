@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
@@ -34,10 +34,7 @@ def alive(request: HttpRequest) -> JsonResponse:
 @never_cache
 def ready(request: HttpRequest) -> JsonResponse:
     """Answer 503 only where an upload could not be taken; say `degraded` where it would be taken, but not finished."""
-    checks: dict[str, Any] = {"database": _database(), "storage": _storage(), "redis": _redis()}
-    if checks["database"] == OK:
-        checks |= {"workers": _alive(Heartbeat.Kind.WORKER), "sweep": _alive(Heartbeat.Kind.SWEEP)}
-        checks["last_round_trip"] = _last_round_trip()
+    checks: dict[str, Any] = {"storage": _storage(), "redis": _redis(), **_database()}
     if checks["database"] != OK or checks["storage"] != OK:
         return JsonResponse({"status": UNAVAILABLE, "checks": checks}, status=503)
     degraded = checks["redis"] != OK or not checks["workers"] or not checks["sweep"]
@@ -62,13 +59,20 @@ def _is_migrated() -> bool:
     return _migrated
 
 
-def _database() -> str:
+def _database() -> dict[str, Any]:
+    """Return what the database says of itself and of the processes that meet in it."""
     try:
-        connection.ensure_connection()
-        return OK if _is_migrated() else "not migrated"
-    except DatabaseError as error:
+        if not _is_migrated():
+            return {"database": "not migrated"}
+        return {
+            "database": OK,
+            "workers": _alive(Heartbeat.Kind.WORKER),
+            "sweep": _alive(Heartbeat.Kind.SWEEP),
+            "last_round_trip": _last_round_trip(),
+        }
+    except (DatabaseError, InterfaceError) as error:
         logger.error("database_unavailable", error=type(error).__name__)
-        return UNAVAILABLE
+        return {"database": UNAVAILABLE}
 
 
 def _storage() -> str:

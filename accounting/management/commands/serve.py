@@ -1,8 +1,6 @@
 """`manage.py serve`: the web process."""
 
 import os
-import socket
-from argparse import ArgumentTypeError
 from collections.abc import Mapping
 from typing import Any
 from wsgiref.types import WSGIApplication
@@ -15,6 +13,7 @@ from django.core.servers.basehttp import get_internal_wsgi_application
 from django.db import DatabaseError
 
 from accounting.health import unapplied_migrations
+from accounting.listening import listen, port_number
 from accounting.server import Server, believe_proxies
 
 logger = structlog.get_logger(__name__)
@@ -29,7 +28,10 @@ class Command(BaseCommand):
         """Declare where to listen, how many threads answer, and whether to migrate first."""
         parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)")
         parser.add_argument(
-            "--port", type=_port, default=os.environ.get("PORT") or "8000", help="the port to listen on ($PORT or 8000)"
+            "--port",
+            type=port_number,
+            default=os.environ.get("PORT") or "8000",
+            help="the port to listen on ($PORT or 8000)",
         )
         parser.add_argument("--threads", type=int, default=8, help="requests answered at once (8)")
         parser.add_argument("--migrate", action="store_true", help="apply migrations first; on one machine at a time")
@@ -51,17 +53,11 @@ class Command(BaseCommand):
             _require_migrations()
         except DatabaseError as error:
             raise CommandError("The database cannot be reached: look at DATABASE_URL, and whether it runs.") from error
-        listener = _listen(options["host"], options["port"])
+        listener = listen(options["host"], options["port"])
         server = Server(_application(), listener, threads=options["threads"], max_body=2 * settings.UPLOAD_MAX_BYTES)
         logger.info("serving", host=options["host"], port=listener.getsockname()[1], threads=options["threads"])
         server.run()
         logger.info("stopped")
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or not 0 <= int(text) <= 65535:
-        raise ArgumentTypeError("a port is a number from 0 (any free one) to 65535")
-    return int(text)
 
 
 def _require_migrations() -> None:
@@ -70,15 +66,6 @@ def _require_migrations() -> None:
             f"The database lacks {len(missing)} migrations, the first is {missing[0]}: "
             "run `manage.py migrate`, or start with --migrate."
         )
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        reason = str(error.strerror).partition(" (")[0].lower()
-        raise CommandError(f"Cannot listen on port {port} of {host}, {reason}: choose another with --port.") from error
 
 
 def _application() -> WSGIApplication:

@@ -2,13 +2,13 @@
 
 import signal
 import threading
-from argparse import ArgumentTypeError
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from accounting.listening import listen, port_number
 from jobs.sandbox import Behaviour, Sandbox, running_sandbox
 
 
@@ -20,7 +20,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare where it listens, and what it does with receipts."""
         parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)")
-        parser.add_argument("--port", type=_port, default=5679, help="the port to listen on (5679)")
+        parser.add_argument("--port", type=port_number, default=5679, help="the port to listen on (5679)")
         parser.add_argument(
             "--behaviour",
             choices=[behaviour.value for behaviour in Behaviour],
@@ -38,8 +38,12 @@ class Command(BaseCommand):
         """
         if not (settings.DEBUG or options["force"]):
             raise CommandError("The sandbox files nothing in Notion, so with DEBUG off it starts only with --force.")
-        with suppress(KeyboardInterrupt), ExitStack() as stack:
-            sandbox = _start(stack, options)
+        listener = listen(options["host"], options["port"])
+        behaviour = Behaviour(options["behaviour"])
+        with (
+            suppress(KeyboardInterrupt),
+            running_sandbox(listener, behaviour=behaviour, delay=options["delay"]) as sandbox,
+        ):
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.default_int_handler)
             self._announce(sandbox)
@@ -52,19 +56,3 @@ class Command(BaseCommand):
             f"Counts: {sandbox.url}/stats"
         )
         self.stdout.flush()
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65535:
-        raise ArgumentTypeError("a port is a number from 0 (any free one) to 65535")
-    return int(text)
-
-
-def _start(stack: ExitStack, options: dict[str, Any]) -> Sandbox:
-    host, port = options["host"], options["port"]
-    behaviour = Behaviour(options["behaviour"])
-    try:
-        return stack.enter_context(running_sandbox(host=host, port=port, behaviour=behaviour, delay=options["delay"]))
-    except OSError as error:
-        reason = str(error.strerror).partition(" (")[0].lower()
-        raise CommandError(f"Cannot listen on port {port} of {host}, {reason}: choose another with --port.") from error

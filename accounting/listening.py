@@ -1,0 +1,31 @@
+"""Takes a port for a command that serves, and says in one sentence why it cannot."""
+
+import socket
+from argparse import ArgumentTypeError
+
+from django.core.management.base import CommandError
+
+
+def port_number(text: str) -> int:
+    """Return the port that an option names; 0 stands for any free one.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    if not text.isdecimal() or not 0 <= int(text) <= 65535:
+        raise ArgumentTypeError("a port is a number from 0 (any free one) to 65535")
+    return int(text)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on an address or name, IPv4 or IPv6.
+
+    Raises:
+        CommandError: it cannot, most often because the port is taken.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        reason = str(error.strerror).partition(" (")[0].lower()
+        raise CommandError(f"Cannot listen on port {port} of {host}, {reason}: choose another with --port.") from error
