@@ -166,6 +166,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "accounting.negotiation.IgnoreAccept",
     "EXCEPTION_HANDLER": "accounting.problems.answer_exception",
     "UNAUTHENTICATED_USER": None,
 }
@@ -176,6 +177,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
+    "ENUM_NAME_OVERRIDES": {
+        "JobStatus": "jobs.serializers.STATUSES",
+        "Outcome": "jobs.serializers.OUTCOMES",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",  # its scripts come from this server, not from elsewhere
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

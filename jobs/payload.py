@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
+from django.core.files.base import File
 from django.urls import reverse
 
 from receipts.models import Receipt
@@ -62,15 +63,19 @@ def _fields(job: JobLog) -> dict[str, Any]:
 
 
 def _check_file(receipt: Receipt) -> None:
-    try:
-        size = receipt.file.size
-    except FileNotFoundError:
-        size = -1
-    if size != receipt.size:
-        raise FileMissing(str(receipt.pk))
+    with _opened(receipt) as file:
+        if file.size != receipt.size:
+            raise FileMissing(str(receipt.pk))
 
 
 def _encoded(receipt: Receipt) -> Iterator[bytes]:
-    with receipt.file.open("rb") as file:
+    with _opened(receipt) as file:
         while piece := file.read(PIECE_BYTES):
             yield base64.b64encode(piece)
+
+
+def _opened(receipt: Receipt) -> "File[bytes]":
+    try:
+        return receipt.file.storage.open(receipt.file.name or "")
+    except FileNotFoundError:
+        raise FileMissing(str(receipt.pk)) from None

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
@@ -11,7 +12,8 @@ from .models import JobLog
 
 MAX_DATA_CHARACTERS = 200_000
 MAX_DATA_DEPTH = 20
-FORBIDDEN = ("\x00", *map(chr, range(0xD800, 0xE000)))
+STATUSES = JobLog.Status.choices
+OUTCOMES = [(status.value, status.label) for status in (JobLog.Status.SUCCESS, JobLog.Status.FAILURE)]
 
 
 class JobCreationResponse(serializers.ModelSerializer[JobLog]):
@@ -48,9 +50,10 @@ class JobSerializer(serializers.ModelSerializer[JobLog]):
             "result", "duplicate_of",
         ]  # fmt: skip
 
-    def get_next(self, job: JobLog) -> NextStep | None:
+    @extend_schema_field(NextStep(allow_null=True))
+    def get_next(self, job: JobLog) -> dict[str, Any] | None:
         """Return what happens next and when; nothing once the job has ended."""
-        return NextStep(job).data if job.is_open else None  # type: ignore[return-value] # the class documents its data
+        return dict(NextStep(job).data) if job.is_open else None
 
 
 class PlainTextField(serializers.CharField):
@@ -98,7 +101,7 @@ class DataField(serializers.JSONField):
 class JobCallbackPayload(serializers.Serializer[Any]):
     """What N8N reports of a job."""
 
-    status = serializers.ChoiceField(choices=[JobLog.Status.SUCCESS, JobLog.Status.FAILURE])
+    status = serializers.ChoiceField(choices=OUTCOMES)
     message = PlainTextField(keep=2000, help_text="a sentence for people; cut after 2000 characters")
     notion_page_url = PageUrlField(keep=2000)
     execution_id = ExecutionIdField(keep=100, help_text="N8N's {{ $execution.id }}")
@@ -122,7 +125,7 @@ class JobCallbackResponse(serializers.Serializer[Any]):
     """The answer to a report."""
 
     job_id = serializers.UUIDField()
-    status = serializers.ChoiceField(choices=JobLog.Status.choices)
+    status = serializers.ChoiceField(choices=STATUSES)
     duplicate = serializers.BooleanField(help_text="the outcome was known already; nothing has changed")
 
 

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.pagination import CursorPagination
 from rest_framework.permissions import AllowAny
@@ -19,6 +19,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
+from accounting.openapi import problems
 from accounting.problems import Problem
 from receipts.authentication import client_of
 
@@ -29,6 +30,7 @@ from .parsers import BoundedJSONParser
 from .serializers import ExecutionCallbackPayload, JobCallbackPayload, JobCallbackResponse, JobSerializer
 
 TOKEN_HEADER = "X-Callback-Token"  # noqa: S105 - a header's name
+TOKEN = OpenApiParameter(TOKEN_HEADER, str, OpenApiParameter.HEADER, required=True)
 YOUNG = timedelta(minutes=1)
 
 
@@ -53,6 +55,10 @@ class JobFilter(filters.FilterSet):  # type: ignore[misc] # django-filter has no
         fields = ["status", "failure_code", "notion_database_id", "filename"]
 
 
+@extend_schema_view(
+    list=extend_schema(responses={200: JobSerializer(many=True)} | problems(400, 401, 404, 503)),
+    retrieve=extend_schema(responses={200: JobSerializer, 304: None} | problems(401, 404, 503)),
+)
 class JobViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[JobLog]):
     """The client's own jobs."""
 
@@ -97,9 +103,10 @@ class CallbackView(APIView):
     parser_classes = (BoundedJSONParser,)
 
     @extend_schema(
+        operation_id="job_callback",
         request=JobCallbackPayload,
-        responses={200: JobCallbackResponse},
-        parameters=[OpenApiParameter(TOKEN_HEADER, str, OpenApiParameter.HEADER, required=True)],
+        responses={200: JobCallbackResponse} | problems(400, 401, 404, 409, 413, 415, 503),
+        parameters=[TOKEN],
     )
     def post(self, request: Request, job_id: UUID) -> Response:
         """Take a report on one job, under the job's own token or a global one."""
@@ -118,9 +125,10 @@ class ExecutionCallbackView(APIView):
     parser_classes = (BoundedJSONParser,)
 
     @extend_schema(
+        operation_id="execution_callback",
         request=ExecutionCallbackPayload,
-        responses={200: JobCallbackResponse},
-        parameters=[OpenApiParameter(TOKEN_HEADER, str, OpenApiParameter.HEADER, required=True)],
+        responses={200: JobCallbackResponse} | problems(400, 401, 404, 409, 413, 415, 503),
+        parameters=[TOKEN],
     )
     def post(self, request: Request) -> Response:
         """Take a report on the open job that the execution works on, under a global token."""
