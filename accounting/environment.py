@@ -1,5 +1,6 @@
 """Reads settings from the environment; a missing or impossible value is one sentence with the cure."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,13 +20,13 @@ class Environment:
     """The process' environment, and a `.env` file below it (what the environment says wins)."""
 
     def __init__(self, dotenv: Path) -> None:
-        self._env = environ.Env()
         if dotenv.is_file():
-            self._env.read_env(dotenv)
+            environ.Env.read_env(dotenv)
 
     def text(self, key: str, default: str | None = None, *, cure: str = "") -> str:
         """Return the value of `key`; without a default the key is required, and `cure` says what to set."""
-        value = str(self._env.str(key, default="")).strip()
+        # not through django-environ, which takes a value that begins with $ for another variable's name
+        value = os.environ.get(key, "").strip()
         if value:
             return value
         if default is None:
@@ -41,8 +42,10 @@ class Environment:
 
     def secrets(self, key: str, default: list[str] | None = None, *, purpose: str = "") -> list[str]:
         """Return a comma-separated list of secrets, so that one can be replaced while the old one still counts."""
-        joined = self.text(key, None if default is None else ",".join(default), cure=f"set it to {purpose}")
-        values = _split(joined)
+        cure = f"set it to {purpose}"
+        values = _split(self.text(key, None if default is None else ",".join(default), cure=cure))
+        if not values and default is None:
+            raise ImproperlyConfigured(f"{key} is missing: {cure}.")
         for value in values:
             _refuse_weak(key, value)
         return values
@@ -81,6 +84,10 @@ class Environment:
         example = "an absolute address such as https://receipts.example.com"
         value = self.text(key, default, cure=cure)
         return self._cast(key, value, _absolute_url, example) if value else ""
+
+    def redis(self, key: str, default: str) -> str:
+        """Return the address of a Redis or Valkey."""
+        return self._cast(key, default, _redis_url, "a Redis URL such as redis://host:6379/0 or rediss://host:6379/0")
 
     def database(self, key: str, default: str) -> dict[str, Any]:
         """Return Django's settings of the database that the URL in `key` names."""
@@ -123,8 +130,15 @@ def _absolute_url(value: str) -> str:
     return value.rstrip("/")
 
 
-def _database(url: str) -> dict[str, Any]:
-    config: dict[str, Any] = environ.Env.db_url_config(url)
-    if config["ENGINE"] not in ("django.db.backends.postgresql", "django.db.backends.sqlite3"):
+def _redis_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("redis", "rediss", "unix") or not (parts.hostname or parts.path) or parts.port == 0:
         raise ValueError
+    return value
+
+
+def _database(url: str) -> dict[str, Any]:
+    if urlsplit(url).scheme not in ("postgresql", "postgres", "sqlite"):
+        raise ValueError  # django-environ would warn of it, with the password
+    config: dict[str, Any] = environ.Env.db_url_config(url)
     return config

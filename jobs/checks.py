@@ -21,7 +21,7 @@ MB = 1024 * 1024
 @register
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Return what is wrong among the settings of uploads and deliveries."""
-    return [*_formats(), *_payload(), *_schedule(), *_tls()]
+    return [*_formats(), *_payload(), *_schedule(), *_tls(), *_proxies()]
 
 
 def _formats() -> list[CheckMessage]:
@@ -59,6 +59,18 @@ def _schedule() -> list[CheckMessage]:
             "DELIVERY_RETRY_SCHEDULE gives up within a day: an N8N that is down for longer ends receipts.",
             hint="Let its seconds add up to 86400 or more.",
             id="jobs.W001",
+        )
+    ]
+
+
+def _proxies() -> list[CheckMessage]:
+    if settings.TRUSTED_PROXIES or not settings.SECURE_SSL_REDIRECT:
+        return []
+    return [
+        checks.Warning(
+            "PUBLIC_BASE_URL is https, and TRUSTED_PROXIES is empty: every page is redirected to https for ever.",
+            hint="Name the addresses or networks of the proxy that ends TLS.",
+            id="jobs.W003",
         )
     ]
 

@@ -25,6 +25,10 @@ IMPOSSIBLE = [
     ("CALLBACK_BASE_URL", f"ftp://{CANARY}"),
     ("DATABASE_URL", f"mysql://user:{CANARY}@127.0.0.1/receipts"),
     ("DATABASE_URL", f"postgresql://user:{CANARY}@127.0.0.1:port/receipts"),
+    ("DATABASE_URL", f"${CANARY}"),
+    ("REDIS_URL", f"{CANARY}:6379"),
+    ("REDIS_URL", f"redis://:{CANARY}@127.0.0.1:port/0"),
+    ("CALLBACK_SECRET_TOKEN", ","),
     ("N8N_WEBHOOK_URL", f"/webhook/{CANARY}"),
     ("N8N_DEADLINE_SECONDS", CANARY),
     ("N8N_DEADLINE_SECONDS", "0"),
@@ -66,6 +70,10 @@ def assert_one_sentence(result: subprocess.CompletedProcess[str], key: str) -> N
 
 def test_the_example_with_its_placeholders_filled_in_is_enough() -> None:
     assert check().returncode == 0
+
+
+def test_a_secret_may_begin_with_a_dollar() -> None:
+    assert check(SECRET_KEY=f"${'x1' * 20}").returncode == 0
 
 
 @pytest.mark.parametrize("key", example(required=True))

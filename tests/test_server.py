@@ -38,7 +38,7 @@ class Web:
     def accepts(self) -> bool:
         try:
             self.connect().close()
-        except ConnectionRefusedError:
+        except ConnectionError:
             return False
         return True
 

@@ -1,7 +1,6 @@
 """`manage.py sweep_jobs`: the loop that lets no job wait for ever."""
 
 import signal
-import threading
 import time
 from typing import Any
 
@@ -18,6 +17,7 @@ from receipts.services import remove_orphans
 logger = structlog.get_logger(__name__)
 
 TIDY_EVERY_SECONDS = 3600
+LOOK_EVERY_SECONDS = 0.2  # a signal cuts no sleep short
 
 
 class Command(BaseCommand):
@@ -32,16 +32,24 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Sweep; a database that is away for a while is waited for."""
-        self._stop = threading.Event()
+        self._stopping = False
         self._next_tidy = 0.0
         if options["once"]:
             self._pass()
             return
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._stop.set())
-        while not self._stop.is_set():
+            signal.signal(number, self._stop)
+        while not self._stopping:
             self._try_pass()
-            self._stop.wait(options["interval"])
+            self._rest(options["interval"])
+
+    def _stop(self, *_: object) -> None:
+        self._stopping = True
+
+    def _rest(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not self._stopping and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, LOOK_EVERY_SECONDS))
 
     def _try_pass(self) -> None:
         try:
