@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 
+from rest_framework.exceptions import NotAcceptable
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 
 class IgnoreAccept(DefaultContentNegotiation):
-    """Answers with what there is, whatever `Accept` says (RFC 9110 section 12.4.1 leaves that to us).
+    """Answers with what there is where `Accept` asks for something else (RFC 9110 section 12.4.1 leaves that to us).
 
     A refusal would help nobody: a picture has one form only, and a callback that meant well would be lost.
     """
@@ -16,6 +17,10 @@ class IgnoreAccept(DefaultContentNegotiation):
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
-        """Return the first renderer and its media type."""
-        first = next(iter(renderers))
-        return first, first.media_type or ""
+        """Return the renderer that fits, or the first one, and its media type."""
+        try:
+            fitting: tuple[BaseRenderer, str] = super().select_renderer(request, renderers, format_suffix)
+        except NotAcceptable:
+            first = next(iter(renderers))
+            return first, first.media_type or ""
+        return fitting

@@ -40,6 +40,10 @@ class DeliveryWorker(SimpleWorker):
         self._next_beat = 0.0
         super().__init__(*args, **kwargs)
 
+    def bootstrap(self, logging_level: str | None = None, *args: Any, **kwargs: Any) -> None:
+        """Begin to work; what RQ says of every small step stays out of the log, though `rqworker` asks for it."""
+        super().bootstrap("WARNING", *args, **kwargs)
+
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
         """Run one job under the request id of whoever rang for it."""
         close_old_connections()

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
@@ -27,10 +29,15 @@ class NotionDatabaseIdField(serializers.CharField):
 NO_FILE = "Send the picture as the form's part `file`, with a file name (in UTF-8)."
 
 
+@extend_schema_field(OpenApiTypes.BINARY)
+class PictureField(serializers.FileField):
+    """The file itself; without the annotation the document would ask for an address."""
+
+
 class ReceiptUploadSerializer(serializers.Serializer[Any]):
     """The form of an upload."""
 
-    file = serializers.FileField(
+    file = PictureField(
         allow_empty_file=True,  # receipts.validators says it better
         error_messages={"required": NO_FILE, "invalid": NO_FILE, "null": NO_FILE},
         help_text="a photograph or scan of a receipt",

@@ -34,7 +34,7 @@ def stored_file(*, client: Client, upload: CheckedUpload) -> Iterator[str]:
     if known is not None and has_file(known):
         yield ""
         return
-    name = default_storage.save(stored_name(Receipt(), SUFFIXES[upload.content_type]), upload.file)
+    name = default_storage.save(stored_name(Receipt(), "receipt" + SUFFIXES[upload.content_type]), upload.file)
     try:
         yield name
     except Refusal:

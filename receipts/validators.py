@@ -96,9 +96,9 @@ def _find_format(file: "File[bytes]") -> str:
     found = next((name for name, at, magic in MAGIC if head[at:].startswith(magic)), None)
     if found in settings.UPLOAD_FORMATS:
         return found
-    accepted = " and ".join(name.upper() for name in settings.UPLOAD_FORMATS)
+    accepted = " or ".join(name.upper() for name in settings.UPLOAD_FORMATS)
     what = f"This is a {found.upper()} file" if found else "The file's bytes are of no known image type"
-    raise Problem(415, "unsupported_file_type", f"{what}; {accepted} are accepted.")
+    raise Problem(415, "unsupported_file_type", f"{what}; send {accepted}.")
 
 
 def _inspect(file: "File[bytes]", form: str) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import FileResponse
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.mixins import RetrieveModelMixin
 from rest_framework.parsers import MultiPartParser
@@ -18,7 +18,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from accounting.negotiation import IgnoreAccept
 from accounting.openapi import problems
 from accounting.problems import Problem
 from jobs.models import JobLog
@@ -44,7 +43,6 @@ class ReceiptViewSet(RetrieveModelMixin, GenericViewSet[Receipt]):
     authentication_classes = (ApiKeyAuthentication, SessionAuthentication)
     permission_classes = (IsClientOrMayViewReceipts,)
     parser_classes = (MultiPartParser,)
-    content_negotiation_class = IgnoreAccept
     serializer_class = ReceiptSerializer
     queryset = Receipt.objects.none()
 
@@ -56,11 +54,21 @@ class ReceiptViewSet(RetrieveModelMixin, GenericViewSet[Receipt]):
 
     @extend_schema(
         request={"multipart/form-data": ReceiptUploadSerializer},
-        responses={200: JobCreationResponse, 202: JobCreationResponse}
+        responses={
+            200: OpenApiResponse(JobCreationResponse, "the job that the same upload was answered with before"),
+            202: OpenApiResponse(JobCreationResponse, "a new job"),
+        }
         | problems(400, 401, 403, 413, 415, 422, 503, 507),
         parameters=[
-            OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER, description="the same key, the same job")
+            OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER, description="the same key, the same job"),
+            OpenApiParameter(
+                "Location", OpenApiTypes.URI, OpenApiParameter.HEADER, response=[200, 202], description="the job"
+            ),
+            OpenApiParameter(
+                "Retry-After", int, OpenApiParameter.HEADER, response=[202], description="seconds until asking pays"
+            ),
         ],
+        auth=[{"ApiKey": []}],  # type: ignore[list-item] # the document takes objects; a session uploads nothing
     )
     def upload(self, request: Request) -> Response:
         """Take a receipt in: 202 with a new job, or 200 with the job that it was answered with before."""

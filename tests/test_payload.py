@@ -1,0 +1,91 @@
+"""The body of a delivery: JSON in pieces, its length known beforehand."""
+
+import base64
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+
+from jobs.payload import PIECE_BYTES, FileMissing, Payload
+from jobs.signatures import is_job_token
+
+from .factories import JobFactory, ReceiptFactory
+
+pytestmark = pytest.mark.django_db
+
+Media = Callable[[], list[Path]]
+
+
+def payload(content: bytes = b"receipt", **fields: object) -> Payload:
+    return Payload(JobFactory.create(receipt=ReceiptFactory.create(content=content), **fields))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES + 2])
+def test_the_pieces_join_up_to_json_of_the_length_foretold(size: int) -> None:
+    content = bytes(number % 251 for number in range(size))
+    body = payload(content)
+    pieces = list(body)
+    assert len(body) == sum(map(len, pieces))
+    assert base64.b64decode(json.loads(b"".join(pieces))["image_data"], validate=True) == content
+
+
+def test_no_piece_is_larger_than_a_few_kilobytes() -> None:
+    assert max(map(len, payload(bytes(10 * PIECE_BYTES)))) <= PIECE_BYTES * 4 // 3
+
+
+def test_the_body_reads_the_same_as_often_as_it_is_asked_for() -> None:
+    body = payload()
+    assert list(body) == list(body)
+
+
+@pytest.mark.parametrize("filename", ["", 'quoted "twice".jpg', "back\\slash\n.jpg", "Überweisung 😀.jpg"])
+def test_any_filename_survives(filename: str) -> None:
+    body = payload(filename=filename)
+    assert len(body) == len(b"".join(body))
+    assert json.loads(b"".join(body))["filename"] == filename
+
+
+def test_the_callback_is_named_absolutely_and_its_token_opens_this_job_only(settings: LazySettings) -> None:
+    settings.CALLBACK_BASE_URL = "https://receipts.example/prefix"
+    job, other = JobFactory.create(), JobFactory.create()
+    fields = json.loads(b"".join(Payload(job)))
+    assert fields["callback_url"] == f"https://receipts.example/prefix/api/v1/jobs/{job.pk}/callback"
+    assert is_job_token(job.pk, fields["callback_token"])
+    assert not is_job_token(other.pk, fields["callback_token"])
+
+
+# -- the file
+
+
+def test_without_its_file_there_is_no_payload(media: Media) -> None:
+    job = JobFactory.create()
+    media()[0].unlink()
+    with pytest.raises(FileMissing):
+        Payload(job)
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"longer than it was"])
+def test_a_file_of_another_length_is_not_the_receipts(media: Media, content: bytes) -> None:
+    job = JobFactory.create(receipt=ReceiptFactory.create(content=b"as it was"))
+    media()[0].write_bytes(content)
+    with pytest.raises(FileMissing):
+        Payload(job)
+
+
+def test_a_file_that_goes_between_two_readings_is_missing_too(media: Media) -> None:
+    body = payload()
+    assert list(body)
+    media()[0].unlink()
+    with pytest.raises(FileMissing):
+        list(body)
+
+
+def test_a_file_that_cannot_be_read_is_a_fault_before_anything_is_sent(media: Media) -> None:
+    job = JobFactory.create()
+    (file,) = media()
+    file.unlink()
+    file.mkdir()  # unreadable to every user alike
+    with pytest.raises(IsADirectoryError):
+        Payload(job)

@@ -1,0 +1,237 @@
+"""Uploads: what a client is answered, and what is kept of it."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from redis import Redis
+from rest_framework.test import APIClient
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from jobs.models import IdempotencyKey, JobEvent, JobLog
+from jobs.services import cancel_job
+from receipts.models import ApiKey, Client, Receipt
+
+from .factories import DATABASE_ID, SMALL
+from .uploads import client_named, content, file_part, form, picture, post, post_raw
+
+pytestmark = pytest.mark.django_db
+
+Media = Callable[[], list[Path]]
+DATABASE_FORMS = [DATABASE_ID, DATABASE_ID.replace("-", "").upper(), f"https://www.notion.so/{DATABASE_ID}?v=1"]
+OTHER_DATABASE = "f" * 8 + "-" + "-".join(["f" * 4] * 3) + "-" + "f" * 12
+
+
+def key(text: str) -> dict[str, str]:
+    return {"Idempotency-Key": text}
+
+
+def kinds(job_id: str) -> list[str]:
+    return list(JobLog.objects.get(pk=job_id).events.values_list("kind", flat=True))
+
+
+# -- a new receipt
+
+
+def test_a_receipt_is_answered_with_its_job_and_where_to_ask_for_it(api: APIClient) -> None:
+    answer = post(api)
+    assert answer.status_code == 202
+    job = JobLog.objects.get()
+    address = f"http://testserver/api/v1/jobs/{job.pk}/"
+    assert (answer["Location"], answer["Retry-After"]) == (address, "2")
+    assert answer.json() == {
+        "job_id": str(job.pk),
+        "status": "queued",
+        "receipt_id": str(job.receipt_id),
+        "duplicate_of": None,
+        "created_at": answer.json()["created_at"],
+        "url": address,
+    }
+    assert api.get(answer["Location"]).json()["status"] == "queued"
+
+
+def test_the_receipt_the_job_and_the_first_event_are_kept(api: APIClient, shop: Client) -> None:
+    job_id = post(api, headers={"X-Request-ID": "till-3-77"}, file=picture(name="lunch.jpg")).json()["job_id"]
+    job = JobLog.objects.get(pk=job_id)
+    digest = hashlib.sha256(content()).hexdigest()
+    assert (job.client, job.filename, job.notion_database_id) == (shop, "lunch.jpg", DATABASE_ID)
+    assert (job.status, job.attempts, job.tries, job.duplicate_of) == ("queued", 0, 0, None)
+    assert job.due_at == job.created_at
+    receipt = job.receipt
+    assert (receipt.client, receipt.sha256, receipt.size) == (shop, digest, len(content()))
+    assert (receipt.content_type, receipt.width, receipt.height) == ("image/jpeg", *SMALL)
+    event = job.events.get()
+    assert (event.kind, event.source, event.attempt) == ("received", "api", 0)
+    assert event.actor == f"key {ApiKey.objects.get().prefix}"
+    assert event.detail == {"request_id": "till-3-77", "size": len(content()), "sha256": digest}
+
+
+def test_the_bytes_are_kept_as_they_came_for_our_eyes_only_and_under_a_random_name(
+    api: APIClient, media: Media
+) -> None:
+    post(api, file=picture(name="secret-lunch.png"))
+    (kept,) = media()
+    assert kept.read_bytes() == content()
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert kept.parent.stat().st_mode & 0o777 == 0o700
+    assert re.fullmatch(r"receipts/\d{4}/\d\d/\d\d/[A-Za-z0-9]{32}\.jpg", Receipt.objects.get().file.name or "")
+    assert kept.name == Path(Receipt.objects.get().file.name or "").name
+
+
+@pytest.mark.parametrize("path", ["receipts/upload", "receipts/upload/", "receipts/", "receipts"])
+def test_no_spelling_of_the_address_redirects(path: str, api: APIClient, settings: LazySettings) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    assert post(api, path=f"/api/v1/{path}").status_code == 202
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_new_job_rings_for_a_worker_once_and_a_repeat_does_not(api: APIClient, redis: "Redis") -> None:
+    job_id = post(api).json()["job_id"]
+    post(api)
+    assert [ring.args for ring in Queue(connection=redis, serializer=JSONSerializer).jobs] == [[job_id]]
+
+
+def test_nothing_stays_in_the_folder_for_incoming_files(api: APIClient, settings: LazySettings, tmp_path: Path) -> None:
+    incoming = tmp_path / "incoming"
+    incoming.mkdir()
+    settings.FILE_UPLOAD_TEMP_DIR, settings.FILE_UPLOAD_MAX_MEMORY_SIZE = str(incoming), 0
+    assert post(api).status_code == 202
+    assert post(api, notion_database_id="none").status_code == 400
+    assert list(incoming.iterdir()) == []
+
+
+# -- the same again
+
+
+@pytest.mark.parametrize("database", DATABASE_FORMS)
+def test_the_same_bytes_for_the_same_database_are_answered_with_the_same_job(
+    database: str, api: APIClient, media: Media
+) -> None:
+    first, again = post(api), post(api, notion_database_id=database, file=picture(name="IMG_2.jpg"))
+    assert (again.status_code, again.json()) == (200, first.json())
+    assert (again["Location"], again["Retry-After"]) == (first["Location"], "2")
+    assert kinds(first.json()["job_id"]) == ["received", "repeated"]
+    assert len(media()) == 1
+
+
+def test_a_job_that_is_done_is_answered_without_asking_to_come_back(api: APIClient) -> None:
+    first = post(api)
+    JobLog.objects.update(status="success", due_at=None, completed_at="2026-01-01T00:00:00Z")
+    again = post(api)
+    assert (again.status_code, again.json()["job_id"]) == (200, first.json()["job_id"])
+    assert "Retry-After" not in again
+
+
+def test_the_same_key_is_answered_with_the_same_job_whatever_became_of_it(api: APIClient) -> None:
+    first = post(api, headers=key("k1"))
+    cancel_job(first.json()["job_id"], actor="anna", reason="")
+    again = post(api, headers=key("k1"), file=picture(name="renamed.jpg"))
+    assert (again.status_code, again.json()["job_id"]) == (200, first.json()["job_id"])
+    assert again.json()["status"] == "failure"
+
+
+@pytest.mark.parametrize(
+    "changed", [{"file": picture(2)}, {"notion_database_id": OTHER_DATABASE}, {"allow_duplicate": "true"}], ids=str
+)
+def test_a_key_that_came_with_another_request_is_refused_and_changes_nothing(
+    changed: dict[str, Any], api: APIClient, media: Media
+) -> None:
+    post(api, headers=key("k1"))
+    before = (list(JobLog.objects.values()), list(JobEvent.objects.values()), media())
+    answer = post(api, headers=key("k1"), **changed)
+    assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+    assert (list(JobLog.objects.values()), list(JobEvent.objects.values()), media()) == before
+    assert Receipt.objects.count() == 1
+
+
+def test_two_keys_for_the_same_bytes_name_the_same_job(api: APIClient) -> None:
+    assert post(api, headers=key("k1")).json() == post(api, headers=key("k2")).json()
+    assert IdempotencyKey.objects.count() == 2
+
+
+def test_another_clients_key_is_another_key(api: APIClient) -> None:
+    first, other = post(api, headers=key("k1")), post(client_named("Bakery"), 2, headers=key("k1"))
+    assert (other.status_code, JobLog.objects.count()) == (202, 2)
+    assert first.json()["job_id"] != other.json()["job_id"]
+
+
+def test_a_duplicate_is_made_where_it_is_asked_for_and_says_of_what(api: APIClient, media: Media) -> None:
+    first = post(api)
+    second = post(api, allow_duplicate="true")
+    assert (second.status_code, second.json()["duplicate_of"]) == (202, first.json()["job_id"])
+    assert second.json()["receipt_id"] == first.json()["receipt_id"]
+    assert len(media()) == 1
+
+
+def test_a_first_one_is_no_duplicate_whatever_is_allowed(api: APIClient) -> None:
+    assert post(api, allow_duplicate="true").json()["duplicate_of"] is None
+
+
+def test_bytes_whose_job_has_failed_make_a_new_job(api: APIClient, media: Media) -> None:
+    first = post(api)
+    cancel_job(first.json()["job_id"], actor="anna", reason="")
+    again = post(api)
+    assert (again.status_code, again.json()["duplicate_of"]) == (202, None)
+    assert again.json()["receipt_id"] == first.json()["receipt_id"]
+    assert len(media()) == 1
+
+
+def test_the_same_bytes_for_another_database_make_a_job_of_their_own(api: APIClient, media: Media) -> None:
+    first, other = post(api), post(api, notion_database_id=OTHER_DATABASE)
+    assert (other.status_code, other.json()["duplicate_of"]) == (202, None)
+    assert other.json()["receipt_id"] == first.json()["receipt_id"]
+    assert len(media()) == 1
+
+
+def test_another_clients_same_bytes_are_its_own_and_tell_nothing_of_the_first(api: APIClient, media: Media) -> None:
+    first, other = post(api), post(client_named("Bakery"))
+    assert (other.status_code, other.json()["duplicate_of"]) == (202, None)
+    assert other.json()["receipt_id"] != first.json()["receipt_id"]
+    assert len(media()) == 2
+
+
+def test_a_receipt_whose_file_was_lost_gets_it_back_by_an_upload(api: APIClient, media: Media) -> None:
+    post(api)
+    media()[0].unlink()
+    assert post(api).status_code == 200
+    (kept,) = media()
+    assert kept.read_bytes() == content()
+    assert Receipt.objects.get().file.path == str(kept)
+
+
+# -- the file's name
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ("receipt.jpg", "receipt.jpg"),
+        ("Beläge März 2026.jpg", "Beläge März 2026.jpg"),
+        ("領収書.png", "領収書.png"),
+        ("../../../etc/passwd", "passwd"),
+        ("..\\..\\windows\\system.ini", "system.ini"),
+        ("/etc/shadow", "shadow"),
+        ("tab\there\x07\x1b[31m.jpg", "tabhere[31m.jpg"),
+        ("invoice\u202egpj.exe", "invoicegpj.exe"),
+        ("zero\u200bwidth\ufeff.jpg", "zerowidth.jpg"),
+        ("<script>alert(1)<_script>.jpg", "<script>alert(1)<_script>.jpg"),
+        ("x" * 300 + ".jpg", "x" * 251 + ".jpg"),
+    ],
+    ids=lambda value: ascii(value)[1:40],
+)
+def test_a_files_name_is_for_display_only(sent: str, shown: str, api: APIClient, media: Media) -> None:
+    disposition = b'filename="' + sent.replace("\\", "\\\\").encode() + b'"'
+    assert post_raw(api, form(file_part(disposition))).status_code == 202
+    assert JobLog.objects.get().filename == shown
+    (kept,) = media()
+    assert re.fullmatch(r"[A-Za-z0-9]{32}\.jpg", kept.name)
+
+
+def test_a_name_in_the_extended_notation_is_read(api: APIClient) -> None:
+    assert post_raw(api, form(file_part(b"filename*=UTF-8''M%C3%A4rz.jpg"))).status_code == 202
+    assert JobLog.objects.get().filename == "März.jpg"
