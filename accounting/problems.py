@@ -81,7 +81,7 @@ def _problem_of(exception: Exception) -> Problem | None:
         case PermissionDenied():
             return Problem(403, "permission_denied", "You may not do this.")
         case RequestDataTooBig():
-            return Problem(413, "form_too_large", "The form's text fields are too long.")
+            return Problem(413, "body_too_large", "The form's text fields are too long.")
         case OperationalError() | InterfaceError():
             logger.error("database_unavailable", error=type(exception).__name__)
             return _unavailable(503, "database_unavailable", "The database cannot be reached just now; try again.")

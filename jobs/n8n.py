@@ -7,15 +7,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from urllib.parse import unquote
+from typing import Any
 
-import certifi
+import requests
 import structlog
 from django.conf import settings
-from requests.utils import get_environ_proxies, select_proxy
-from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager, Timeout
-from urllib3.exceptions import HTTPError, SSLError
-from urllib3.util import make_headers, parse_url
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
+from urllib3 import BaseHTTPResponse, ProxyManager
+from urllib3.exceptions import HTTPError
 
 from accounting import __version__
 
@@ -55,7 +55,6 @@ def _headers(job: JobLog, payload: Payload) -> dict[str, str]:
     headers = {
         "Authorization": f"Bearer {settings.N8N_API_KEY}",
         "Content-Type": "application/json",
-        "Content-Length": str(len(payload)),
         "Accept": "application/json",
         "Accept-Encoding": "identity",
         "Idempotency-Key": message_id,
@@ -80,10 +79,16 @@ class N8NClient:
         self._url = url
         self._deadline = deadline
         self._idle_since = 0.0
-        self._pools = _pools(url, verify)
+        self._session = _Session()
+        self._session.trust_env = False  # a ~/.netrc would replace our Authorization
+        self._session.proxies.update(get_environ_proxies(url))
+        self._session.verify = verify
+        self._session.headers.clear()
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, _WatchedAdapter())
 
     def post(self, body: Iterable[bytes], headers: Mapping[str, str]) -> Answer:
-        """Post the body, whose length is among the headers, and return what came of it."""
+        """Post the body, whose length `len` tells, and return what came of it."""
         started = time.monotonic()
         if started - self._idle_since > IDLE_SECONDS:
             self.close()
@@ -94,42 +99,60 @@ class N8NClient:
 
     def close(self) -> None:
         """Close the kept connection."""
-        self._pools.connection_from_url(self._url).close()  # clear() alone leaves that to the garbage collector
-        self._pools.clear()
+        self._session.close()
 
     def _attempt(self, body: Iterable[bytes], headers: Mapping[str, str], watchdog: Watchdog) -> Answer:
         try:
             answer = self._exchange(body, headers)
-        except (HTTPError, OSError) as error:
+        except (requests.RequestException, HTTPError, OSError) as error:
             return Answer(trouble=_trouble(error, watchdog))
         # an answer that ends with its connection looks whole when it is cut
         return Answer(trouble=Trouble.TIMED_OUT) if watchdog.has_barked else answer
 
     def _exchange(self, body: Iterable[bytes], headers: Mapping[str, str]) -> Answer:
-        response = self._pools.urlopen(
-            "POST",
+        response = self._session.post(
             self._url,
-            body=body,
+            data=body,
             headers=headers,
-            timeout=Timeout(connect=min(CONNECT_TIMEOUT_SECONDS, self._deadline), read=None),
-            redirect=False,  # a redirected POST becomes an empty GET that may answer 200: a silent loss
-            retries=False,
-            preload_content=False,
-            decode_content=False,
+            timeout=(min(CONNECT_TIMEOUT_SECONDS, self._deadline), None),
+            allow_redirects=False,  # a redirected POST becomes an empty GET that may answer 200: a silent loss
+            stream=True,
         )
-        with response:  # closes the connection, unless the answer was read to its end
+        with response.raw:  # closes the connection, unless the answer was read to its end
             return Answer(
-                status=response.status,
+                status=response.status_code,
                 content_type=response.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
                 retry_after=response.headers.get("Retry-After", ""),
-                body=_read_bounded(response),
+                body=_read_bounded(response.raw),
             )
+
+
+class _Session(requests.Session):
+    """Looks no further at a redirect; told not to follow one, requests would still read its body, however long."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return no address, whatever the answer says."""
+
+
+class _WatchedAdapter(HTTPAdapter):
+    """Makes connections that the watchdog can cut, directly and through a proxy."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pools of direct connections."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = POOL_CLASSES
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> ProxyManager:
+        """Return the pools of connections through that proxy."""
+        manager: ProxyManager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = POOL_CLASSES
+        return manager
 
 
 def _read_bounded(response: BaseHTTPResponse) -> bytes:
     body = b""
     while len(body) <= MAX_ANSWER_BYTES:
-        piece = response.read(READ_BYTES)
+        piece = response.read(READ_BYTES, decode_content=False)
         if not piece:
             return body
         body += piece
@@ -140,9 +163,15 @@ def _trouble(error: Exception, watchdog: Watchdog) -> Trouble:
     """Say what an exchange failed of; before the first byte was sent, nothing can have arrived."""
     if watchdog.has_seen_sending:
         return Trouble.TIMED_OUT if watchdog.has_barked else Trouble.CUT
-    if isinstance(error, SSLError) and not isinstance(error.args[0], ssl.SSLEOFError | ssl.SSLZeroReturnError):
+    if isinstance(error, requests.exceptions.SSLError) and not _was_cut_in_handshake(error):
         return Trouble.UNTRUSTED
     return Trouble.UNREACHABLE
+
+
+def _was_cut_in_handshake(error: requests.exceptions.SSLError) -> bool:
+    """Look through the wrappings: requests' error, urllib3's that it gave up, urllib3's of TLS, and Python's own."""
+    wrapped = getattr(error.args[0], "reason", error.args[0])
+    return isinstance(wrapped.args[0] if wrapped.args else wrapped, ssl.SSLEOFError | ssl.SSLZeroReturnError)
 
 
 # -- settings ----------------------------------------------------------------------------------------------------------
@@ -166,29 +195,3 @@ def tls_verification(value: str) -> bool | str:
         case "false" | "0" | "no" | "off":
             return False
     return str(Path(value))
-
-
-def _pools(url: str, verify: bool | str) -> PoolManager:
-    """Return what makes and keeps the connection: to the webhook, or to the proxy that the environment names for it."""
-    context = _tls_context(verify)
-    proxy = select_proxy(url, get_environ_proxies(url))
-    pools = _proxied(proxy, context) if proxy else PoolManager(ssl_context=context)
-    pools.pool_classes_by_scheme = POOL_CLASSES
-    return pools
-
-
-def _proxied(proxy: str, context: ssl.SSLContext) -> ProxyManager:
-    address = proxy if "://" in proxy else f"http://{proxy}"
-    credentials = parse_url(address).auth
-    proxy_headers = make_headers(proxy_basic_auth=unquote(credentials)) if credentials else None
-    return ProxyManager(address, proxy_headers=proxy_headers, ssl_context=context)
-
-
-def _tls_context(verify: bool | str) -> ssl.SSLContext:
-    bundle = Path(verify if isinstance(verify, str) else certifi.where())
-    folder, file = (bundle, None) if bundle.is_dir() else (None, bundle)
-    context = ssl.create_default_context(capath=folder, cafile=file)
-    if verify is False:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context

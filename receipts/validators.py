@@ -119,7 +119,7 @@ def _inspect(file: "File[bytes]", form: str) -> tuple[int, int]:
 
 def _read(file: "File[bytes]") -> bytes:
     file.seek(0)
-    data: bytes = file.read()
+    data: bytes = file.read(file.size)
     return data
 
 

@@ -35,7 +35,7 @@ from .pictures import (
 )
 
 FILE_BYTES = 10 * 1024 * 1024 - 300_000  # nearly all that may be uploaded
-SOON = 3.0  # seconds, on a slow machine; without the bounds most of these take from ten seconds to hours
+SOON = 5.0  # seconds, on a slow machine; without the bounds most of these take from ten seconds to hours
 
 
 def outcome(content: bytes) -> str:
@@ -136,7 +136,7 @@ def test_a_small_file_that_becomes_a_huge_picture_is_refused_undecoded(content: 
 
 
 @pytest.mark.parametrize("kind", [b"zTXt", b"iCCP"])
-def test_a_kilobyte_that_becomes_a_gigabyte_is_refused_unread(kind: bytes) -> None:
+def test_text_that_becomes_hundreds_of_megabytes_is_refused_unread(kind: bytes) -> None:
     started = time.process_time()
     assert outcome(with_chunks(PNG, inflating(kind, b"name\0\0", 200))) == "image_broken"
     assert time.process_time() - started < SOON

@@ -50,6 +50,8 @@ def test_an_id_is_taken_in_each_form_and_kept_dashed(text: str) -> None:
         "receipts",
         PLAIN[:-1],
         PLAIN + "0",
+        PLAIN + "-",
+        PLAIN + "}",
         "g" + PLAIN[1:],
         # what Python's own UUID would take
         f"{{{DASHED}}}",

@@ -122,7 +122,7 @@ def test_a_file_without_a_name_that_can_be_read_is_refused_with_the_cure(disposi
         (form(file_part())[:3000], MULTIPART, 400, "invalid"),
         (form(file_part(NAME, b"X-Long: " + b"x" * 3000)), MULTIPART, 400, "parse_error"),
         (form(file_part(NAME, b"Content-Transfer-Encoding: base64", data=b"!")), MULTIPART, 400, "parse_error"),
-        (form(text_part("note", "x" * 3_000_000), file_part()), MULTIPART, 413, "form_too_large"),
+        (form(text_part("note", "x" * 3_000_000), file_part()), MULTIPART, 413, "body_too_large"),
         (form(*[text_part("note", "x")] * 2000, file_part()), MULTIPART, 400, "bad_request"),
         (form(*[file_part()] * 20), MULTIPART, 400, "bad_request"),
         (form(part(b"no header at all", content())), MULTIPART, 400, "invalid"),
