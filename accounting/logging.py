@@ -32,6 +32,7 @@ def configure(config: Mapping[str, str]) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
+    logging.captureWarnings(True)  # Pillow warns of damaged metadata: a line like any other
     logging.config.dictConfig(
         {
             "version": 1,

@@ -17,7 +17,7 @@ api: list[URLPattern | URLResolver] = [
 
 urlpatterns = [
     path("api/v1/", include(api)),
-    re_path(r"^api/", problems.no_such_address, name=NO_SUCH_ADDRESS),
+    re_path(r"^api(?:/|$)", problems.no_such_address, name=NO_SUCH_ADDRESS),
     path("health", health.alive, name="health"),
     path("health/ready", health.ready, name="health-ready"),
     path("admin/", admin.site.urls),

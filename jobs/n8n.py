@@ -3,6 +3,7 @@
 import logging
 import ssl
 import time
+import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
@@ -105,7 +106,9 @@ class N8NClient:
         try:
             answer = self._exchange(body, headers)
         except (requests.RequestException, HTTPError, OSError) as error:
-            return Answer(trouble=_trouble(error, watchdog))
+            trouble = _trouble(error, watchdog)
+            _let_go(error)
+            return Answer(trouble=trouble)
         # an answer that ends with its connection looks whole when it is cut
         return Answer(trouble=Trouble.TIMED_OUT) if watchdog.has_barked else answer
 
@@ -166,6 +169,13 @@ def _trouble(error: Exception, watchdog: Watchdog) -> Trouble:
     if isinstance(error, requests.exceptions.SSLError) and not _was_cut_in_handshake(error):
         return Trouble.UNTRUSTED
     return Trouble.UNREACHABLE
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Free what the frames of an error hold, a socket among it, now and not when garbage is next collected."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
 
 
 def _was_cut_in_handshake(error: requests.exceptions.SSLError) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from receipts.models import ApiKey, Client
 from receipts.services import create_api_key
 
 
@@ -24,6 +25,9 @@ class Command(BaseCommand):
         """Print the key on standard output, alone, so that a script can take it."""
         if options["days"] is not None and options["days"] < 1:
             raise CommandError("--days must be at least 1.")
+        for what, field in (("client", Client._meta.get_field("name")), ("name", ApiKey._meta.get_field("name"))):
+            if len(options[what]) > (field.max_length or 0):
+                raise CommandError(f"The {what} is longer than {field.max_length} characters.")
         expires_at = timezone.now() + timedelta(days=options["days"]) if options["days"] else None
         key = create_api_key(client_name=options["client"], key_name=options["name"], expires_at=expires_at)
         self.stdout.write(key)
