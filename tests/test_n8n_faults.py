@@ -87,9 +87,9 @@ def test_a_connection_made_after_the_deadline_is_not_used(monkeypatch: pytest.Mo
     with full_listener() as full, stub_server(answering()) as server, n8n_client("http://n8n.example") as post:
         ports = (full, full, server.port)  # each but the last costs 0.7 s of one second
         found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port)) for port in ports]
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
-        answer = post()
-        monkeypatch.undo()
+        with monkeypatch.context() as patched:
+            patched.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+            answer = post()
         assert answer.trouble is UNREACHABLE
         assert answer.milliseconds >= 1400
         assert server.visit(0).is_over.wait(PATIENCE_SECONDS)
@@ -157,6 +157,18 @@ def test_an_answer_is_waited_for_until_the_deadline_and_no_longer(
         answer = delivered(server, bundle, body=large(8 * MB), length=8 * MB)
         assert (answer.trouble, answer.status) == (TIMED_OUT, 0)
         assert answer.milliseconds >= DEADLINE_SECONDS * 1000
+
+
+def test_the_deadline_holds_on_a_kept_connection_too(tls: ssl.SSLContext | None, bundle: str) -> None:
+    def falling_silent(visit: Visit) -> None:
+        visit.read()
+        visit.send(response())
+        silent(visit)
+
+    with stub_server(falling_silent, tls=tls) as server, n8n_client(server.url, verify=bundle) as post:
+        assert post().status == 200
+        assert post().trouble is TIMED_OUT
+        assert len(server.visits) == 1
 
 
 def slow_to_read(visit: Visit) -> None:
