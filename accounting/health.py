@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
@@ -17,7 +18,11 @@ from receipts.storage import can_store
 
 logger = structlog.get_logger(__name__)
 
-ALIVE_WITHIN = {Heartbeat.Kind.WORKER: timedelta(seconds=120), Heartbeat.Kind.SWEEP: timedelta(seconds=60)}
+# A worker cannot beat while it delivers, which lasts no longer than RQ lets it.
+ALIVE_WITHIN = {
+    Heartbeat.Kind.WORKER: timedelta(seconds=settings.RQ_TIMEOUT_SECONDS + 30),
+    Heartbeat.Kind.SWEEP: timedelta(seconds=60),
+}
 OK, DEGRADED, UNAVAILABLE = "ok", "degraded", "unavailable"
 
 _migrated = False

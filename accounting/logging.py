@@ -14,8 +14,8 @@ SHARED: list[Processor] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
 
-# These repeat what our own request line says, or speak of every small step.
-QUIET = {"django.request": "ERROR", "django.server": "ERROR", "rq.worker": "WARNING", "urllib3": "WARNING"}
+# These repeat what our own request line says, speak of every small step, or name the webhook's secret path.
+QUIET = {"django.request": "ERROR", "django.server": "ERROR", "rq.worker": "WARNING", "urllib3": "ERROR"}
 
 
 def configure(config: Mapping[str, str]) -> None:

@@ -14,7 +14,8 @@ MAX_RETRY_AFTER_SECONDS = 3600
 MAX_SENTENCE = 200
 JITTER = 0.25  # a delay grows by up to a quarter, so that receipts refused together do not return together
 
-# A wrong setting of ours or of N8N's: it must not end receipts, and somebody must mend it.
+# A wrong setting of ours or of N8N's: it must not end receipts, and somebody must mend it. N8N's own words are not
+# quoted here: they name the webhook's path, which is a secret.
 WRONG_SETTING = {
     401: ("n8n_unauthorized", "N8N did not accept our credentials."),
     403: ("n8n_forbidden", "N8N did not accept our credentials."),
@@ -114,7 +115,9 @@ def decide(answer: Answer, *, tries: int, schedule: Sequence[int], jitter: float
     if answer.status == 500 and _message(answer) == WORKFLOW_ERROR:
         return _failed(FailureCode.WORKFLOW_FAILED, "N8N ran the workflow and it failed: Error in workflow.")
     if answer.status in NOT_TAKEN or answer.status >= 500:
-        return refused("n8n_busy", f"N8N answered {answer.status}.")
+        return refused("n8n_busy", _with_message(f"N8N answered {answer.status}", answer))
+    if answer.status < 200:
+        return _unconfirmed("n8n_answer_unclear", f"N8N answered {answer.status} and nothing more.")
     if 300 <= answer.status < 400:
         return _failed(FailureCode.N8N_REDIRECTED, f"The webhook's address redirects elsewhere ({answer.status}).")
     return _failed(FailureCode.N8N_REJECTED, _with_message(f"N8N refused the request ({answer.status})", answer))
@@ -145,12 +148,12 @@ class _Refusal:
 
     def __call__(self, code: str, sentence: str, *, needs_attention: bool = False) -> Decision:
         if self.tries > len(self.schedule):
-            return _failed(FailureCode.N8N_UNAVAILABLE, _with_message(sentence.rstrip("."), self.answer))
+            return _failed(FailureCode.N8N_UNAVAILABLE, sentence)
         planned = self.schedule[self.tries - 1] * (1 + JITTER * self.jitter)
         return Decision(
             status=JobLog.Status.QUEUED,
             code=code,
-            sentence=_with_message(sentence.rstrip("."), self.answer),
+            sentence=sentence,
             delay=max(planned, parse_retry_after(self.answer.retry_after)),
             needs_attention=needs_attention,
         )

@@ -1,5 +1,6 @@
 """System checks: rules across settings, each with the cure as its hint."""
 
+import ssl
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ MB = 1024 * 1024
 @register
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Return what is wrong among the settings of uploads and deliveries."""
-    return [*_formats(), *_payload(), *_schedule(), *_tls(), *_proxies()]
+    return [*_formats(), *_payload(), *_schedule(), *_tls(), *_key(), *_proxies()]
 
 
 def _formats() -> list[CheckMessage]:
@@ -63,6 +64,28 @@ def _schedule() -> list[CheckMessage]:
     ]
 
 
+def _is_bundle(path: Path) -> bool:
+    if path.is_dir():
+        return True
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError:  # ssl.SSLError is one
+        return False
+    return True
+
+
+def _key() -> list[CheckMessage]:
+    if settings.N8N_API_KEY.isascii() and settings.N8N_API_KEY.isprintable():
+        return []
+    return [
+        Error(
+            "N8N_API_KEY holds letters that no HTTP header can carry: every delivery would fail.",
+            hint="Use visible ASCII characters only, here and in N8N's credential.",
+            id="jobs.E004",
+        )
+    ]
+
+
 def _proxies() -> list[CheckMessage]:
     if settings.TRUSTED_PROXIES or not settings.SECURE_SSL_REDIRECT:
         return []
@@ -77,7 +100,7 @@ def _proxies() -> list[CheckMessage]:
 
 def _tls() -> list[CheckMessage]:
     verify = tls_verification(settings.N8N_VERIFY_SSL)
-    if isinstance(verify, str) and not Path(verify).exists():
+    if isinstance(verify, str) and not _is_bundle(Path(verify)):
         return [
             Error(
                 "N8N_VERIFY_SSL is neither true, nor false, nor the path of a CA bundle.",

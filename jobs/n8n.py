@@ -1,6 +1,5 @@
 """The only outgoing HTTP: a receipt to N8N's webhook, within one total deadline."""
 
-import logging
 import ssl
 import time
 import traceback
@@ -30,9 +29,6 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 IDLE_SECONDS = 3.0  # Node closes an idle connection after 5: one nearly that old may be gone when it is used
 MAX_ANSWER_BYTES = 64 * 1024
 READ_BYTES = 16 * 1024
-
-# it warns of a malformed header with the webhook's whole address, path and query: a secret
-logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
 
 
 def send_receipt(job: JobLog) -> Answer:

@@ -1,5 +1,6 @@
 """Posting to a stub server, and watching that nothing stays behind."""
 
+import gc
 import logging
 import os
 import stat
@@ -81,8 +82,12 @@ def leaving_no_trace(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """Fail what leaves a thread or a socket open, or a secret in any log, ours or a library's, at the finest level."""
     caplog.set_level(logging.DEBUG)
     threads, sockets = set(threading.enumerate()), open_sockets()
-    yield
-    left_open = (set(threading.enumerate()) - threads) | (open_sockets() - sockets)
+    gc.disable()  # it would close what was left open
+    try:
+        yield
+        left_open = (set(threading.enumerate()) - threads) | (open_sockets() - sockets)
+    finally:
+        gc.enable()
     assert left_open == set(), left_open
     logged = "\n".join(f"{record.getMessage()} {vars(record)}" for record in caplog.get_records("call"))
     assert [secret for secret in SECRETS if secret in logged] == []

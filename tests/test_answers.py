@@ -61,6 +61,7 @@ def test_what_n8n_did_not_take_is_queued_by_the_schedule(given: Answer, code: st
         answer(200, b"OK", "text/plain"),
         answer(200, b'{"cut'),
         answer(204),
+        answer(103),
         answer(504),
         answer(524),
         Answer(trouble=Trouble.TIMED_OUT),
@@ -107,8 +108,14 @@ def test_with_no_try_left_a_refused_job_ends_as_unavailable(given: Answer) -> No
 
 def test_n8ns_own_words_are_told_in_one_bounded_line() -> None:
     long = b'{"message":"webhook\\n not registered ' + b"x" * 500 + b'"}'
-    assert "webhook not registered xxx" in decision(answer(404, long)).sentence
-    assert len(decision(answer(404, long)).sentence) < 300
+    assert "webhook not registered xxx" in decision(answer(503, long)).sentence
+    assert len(decision(answer(503, long)).sentence) < 300
+
+
+def test_the_webhooks_path_which_n8n_names_in_a_404_is_not_told() -> None:
+    told = decision(answer(404, b'{"message":"The requested webhook \\"POST canary\\" is not registered."}')).sentence
+    assert "canary" not in told
+    assert "no active webhook" in told
 
 
 def test_a_delay_grows_by_at_most_a_quarter() -> None:

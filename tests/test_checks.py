@@ -24,6 +24,8 @@ def test_the_defaults_break_no_rule() -> None:
         ({"UPLOAD_MAX_MB": 13}, "jobs.E002"),
         ({"N8N_VERIFY_SSL": "/no/such/bundle.pem"}, "jobs.E003"),
         ({"DELIVERY_RETRY_SCHEDULE": [5, 60]}, "jobs.W001"),
+        ({"N8N_VERIFY_SSL": "README.md"}, "jobs.E003"),
+        ({"N8N_API_KEY": "schlüssel" * 5}, "jobs.E004"),
         ({"SECURE_SSL_REDIRECT": True}, "jobs.W003"),
         ({"N8N_VERIFY_SSL": "false", "N8N_WEBHOOK_URL": "https://n8n.example.com/webhook/x"}, "jobs.W002"),
     ],
