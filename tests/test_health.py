@@ -97,7 +97,7 @@ def test_the_last_round_trip_is_told_with_its_duration() -> None:
     ("kind", "silence", "status"),
     [
         (Kind.WORKER, 110, "ok"),
-        (Kind.WORKER, 130, "degraded"),
+        (Kind.WORKER, 160, "degraded"),
         (Kind.SWEEP, 50, "ok"),
         (Kind.SWEEP, 70, "degraded"),
     ],
