@@ -20,6 +20,7 @@ logger = structlog.get_logger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
+DATABASE_AWAY = (OperationalError, InterfaceError)  # Django derives the second from no DatabaseError
 
 
 class Problem(exceptions.APIException):
@@ -82,7 +83,7 @@ def _problem_of(exception: Exception) -> Problem | None:
             return Problem(403, "permission_denied", "You may not do this.")
         case RequestDataTooBig():
             return Problem(413, "body_too_large", "The form's text fields are too long.")
-        case OperationalError() | InterfaceError():
+        case OperationalError() | InterfaceError():  # DATABASE_AWAY
             logger.error("database_unavailable", error=type(exception).__name__)
             return _unavailable(503, "database_unavailable", "The database cannot be reached just now; try again.")
         case OSError() if exception.errno in (errno.ENOSPC, errno.EDQUOT):

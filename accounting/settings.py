@@ -41,7 +41,12 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
 else:
-    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+    # nobody waits for ever: not for a server that is away, nor for the lock of a machine that fell silent
+    DATABASES["default"]["OPTIONS"] = {
+        "connect_timeout": 5,
+        "options": "-c lock_timeout=15s -c idle_in_transaction_session_timeout=30s",
+        **DATABASES["default"].get("OPTIONS", {}),
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.redis("REDIS_URL", "redis://127.0.0.1:6379/0")
@@ -60,7 +65,6 @@ N8N_VERIFY_SSL = env.text("N8N_VERIFY_SSL", "true")
 N8N_DEADLINE_SECONDS = env.number("N8N_DEADLINE_SECONDS", 60, maximum=3600)
 N8N_MAX_PAYLOAD_MB = env.number("N8N_MAX_PAYLOAD_MB", 16)
 N8N_MAX_IN_FLIGHT = env.number("N8N_MAX_IN_FLIGHT", 100)
-N8N_BASE_URL = env.url("N8N_BASE_URL", "")
 CALLBACK_SECRET_TOKEN = env.secrets(
     "CALLBACK_SECRET_TOKEN", purpose="one secret, or several with commas, that N8N may send as X-Callback-Token"
 )

@@ -25,7 +25,11 @@ SHORT_MESSAGE = 80
 
 Verb = Callable[..., JobLog]
 VERBS: dict[str, Verb] = {"retry": services.retry_job, "resend": services.resend_job, "cancel": services.cancel_job}
-VERB_OF_STATUS = {JobLog.Status.FAILURE: "retry", JobLog.Status.PROCESSING: "resend", JobLog.Status.QUEUED: "cancel"}
+VERBS_OF_STATUS = {
+    JobLog.Status.FAILURE: [("retry", "Retry")],
+    JobLog.Status.PROCESSING: [("resend", "Send again")],
+    JobLog.Status.QUEUED: [("resend", "Send now"), ("cancel", "Cancel the job")],
+}
 
 
 @admin.register(JobLog)
@@ -70,9 +74,9 @@ class JobLogAdmin(ReadOnlyAdmin[JobLog]):
         """Give the chosen failed jobs another round."""
         self._operate_on_all(request, queryset, "retry")
 
-    @admin.action(description="Send processing jobs again", permissions=["operate"])
+    @admin.action(description="Send queued and processing jobs now", permissions=["operate"])
     def resend_selected(self, request: HttpRequest, queryset: QuerySet[JobLog]) -> None:
-        """Send the chosen processing jobs again."""
+        """Send the chosen queued and processing jobs now."""
         self._operate_on_all(request, queryset, "resend")
 
     @admin.action(description="Cancel queued jobs", permissions=["operate"])
@@ -112,11 +116,11 @@ class JobLogAdmin(ReadOnlyAdmin[JobLog]):
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **context})
 
     def _page_of(self, request: HttpRequest, job: JobLog) -> dict[str, Any]:
-        verb = VERB_OF_STATUS.get(JobLog.Status(job.status), "")
+        verbs = VERBS_OF_STATUS.get(JobLog.Status(job.status), [])
         return {
             "job": job,
             "timeline": timeline(job),
-            "verb": verb if self.has_operate_permission(request) else "",
+            "verbs": verbs if self.has_operate_permission(request) else [],
             "result_text": json.dumps(job.result, indent=2, ensure_ascii=False),
             "may_see_receipt": request.user.has_perm("receipts.view_receipt"),
             "siblings": job.receipt.jobs.exclude(pk=job.pk),

@@ -28,17 +28,22 @@ WORKFLOW_ERROR = "Error in workflow"
 
 
 class Trouble(StrEnum):
-    """Why there is no HTTP answer; the first two prove that nothing arrived."""
+    """Why there is no HTTP answer; the first three prove that nothing arrived."""
 
     UNREACHABLE = "n8n_unreachable"
     UNTRUSTED = "n8n_certificate_untrusted"
+    FILE_MISSING = "file_missing"
     TIMED_OUT = "n8n_timed_out"
     CUT = "n8n_connection_cut"
 
 
+NOTHING_ARRIVED = frozenset({Trouble.UNREACHABLE, Trouble.UNTRUSTED, Trouble.FILE_MISSING})
+MENDED_BY_PEOPLE = frozenset({Trouble.UNTRUSTED, Trouble.FILE_MISSING})
+
 TROUBLE_SENTENCES = {
     Trouble.UNREACHABLE: "N8N could not be reached.",
     Trouble.UNTRUSTED: "N8N's TLS certificate could not be verified.",
+    Trouble.FILE_MISSING: "The receipt's file cannot be read where this worker looks for it.",
     Trouble.TIMED_OUT: "N8N did not answer in time.",
     Trouble.CUT: "The connection to N8N was cut.",
 }
@@ -52,6 +57,7 @@ class Answer:
         status: HTTP status, 0 where none came.
         content_type: without its parameters, in lower case.
         body: the first 64 KiB at most.
+        goes_on: there was more of the body than that.
         retry_after: the header's value.
         trouble: why there is no complete answer, if there is none.
         milliseconds: how long it took.
@@ -60,6 +66,7 @@ class Answer:
     status: int = 0
     content_type: str = ""
     body: bytes = b""
+    goes_on: bool = False
     retry_after: str = ""
     trouble: Trouble | None = None
     milliseconds: int = 0
@@ -101,11 +108,8 @@ def decide(answer: Answer, *, tries: int, schedule: Sequence[int], jitter: float
         What is to be done. The rules are the design's, from N8N's answers as observed (docs/n8n.md).
     """
     refused = _Refusal(answer, tries, schedule, jitter)
-    if answer.trouble in (Trouble.UNREACHABLE, Trouble.UNTRUSTED):
-        sentence = TROUBLE_SENTENCES[answer.trouble]
-        return refused(answer.trouble, sentence, needs_attention=answer.trouble is Trouble.UNTRUSTED)
     if answer.trouble is not None:
-        return _unconfirmed(answer.trouble, TROUBLE_SENTENCES[answer.trouble])
+        return _decide_trouble(answer.trouble, refused)
     if 200 <= answer.status < 300:
         return _decide_success(answer, refused)
     if answer.status in WRONG_SETTING:
@@ -123,17 +127,31 @@ def decide(answer: Answer, *, tries: int, schedule: Sequence[int], jitter: float
     return _failed(FailureCode.N8N_REJECTED, _with_message(f"N8N refused the request ({answer.status})", answer))
 
 
+def _decide_trouble(trouble: Trouble, refused: "_Refusal") -> Decision:
+    sentence = TROUBLE_SENTENCES[trouble]
+    if trouble not in NOTHING_ARRIVED:
+        return _unconfirmed(trouble, sentence)
+    return refused(
+        trouble,
+        sentence,
+        needs_attention=trouble in MENDED_BY_PEOPLE,
+        at_last=FailureCode.FILE_MISSING if trouble is Trouble.FILE_MISSING else FailureCode.N8N_UNAVAILABLE,
+    )
+
+
 def _decide_success(answer: Answer, refused: "_Refusal") -> Decision:
     if answer.content_type == "text/html":
         return refused("n8n_starting", "A page instead of a webhook answered; N8N may be starting up.")
     body = _json(answer)
+    if body is None and answer.goes_on and answer.content_type == "application/json":
+        return Decision(status=JobLog.Status.PROCESSING, confirmed=True)  # a workflow that echoes what it was sent
     if body is None:
         return _unconfirmed("n8n_answer_unclear", f"N8N answered {answer.status} without JSON.")
     execution_id = body.get("execution_id", body.get("executionId", "")) if isinstance(body, dict) else ""
     return Decision(
         status=JobLog.Status.PROCESSING,
         confirmed=True,
-        execution_id=str(execution_id)[:100] if isinstance(execution_id, str | int) else "",
+        execution_id=_plain(str(execution_id))[:100] if isinstance(execution_id, str | int) else "",
     )
 
 
@@ -146,9 +164,16 @@ class _Refusal:
     schedule: Sequence[int]
     jitter: float
 
-    def __call__(self, code: str, sentence: str, *, needs_attention: bool = False) -> Decision:
+    def __call__(
+        self,
+        code: str,
+        sentence: str,
+        *,
+        needs_attention: bool = False,
+        at_last: FailureCode = FailureCode.N8N_UNAVAILABLE,
+    ) -> Decision:
         if self.tries > len(self.schedule):
-            return _failed(FailureCode.N8N_UNAVAILABLE, sentence)
+            return _failed(at_last, sentence)
         planned = self.schedule[self.tries - 1] * (1 + JITTER * self.jitter)
         return Decision(
             status=JobLog.Status.QUEUED,
@@ -175,7 +200,7 @@ def parse_retry_after(value: str, *, now: datetime | None = None) -> float:
     else:
         try:
             moment = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return 0.0
         seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - (now or datetime.now(UTC))).total_seconds()
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
@@ -191,7 +216,12 @@ def _json(answer: Answer) -> Any:
 def _message(answer: Answer) -> str:
     body = _json(answer)
     message = body.get("message", "") if isinstance(body, dict) else ""
-    return message if isinstance(message, str) else ""
+    return _plain(message) if isinstance(message, str) else ""
+
+
+def _plain(text: str) -> str:
+    """Return the text without what no database keeps: NUL and half surrogate pairs."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _with_message(sentence: str, answer: Answer) -> str:

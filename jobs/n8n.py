@@ -21,7 +21,7 @@ from accounting import __version__
 
 from .answers import Answer, Trouble
 from .models import JobLog
-from .payload import Payload
+from .payload import FileMissing, Payload
 from .signatures import sign_webhook
 from .watchdog import POOL_CLASSES, Watchdog
 
@@ -38,13 +38,13 @@ def send_receipt(job: JobLog) -> Answer:
         job: claimed, so that its attempt has a number.
 
     Returns:
-        What came back, whatever it was: this raises for no fault of N8N's or of the network's.
-
-    Raises:
-        FileMissing: there is nothing to send.
+        What came of it, whatever it was: this raises for no fault of N8N's, of the network's or of the storage's.
     """
-    payload = Payload(job)
-    return _client().post(payload, _headers(job, payload))
+    try:
+        payload = Payload(job)
+        return _client().post(payload, _headers(job, payload))
+    except FileMissing:
+        return Answer(trouble=Trouble.FILE_MISSING)
 
 
 def _headers(job: JobLog, payload: Payload) -> dict[str, str]:
@@ -118,11 +118,13 @@ class N8NClient:
             stream=True,
         )
         with response.raw:  # closes the connection, unless the answer was read to its end
+            beginning, goes_on = _read_bounded(response.raw)
             return Answer(
                 status=response.status_code,
                 content_type=response.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
                 retry_after=response.headers.get("Retry-After", ""),
-                body=_read_bounded(response.raw),
+                body=beginning,
+                goes_on=goes_on,
             )
 
 
@@ -148,14 +150,15 @@ class _WatchedAdapter(HTTPAdapter):
         return manager
 
 
-def _read_bounded(response: BaseHTTPResponse) -> bytes:
+def _read_bounded(response: BaseHTTPResponse) -> tuple[bytes, bool]:
+    """Return the beginning of the body, and whether it goes on."""
     body = b""
     while len(body) <= MAX_ANSWER_BYTES:
         piece = response.read(READ_BYTES, decode_content=False)
         if not piece:
-            return body
+            return body, False
         body += piece
-    return body[:MAX_ANSWER_BYTES]
+    return body[:MAX_ANSWER_BYTES], True
 
 
 def _trouble(error: Exception, watchdog: Watchdog) -> Trouble:

@@ -30,6 +30,7 @@ class BoundedJSONParser(BaseParser):
             raise Problem(413, "body_too_large", "The body is larger than 1 MiB.")
         try:
             data = json.loads(body.decode(), parse_constant=_refuse, parse_float=_finite)
+            json.dumps(data, ensure_ascii=False).encode()  # half a surrogate pair can be neither kept nor answered
         except (ValueError, RecursionError):
             raise Problem(400, "json_invalid", "The body is not valid JSON.") from None
         if not isinstance(data, dict):

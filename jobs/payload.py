@@ -18,7 +18,7 @@ PIECE_BYTES = 3 * 32 * 1024  # base64 turns three bytes into four characters: pi
 
 
 class FileMissing(Exception):
-    """The receipt's file is not where its row says, or not as long."""
+    """The receipt's file is not where its row says, not as long, or cannot be read."""
 
 
 class Payload:
@@ -77,5 +77,5 @@ def _encoded(receipt: Receipt) -> Iterator[bytes]:
 def _opened(receipt: Receipt) -> "File[bytes]":
     try:
         return receipt.file.storage.open(receipt.file.name or "")
-    except FileNotFoundError:
+    except OSError:
         raise FileMissing(str(receipt.pk)) from None

@@ -29,8 +29,12 @@ FAILED_KEPT_SECONDS = 86_400
 class QueueServiceProtocol(Protocol):
     """What the services ask of a queue."""
 
-    def ring(self, job_ids: Iterable[UUID]) -> int:
-        """Wake a worker for each job; return how many rings went through. Never raises."""
+    def ring(self, job_ids: Iterable[UUID], *, request_id: str = "") -> int:
+        """Wake a worker for each job; return how many rings went through. Never raises.
+
+        Args:
+            request_id: under which the worker's logs are written, where the ring is for a request's own job.
+        """
 
     def depth(self) -> int | None:
         """Return how many rings wait for a worker, or None where nobody can tell."""
@@ -51,14 +55,14 @@ class RQService:
         self._queue: Queue = django_rq.get_queue("default", connection=client)
         self._silent_until = 0.0
 
-    def ring(self, job_ids: Iterable[UUID]) -> int:
+    def ring(self, job_ids: Iterable[UUID], *, request_id: str = "") -> int:
         """Wake a worker for each job; return how many rings went through."""
         rung = 0
         for job_id in job_ids:
             if time.monotonic() < self._silent_until:
                 break
             try:
-                self._enqueue(job_id)
+                self._enqueue(job_id, request_id)
             except RedisError as error:
                 self._silent_until = time.monotonic() + SILENCE_SECONDS
                 logger.warning("redis_unreachable", error=type(error).__name__, job_id=str(job_id))
@@ -80,14 +84,14 @@ class RQService:
         except RedisError:
             return False
 
-    def _enqueue(self, job_id: UUID) -> None:
+    def _enqueue(self, job_id: UUID, request_id: str) -> None:
         self._queue.enqueue(
             TASK,
             str(job_id),
             description=f"deliver {job_id}",
             result_ttl=FINISHED_KEPT_SECONDS,
             failure_ttl=FAILED_KEPT_SECONDS,
-            meta={"request_id": structlog.contextvars.get_contextvars().get("request_id", "")},
+            meta={"request_id": request_id},
         )
 
 
@@ -105,4 +109,5 @@ def queue_service() -> QueueServiceProtocol:
 
 def ring_on_commit(job_id: UUID) -> None:
     """Ring once the transaction is committed; whether or not that succeeds, the job is accepted then."""
-    transaction.on_commit(lambda: queue_service().ring([job_id]), robust=True)
+    request_id = structlog.contextvars.get_contextvars().get("request_id", "")
+    transaction.on_commit(lambda: queue_service().ring([job_id], request_id=request_id), robust=True)

@@ -93,8 +93,8 @@ class DataField(serializers.JSONField):
         text = json.dumps(data, ensure_ascii=False)
         if len(text) > MAX_DATA_CHARACTERS:
             raise serializers.ValidationError(f"Longer than {MAX_DATA_CHARACTERS} characters.")
-        if not _can_be_kept(text):
-            raise serializers.ValidationError("Holds a NUL character or half a surrogate pair.")
+        if "\\u0000" in text:
+            raise serializers.ValidationError("Holds a NUL character.")
         return data
 
 
@@ -139,10 +139,3 @@ def _depth(data: Any) -> int:
 
 def _items(value: list[Any] | dict[str, Any]) -> list[Any]:
     return list(value.values()) if isinstance(value, dict) else value
-
-
-def _can_be_kept(text: str) -> bool:
-    try:
-        return "\\u0000" not in text and bool(text.encode())
-    except UnicodeEncodeError:
-        return False

@@ -5,16 +5,20 @@ from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
 from accounting.clock import DatabaseNow
+from accounting.problems import DATABASE_AWAY
 
 from .models import FailureCode, Heartbeat, JobEvent, JobLog
 from .queue import queue_service
 from .services import fail, free_places
 from .transitions import change_status, lock_job
+
+logger = structlog.get_logger(__name__)
 
 Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
 
@@ -46,7 +50,18 @@ def _overdue(status: JobLog.Status) -> QuerySet[JobLog]:
 
 def _for_each_overdue(status: JobLog.Status, act: Callable[[JobLog], None]) -> int:
     ids = list(_overdue(status).values_list("job_id", flat=True)[:ENDS_AT_ONCE])
-    return sum(_act_once(job_id, status, act) for job_id in ids)
+    return sum(_try_to_act(job_id, status, act) for job_id in ids)
+
+
+def _try_to_act(job_id: UUID, status: JobLog.Status, act: Callable[[JobLog], None]) -> bool:
+    """Act, and let no job that cannot be acted on keep the others from their turn."""
+    try:
+        return _act_once(job_id, status, act)
+    except DATABASE_AWAY:
+        raise
+    except Exception:
+        logger.exception("sweep_failed_for_job", job_id=str(job_id))
+        return False
 
 
 @transaction.atomic
@@ -61,31 +76,26 @@ def _act_once(job_id: UUID, status: JobLog.Status, act: Callable[[JobLog], None]
 
 def _take_back(job: JobLog) -> None:
     """A worker's lease has ended: it died, or lost the database. N8N may have the receipt."""
-    if _has_tries_left(job):
-        _send_again(job, Kind.LEASE_ENDED)
-    else:
-        sentence = "The worker fell silent in the last try, and N8N never called back."
-        fail(job, FailureCode.DELIVERY_UNCONFIRMED, sentence, source=Source.SWEEP)
+    _again_or_fail(job, Kind.LEASE_ENDED, "The worker fell silent in the last try, and N8N never called back.")
 
 
 def _stop_waiting(job: JobLog) -> None:
     """The callback is overdue. What N8N said it took may have been filed, so it is not sent again by itself."""
-    if job.delivered_at is not None:
+    if job.delivered_at is None:
+        _again_or_fail(job, Kind.RESENT, "N8N never said that it took it, and did not call back.")
+    else:
         sentence = f"N8N took it, but did not call back within {settings.CALLBACK_TIMEOUT_SECONDS} seconds."
         fail(job, FailureCode.CALLBACK_TIMEOUT, sentence, source=Source.SWEEP)
-    elif _has_tries_left(job):
-        _send_again(job, Kind.RESENT)
-    else:
-        sentence = "N8N never said that it took it, and did not call back."
+
+
+def _again_or_fail(job: JobLog, kind: JobEvent.Kind, sentence: str) -> None:
+    """Queue it by the same schedule as what N8N refused, so that the tries reach past a day here, too."""
+    schedule = settings.DELIVERY_RETRY_SCHEDULE
+    if job.tries > len(schedule):
         fail(job, FailureCode.DELIVERY_UNCONFIRMED, sentence, source=Source.SWEEP)
-
-
-def _has_tries_left(job: JobLog) -> bool:
-    return job.tries <= len(settings.DELIVERY_RETRY_SCHEDULE)
-
-
-def _send_again(job: JobLog, kind: JobEvent.Kind) -> None:
-    change_status(job, Status.QUEUED, kind=kind, source=Source.SWEEP, due_at=job.now)
+        return
+    due_at = job.now + timedelta(seconds=schedule[max(job.tries, 1) - 1])
+    change_status(job, Status.QUEUED, kind=kind, source=Source.SWEEP, due_at=due_at)
 
 
 def _ring_overdue() -> int:

@@ -1,15 +1,21 @@
 """What a worker does with a ring."""
 
-import os
-import socket
+import time
 from uuid import UUID
 
 import structlog
+from django.db import close_old_connections
+
+from accounting.identity import PROCESS
+from accounting.problems import DATABASE_AWAY
 
 from . import n8n, services
-from .payload import FileMissing
+from .answers import Answer, Decision
+from .models import JobLog
 
 logger = structlog.get_logger(__name__)
+
+PAUSES_SECONDS = (0.5, 2.0, 5.0)
 
 
 def trigger_n8n_workflow(job_id: str) -> str:
@@ -25,17 +31,12 @@ def trigger_n8n_workflow(job_id: str) -> str:
         One word for RQ's own page: what became of the ring.
     """
     with structlog.contextvars.bound_contextvars(job_id=job_id):
-        job = services.claim_job(UUID(job_id), worker=worker_name())
+        job = services.claim_job(UUID(job_id), worker=PROCESS)
         if job is None:
             return "nothing_to_do"
         logger.info("delivery_begun", attempt=job.attempts, tries=job.tries)
-        try:
-            answer = n8n.send_receipt(job)
-        except FileMissing:
-            logger.error("file_missing", attempt=job.attempts)
-            services.fail_missing_file(job.pk, attempt=job.attempts, worker=worker_name())
-            return "file_missing"
-        decision = services.mark_delivered(job.pk, attempt=job.attempts, answer=answer, worker=worker_name())
+        answer = n8n.send_receipt(job)
+        decision = _write_down(job, answer)
         if decision is None:
             return "overtaken"
         log = logger.error if decision.needs_attention else logger.info
@@ -44,6 +45,13 @@ def trigger_n8n_workflow(job_id: str) -> str:
         return decision.status
 
 
-def worker_name() -> str:
-    """Return the name under which this process' events and heartbeat are written."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+def _write_down(job: JobLog, answer: Answer) -> Decision | None:
+    """Keep what N8N said although the database was restarted meanwhile; the fence makes a second try safe."""
+    for pause in PAUSES_SECONDS:
+        try:
+            return services.mark_delivered(job.pk, attempt=job.attempts, answer=answer, worker=PROCESS)
+        except DATABASE_AWAY as error:
+            logger.warning("database_unavailable", error=type(error).__name__)
+            close_old_connections()
+            time.sleep(pause)
+    return services.mark_delivered(job.pk, attempt=job.attempts, answer=answer, worker=PROCESS)

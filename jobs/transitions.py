@@ -1,5 +1,6 @@
 """The one place where a job's status changes: checked, saved and written down in one transaction."""
 
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -11,10 +12,13 @@ from django.db.transaction import TransactionManagementError
 from accounting.clock import DatabaseNow
 
 from .models import JobEvent, JobLog
+from .queue import queue_service
 
 logger = structlog.get_logger(__name__)
 
 Detail = dict[str, Any]
+
+MISSED_BELL = timedelta(seconds=2)
 
 
 class TransitionNotAllowed(Exception):
@@ -67,6 +71,14 @@ def change_status(
     for field, value in {"status": to, **changes}.items():
         setattr(job, field, value)
     _write_event(job, kind, source, actor, detail, from_status=was, to_status=to)
+    if was in JobLog.IN_FLIGHT and to not in JobLog.IN_FLIGHT:
+        transaction.on_commit(_ring_next, robust=True)
+
+
+def _ring_next() -> None:
+    """A place has become free: ring for the job that has waited longest, if its own bell was missed."""
+    waiting = JobLog.objects.filter(status=JobLog.Status.QUEUED, due_at__lte=DatabaseNow() - MISSED_BELL)
+    queue_service().ring(waiting.order_by("due_at").values_list("job_id", flat=True)[:1])
 
 
 def note(

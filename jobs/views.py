@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils import timezone
-from django.utils.cache import get_conditional_response
+from django.utils.http import parse_etags
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
@@ -77,8 +77,8 @@ class JobViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[JobLog]):
         job: JobLog = self.get_object()
         data = self.get_serializer(job).data
         etag = f'"{hashlib.sha256(repr(data).encode()).hexdigest()[:32]}"'
-        unchanged = get_conditional_response(request._request, etag=etag)
-        response = Response(data) if unchanged is None else Response(status=unchanged.status_code)
+        is_known = etag in parse_etags(request.headers.get("If-None-Match", ""))
+        response = Response(status=304) if is_known else Response(data)
         response["ETag"] = etag
         response["Cache-Control"] = "private, no-cache"
         if job.is_open:

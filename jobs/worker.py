@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 import structlog
-from django.db import DatabaseError, close_old_connections
+from django.db import close_old_connections
 from redis.client import Pipeline
 from rq import SimpleWorker
 from rq.executions import Execution
@@ -12,9 +12,11 @@ from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
 
+from accounting.identity import PROCESS
+from accounting.problems import DATABASE_AWAY
+
 from .models import Heartbeat
 from .sweep import beat
-from .tasks import worker_name
 
 logger = structlog.get_logger(__name__)
 
@@ -49,7 +51,7 @@ class DeliveryWorker(SimpleWorker):
         close_old_connections()
         request_id = str(job.meta.get("request_id") or job.id)
         try:
-            with structlog.contextvars.bound_contextvars(request_id=request_id, worker=worker_name()):
+            with structlog.contextvars.bound_contextvars(request_id=request_id, worker=PROCESS):
                 return super().perform_job(job, queue, execution)
         finally:
             close_old_connections()
@@ -69,6 +71,6 @@ class DeliveryWorker(SimpleWorker):
     def _beat_in_database(self) -> None:
         try:
             close_old_connections()
-            beat(worker_name(), Heartbeat.Kind.WORKER)
-        except DatabaseError as error:
+            beat(PROCESS, Heartbeat.Kind.WORKER)
+        except DATABASE_AWAY as error:
             logger.warning("heartbeat_failed", error=type(error).__name__)

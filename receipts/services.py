@@ -1,6 +1,6 @@
 """The verbs of receipts: put a file away, keep its row, make a key, remove what nobody refers to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +13,7 @@ from .validators import SUFFIXES, CheckedUpload
 
 ORPHAN_AGE = timedelta(days=1)
 ORPHAN_SEARCH_DAYS = 8
+BATCH = 500
 
 
 class Refusal(Exception):
@@ -45,8 +46,13 @@ def stored_file(*, client: Client, upload: CheckedUpload) -> Iterator[str]:
 
 
 def has_file(receipt: Receipt) -> bool:
-    """Tell whether the receipt's bytes are where its row says."""
-    return receipt.purged_at is None and default_storage.exists(receipt.file.name or "")
+    """Tell whether the receipt's bytes are where its row says, and all of them."""
+    if receipt.purged_at is not None:
+        return False
+    try:
+        return default_storage.size(receipt.file.name or "") == receipt.size
+    except OSError:
+        return False
 
 
 def keep_receipt(*, client: Client, upload: CheckedUpload, stored_as: str) -> Receipt:
@@ -104,12 +110,17 @@ def _remove_orphans_in(folder: str, *, now: datetime) -> int:
         _, files = default_storage.listdir(folder)
     except FileNotFoundError:
         return 0
-    names = {f"{folder}/{file}" for file in files}
-    known = set(Receipt.objects.filter(file__startswith=folder).values_list("file", flat=True))
-    orphans = [name for name in names - known if _age(name, now=now) > ORPHAN_AGE]
+    old = [name for name in (f"{folder}/{file}" for file in files) if _age(name, now=now) > ORPHAN_AGE]
+    batches = [old[at : at + BATCH] for at in range(0, len(old), BATCH)]
+    orphans = [name for batch in batches for name in _without_receipt(batch)]
     for name in orphans:
         default_storage.delete(name)
     return len(orphans)
+
+
+def _without_receipt(names: Sequence[str]) -> list[str]:
+    known = set(Receipt.objects.filter(file__in=names).values_list("file", flat=True))
+    return [name for name in names if name not in known]
 
 
 def _age(name: str, *, now: datetime) -> timedelta:

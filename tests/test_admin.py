@@ -11,9 +11,10 @@ from django.test import Client as Browser
 from django.urls import reverse
 from django.utils import timezone
 
+from jobs.answers import Answer, Trouble
 from jobs.models import JobEvent, JobLog
 from jobs.queue import queue_service
-from jobs.services import claim_job, fail_missing_file
+from jobs.services import claim_job, mark_delivered
 
 from .factories import JobFactory, ReceiptFactory, job_in
 
@@ -103,13 +104,14 @@ def test_the_list_costs_the_same_number_of_queries_however_long(
         auditor.get(LIST)
 
 
-def test_the_page_tells_the_whole_story(auditor: Browser) -> None:
+def test_the_page_tells_the_whole_story(auditor: Browser, settings: LazySettings) -> None:
     job = JobFactory.create(filename="lunch.jpg")
     claimed = claim_job(job.pk, worker="w1")
     assert claimed is not None
-    fail_missing_file(job.pk, attempt=1, worker="w1")
+    settings.DELIVERY_RETRY_SCHEDULE = []
+    mark_delivered(job.pk, attempt=1, answer=Answer(trouble=Trouble.FILE_MISSING), worker="w1")
     text = auditor.get(page(job)).content.decode()
-    for part in ("Claimed by a worker", "w1", "Failed", "file_missing", "upload the receipt again", job.receipt.sha256):
+    for part in ("Claimed by a worker", "w1", "Failed", "file_missing", "cannot be read", job.receipt.sha256):
         assert part in text
     assert f'src="/api/v1/receipts/{job.receipt_id}/file"' in text
 
@@ -141,7 +143,7 @@ def test_a_retry_names_who_asked_for_it_and_why(operator: Browser) -> None:
     assert "retry: N8N was down" in LogEntry.objects.get().change_message
 
 
-@pytest.mark.parametrize(("verb", "trait"), [("resend", {"processing": True}), ("cancel", {})])
+@pytest.mark.parametrize(("verb", "trait"), [("resend", {"processing": True}), ("resend", {}), ("cancel", {})])
 def test_the_page_offers_what_the_status_allows(operator: Browser, verb: str, trait: dict[str, bool]) -> None:
     job = JobFactory.create(**trait)
     assert f"{job.pk}/operate/{verb}/" in operator.get(page(job)).content.decode()

@@ -34,7 +34,6 @@ IMPOSSIBLE = [
     ("N8N_DEADLINE_SECONDS", "0"),
     ("N8N_MAX_PAYLOAD_MB", "-1"),
     ("N8N_MAX_IN_FLIGHT", "many"),
-    ("N8N_BASE_URL", CANARY),
     ("CALLBACK_TIMEOUT_SECONDS", "15m"),
     ("DELIVERY_RETRY_SCHEDULE", f"5,{CANARY}"),
     ("UPLOAD_MAX_MB", "0.5"),

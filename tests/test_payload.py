@@ -87,5 +87,5 @@ def test_a_file_that_cannot_be_read_is_a_fault_before_anything_is_sent(media: Me
     (file,) = media()
     file.unlink()
     file.mkdir()  # unreadable to every user alike
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(FileMissing):
         Payload(job)

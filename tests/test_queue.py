@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-import structlog
 from django.conf import LazySettings
 from django.db import transaction
 from redis import Redis
@@ -106,8 +105,7 @@ def test_a_ring_is_json_for_nothing_in_redis_may_run_as_code(redis: "Redis") -> 
 
 
 def test_a_ring_carries_the_id_of_the_request_that_rang(redis: "Redis") -> None:
-    with structlog.contextvars.bound_contextvars(request_id="r-1"):
-        queue_service().ring([ONE])
+    queue_service().ring([ONE], request_id="r-1")
     (ring,) = waiting(redis)
     assert ring.meta == {"request_id": "r-1"}
 

@@ -125,6 +125,35 @@ def test_an_answer_that_a_callback_has_overtaken_changes_nothing(status: JobLog.
     assert job.status == status
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(status=400, content_type="application/json", body=b'{"message":"a\\u0000b\\ud800"}'),
+        Answer(status=503, content_type="application/json", body=b'{"message":"a\\u0000b\\ud800"}'),
+        Answer(status=200, content_type="application/json", body=b'{"execution_id":"\\u0000\\udfff"}'),
+        Answer(status=503, retry_after="Mon, 01 Jan 99999999999999999999 00:00:00 GMT"),
+        Answer(status=503, retry_after="Mon, 01 Jan 2026 00:00:00 +99999999999999999999"),
+    ],
+)
+def test_nothing_that_n8n_writes_can_keep_its_answer_from_being_noted(answer: Answer) -> None:
+    assert delivered(JobFactory.create(sending=True), answer).status != Status.SENDING
+
+
+def test_an_answer_in_json_that_goes_on_past_what_is_read_is_a_yes() -> None:
+    echo = Answer(status=200, content_type="application/json", body=b'{"image_data": "AAAA', goes_on=True)
+    job = delivered(JobFactory.create(sending=True), echo)
+    assert (job.status, job.delivered_at is not None) == (Status.PROCESSING, True)
+
+
+def test_a_cancelled_job_frees_no_place_and_rings_for_nobody(
+    rung: Callable[[], list[str]], django_capture_on_commit_callbacks: object
+) -> None:
+    JobFactory.create(due_at=timezone.now() - timedelta(minutes=1))
+    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator] # a fixture without a type
+        services.cancel_job(JobFactory.create().pk, actor="anna", reason="")
+    assert rung() == []
+
+
 def test_an_end_rings_for_the_job_that_has_waited_longest(
     rung: Callable[[], list[str]], django_capture_on_commit_callbacks: object
 ) -> None:
@@ -155,16 +184,30 @@ def test_only_a_failed_job_is_retried(status: JobLog.Status) -> None:
         services.retry_job(job_in(status).pk, actor="anna", reason="")
 
 
-@pytest.mark.parametrize(("later", "refused"), [("processing", True), ("success", True), ("failure", False)])
-def test_a_retry_is_refused_where_a_later_job_does_the_same(later: str, refused: bool) -> None:
+@pytest.mark.parametrize("age", [timedelta(hours=-1), timedelta(hours=1)])
+@pytest.mark.parametrize(("other", "refused"), [("processing", True), ("success", True), ("failure", False)])
+def test_a_retry_is_refused_where_another_job_does_the_same(other: str, refused: bool, age: timedelta) -> None:
     receipt = ReceiptFactory.create()
-    job = JobFactory.create(failure=True, receipt=receipt, created_at=timezone.now() - timedelta(hours=1))
-    JobFactory.create(receipt=receipt, **{later: True})
+    job = JobFactory.create(failure=True, receipt=receipt, created_at=timezone.now() - age)
+    JobFactory.create(receipt=receipt, **{other: True})
     if refused:
-        with pytest.raises(services.NotNow, match="later job"):
+        with pytest.raises(services.NotNow, match="Another job"):
             services.retry_job(job.pk, actor="anna", reason="")
     else:
         assert services.retry_job(job.pk, actor="anna", reason="").status == Status.QUEUED
+
+
+def test_a_deliberate_duplicate_is_retried_beside_its_original() -> None:
+    original = JobFactory.create(success=True, created_at=timezone.now() - timedelta(hours=1))
+    job = JobFactory.create(failure=True, receipt=original.receipt, duplicate_of=original)
+    assert services.retry_job(job.pk, actor="anna", reason="").status == Status.QUEUED
+
+
+def test_a_new_round_shows_nothing_of_the_former_one() -> None:
+    job = JobFactory.create(failure=True, result={"total": 1}, notion_page_url="https://notion.so/x", last_error="x")
+    services.retry_job(job.pk, actor="anna", reason="")
+    job.refresh_from_db()
+    assert (job.result, job.notion_page_url, job.last_error, job.needs_attention) == (None, "", "", False)
 
 
 def test_a_retry_without_the_receipts_file_is_refused() -> None:
@@ -189,8 +232,9 @@ def test_staff_may_cancel_what_waits() -> None:
     services.cancel_job(job.pk, actor="anna", reason="wrong receipt")
     job.refresh_from_db()
     assert (job.status, job.failure_code) == (Status.FAILURE, FailureCode.CANCELLED)
-    assert job.result_message == "Cancelled: wrong receipt"
-    assert job.events.get().kind == JobEvent.Kind.CANCELLED
+    assert job.result_message == "Cancelled."  # the client reads it; the reason is for staff
+    event = job.events.get()
+    assert (event.kind, event.detail["reason"]) == (JobEvent.Kind.CANCELLED, "wrong receipt")
 
 
 @pytest.mark.parametrize("status", [status for status in Status if status != Status.QUEUED])
@@ -199,7 +243,14 @@ def test_only_a_queued_job_is_cancelled(status: JobLog.Status) -> None:
         services.cancel_job(job_in(status).pk, actor="anna", reason="")
 
 
-@pytest.mark.parametrize("status", [status for status in Status if status != Status.PROCESSING])
-def test_only_a_processing_job_is_sent_again(status: JobLog.Status) -> None:
+def test_staff_may_bring_forward_what_waits_for_its_next_try(settings: LazySettings) -> None:
+    job = JobFactory.create(due_at=timezone.now() + timedelta(hours=8), attempts=3, tries=3, needs_attention=True)
+    services.resend_job(job.pk, actor="anna", reason="the webhook is active again")
+    assert services.claim_job(job.pk, worker="w1") is not None
+    assert kinds(job) == ["resent", "claimed"]
+
+
+@pytest.mark.parametrize("status", [Status.SENDING, Status.SUCCESS, Status.FAILURE])
+def test_only_what_waits_or_is_processed_is_sent_now(status: JobLog.Status) -> None:
     with pytest.raises(services.NotNow):
         services.resend_job(job_in(status).pk, actor="anna", reason="")

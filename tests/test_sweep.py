@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
@@ -14,6 +15,7 @@ from django.utils import timezone
 from jobs import sweep as sweeping
 from jobs.models import FailureCode, Heartbeat, JobLog
 from jobs.queue import queue_service
+from jobs.services import fail
 from jobs.sweep import Swept, sweep
 from receipts.services import has_file, remove_orphans
 
@@ -33,11 +35,35 @@ def after_a_sweep(job: JobLog) -> JobLog:
     return job
 
 
-def test_a_dead_workers_lease_is_taken_back_and_the_job_sent_again(rung: Rung) -> None:
+def test_a_dead_workers_lease_is_taken_back_and_the_job_sent_again(rung: Rung, settings: LazySettings) -> None:
+    settings.DELIVERY_RETRY_SCHEDULE = [0, 3600]
     job = after_a_sweep(JobFactory.create(sending=True, due_at=PAST))
     assert (job.status, job.attempts, job.tries) == (Status.QUEUED, 1, 1)
     assert job.events.get().kind == "lease_ended"
     assert rung() == [str(job.pk)]
+
+
+@pytest.mark.parametrize("trait", ["sending", "unconfirmed"])
+def test_what_may_have_arrived_is_sent_again_by_the_schedule_so_that_its_tries_outlast_a_day(
+    trait: str, settings: LazySettings
+) -> None:
+    settings.DELIVERY_RETRY_SCHEDULE = [5, 3600]
+    job = after_a_sweep(JobFactory.create(**{trait: True}, due_at=PAST, tries=2, attempts=2))
+    assert job.due_at is not None
+    assert timedelta(seconds=3590) < job.due_at - timezone.now() <= timedelta(seconds=3600)
+
+
+def test_a_job_that_cannot_be_acted_on_keeps_no_other_from_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    bad, good = (JobFactory.create(processing=True, due_at=PAST - timedelta(minutes=minutes)) for minutes in (2, 1))
+    end = fail
+
+    def fail_but_one(job: JobLog, *args: Any, **kwargs: Any) -> None:
+        if job.pk == bad.pk:
+            raise ValueError
+        end(job, *args, **kwargs)
+
+    monkeypatch.setattr(sweeping, "fail", fail_but_one)
+    assert after_a_sweep(good).status == Status.FAILURE
 
 
 def test_a_lease_that_ends_in_the_last_try_ends_the_job(settings: LazySettings) -> None:

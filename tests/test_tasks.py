@@ -8,9 +8,10 @@ from uuid import uuid4
 
 import pytest
 from django.conf import LazySettings
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from jobs import n8n
+from jobs import n8n, services, tasks
 from jobs.answers import Answer
 from jobs.callbacks import Report
 from jobs.models import JobLog
@@ -168,14 +169,41 @@ def test_a_second_ring_for_the_same_job_does_nothing(job: JobLog) -> None:
         assert len(server.requests) == 1
 
 
-def test_a_receipt_whose_file_is_gone_ends_loudly_and_is_not_sent(
+def test_a_receipt_whose_file_cannot_be_read_is_not_sent_but_asks_loudly_for_attention(
     job: JobLog, idle_n8n: StubServer, media: Callable[[], list[Path]], caplog: pytest.LogCaptureFixture
 ) -> None:
+    media()[0].unlink()  # or this worker's MEDIA_ROOT is another than the web's, which must not end receipts
+    assert ring_at(job, idle_n8n) == "queued"
+    assert (job.status, job.last_error, job.needs_attention) == (Status.QUEUED, "file_missing", True)
+    assert kinds(job) == ["claimed", "refused"]
+    assert logged(caplog, "delivery_ended")["level"] == "error"
+
+
+def test_a_file_that_stays_away_ends_the_job_at_last(
+    job: JobLog, idle_n8n: StubServer, media: Callable[[], list[Path]], settings: LazySettings
+) -> None:
+    settings.DELIVERY_RETRY_SCHEDULE = []
     media()[0].unlink()
-    assert ring_at(job, idle_n8n) == "file_missing"
+    assert ring_at(job, idle_n8n) == "failure"
     assert (job.status, job.failure_code) == (Status.FAILURE, "file_missing")
-    assert kinds(job) == ["claimed", "failed"]
-    assert logged(caplog, "file_missing")["level"] == "error"
+
+
+def test_what_n8n_said_is_kept_though_the_database_is_away_for_a_moment(
+    job: JobLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "PAUSES_SECONDS", (0, 0))
+    failures = iter([OperationalError(), InterfaceError()])
+    mark = services.mark_delivered
+
+    def mark_at_last(*args: Any, **kwargs: Any) -> Any:
+        if (failure := next(failures, None)) is not None:
+            raise failure
+        return mark(*args, **kwargs)
+
+    monkeypatch.setattr(services, "mark_delivered", mark_at_last)
+    monkeypatch.setattr(tasks, "close_old_connections", lambda: None)  # the test's own transaction lives in it
+    assert ring(job, answering()) == "processing"
+    assert kinds(job) == ["claimed", "delivered"]
 
 
 # -- while N8N is being asked

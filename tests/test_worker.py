@@ -23,10 +23,10 @@ from rq.job import Job
 from rq.registry import FailedJobRegistry, FinishedJobRegistry
 from rq.serializers import JSONSerializer
 
+from accounting.identity import PROCESS
 from jobs import worker as worker_module
 from jobs.models import Heartbeat, JobLog
 from jobs.queue import queue_service
-from jobs.tasks import worker_name
 from jobs.worker import DeliveryWorker
 
 from .deliveries import WEBHOOK, n8n_at
@@ -62,8 +62,7 @@ def work() -> DeliveryWorker:
 
 
 def ring(job: JobLog, request_id: str = "") -> None:
-    with structlog.contextvars.bound_contextvars(**({"request_id": request_id} if request_id else {})):
-        assert queue_service().ring([job.pk]) == 1
+    assert queue_service().ring([job.pk], request_id=request_id) == 1
 
 
 def status_of(job: JobLog) -> str:
@@ -210,7 +209,7 @@ def test_the_id_of_whoever_rang_is_on_every_line_of_that_ring_and_on_no_other(
 def test_a_worker_writes_down_that_it_lives(n8n: StubServer) -> None:
     work()
     heartbeat = Heartbeat.objects.get()
-    assert (heartbeat.name, heartbeat.kind) == (worker_name(), Heartbeat.Kind.WORKER)
+    assert (heartbeat.name, heartbeat.kind) == (PROCESS, Heartbeat.Kind.WORKER)
     assert abs(timezone.now() - heartbeat.at) < timedelta(seconds=30)
 
 

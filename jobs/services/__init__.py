@@ -1,7 +1,7 @@
 """The verbs: everything that may happen to a job, each in one transaction with the event that tells of it."""
 
 from .completion import Completion, complete_job, find_open_job
-from .delivery import claim_job, fail_missing_file, free_places, mark_delivered
+from .delivery import claim_job, free_places, mark_delivered
 from .ending import fail
 from .operation import NotNow, cancel_job, resend_job, retry_job
 from .submission import IdempotencyKeyReused, Submission, UploadRequest, submit_receipt
@@ -16,7 +16,6 @@ __all__ = [
     "claim_job",
     "complete_job",
     "fail",
-    "fail_missing_file",
     "find_open_job",
     "free_places",
     "mark_delivered",

@@ -9,8 +9,6 @@ from jobs.callbacks import Report, Verdict, judge
 from jobs.models import FailureCode, JobEvent, JobLog
 from jobs.transitions import Detail, change_status, lock_job, note
 
-from .ending import ring_next_on_commit
-
 Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
 
 KEPT_MESSAGE = 500
@@ -39,7 +37,7 @@ def complete_job(job_id: UUID, report: Report, *, actor: str) -> Completion:
         JobLog.DoesNotExist: there is no such job.
     """
     job = lock_job(job_id)
-    verdict = judge(report, job, former_executions=_former_executions(job))
+    verdict = judge(report, job, former_executions=_former_executions(job, report))
     match verdict:
         case Verdict.ACCEPT | Verdict.ACCEPT_LATE:
             _end(job, report, actor, late=verdict is Verdict.ACCEPT_LATE)
@@ -57,8 +55,10 @@ def find_open_job(execution_id: str) -> UUID | None:
     return found[0] if len(found) == 1 else None
 
 
-def _former_executions(job: JobLog) -> frozenset[str]:
-    """Return the executions that were told of before the present round of tries began."""
+def _former_executions(job: JobLog, report: Report) -> frozenset[str]:
+    """Return the executions that were told of before the present round of tries began, where that matters."""
+    if not job.is_open or report.status != Status.FAILURE:
+        return frozenset()
     before = job.events.filter(attempt__lte=job.attempts - job.tries)
     return frozenset(detail.get("execution_id", "") for detail in before.values_list("detail", flat=True)) - {""}
 
@@ -82,7 +82,6 @@ def _end(job: JobLog, report: Report, actor: str, *, late: bool) -> None:
         last_error="",
         needs_attention=False,
     )
-    ring_next_on_commit()
 
 
 def _report_detail(report: Report) -> Detail:

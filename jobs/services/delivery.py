@@ -136,12 +136,3 @@ def _answer_detail(answer: Answer, decision: Decision) -> Detail:
         "message": decision.sentence,
     }
     return {key: value for key, value in detail.items() if value}
-
-
-@transaction.atomic
-def fail_missing_file(job_id: UUID, *, attempt: int, worker: str) -> None:
-    """End a claimed job whose receipt's file is gone."""
-    job = lock_job(job_id)
-    if job.status == Status.SENDING and job.attempts == attempt:
-        sentence = "The receipt's file is gone; upload the receipt again."
-        fail(job, FailureCode.FILE_MISSING, sentence, source=Source.WORKER, actor=worker)

@@ -6,7 +6,7 @@ from django.db import transaction
 
 from jobs.models import FailureCode, JobEvent, JobLog
 from jobs.queue import ring_on_commit
-from jobs.transitions import Detail, change_status, lock_job
+from jobs.transitions import Detail, change_status, lock_job, note
 from receipts.models import Receipt
 from receipts.services import Refusal, has_file
 
@@ -24,15 +24,14 @@ def retry_job(job_id: UUID, *, actor: str, reason: str) -> JobLog:
     """Give a failed job another round of tries; what happened before stays written down.
 
     Raises:
-        NotNow: it has not failed, its file is gone, or a later job for the same receipt and database is open or done.
+        NotNow: it has not failed, its file is gone, or another job does the same.
     """
     receipt_id = JobLog.objects.values_list("receipt_id", flat=True).get(pk=job_id)
     receipt = Receipt.objects.select_for_update().get(pk=receipt_id)
     job = lock_job(job_id)
-    if job.status != Status.FAILURE:
-        raise NotNow(f"It is {job.get_status_display().lower()}; only a failed job can be retried.")
-    if _has_successor(job):
-        raise NotNow("A later job for the same receipt and database is open or has succeeded.")
+    _require(job, {Status.FAILURE}, "only a failed job can be retried")
+    if _is_done_elsewhere(job):
+        raise NotNow("Another job for the same receipt and database is open or has succeeded.")
     if not has_file(receipt):
         raise NotNow("The receipt's file is gone; it must be uploaded again.")
     _start_round(job, kind=Kind.RETRIED, actor=actor, detail={"reason": reason, "was": job.failure_code})
@@ -41,36 +40,50 @@ def retry_job(job_id: UUID, *, actor: str, reason: str) -> JobLog:
 
 @transaction.atomic
 def resend_job(job_id: UUID, *, actor: str, reason: str) -> JobLog:
-    """Send a job again that N8N has, or may have; if N8N works on it still, the receipt may be filed twice.
+    """Send a job now: one that waits for its next try, or one that N8N has, or may have.
+
+    If N8N still works on it, the receipt may be filed twice.
 
     Raises:
-        NotNow: it is not processing.
+        NotNow: it is neither.
     """
     job = lock_job(job_id)
-    if job.status != Status.PROCESSING:
-        raise NotNow(f"It is {job.get_status_display().lower()}; only a job that is processing can be sent again.")
-    _start_round(job, kind=Kind.RESENT, actor=actor, detail={"reason": reason})
+    _require(job, {Status.QUEUED, Status.PROCESSING}, "only a job that is queued or processing can be sent now")
+    if job.status == Status.PROCESSING:
+        _start_round(job, kind=Kind.RESENT, actor=actor, detail={"reason": reason})
+    else:
+        JobLog.objects.filter(pk=job.pk).update(due_at=job.now)
+        note(job, kind=Kind.RESENT, source=Source.ADMIN, actor=actor, detail={"reason": reason})
+        ring_on_commit(job.pk)
     return job
 
 
 @transaction.atomic
 def cancel_job(job_id: UUID, *, actor: str, reason: str) -> JobLog:
-    """End a job that waits.
+    """End a job that waits. The reason is for staff: it stays in the event.
 
     Raises:
         NotNow: it does not wait.
     """
     job = lock_job(job_id)
-    if job.status != Status.QUEUED:
-        raise NotNow(f"It is {job.get_status_display().lower()}; only a queued job can be cancelled.")
-    sentence = f"Cancelled: {reason}" if reason else "Cancelled."
-    fail(job, FailureCode.CANCELLED, sentence, source=Source.ADMIN, actor=actor, kind=Kind.CANCELLED)
+    _require(job, {Status.QUEUED}, "only a queued job can be cancelled")
+    fail(
+        job, FailureCode.CANCELLED, "Cancelled.", source=Source.ADMIN, actor=actor, kind=Kind.CANCELLED,
+        detail={"reason": reason},
+    )  # fmt: skip
     return job
 
 
-def _has_successor(job: JobLog) -> bool:
+def _require(job: JobLog, statuses: set[JobLog.Status], otherwise: str) -> None:
+    if job.status not in statuses:
+        raise NotNow(f"It is {job.get_status_display().lower()}; {otherwise}.")
+
+
+def _is_done_elsewhere(job: JobLog) -> bool:
+    """Look for a job that would file the receipt a second time; before a deliberate duplicate there is one."""
     others = JobLog.objects.filter(receipt_id=job.receipt_id, notion_database_id=job.notion_database_id)
-    return others.filter(created_at__gt=job.created_at).exclude(status=Status.FAILURE).exists()
+    others = others.exclude(pk=job.pk).exclude(status=Status.FAILURE)
+    return (others.filter(created_at__gt=job.created_at) if job.duplicate_of_id else others).exists()
 
 
 def _start_round(job: JobLog, *, kind: JobEvent.Kind, actor: str, detail: Detail) -> None:
@@ -87,7 +100,10 @@ def _start_round(job: JobLog, *, kind: JobEvent.Kind, actor: str, detail: Detail
         completed_at=None,
         failure_code="",
         result_message="",
+        notion_page_url="",
+        result=None,
         n8n_execution_id="",
         last_error="",
+        needs_attention=False,
     )
     ring_on_commit(job.pk)

@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass
-from uuid import UUID
 
 import structlog
 from django.db import IntegrityError, transaction
@@ -71,13 +70,13 @@ def submit_receipt(request: UploadRequest) -> Submission:
 
 @transaction.atomic
 def _submit(request: UploadRequest, stored_as: str) -> Submission:
-    known = IdempotencyKey.objects.filter(client=request.client, key=request.idempotency_key).first()
-    if request.idempotency_key and known is not None:
-        return _repeat_by_key(request, known)
+    known = _known_key(request)
     receipt = keep_receipt(client=request.client, upload=request.upload, stored_as=stored_as)
-    same = receipt.jobs.filter(notion_database_id=request.notion_database_id).exclude(status=Status.FAILURE).first()
+    if known is not None:
+        return Submission(job=_note_repeat(lock_job(known.job_id), request), created=False)
+    same = _same_job(request, receipt)
     if same is not None and not request.allow_duplicate:
-        submission = Submission(job=_note_repeat(same.pk, request), created=False)
+        submission = Submission(job=_note_repeat(same, request), created=False)
     else:
         submission = Submission(job=_create_job(request, receipt, duplicate_of=same), created=True)
     if request.idempotency_key:
@@ -87,14 +86,24 @@ def _submit(request: UploadRequest, stored_as: str) -> Submission:
     return submission
 
 
-def _repeat_by_key(request: UploadRequest, known: IdempotencyKey) -> Submission:
-    if known.fingerprint != request.fingerprint:
+def _known_key(request: UploadRequest) -> IdempotencyKey | None:
+    if not request.idempotency_key:
+        return None
+    known = IdempotencyKey.objects.filter(client=request.client, key=request.idempotency_key).first()
+    if known is not None and known.fingerprint != request.fingerprint:
         raise IdempotencyKeyReused
-    return Submission(job=_note_repeat(known.job_id, request), created=False)
+    return known
 
 
-def _note_repeat(job_id: UUID, request: UploadRequest) -> JobLog:
-    job = lock_job(job_id)
+def _same_job(request: UploadRequest, receipt: Receipt) -> JobLog | None:
+    """Return the job that files these bytes in this database already, locked; one that fails just now is none."""
+    not_failed = receipt.jobs.filter(notion_database_id=request.notion_database_id).exclude(status=Status.FAILURE)
+    job_id = not_failed.values_list("job_id", flat=True).first()
+    job = lock_job(job_id) if job_id else None
+    return None if job is None or job.status == Status.FAILURE else job
+
+
+def _note_repeat(job: JobLog, request: UploadRequest) -> JobLog:
     note(job, kind=Kind.REPEATED, source=request.source, actor=request.actor, detail=_request_detail())
     return job
 

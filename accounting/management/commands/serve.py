@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.servers.basehttp import get_internal_wsgi_application
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 
 from accounting.health import unapplied_migrations
 from accounting.listening import listen, port_number
@@ -51,7 +51,7 @@ class Command(BaseCommand):
             if options["migrate"]:
                 call_command("migrate", interactive=False, verbosity=options["verbosity"])
             _require_migrations()
-        except DatabaseError as error:
+        except (DatabaseError, InterfaceError) as error:
             raise CommandError("The database cannot be reached: look at DATABASE_URL, and whether it runs.") from error
         listener = listen(options["host"], options["port"])
         server = Server(_application(), listener, threads=options["threads"], max_body=2 * settings.UPLOAD_MAX_BYTES)

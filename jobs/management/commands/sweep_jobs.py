@@ -6,12 +6,13 @@ from typing import Any
 
 import structlog
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import DatabaseError, close_old_connections
+from django.db import close_old_connections
 from django.utils import timezone
 
+from accounting.identity import PROCESS
+from accounting.problems import DATABASE_AWAY
 from jobs.models import Heartbeat
 from jobs.sweep import beat, forget_dead_processes, sweep
-from jobs.tasks import worker_name
 from receipts.services import remove_orphans
 
 logger = structlog.get_logger(__name__)
@@ -55,14 +56,14 @@ class Command(BaseCommand):
         try:
             close_old_connections()
             self._pass()
-        except DatabaseError as error:
+        except DATABASE_AWAY as error:
             logger.error("sweep_failed", error=type(error).__name__)
         except Exception:  # the loop outlives whatever one pass meets
             logger.exception("sweep_failed")
 
     def _pass(self) -> None:
         swept = sweep()
-        beat(worker_name(), Heartbeat.Kind.SWEEP)
+        beat(PROCESS, Heartbeat.Kind.SWEEP)
         if any(swept):
             logger.info("swept", **swept._asdict())
         if time.monotonic() >= self._next_tidy:
