@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.conf import LazySettings
@@ -14,7 +15,8 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from jobs.models import IdempotencyKey, JobEvent, JobLog
-from jobs.services import cancel_job
+from jobs.services import cancel_job, submission
+from jobs.transitions import lock_job
 from receipts.models import ApiKey, Client, Receipt
 
 from .factories import DATABASE_ID, SMALL
@@ -195,13 +197,36 @@ def test_another_clients_same_bytes_are_its_own_and_tell_nothing_of_the_first(ap
     assert len(media()) == 2
 
 
-def test_a_receipt_whose_file_was_lost_gets_it_back_by_an_upload(api: APIClient, media: Media) -> None:
-    post(api)
-    media()[0].unlink()
-    assert post(api).status_code == 200
+@pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(b"cut sh")], ids=["lost", "truncated"])
+@pytest.mark.parametrize("headers", [{}, key("till-1")], ids=["by its bytes", "by its key"])
+def test_a_receipt_whose_file_was_harmed_gets_it_back_by_an_upload(
+    api: APIClient, media: Media, headers: dict[str, str], harm: Callable[[Path], object]
+) -> None:
+    post(api, headers=headers)
+    harmed = media()[0]
+    harm(harmed)
+    assert post(api, headers=headers).status_code == 200
+    harmed.unlink(missing_ok=True)
     (kept,) = media()
     assert kept.read_bytes() == content()
     assert Receipt.objects.get().file.path == str(kept)
+
+
+def test_an_upload_beside_a_job_that_fails_just_now_makes_a_new_one(
+    api: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = post(api).json()["job_id"]
+    lock = lock_job
+
+    def lock_what_fails(job_id: UUID) -> JobLog:
+        if str(job_id) == first:
+            cancel_job(job_id, actor="anna", reason="")
+        return lock(job_id)
+
+    monkeypatch.setattr(submission, "lock_job", lock_what_fails)
+    again = post(api)
+    assert (again.status_code, again.json()["status"]) == (202, "queued")
+    assert again.json()["job_id"] != first
 
 
 # -- the file's name
