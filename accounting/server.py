@@ -50,9 +50,10 @@ class _ProblemTask(ErrorTask):
         error = refused.error
         request = HttpRequest()
         request.META["HTTP_X_REQUEST_ID"] = refused.headers.get("X_REQUEST_ID", "")
-        response = answer_exception(_problem(error.code, error.body), {"request": request})
+        response = answer_exception(_problem(error.code), {"request": request})
         body = json.dumps(response.data if response else {}).encode()
-        logger.info("request_refused", status=error.code, reason=error.body, request_id=request_id(request))
+        # waitress' own words quote the header that it did not understand, which may hold a key
+        logger.info("request_refused", status=error.code, request_id=request_id(request))
         self.status = f"{error.code} {error.reason}"
         self.response_headers = [("Content-Type", CONTENT_TYPE), ("X-Request-ID", request_id(request))]
         self.set_close_on_finish()
@@ -60,7 +61,7 @@ class _ProblemTask(ErrorTask):
         self.write(body)
 
 
-def _problem(status: int, reason: str) -> Problem:
+def _problem(status: int) -> Problem:
     match status:
         case 413:
             return file_too_large()
@@ -68,7 +69,7 @@ def _problem(status: int, reason: str) -> Problem:
             return Problem(431, "headers_too_large", "The request's headers are too long.")
         case 500:
             return Problem(500, "internal_error", "Something went wrong on our side.")
-    return Problem(status, "bad_request", f"The request could not be understood: {reason}.")
+    return Problem(status, "bad_request", "The request is not well-formed HTTP: look at its first line and headers.")
 
 
 class _Channel(HTTPChannel):

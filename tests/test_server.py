@@ -162,6 +162,13 @@ def test_what_does_not_reach_django_is_refused_in_the_one_format_of_errors(web: 
     assert '"code": "headers_too_large"' in endless
 
 
+def test_a_header_that_is_not_understood_is_not_quoted(web: Web) -> None:
+    request = b"GET /api/v1/jobs/ HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Api-Key canary\n0451\r\n\r\n"
+    answer = web.answer(request)
+    assert answer.startswith("HTTP/1.1 400 ")
+    assert "canary" not in answer
+
+
 def test_a_request_that_does_not_come_to_its_end_is_cut_however_busy_its_sender_is() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
         server = Server(tell_caller, listener, threads=1, max_body=1000)
