@@ -165,7 +165,7 @@ def test_what_does_not_reach_django_is_refused_in_the_one_format_of_errors(web: 
 def test_a_header_that_is_not_understood_is_not_quoted(web: Web) -> None:
     request = b"GET /api/v1/jobs/ HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Api-Key canary\n0451\r\n\r\n"
     answer = web.answer(request)
-    assert answer.startswith("HTTP/1.1 400 ")
+    assert answer.partition("\r\n")[0].endswith(" 400 Bad Request")
     assert "canary" not in answer
 
 
