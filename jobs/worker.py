@@ -26,7 +26,8 @@ BEAT_EVERY_SECONDS = 15
 class DeliveryWorker(SimpleWorker):
     """Keeps its HTTP and database connections between jobs, and tells the database that it lives.
 
-    It forks for no job (a fork costs more than the job, and every connection), so one delivery at a time; run more workers for more.
+    It forks for no job (a fork costs more than the job, and every connection), so one delivery at a time; run more
+    workers for more.
     It brings its serializer and its tuning along: `rqworker` without options is right.
     """
 
