@@ -20,6 +20,7 @@ logger = structlog.get_logger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
+NEEDS_KEY = "An API key is needed: send the header Authorization: Api-Key <key>."
 DATABASE_AWAY = (OperationalError, InterfaceError)  # Django derives the second from no DatabaseError
 
 
@@ -89,6 +90,9 @@ def _problem_of(exception: Exception) -> Problem | None:
         case OSError() if exception.errno in (errno.ENOSPC, errno.EDQUOT):
             logger.error("storage_full")
             return _unavailable(507, "storage_full", "There is no room to store the receipt just now; try again later.")
+        case OSError():
+            logger.error("storage_unavailable", error=type(exception).__name__, errno=exception.errno)
+            return _unavailable(503, "storage_unavailable", "The storage cannot be used just now; try again later.")
     return None
 
 
@@ -117,7 +121,8 @@ def _from_drf(exception: exceptions.APIException) -> Problem:
         headers["WWW-Authenticate"] = auth_header
     if wait := getattr(exception, "wait", None):
         headers["Retry-After"] = str(max(1, round(wait)))
-    return Problem(exception.status_code, str(exception.get_codes()), str(exception.detail), headers=headers)
+    detail = NEEDS_KEY if isinstance(exception, exceptions.NotAuthenticated) else str(exception.detail)
+    return Problem(exception.status_code, str(exception.get_codes()), detail, headers=headers)
 
 
 def _unavailable(status: int, code: str, detail: str) -> Problem:

@@ -32,7 +32,10 @@ DATABASES: dict[str, dict[str, Any]] = {
 }
 DATABASES["default"] |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    Path(DATABASES["default"]["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+    if DATABASES["default"]["NAME"] != ":memory:":
+        file = BASE_DIR / DATABASES["default"]["NAME"]  # counted from the project, wherever a process is started
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds sessions
+        DATABASES["default"]["NAME"] = str(file)
     # IMMEDIATE takes the write lock at BEGIN, so that two writers wait for each other instead of failing;
     # FULL syncs each commit to the disk: what was answered with 202 survives a power cut.
     DATABASES["default"]["OPTIONS"] = {
@@ -50,7 +53,7 @@ else:
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.redis("REDIS_URL", "redis://127.0.0.1:6379/0")
-MEDIA_ROOT = env.text("MEDIA_ROOT", str(BASE_DIR / "var" / "media"))
+MEDIA_ROOT = str(BASE_DIR / env.text("MEDIA_ROOT", "var/media"))
 STORAGES = {
     "default": {"BACKEND": "receipts.storage.PrivateFileStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
@@ -109,6 +112,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "accounting.middleware.RequestLogMiddleware",
+    "accounting.middleware.AnyHostForHealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -74,9 +74,9 @@ class JobLogAdmin(ReadOnlyAdmin[JobLog]):
         """Give the chosen failed jobs another round."""
         self._operate_on_all(request, queryset, "retry")
 
-    @admin.action(description="Send queued and processing jobs now", permissions=["operate"])
+    @admin.action(description="Send queued jobs now", permissions=["operate"])
     def resend_selected(self, request: HttpRequest, queryset: QuerySet[JobLog]) -> None:
-        """Send the chosen queued and processing jobs now."""
+        """Send the chosen queued jobs now."""
         self._operate_on_all(request, queryset, "resend")
 
     @admin.action(description="Cancel queued jobs", permissions=["operate"])
@@ -98,10 +98,10 @@ class JobLogAdmin(ReadOnlyAdmin[JobLog]):
         if request.method != "POST" or verb not in VERBS or not self.has_operate_permission(request):
             raise PermissionDenied
         job = get_object_or_404(JobLog, pk=job_id)
-        reason = request.POST.get("reason", "").strip()[:200]
+        reason = request.POST.get("reason", "").replace("\0", "").strip()[:200]
         if not reason:
             self.message_user(request, "Give a reason: it is kept with the job.", messages.ERROR)
-        elif refusal := self._operate(request, job, verb, reason):
+        elif refusal := self._operate(request, job, verb, reason, **_seen(request, verb)):
             self.message_user(request, f"Nothing was changed. {refusal}", messages.ERROR)
         else:
             self.message_user(request, f"Done: {verb} {job}.", messages.SUCCESS)
@@ -127,21 +127,29 @@ class JobLogAdmin(ReadOnlyAdmin[JobLog]):
         }
 
     def _operate_on_all(self, request: HttpRequest, queryset: QuerySet[JobLog], verb: str) -> None:
-        refusals = [refusal for job in queryset if (refusal := self._operate(request, job, verb, "chosen in the list"))]
+        # of many at once, what N8N has already is not sent a second time
+        seen = {"seen_as": JobLog.Status.QUEUED} if verb == "resend" else {}
+        reason = "chosen in the list"
+        refusals = [refusal for job in queryset if (refusal := self._operate(request, job, verb, reason, **seen))]
         done = len(queryset) - len(refusals)
         self.message_user(request, f"Done: {verb} {done} of {len(queryset)} jobs.", messages.SUCCESS)
         for sentence in sorted(set(refusals)):
             left = refusals.count(sentence)
             self.message_user(request, f"Left {left} alone: {sentence}", messages.WARNING)
 
-    def _operate(self, request: HttpRequest, job: JobLog, verb: str, reason: str) -> str:
+    def _operate(self, request: HttpRequest, job: JobLog, verb: str, reason: str, **seen: str) -> str:
         """Do it and log it; return why not, where it may not be done now."""
         try:
-            VERBS[verb](job.pk, actor=request.user.get_username(), reason=reason)
+            VERBS[verb](job.pk, actor=request.user.get_username(), reason=reason, **seen)
         except services.NotNow as refusal:
             return str(refusal)
         LogEntry.objects.log_actions(str(request.user.pk), [job], CHANGE, f"{verb}: {reason}", single_object=True)
         return ""
+
+
+def _seen(request: HttpRequest, verb: str) -> dict[str, str]:
+    """Return the status that the page showed when its form was drawn."""
+    return {"seen_as": request.POST.get("status", "")} if verb == "resend" else {}
 
 
 @admin.register(JobEvent)

@@ -2,17 +2,20 @@
 
 import hashlib
 import math
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.http import parse_etags
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework.exceptions import NotFound
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
-from rest_framework.pagination import CursorPagination
+from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -32,6 +35,11 @@ from .serializers import ExecutionCallbackPayload, JobCallbackPayload, JobCallba
 TOKEN_HEADER = "X-Callback-Token"  # noqa: S105 - a header's name
 TOKEN = OpenApiParameter(TOKEN_HEADER, str, OpenApiParameter.HEADER, required=True)
 YOUNG = timedelta(minutes=1)
+# beyond these a time zone's offset makes a time that no database has
+WITHIN_REASON = [
+    MinValueValidator(datetime(1970, 1, 1, tzinfo=UTC)),
+    MaxValueValidator(datetime(9000, 1, 1, tzinfo=UTC)),
+]
 
 
 class NewestFirst(CursorPagination):
@@ -42,12 +50,27 @@ class NewestFirst(CursorPagination):
     page_size_query_param = "page_size"
     max_page_size = 200
 
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        """Return the cursor, unless it was damaged on its way.
+
+        Raises:
+            NotFound: it was.
+        """
+        cursor: Cursor | None = super().decode_cursor(request)
+        try:
+            is_a_time = cursor is None or cursor.position is None or parse_datetime(str(cursor.position)) is not None
+        except ValueError:
+            is_a_time = False
+        if not is_a_time:
+            raise NotFound(self.invalid_cursor_message)
+        return cursor
+
 
 class JobFilter(filters.FilterSet):  # type: ignore[misc] # django-filter has no types
     """What a client may narrow its list by."""
 
-    created_after = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    created_before = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    created_after = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte", validators=WITHIN_REASON)
+    created_before = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt", validators=WITHIN_REASON)
     receipt_id = filters.UUIDFilter(field_name="receipt_id")
 
     class Meta:
@@ -77,8 +100,8 @@ class JobViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[JobLog]):
         job: JobLog = self.get_object()
         data = self.get_serializer(job).data
         etag = f'"{hashlib.sha256(repr(data).encode()).hexdigest()[:32]}"'
-        is_known = etag in parse_etags(request.headers.get("If-None-Match", ""))
-        response = Response(status=304) if is_known else Response(data)
+        known = {tag.removeprefix("W/") for tag in parse_etags(request.headers.get("If-None-Match", ""))}
+        response = Response(status=304) if known & {etag, "*"} else Response(data)
         response["ETag"] = etag
         response["Cache-Control"] = "private, no-cache"
         if job.is_open:

@@ -5,6 +5,8 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from rest_framework_api_key.admin import APIKeyModelAdmin
 from rest_framework_api_key.models import APIKey as UnusedApiKey
 
@@ -50,6 +52,13 @@ class ReceiptAdmin(ReadOnlyAdmin[Receipt]):
     list_filter = ["client", "content_type", "created_at"]
     search_fields = ["id", "sha256"]
     date_hierarchy = "created_at"
+    fields = ["id", "client", "picture", "sha256", "size", "content_type", "width", "height", "created_at", "purged_at"]
+    readonly_fields = ["picture"]
+
+    @admin.display(description="file")
+    def picture(self, receipt: Receipt) -> str:
+        """Return a link to the bytes, for those who may see them."""
+        return format_html('<a href="{}">{}</a>', reverse("receipt-file", args=[receipt.pk]), receipt)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Receipt]:
         """Return the receipts with their clients."""

@@ -51,7 +51,8 @@ def page(job: JobLog) -> str:
 
 
 def operate(browser: Browser, job: JobLog, verb: str, reason: str = "N8N was down") -> Any:
-    return browser.post(f"{LIST}{job.pk}/operate/{verb}/", {"reason": reason}, follow=True)
+    form = {"reason": reason, "status": job.status}
+    return browser.post(f"{LIST}{job.pk}/operate/{verb}/", form, follow=True)
 
 
 # -- finding
@@ -148,6 +149,19 @@ def test_the_page_offers_what_the_status_allows(operator: Browser, verb: str, tr
     job = JobFactory.create(**trait)
     assert f"{job.pk}/operate/{verb}/" in operator.get(page(job)).content.decode()
     assert f"Done: {verb}" in operate(operator, job, verb).content.decode()
+
+
+def test_a_page_that_was_drawn_before_the_delivery_sends_nothing_twice(operator: Browser) -> None:
+    job = JobFactory.create(processing=True)
+    job.status = JobLog.Status.QUEUED  # as the page showed it
+    assert "has moved on" in operate(operator, job, "resend").content.decode()
+    assert not job.events.exists()
+
+
+def test_many_at_once_are_never_sent_a_second_time(operator: Browser) -> None:
+    jobs = [JobFactory.create(), JobFactory.create(processing=True)]
+    chosen = {"action": "resend_selected", "_selected_action": [str(job.pk) for job in jobs]}
+    assert "Done: resend 1 of 2 jobs." in operator.post(LIST, chosen, follow=True).content.decode()
 
 
 def test_without_a_reason_nothing_happens(operator: Browser) -> None:

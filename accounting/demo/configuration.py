@@ -29,6 +29,7 @@ VALKEY = FOLDER / "valkey"
 NEXT_RECEIPT = FOLDER / "receipt.jpg"
 
 LOOPBACK = "127.0.0.1"
+OF_ANOTHER_N8N = ("N8N_API_KEY", "N8N_WEBHOOK_SECRET", "CALLBACK_BASE_URL", "CALLBACK_SECRET_TOKEN")
 KEY = r"^(?:# )?([A-Z0-9_]+)="
 
 
@@ -147,6 +148,8 @@ def _environment(options: Options, kept: dict[str, str], valkey_port: int, sandb
     # nothing of the developer's own settings, wherever they are: what is empty in the environment is not set
     blank = dict.fromkeys(re.findall(KEY, (PROJECT / ".env.example").read_text(), re.MULTILINE), "")
     own_secrets = {key: value for key, value in kept.items() if key in blank}
+    if options.n8n_webhook_url:  # one that is not ours knows other secrets, and reaches us another way
+        own_secrets |= {key: os.environ[key] for key in OF_ANOTHER_N8N if os.environ.get(key)}
     no_proxy = ",".join(filter(None, [os.environ.get("no_proxy", os.environ.get("NO_PROXY")), LOOPBACK]))
     return {
         **blank,

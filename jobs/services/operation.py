@@ -39,16 +39,20 @@ def retry_job(job_id: UUID, *, actor: str, reason: str) -> JobLog:
 
 
 @transaction.atomic
-def resend_job(job_id: UUID, *, actor: str, reason: str) -> JobLog:
+def resend_job(job_id: UUID, *, actor: str, reason: str, seen_as: JobLog.Status | None = None) -> JobLog:
     """Send a job now: one that waits for its next try, or one that N8N has, or may have.
 
     If N8N still works on it, the receipt may be filed twice.
 
+    Args:
+        seen_as: the status that whoever asks has seen; in any other nothing is sent.
+
     Raises:
-        NotNow: it is neither.
+        NotNow: it is neither, or no longer what was seen.
     """
     job = lock_job(job_id)
     _require(job, {Status.QUEUED, Status.PROCESSING}, "only a job that is queued or processing can be sent now")
+    _require(job, {seen_as or Status(job.status)}, "it has moved on since you looked")
     if job.status == Status.PROCESSING:
         _start_round(job, kind=Kind.RESENT, actor=actor, detail={"reason": reason})
     else:
