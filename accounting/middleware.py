@@ -1,4 +1,4 @@
-"""What every request passes: its id, its line in the log, its timing, and forgiveness for a slash."""
+"""What every request passes: its id, its line in the log, its timing, and two kinds of forgiveness."""
 
 import re
 import time

@@ -105,7 +105,7 @@ def decide(answer: Answer, *, tries: int, schedule: Sequence[int], jitter: float
         jitter: a number from 0 to 1, drawn by the caller.
 
     Returns:
-        What is to be done. The rules are the design's, from N8N's answers as observed (docs/n8n.md).
+        What is to be done. The rules are the design's, from N8N's answers as observed (docs/architecture.md).
     """
     refused = _Refusal(answer, tries, schedule, jitter)
     if answer.trouble is not None:

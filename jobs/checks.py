@@ -16,7 +16,6 @@ from .n8n import tls_verification
 
 DAY_SECONDS = 86_400
 BASE64_GROWTH = 4 / 3
-MB = 1024 * 1024
 
 
 @register
