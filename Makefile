@@ -10,7 +10,7 @@ PRODUCTION = env SECRET_KEY=made-up-for-checks-Rm0tVqvJ7yZk3Xw9bN5cL2hT8sD4gF6a 
 .PHONY: help demo test test-faults lint types check clean
 
 help: ## list what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/.installed ## run everything here and send a receipt through it (PORT=8000, ONCE=1 to end after that)
 	@$(BIN)/python -m accounting.demo
