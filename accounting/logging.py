@@ -14,8 +14,14 @@ SHARED: list[Processor] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
 
-# These repeat what our own request line says, speak of every small step, or name the webhook's secret path.
-QUIET = {"django.request": "ERROR", "django.server": "ERROR", "rq.worker": "WARNING", "urllib3": "ERROR"}
+# These repeat what our own lines say, speak of every small step, or name people and the webhook's secret path.
+QUIET = {
+    "axes": "CRITICAL",
+    "django.request": "ERROR",
+    "django.server": "ERROR",
+    "rq.worker": "WARNING",
+    "urllib3": "ERROR",
+}
 
 
 def configure(config: Mapping[str, str]) -> None:

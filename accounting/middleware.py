@@ -1,4 +1,4 @@
-"""What every request passes: its id, its line in the log, its timing, and two kinds of forgiveness."""
+"""What every request passes: its id, its line in the log, its timing, two kinds of forgiveness, and isolation."""
 
 import re
 import time
@@ -63,6 +63,20 @@ class AnyHostForHealthMiddleware:
             request.META["HTTP_HOST"] = urlsplit(settings.PUBLIC_BASE_URL).netloc
             request.META.pop("HTTP_X_FORWARDED_HOST", None)
         return self.get_response(request)
+
+
+class IsolationMiddleware:
+    """Keeps what is answered from other sites, and what it needs not of the browser from itself."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer with `Cross-Origin-Resource-Policy` (Fetch, section 3.6) and `Permissions-Policy` (W3C)."""
+        response = self.get_response(request)
+        response["Cross-Origin-Resource-Policy"] = "same-origin"
+        response["Permissions-Policy"] = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+        return response
 
 
 class ForgivingSlashMiddleware:

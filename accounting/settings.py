@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import django_stubs_ext
+from csp.constants import NONE, SELF
 
 from .environment import Environment
 
@@ -103,6 +104,8 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
+    "csp",
     "django_filters",
     "django_rq",
     "drf_spectacular",
@@ -113,6 +116,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "accounting.middleware.RequestLogMiddleware",
     "accounting.middleware.AnyHostForHealthMiddleware",
+    "accounting.middleware.IsolationMiddleware",
+    "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -122,6 +127,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "accounting.urls"
 WSGI_APPLICATION = "accounting.wsgi.application"
@@ -155,17 +161,53 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
+# -- what keeps browsers, and the admin's door, safe ------------------------------------------------------------------
+
 HTTPS = PUBLIC_BASE_URL.startswith("https://")
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^api/", r"^health", r"^metrics"]  # N8N turns a redirected POST into an empty GET
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 FILE_UPLOAD_PERMISSIONS = 0o600
 DATA_UPLOAD_MAX_NUMBER_FILES = 10
+
+# "__Host-" lets a browser take the cookie from this very host over https only (RFC 6265bis). Lax, since a link to a job
+# in a mail or a chat should open it. A session ends with the browser, and a working day after the log-in at the latest.
+COOKIE_PREFIX = "__Host-" if HTTPS else ""
+SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+
+# Only files of ours: no inline script or style, on no page (docs/decisions/0017).
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+        "object-src": [NONE],
+    }
+}
+
+AUTHENTICATION_BACKENDS = ["accounting.lockout.LockoutBackend", "django.contrib.auth.backends.ModelBackend"]
+AXES_HANDLER = "accounting.lockout.CountingHandler"
+AXES_CLIENT_IP_CALLABLE = "accounting.lockout.address_of"
+AXES_LOCKOUT_CALLABLE = "accounting.lockout.answer_locked"
+AXES_ENABLE_ADMIN = False  # accounting.admin shows its table, to superusers
+AXES_DISABLE_ACCESS_LOG = True  # no list of who came when, and from where
+AXES_VERBOSE = False
 
 # -- Django REST framework --------------------------------------------------------------------------------------------
 

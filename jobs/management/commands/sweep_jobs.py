@@ -5,11 +5,13 @@ import time
 from typing import Any
 
 import structlog
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import close_old_connections
 from django.utils import timezone
 
 from accounting.identity import PROCESS
+from accounting.lockout import forget_old_attempts
 from accounting.problems import DATABASE_AWAY
 from jobs.models import Heartbeat
 from jobs.sweep import beat, forget_dead_processes, sweep
@@ -72,5 +74,7 @@ class Command(BaseCommand):
 
     def _tidy(self) -> None:
         forget_dead_processes()
+        forget_old_attempts()
+        SessionStore.clear_expired()
         if removed := remove_orphans(now=timezone.now()):
             logger.warning("orphans_removed", files=removed)

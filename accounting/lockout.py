@@ -1,0 +1,164 @@
+"""The lock at the admin's door: how many guesses at passwords one address has, and what it is told after them.
+
+django-axes brings the table, the commands and the place in the log-in; the counting is ours. Axes counts a failure after
+the password was looked at, so that guesses made at once all pass before the first of them counts. Here a guess counts
+before, under a lock on its counters, and a success takes it back. See docs/decisions/0016.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from ipaddress import IPv6Address, ip_address, ip_network
+from math import ceil
+from typing import Any
+
+import structlog
+from axes.backends import AxesStandaloneBackend
+from axes.handlers.database import AxesDatabaseHandler
+from axes.models import AccessAttempt
+from django.contrib import admin
+from django.contrib.auth.models import AbstractBaseUser, User
+from django.db import transaction
+from django.db.models import F
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.cache import add_never_cache_headers
+from django.utils.crypto import salted_hmac
+
+from .clock import DatabaseNow
+
+logger = structlog.get_logger(__name__)
+
+GUESSES_AT_ONE_NAME = 5
+GUESSES_AT_ALL_NAMES = 50
+COOL_OFF = timedelta(minutes=30)
+ALL_NAMES = ""  # the name under which an address' guesses at all names are counted; no user has it
+UNKNOWN_ADDRESS = "::"
+
+
+@dataclass
+class Counter:
+    """How many guesses were made from one address, at one name or at all of them."""
+
+    attempt: Any
+    limit: int
+
+    @property
+    def ends_at(self) -> datetime:
+        """When it counts from the beginning again."""
+        moment: datetime = self.attempt.attempt_time + COOL_OFF
+        return moment
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no further guess is allowed now."""
+        return self.guesses >= self.limit
+
+    @property
+    def guesses(self) -> int:
+        """How many there were lately."""
+        return 0 if self.ends_at <= self.attempt.now else int(self.attempt.failures_since_start)
+
+    def count(self) -> None:
+        """Add one; the first begins the time in which they count together, the last allowed one that of the lock."""
+        guesses = self.guesses + 1
+        if guesses in (1, self.limit):
+            self.attempt.attempt_time = self.attempt.now
+        self.attempt.failures_since_start = guesses
+        self.attempt.save(update_fields=["attempt_time", "failures_since_start"])
+
+
+class LockoutBackend(AxesStandaloneBackend):  # type: ignore[misc] # axes is not typed
+    """Lets a log-in pass on to the password, or ends it."""
+
+    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> None:
+        """Return nothing, whoever it is.
+
+        Raises:
+            PermissionDenied: this address has no guess left.
+        """
+        if request is not None:  # a shell or a test is not somebody at the door
+            super().authenticate(request, **credentials)
+
+
+class CountingHandler(AxesDatabaseHandler):  # type: ignore[misc] # as above
+    """Counts guesses in axes' table, one row for each address and name, and one for each address."""
+
+    def is_allowed(self, request: Any, credentials: dict[str, Any] | None = None) -> bool:
+        """Count a guess and tell whether its password may be looked at; one that may not changes nothing."""
+        with transaction.atomic():
+            counters = _counters(request.axes_ip_address, _name(credentials), for_update=True)
+            if any(counter.is_full for counter in counters):
+                return False
+            for counter in counters:
+                counter.count()
+        return True
+
+    def user_login_failed(self, sender: Any, credentials: Any, request: Any = None, **kwargs: Any) -> None:
+        """Log it, and have it answered by `answer_locked` where it was the last allowed guess, or a further one."""
+        if request is None:
+            return
+        full = [counter for counter in _counters(request.axes_ip_address, _name(credentials)) if counter.is_full]
+        request.axes_locked_out = bool(full)
+        request.locked_by = max(full, key=lambda counter: counter.ends_at, default=None)
+        logger.warning("login_locked" if full else "login_failed")
+
+    def user_logged_in(self, sender: Any, request: Any, user: AbstractBaseUser, **kwargs: Any) -> None:
+        """Forget the guesses at this name. Those at others stay: who has a password must not guess on for it."""
+        here = AccessAttempt.objects.filter(ip_address=request.axes_ip_address)
+        here.filter(username=user.get_username()).delete()
+        here.filter(username=ALL_NAMES, failures_since_start__gt=0).update(
+            failures_since_start=F("failures_since_start") - 1
+        )
+
+
+def address_of(request: HttpRequest) -> str:
+    """Return what stands for whoever makes the request: `AXES_CLIENT_IP_CALLABLE`.
+
+    It is REMOTE_ADDR, as `accounting.server.believe_proxies` leaves it; of IPv6 the first 64 bits, since the others are
+    everybody's to choose (RFC 7721).
+    """
+    try:
+        address = ip_address(request.META.get("REMOTE_ADDR", ""))
+    except ValueError:
+        return UNKNOWN_ADDRESS
+    if not isinstance(address, IPv6Address):
+        return str(address)
+    return str(address.ipv4_mapped or ip_network((int(address), 64), strict=False).network_address)
+
+
+def answer_locked(request: HttpRequest, response: HttpResponse, credentials: object) -> HttpResponse:
+    """Answer whoever is locked out with a page that says until when: `AXES_LOCKOUT_CALLABLE`."""
+    counter: Counter = getattr(request, "locked_by")  # noqa: B009 - mypy knows no such attribute of HttpRequest
+    context = {**admin.site.each_context(request), "title": "Too many attempts to log in", "until": counter.ends_at}
+    locked = render(request, "admin/locked.html", context, status=429)
+    locked["Retry-After"] = str(ceil((counter.ends_at - counter.attempt.now).total_seconds()))
+    add_never_cache_headers(locked)
+    return locked
+
+
+def forget_old_attempts() -> None:
+    """Delete what no longer counts."""
+    AccessAttempt.objects.filter(attempt_time__lt=DatabaseNow() - COOL_OFF).delete()
+
+
+def _counters(address: str, name: str, *, for_update: bool = False) -> list[Counter]:
+    """Return the counters of an address, always in this order, so that no two log-ins wait for each other."""
+    return [
+        Counter(_attempt(address, ALL_NAMES, for_update=for_update), GUESSES_AT_ALL_NAMES),
+        Counter(_attempt(address, name, for_update=for_update), GUESSES_AT_ONE_NAME),
+    ]
+
+
+def _attempt(address: str, name: str, *, for_update: bool) -> Any:
+    key = {"ip_address": address, "username": name, "user_agent": ""}
+    AccessAttempt.objects.get_or_create(**key, defaults={"failures_since_start": 0})
+    rows = AccessAttempt.objects.annotate(now=DatabaseNow())
+    return (rows.select_for_update() if for_update else rows).get(**key)
+
+
+def _name(credentials: dict[str, Any] | None) -> str:
+    """Return the user's name, or a digest of what is none: people type passwords into the wrong field."""
+    name = (credentials or {}).get("username") or ""
+    if User.objects.filter(username=name).exists():
+        return str(name)
+    return f"unknown {salted_hmac(__name__, name).hexdigest()[:32]}"
