@@ -10,9 +10,6 @@ from django.http import HttpRequest
 
 T = TypeVar("T", bound=Model)
 
-admin.site.site_header = admin.site.site_title = "Receipt automation"
-admin.site.index_title = "Operations"
-
 
 class ReadOnlyAdmin(admin.ModelAdmin[T]):
     """Shows rows to whoever may view them; nobody adds, changes or deletes one by hand."""

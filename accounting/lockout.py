@@ -1,6 +1,6 @@
 """The lock at the admin's door: how many guesses at passwords one address has, and what it is told after them.
 
-django-axes brings the table, the commands and the place in the log-in; the counting is ours. Axes counts a failure after
+django-axes brings the table, the commands and the place in the log-in; the counting is ours. Axes counts a failure once
 the password was looked at, so that guesses made at once all pass before the first of them counts. Here a guess counts
 before, under a lock on its counters, and a success takes it back. See docs/decisions/0016.
 """

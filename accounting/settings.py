@@ -95,10 +95,10 @@ LOG_FORMAT = env.choice("LOG_FORMAT", "json", ("json", "console"))
 # -- Django -----------------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "accounting",
+    "accounting.apps.AccountingConfig",
     "receipts",
     "jobs",
-    "django.contrib.admin",
+    "accounting.apps.OperationsConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -9,14 +9,15 @@ from functools import wraps
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
 from django.views.decorators.http import require_safe
 from django_rq.models import Dashboard
 from django_rq.urls import get_admin_urlpatterns, get_api_urlpatterns
 from redis.exceptions import RedisError
+from rq.exceptions import NoSuchJobError
 
 PERMISSION = "django_rq.admin"
 PREFIX = "django_rq_"
@@ -27,6 +28,9 @@ WRITES = frozenset(
         "confirm_action", "actions",
     )
 )  # fmt: skip
+
+# What django-rq's views raise for a queue, scheduler, job or worker that there is none of.
+NO_SUCH_THING = (AssertionError, ImproperlyConfigured, IndexError, NoSuchJobError, ValueError)
 
 View = Callable[..., HttpResponse]
 
@@ -74,6 +78,8 @@ class QueueAdmin(admin.ModelAdmin[Dashboard]):
                 return view(request, *args, **kwargs)
             except RedisError:
                 return self._away(request)
+            except NO_SUCH_THING:
+                raise Http404 from None
 
         return self.admin_site.admin_view(require_safe(guarded))
 
