@@ -1,7 +1,23 @@
-"""The admin's site: Django's, without what could fail or leak."""
+"""The admin's site: Django's, without an address that fails, and deaf to query strings that mean nothing."""
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import structlog
+from django.contrib import messages
 from django.contrib.admin import AdminSite
+from django.db import DataError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import SimpleTemplateResponse
 from django.urls import URLPattern, URLResolver
+
+logger = structlog.get_logger(__name__)
+
+View = Callable[..., HttpResponse]
+
+# A filter by the year 99999, or by a number that no column can hold: Django lets these out as they come.
+MEANINGLESS = (ValueError, OverflowError, DataError)
 
 
 class OperationsSite(AdminSite):
@@ -13,3 +29,24 @@ class OperationsSite(AdminSite):
     def get_urls(self) -> list[URLPattern | URLResolver]:
         """Return Django's addresses without `r/…`: no row has a page elsewhere, and the queue has no table to ask."""
         return [address for address in super().get_urls() if getattr(address, "name", "") != "view_on_site"]
+
+    def admin_view(self, view: View, cacheable: bool = False) -> View:
+        """Return the view for staff only, and so that a query string can be wrong without harm."""
+        return super().admin_view(_forgiving(view), cacheable)
+
+
+def _forgiving(view: View) -> View:
+    @wraps(view)
+    def forgiving(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            response = view(request, *args, **kwargs)
+            # lists ask the database while they are drawn
+            return response.render() if isinstance(response, SimpleTemplateResponse) else response
+        except MEANINGLESS:
+            if request.method not in ("GET", "HEAD") or not request.GET:
+                raise
+            logger.warning("admin_query_refused", exc_info=True)  # in case it is a fault of ours
+        messages.warning(request, "The filter in the address cannot be understood; everything is shown.")
+        return HttpResponseRedirect(request.path)
+
+    return forgiving

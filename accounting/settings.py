@@ -181,6 +181,7 @@ SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
+CSRF_COOKIE_AGE = None
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
@@ -201,6 +202,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+LOGIN_REDIRECT_URL = "admin:index"  # where the log-in does not believe the address that it is to lead to
 AUTHENTICATION_BACKENDS = ["accounting.lockout.LockoutBackend", "django.contrib.auth.backends.ModelBackend"]
 AXES_HANDLER = "accounting.lockout.CountingHandler"
 AXES_CLIENT_IP_CALLABLE = "accounting.lockout.address_of"

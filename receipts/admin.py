@@ -4,7 +4,8 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from rest_framework_api_key.admin import APIKeyModelAdmin
@@ -38,6 +39,17 @@ class ApiKeyAdmin(APIKeyModelAdmin):
     list_select_related = ["client"]
     search_fields = ["name", "prefix", "client__name"]  # type: ignore[assignment] # as above
     autocomplete_fields = ["client"]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any = None, change: bool = False) -> None:
+        """Save it, and keep a new key for the answer; the library would send it through a cookie, as a message."""
+        if not change:
+            obj.key = self.model.objects.assign_key(obj)
+        obj.save()
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
+        """Show the new key, in this one answer and nowhere else."""
+        context = {**self.admin_site.each_context(request), "title": "The new API key", "opts": self.opts, "made": obj}
+        return TemplateResponse(request, "admin/receipts/apikey/made.html", context)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Return what stays as it was made: a key never passes to another client."""

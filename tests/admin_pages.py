@@ -11,7 +11,6 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Group, User
 from django.db.models import Model
 from django.urls import URLPattern, URLResolver, get_resolver
-from django.utils import timezone
 from redis import Redis
 from rq import Queue, SimpleWorker
 from rq.executions import Execution
