@@ -30,7 +30,7 @@ from .models import Client, Receipt
 from .permissions import IsClientOrMayViewReceipts
 from .serializers import ReceiptSerializer, ReceiptUploadSerializer
 from .services import has_file
-from .validators import check_upload, file_too_large
+from .validators import SUFFIXES, check_upload, file_too_large
 
 FORM_BYTES = 64 * 1024  # what the form adds to the file: boundaries, headers, the other fields
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -90,8 +90,12 @@ class ReceiptViewSet(RetrieveModelMixin, GenericViewSet[Receipt]):
         receipt = self.get_object()
         if not has_file(receipt):
             raise Problem(410 if receipt.purged_at else 404, "file_gone", "The receipt's file is no longer kept.")
-        response = FileResponse(receipt.file.open("rb"), content_type=receipt.content_type)
-        response["Content-Disposition"] = "inline"
+        known = receipt.content_type in SUFFIXES  # what a browser is told it is comes from our own list, or is nothing
+        response = FileResponse(
+            receipt.file.open("rb"),
+            content_type=receipt.content_type if known else "application/octet-stream",
+            filename=f"receipt-{receipt.pk}{SUFFIXES.get(receipt.content_type, '')}",
+        )
         response["Content-Security-Policy"] = "sandbox; default-src 'none'"
         response["X-Content-Type-Options"] = "nosniff"
         response["Cache-Control"] = "private, no-store"

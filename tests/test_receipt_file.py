@@ -1,5 +1,6 @@
 """A receipt's bytes: to its own client and to staff who may see receipts, and so that they can do no harm."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from receipts.models import Receipt
+from receipts.models import Client, Receipt
 
 from .factories import ReceiptFactory
 from .uploads import content, post
@@ -24,14 +25,55 @@ def fetch(client: Any, receipt: Receipt, **headers: str) -> tuple[Any, bytes]:
 
 def test_a_receipts_bytes_come_back_as_they_were_sent_and_can_do_no_harm(api: APIClient) -> None:
     post(api)
-    answer, data = fetch(api, Receipt.objects.get())
+    receipt = Receipt.objects.get()
+    answer, data = fetch(api, receipt)
     assert (answer.status_code, data) == (200, content())
     assert answer["Content-Type"] == "image/jpeg"
     assert answer["Content-Length"] == str(len(content()))
-    assert answer["Content-Disposition"] == "inline"
+    assert answer["Content-Disposition"] == f'inline; filename="receipt-{receipt.pk}.jpg"'
     assert answer["Content-Security-Policy"] == "sandbox; default-src 'none'"
     assert answer["X-Content-Type-Options"] == "nosniff"
     assert answer["Cache-Control"] == "private, no-store"
+    assert answer["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+def test_its_head_tells_the_same_without_the_bytes(api: APIClient) -> None:
+    post(api)
+    address = f"/api/v1/receipts/{Receipt.objects.get().pk}/file"
+    head, (whole, _) = api.head(address), fetch(api, Receipt.objects.get())
+    assert head.status_code == 200
+    assert b"".join(head.streaming_content) == b""
+    for name in ("Content-Type", "Content-Length", "Content-Disposition", "Content-Security-Policy", "Cache-Control"):
+        assert head[name] == whole[name]
+
+
+@pytest.mark.parametrize("wanted", ["bytes=0-9", "bytes=5-", "bytes=-5", "bytes=9-1", "lines=1-2"])
+def test_a_part_is_answered_with_the_whole(api: APIClient, wanted: str) -> None:
+    """RFC 9110, section 14.2: a server may ignore the Range field."""
+    post(api)
+    answer, data = fetch(api, Receipt.objects.get(), Range=wanted)
+    assert (answer.status_code, data) == (200, content())
+
+
+def test_it_is_passed_on_in_small_pieces(api: APIClient) -> None:
+    receipt = ReceiptFactory.create(content=os.urandom(3_000_000), client=Client.objects.get(name="Shop"))
+    answer = api.get(f"/api/v1/receipts/{receipt.pk}/file")
+    assert answer.streaming
+    sizes = [len(piece) for piece in answer.streaming_content]
+    assert (sum(sizes), max(sizes) <= 65_536) == (3_000_000, True)
+
+
+def test_a_type_that_is_not_on_our_list_is_told_to_no_browser(api: APIClient) -> None:
+    post(api)
+    Receipt.objects.update(content_type="text/html")
+    answer, _ = fetch(api, Receipt.objects.get())
+    assert answer["Content-Type"] == "application/octet-stream"
+
+
+def test_another_client_finds_nothing_and_a_stranger_is_not_let_in(api: APIClient) -> None:
+    foreign = ReceiptFactory.create()
+    assert fetch(api, foreign)[0].status_code == 404
+    assert fetch(APIClient(), foreign)[0].status_code == 401
 
 
 @pytest.mark.parametrize("accept", ["image/jpeg", "image/*", "*/*", "application/json", "text/html", "nonsense"])
