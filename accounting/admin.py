@@ -35,7 +35,7 @@ class AccessAttemptAdmin(ReadOnlyAdmin[AccessAttempt]):
     """Who is guessing at passwords, for superusers; to delete a row is to let its address try again."""
 
     list_display = ["username", "ip_address", "failures_since_start", "attempt_time"]
-    fields = list_display
+    fields = ["username", "ip_address", "failures_since_start", "attempt_time"]
     search_fields = ["username", "ip_address"]
 
     def has_module_permission(self, request: HttpRequest) -> bool:

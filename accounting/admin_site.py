@@ -2,19 +2,20 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import structlog
 from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.db import DataError
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse
 from django.urls import URLPattern, URLResolver
 
 logger = structlog.get_logger(__name__)
 
-View = Callable[..., HttpResponse]
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 # A filter by the year 99999, or by a number that no column can hold: Django lets these out as they come.
 MEANINGLESS = (ValueError, OverflowError, DataError)
@@ -37,7 +38,7 @@ class OperationsSite(AdminSite):
 
 def _forgiving(view: View) -> View:
     @wraps(view)
-    def forgiving(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def forgiving(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             response = view(request, *args, **kwargs)
             # lists ask the database while they are drawn
@@ -49,4 +50,4 @@ def _forgiving(view: View) -> View:
         messages.warning(request, "The filter in the address cannot be understood; everything is shown.")
         return HttpResponseRedirect(request.path)
 
-    return forgiving
+    return cast(View, forgiving)

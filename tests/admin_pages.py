@@ -118,7 +118,7 @@ def _pages_of_the_queue(redis: "Redis") -> Examples:
     done, failed = queue.enqueue("builtins.len", "abc"), queue.enqueue("builtins.int", "x")
     worker = SimpleWorker([queue], connection=redis, serializer=JSONSerializer)
     worker.work(burst=True, logging_level="CRITICAL")
-    worker.register_birth()
+    worker.register_birth()  # type: ignore[no-untyped-call] # rq is typed in part
     waiting, started = queue.enqueue("builtins.len", "abc"), queue.enqueue("builtins.len", "abc")
     queue.enqueue_in(timedelta(hours=1), "builtins.len", "abc")
     queue.enqueue("builtins.len", "abc", depends_on=waiting)
