@@ -8,7 +8,7 @@ import structlog
 from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.db import DataError
-from django.http import HttpRequest, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse
 from django.urls import URLPattern, URLResolver
@@ -39,6 +39,8 @@ class OperationsSite(AdminSite):
 def _forgiving(view: View) -> View:
     @wraps(view)
     def forgiving(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if "\0" in request.path:
+            raise Http404  # no row has it in its key, and PostgreSQL does not even ask
         try:
             response = view(request, *args, **kwargs)
             # lists ask the database while they are drawn
