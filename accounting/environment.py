@@ -1,6 +1,7 @@
 """Reads settings from the environment; a missing or impossible value is one sentence with the cure."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,8 +9,12 @@ from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from limits import RateLimitItem, parse
 
 T = TypeVar("T")
+
+RATE = re.compile(r"[1-9][0-9]{0,4}/(second|minute|hour|day)")
+UNLIMITED = "none"
 
 MIN_SECRET_LENGTH = 32
 EXAMPLE_MARK = "change-me"
@@ -79,6 +84,11 @@ class Environment:
         cure = f"one of {', '.join(choices)}"
         return self._cast(key, default, lambda value: by_name[value.lower()], cure)
 
+    def rate(self, key: str, default: str) -> RateLimitItem | None:
+        """Return how often something may happen, or None where the word `none` sets no limit."""
+        cure = f"at most 99999 a second, minute, hour or day, such as {default}, or to {UNLIMITED} for no limit"
+        return self._cast(key, default, _rate, cure)
+
     def url(self, key: str, default: str | None = None, *, cure: str = "") -> str:
         """Return an absolute http(s) address without a slash at its end."""
         example = "an absolute address such as https://receipts.example.com"
@@ -121,6 +131,15 @@ def _whole(minimum: int, maximum: int) -> Callable[[str], int]:
         return number
 
     return convert
+
+
+def _rate(value: str) -> RateLimitItem | None:
+    value = value.lower()
+    if value == UNLIMITED:
+        return None
+    if not RATE.fullmatch(value):
+        raise ValueError  # limits would take the first of several, and none as a limit of nought
+    return parse(value)
 
 
 def _absolute_url(value: str) -> str:

@@ -120,7 +120,7 @@ def _from_drf(exception: exceptions.APIException) -> Problem:
     if auth_header := getattr(exception, "auth_header", None):
         headers["WWW-Authenticate"] = auth_header
     if wait := getattr(exception, "wait", None):
-        headers["Retry-After"] = str(max(1, round(wait)))
+        headers["Retry-After"] = str(wait)  # whole seconds, RFC 9110 section 10.2.3; DRF rounds them up
     detail = NEEDS_KEY if isinstance(exception, exceptions.NotAuthenticated) else str(exception.detail)
     return Problem(exception.status_code, str(exception.get_codes()), detail, headers=headers)
 

@@ -85,6 +85,7 @@ UPLOAD_MAX_MB = env.number("UPLOAD_MAX_MB", 10)
 UPLOAD_MAX_BYTES = UPLOAD_MAX_MB * 1024 * 1024
 UPLOAD_MAX_MEGAPIXELS = env.number("UPLOAD_MAX_MEGAPIXELS", 50)
 UPLOAD_FORMATS = env.names("UPLOAD_FORMATS", ["jpeg", "png"])
+UPLOAD_RATE = env.rate("UPLOAD_RATE", "600/minute")
 
 # -- logs -------------------------------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounting.openapi import problems
 from accounting.problems import Problem
+from accounting.throttling import count_failure
 from receipts.authentication import client_of
 
 from . import services, signatures
@@ -79,8 +80,8 @@ class JobFilter(filters.FilterSet):  # type: ignore[misc] # django-filter has no
 
 
 @extend_schema_view(
-    list=extend_schema(responses={200: JobSerializer(many=True)} | problems(400, 401, 404, 503)),
-    retrieve=extend_schema(responses={200: JobSerializer, 304: None} | problems(401, 404, 503)),
+    list=extend_schema(responses={200: JobSerializer(many=True)} | problems(400, 401, 404, 429, 503)),
+    retrieve=extend_schema(responses={200: JobSerializer, 304: None} | problems(401, 404, 429, 503)),
 )
 class JobViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[JobLog]):
     """The client's own jobs."""
@@ -128,15 +129,14 @@ class CallbackView(APIView):
     @extend_schema(
         operation_id="job_callback",
         request=JobCallbackPayload,
-        responses={200: JobCallbackResponse} | problems(400, 401, 404, 409, 413, 415, 503),
+        responses={200: JobCallbackResponse} | problems(400, 401, 404, 409, 413, 415, 429, 503),
         parameters=[TOKEN],
     )
     def post(self, request: Request, job_id: UUID) -> Response:
         """Take a report on one job, under the job's own token or a global one."""
-        token = request.headers.get(TOKEN_HEADER, "")
-        if signatures.is_job_token(job_id, token):
+        if signatures.is_job_token(job_id, _token(request)):
             return _complete(job_id, _checked(JobCallbackPayload, request), actor="job token")
-        _require_global_token(token)
+        _require_global_token(request)
         return _complete(job_id, _checked(JobCallbackPayload, request), actor="global token")
 
 
@@ -150,12 +150,12 @@ class ExecutionCallbackView(APIView):
     @extend_schema(
         operation_id="execution_callback",
         request=ExecutionCallbackPayload,
-        responses={200: JobCallbackResponse} | problems(400, 401, 404, 409, 413, 415, 503),
+        responses={200: JobCallbackResponse} | problems(400, 401, 404, 409, 413, 415, 429, 503),
         parameters=[TOKEN],
     )
     def post(self, request: Request) -> Response:
         """Take a report on the open job that the execution works on, under a global token."""
-        _require_global_token(request.headers.get(TOKEN_HEADER, ""))
+        _require_global_token(request)
         payload = _checked(ExecutionCallbackPayload, request)
         job_id = services.find_open_job(payload.validated_data["execution_id"])
         if job_id is None:
@@ -163,8 +163,13 @@ class ExecutionCallbackView(APIView):
         return _complete(job_id, payload, actor="global token")
 
 
-def _require_global_token(token: str) -> None:
-    if not signatures.is_global_token(token):
+def _token(request: Request) -> str:
+    return request.headers.get(TOKEN_HEADER, "")
+
+
+def _require_global_token(request: Request) -> None:
+    if not signatures.is_global_token(_token(request)):
+        count_failure("callback_token", request)
         raise Problem(
             401,
             "callback_token_invalid",

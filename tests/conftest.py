@@ -12,6 +12,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from accounting.redis import redis_at
+from accounting.throttling import alone
 from jobs.queue import queue_service
 from receipts.models import Client
 from receipts.sample import draw_receipt
@@ -48,9 +49,10 @@ def redis(settings: LazySettings) -> Iterator["Redis"]:
 
 
 def _forget_redis() -> None:
-    """Let the process make its clients anew, and think no Redis away."""
+    """Let the process make its clients anew, think no Redis away, and have counted nothing without it."""
     queue_service.cache_clear()
     redis_at.cache_clear()
+    alone.cache_clear()
 
 
 @pytest.fixture

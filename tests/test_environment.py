@@ -38,6 +38,12 @@ IMPOSSIBLE = [
     ("DELIVERY_RETRY_SCHEDULE", f"5,{CANARY}"),
     ("UPLOAD_MAX_MB", "0.5"),
     ("UPLOAD_MAX_MEGAPIXELS", "0"),
+    ("UPLOAD_RATE", CANARY),
+    ("UPLOAD_RATE", "0/minute"),
+    ("UPLOAD_RATE", "600"),
+    ("UPLOAD_RATE", "-1/minute"),
+    ("UPLOAD_RATE", "100000/minute"),
+    ("UPLOAD_RATE", "600/minute;1/second"),
     ("LOG_LEVEL", CANARY),
     ("LOG_FORMAT", CANARY),
 ]
