@@ -11,13 +11,13 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from limits import RateLimitItem, parse
 
+from .strength import weakness
+
 T = TypeVar("T")
 
 RATE = re.compile(r"[1-9][0-9]{0,4}/(second|minute|hour|day)")
 UNLIMITED = "none"
 
-MIN_SECRET_LENGTH = 32
-EXAMPLE_MARK = "change-me"
 GENERATE = "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
 
 
@@ -39,7 +39,7 @@ class Environment:
         return default
 
     def secret(self, key: str, default: str | None = None, *, purpose: str = "") -> str:
-        """Return a secret; one that is short or copied from the example is refused."""
+        """Return a secret; one that can be guessed, or that an example shows, is refused."""
         value = self.text(key, default, cure=f"set it to {purpose}; {GENERATE} makes one")
         if value:
             _refuse_weak(key, value)
@@ -113,10 +113,8 @@ class Environment:
 
 
 def _refuse_weak(key: str, value: str) -> None:
-    if EXAMPLE_MARK in value:
-        raise ImproperlyConfigured(f"{key} is still the example's value: replace it; {GENERATE} makes one.")
-    if len(value) < MIN_SECRET_LENGTH:
-        raise ImproperlyConfigured(f"{key} has fewer than {MIN_SECRET_LENGTH} characters: {GENERATE} makes a good one.")
+    if reason := weakness(value):
+        raise ImproperlyConfigured(f"{key} {reason}: {GENERATE} makes a good one.")
 
 
 def _split(joined: str) -> list[str]:

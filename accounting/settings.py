@@ -63,7 +63,7 @@ STORAGES = {
 
 N8N_WEBHOOK_URL = env.url("N8N_WEBHOOK_URL", cure="set it to the production URL that N8N's Webhook node shows")
 N8N_API_KEY = env.secret("N8N_API_KEY", purpose="the secret that the Webhook node's header authentication expects")
-N8N_WEBHOOK_SECRET = env.secret("N8N_WEBHOOK_SECRET", "")
+N8N_WEBHOOK_SECRET = env.secrets("N8N_WEBHOOK_SECRET", [])
 N8N_VERIFY_SSL = env.text("N8N_VERIFY_SSL", "true")
 N8N_DEADLINE_SECONDS = env.number("N8N_DEADLINE_SECONDS", 60, maximum=3600)
 N8N_MAX_PAYLOAD_MB = env.number("N8N_MAX_PAYLOAD_MB", 16)

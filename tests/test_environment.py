@@ -1,8 +1,10 @@
 """Settings: a missing or impossible one stops the process with a sentence, and the example file names each of them."""
 
+import base64
 import json
 import os
 import re
+import secrets
 import subprocess
 import sys
 from itertools import pairwise
@@ -10,6 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from accounting.environment import Environment
+from accounting.strength import weakness
+
+from .servers import made_up
 
 PROJECT = Path(__file__).resolve().parent.parent
 EXAMPLE = (PROJECT / ".env.example").read_text()
@@ -57,8 +65,7 @@ def example(*, required: bool) -> dict[str, str]:
 def settings_of(**changes: str) -> dict[str, str]:
     """Return the environment of a process whose settings are the example's, with its placeholders filled in."""
     unset = dict.fromkeys(example(required=False), "")  # whatever an .env file says
-    secret = "of-sufficient-length-for-a-secret-0123456789"
-    filled_in = {key: value.replace("change-me", secret) for key, value in example(required=True).items()}
+    filled_in = {key: value.replace("change-me", made_up("any")) for key, value in example(required=True).items()}
     return os.environ | unset | filled_in | changes
 
 
@@ -78,7 +85,7 @@ def test_the_example_with_its_placeholders_filled_in_is_enough() -> None:
 
 
 def test_a_secret_may_begin_with_a_dollar() -> None:
-    assert check(SECRET_KEY=f"${'x1' * 20}").returncode == 0
+    assert check(SECRET_KEY=f"${made_up('any')}").returncode == 0
 
 
 @pytest.mark.parametrize("key", example(required=True))
@@ -99,7 +106,7 @@ def test_an_impossible_setting_stops_the_process_and_its_value_is_not_told(key: 
 
 @pytest.mark.parametrize("key", SECRETS)
 def test_a_secret_copied_from_the_example_is_refused(key: str) -> None:
-    result = check(**{key: f"change-me-{CANARY}-0123456789-0123456789"})
+    result = check(**{key: f"change-me-{CANARY}-{made_up('any')}"})
 
     assert_one_sentence(result, key)
     assert CANARY not in result.stderr
@@ -113,8 +120,45 @@ def test_a_short_secret_is_refused(key: str) -> None:
     assert CANARY not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("weak", "reason"),
+    [
+        ("x" * 64, "different characters"),
+        ("12" * 40, "different characters"),
+        (f"Made-Up-for-checks-{CANARY}-Rm0tVqvJ7yZk3Xw9bN5cL2", "example's"),
+        (f"django-insecure-{CANARY}-Rm0tVqvJ7yZk3Xw9bN5cL2", "example's"),
+        ("0123456789" * 4, "example's"),
+        (f"whsec_{CANARY}-which-is-no-base64-{CANARY}", "24 to 64 bytes"),
+        ("whsec_" + base64.b64encode(b"twenty-three bytes long").decode(), "24 to 64 bytes"),
+        ("whsec_" + base64.b64encode(b"sixty-five bytes long".ljust(65, b".")).decode(), "24 to 64 bytes"),
+    ],
+)
+def test_a_secret_that_can_be_guessed_is_refused(weak: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("N8N_WEBHOOK_SECRET", f"{made_up('one')},{weak}")
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        Environment(Path("none")).secrets("N8N_WEBHOOK_SECRET")
+    assert str(refusal.value).startswith("N8N_WEBHOOK_SECRET ")
+    assert reason in str(refusal.value)
+    assert weak not in str(refusal.value)
+    assert CANARY not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "good",
+    [
+        secrets.token_urlsafe(48),
+        secrets.token_hex(16),
+        "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode(),
+        "whsec_" + base64.b64encode(secrets.token_bytes(64)).decode(),
+    ],
+    ids=["of our own command", "hexadecimal", "the shortest of Standard Webhooks", "the longest"],
+)
+def test_a_random_secret_is_good(good: str) -> None:
+    assert weakness(good) == ""
+
+
 def test_each_of_several_secrets_must_be_good() -> None:
-    result = check(CALLBACK_SECRET_TOKEN=f"a-good-one-0123456789-0123456789,{CANARY}")
+    result = check(CALLBACK_SECRET_TOKEN=f"{made_up('one')},{CANARY}")
 
     assert_one_sentence(result, "CALLBACK_SECRET_TOKEN")
     assert CANARY not in result.stderr
@@ -134,6 +178,11 @@ def test_settings_that_do_not_go_together_fail_a_check_with_a_hint(changes: dict
     assert result.returncode == 1
     assert expected in result.stderr
     assert "HINT: " in result.stderr
+
+
+def test_an_upload_rate_of_none_sets_no_limit() -> None:
+    assert loaded_settings()["UPLOAD_RATE"] == "600 per 1 minute"
+    assert loaded_settings(UPLOAD_RATE="none")["UPLOAD_RATE"] is None
 
 
 def test_the_example_names_what_the_settings_read_in_the_same_order() -> None:
