@@ -2,7 +2,10 @@
 
 import hashlib
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +16,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.http import parse_etags
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import APIException, NotFound
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.permissions import AllowAny
@@ -23,12 +26,12 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from accounting.openapi import problems
-from accounting.problems import Problem
+from accounting.problems import Problem, code_of
 from accounting.throttling import count_failure
 from receipts.authentication import client_of
 
 from . import services, signatures
-from .callbacks import Verdict
+from .callbacks import Report, Verdict
 from .models import JobLog
 from .parsers import BoundedJSONParser
 from .serializers import ExecutionCallbackPayload, JobCallbackPayload, JobCallbackResponse, JobSerializer
@@ -134,10 +137,11 @@ class CallbackView(APIView):
     )
     def post(self, request: Request, job_id: UUID) -> Response:
         """Take a report on one job, under the job's own token or a global one."""
-        if signatures.is_job_token(job_id, _token(request)):
-            return _complete(job_id, _checked(JobCallbackPayload, request), actor="job token")
-        _require_global_token(request)
-        return _complete(job_id, _checked(JobCallbackPayload, request), actor="global token")
+        actor = _token_of(request, job_id)
+        with _noting_refusal(lambda: job_id, actor):
+            payload = JobCallbackPayload(data=request.data)
+            payload.is_valid(raise_exception=True)
+        return _complete(job_id, payload.to_report(), actor=actor)
 
 
 class ExecutionCallbackView(APIView):
@@ -155,38 +159,58 @@ class ExecutionCallbackView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Take a report on the open job that the execution works on, under a global token."""
-        _require_global_token(request)
-        payload = _checked(ExecutionCallbackPayload, request)
-        job_id = services.find_open_job(payload.validated_data["execution_id"])
+        actor = _token_of(request)
+        payload = ExecutionCallbackPayload(data=request.data)
+        with _noting_refusal(partial(_job_of, payload), actor):
+            payload.is_valid(raise_exception=True)
+        job_id = _job_of(payload)
         if job_id is None:
             raise Problem(404, "job_not_found", "No open job, or more than one, is worked on by this execution.")
-        return _complete(job_id, payload, actor="global token")
+        return _complete(job_id, payload.to_report(), actor=actor)
 
 
-def _token(request: Request) -> str:
-    return request.headers.get(TOKEN_HEADER, "")
+def _token_of(request: Request, job_id: UUID | None = None) -> str:
+    """Return which kind of token the report came with: this job's own, or a global one.
+
+    Raises:
+        Problem: 401 `callback_token_invalid`.
+        Throttled: the same, after too many of those from one address.
+    """
+    token = request.headers.get(TOKEN_HEADER, "")
+    if job_id and signatures.is_job_token(job_id, token):
+        return "job token"
+    if signatures.is_global_token(token):
+        return "global token"
+    count_failure("callback_token", request)
+    raise Problem(
+        401,
+        "callback_token_invalid",
+        f"{TOKEN_HEADER} is missing or wrong: send the callback_token that came with the receipt.",
+        headers={"WWW-Authenticate": TOKEN_HEADER},
+    )
 
 
-def _require_global_token(request: Request) -> None:
-    if not signatures.is_global_token(_token(request)):
-        count_failure("callback_token", request)
-        raise Problem(
-            401,
-            "callback_token_invalid",
-            f"{TOKEN_HEADER} is missing or wrong: send the callback_token that came with the receipt.",
-            headers={"WWW-Authenticate": TOKEN_HEADER},
-        )
-
-
-def _checked(payload_class: type[JobCallbackPayload], request: Request) -> JobCallbackPayload:
-    payload = payload_class(data=request.data)
-    payload.is_valid(raise_exception=True)
-    return payload
-
-
-def _complete(job_id: UUID, payload: JobCallbackPayload, *, actor: str) -> Response:
+@contextmanager
+def _noting_refusal(job_id: Callable[[], UUID | None], actor: str) -> Iterator[None]:
+    """Leave a trace of what is refused inside on the job that it was meant for."""
     try:
-        completion = services.complete_job(job_id, payload.to_report(), actor=actor)
+        yield
+    except APIException as refusal:
+        if meant := job_id():
+            services.note_refused_callback(meant, code=code_of(refusal), actor=actor)
+        raise
+
+
+def _job_of(payload: ExecutionCallbackPayload) -> UUID | None:
+    """Return the open job that the execution works on, where the report names one at all."""
+    if "execution_id" in payload.errors:
+        return None
+    return services.find_open_job(str(payload.initial_data["execution_id"]))
+
+
+def _complete(job_id: UUID, report: Report, *, actor: str) -> Response:
+    try:
+        completion = services.complete_job(job_id, report, actor=actor)
     except JobLog.DoesNotExist:
         raise Problem(404, "job_not_found", "There is no such job.") from None
     job = completion.job
