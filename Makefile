@@ -1,5 +1,6 @@
 PYTHON ?= python3
 BIN = .venv/bin
+CODE = accounting jobs receipts
 
 # As in production, so that what is wrong there shows here; each secret is made anew.
 A_SECRET = $(shell od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
@@ -23,9 +24,10 @@ test-faults: .venv/.installed ## run the slow tests, which cause faults for real
 	$(BIN)/python -m pytest -n 2 -m faults
 	$(BIN)/python -m pytest -n 2 -m faults --database=postgresql
 
-lint: .venv/.installed ## look for mistakes and for untidy code
+lint: .venv/.installed ## look for mistakes, for what is dangerous, and for untidy code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/bandit --quiet --configfile pyproject.toml --severity-level medium --recursive $(CODE)
 
 types: .venv/.installed ## check the types
 	@echo "$(BIN)/mypy"

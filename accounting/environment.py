@@ -89,11 +89,18 @@ class Environment:
         cure = f"at most 99999 a second, minute, hour or day, such as {default}, or to {UNLIMITED} for no limit"
         return self._cast(key, default, _rate, cure)
 
-    def url(self, key: str, default: str | None = None, *, cure: str = "") -> str:
+    def origin(self, key: str, *, cure: str) -> str:
+        """Return an http(s) address that names a scheme and a host, perhaps a port, and no path."""
+        example = "a scheme, a host and no path, such as https://receipts.example.com"
+        return self._cast(key, self.text(key, cure=cure), _origin, example)
+
+    def base_url(self, key: str, default: str) -> str:
+        """Return an http(s) address that paths can be put behind, without a slash at its end."""
+        return self._cast(key, default, _base_url, "an address without ?, # and @, such as http://web:8000")
+
+    def url(self, key: str, *, cure: str) -> str:
         """Return an absolute http(s) address without a slash at its end."""
-        example = "an absolute address such as https://receipts.example.com"
-        value = self.text(key, default, cure=cure)
-        return self._cast(key, value, _absolute_url, example) if value else ""
+        return self._cast(key, self.text(key, cure=cure), _absolute_url, "an address such as https://n8n.example.com/…")
 
     def redis(self, key: str, default: str) -> str:
         """Return the address of a Redis or Valkey."""
@@ -145,6 +152,19 @@ def _absolute_url(value: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or (parts.port is not None and parts.port < 1):
         raise ValueError
     return value.rstrip("/")
+
+
+def _base_url(value: str) -> str:
+    if any(mark in value for mark in "?#@"):
+        raise ValueError
+    return _absolute_url(value)
+
+
+def _origin(value: str) -> str:
+    url = _base_url(value)
+    if urlsplit(url).path:
+        raise ValueError
+    return url
 
 
 def _redis_url(value: str) -> str:

@@ -4,17 +4,15 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.http import parse_etags
-from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.exceptions import APIException, NotFound
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
@@ -32,6 +30,7 @@ from receipts.authentication import client_of
 
 from . import services, signatures
 from .callbacks import Report, Verdict
+from .filters import JobFilter
 from .models import JobLog
 from .parsers import BoundedJSONParser
 from .serializers import ExecutionCallbackPayload, JobCallbackPayload, JobCallbackResponse, JobSerializer
@@ -39,11 +38,6 @@ from .serializers import ExecutionCallbackPayload, JobCallbackPayload, JobCallba
 TOKEN_HEADER = "X-Callback-Token"  # noqa: S105 - a header's name
 TOKEN = OpenApiParameter(TOKEN_HEADER, str, OpenApiParameter.HEADER, required=True)
 YOUNG = timedelta(minutes=1)
-# beyond these a time zone's offset makes a time that no database has
-WITHIN_REASON = [
-    MinValueValidator(datetime(1970, 1, 1, tzinfo=UTC)),
-    MaxValueValidator(datetime(9000, 1, 1, tzinfo=UTC)),
-]
 
 
 class NewestFirst(CursorPagination):
@@ -68,18 +62,6 @@ class NewestFirst(CursorPagination):
         if not is_a_time:
             raise NotFound(self.invalid_cursor_message)
         return cursor
-
-
-class JobFilter(filters.FilterSet):  # type: ignore[misc] # django-filter has no types
-    """What a client may narrow its list by."""
-
-    created_after = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte", validators=WITHIN_REASON)
-    created_before = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt", validators=WITHIN_REASON)
-    receipt_id = filters.UUIDFilter(field_name="receipt_id")
-
-    class Meta:
-        model = JobLog
-        fields = ["status", "failure_code", "notion_database_id", "filename"]
 
 
 @extend_schema_view(

@@ -30,7 +30,11 @@ IMPOSSIBLE = [
     ("DEBUG", CANARY),
     ("PUBLIC_BASE_URL", f"{CANARY}.example.com"),
     ("PUBLIC_BASE_URL", f"https://{CANARY}:99999"),
+    ("PUBLIC_BASE_URL", f"https://receipts.example.com/{CANARY}"),
+    ("PUBLIC_BASE_URL", f"https://receipts.example.com?{CANARY}"),
+    ("PUBLIC_BASE_URL", f"https://user:{CANARY}@receipts.example.com"),
     ("CALLBACK_BASE_URL", f"ftp://{CANARY}"),
+    ("CALLBACK_BASE_URL", f"http://web:8000/#{CANARY}"),
     ("DATABASE_URL", f"mysql://user:{CANARY}@127.0.0.1/receipts"),
     ("DATABASE_URL", f"postgresql://user:{CANARY}@127.0.0.1:port/receipts"),
     ("DATABASE_URL", f"${CANARY}"),
@@ -82,6 +86,21 @@ def assert_one_sentence(result: subprocess.CompletedProcess[str], key: str) -> N
 
 def test_the_example_with_its_placeholders_filled_in_is_enough() -> None:
     assert check().returncode == 0
+
+
+def test_a_slash_at_the_end_of_an_address_is_no_path() -> None:
+    assert loaded_settings(PUBLIC_BASE_URL="https://x.example/")["PUBLIC_BASE_URL"] == "https://x.example"
+
+
+def test_https_binds_this_host_and_none_beside_it() -> None:
+    secure, plain = loaded_settings(PUBLIC_BASE_URL="https://x.example"), loaded_settings(PUBLIC_BASE_URL="http://x")
+    assert (secure["SECURE_HSTS_SECONDS"], plain["SECURE_HSTS_SECONDS"]) == (31_536_000, 0)
+    assert not {"SECURE_HSTS_INCLUDE_SUBDOMAINS", "SECURE_HSTS_PRELOAD"} & secure.keys()  # Django's default is no
+
+
+def test_n8n_may_reach_us_below_a_path_that_a_proxy_takes_off() -> None:
+    loaded = loaded_settings(CALLBACK_BASE_URL="http://gateway/receipts/")
+    assert loaded["CALLBACK_BASE_URL"] == "http://gateway/receipts"
 
 
 def test_a_secret_may_begin_with_a_dollar() -> None:

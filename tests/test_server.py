@@ -13,6 +13,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from wsgiref.util import setup_testing_defaults
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from accounting.server import ARRIVAL_SECONDS, Server, believe_proxies
 
@@ -116,6 +117,21 @@ def test_a_database_that_cannot_be_reached_is_one_sentence(tmp_path: Path) -> No
 
     assert "DATABASE_URL" in message
     assert "canary" not in message
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "sentence"),
+    [
+        ("serve", ["--threads=0"], "--threads: it takes a whole number from 1 to 1000"),
+        ("serve", ["--threads=many"], "--threads: it takes a whole number from 1 to 1000"),
+        ("sweep_jobs", ["--interval=0"], "--interval: it takes seconds from 0.1 to 3600"),
+        ("sweep_jobs", ["--interval=nan"], "--interval: it takes seconds from 0.1 to 3600"),
+        ("n8n_sandbox", ["--delay=-1"], "--delay: it takes seconds from 0 to 3600"),
+    ],
+)
+def test_a_number_that_an_option_cannot_take_is_one_sentence(command: str, options: list[str], sentence: str) -> None:
+    with pytest.raises(CommandError, match=sentence):
+        call_command(command, *options)
 
 
 @pytest.mark.processes
