@@ -55,6 +55,7 @@ class Everything:
             CALLBACK_SECRET_TOKEN=f"{self.secret('CALLBACK_SECRET_TOKEN')},{self.secret('former callback token')}",
             LOG_LEVEL="DEBUG",
             UPLOAD_RATE="50/minute",
+            TRUSTED_PROXIES="127.0.0.1",
         )
         self.env = self.installation.env
         self.database_url = self.env["DATABASE_URL"]
@@ -62,6 +63,8 @@ class Everything:
         self.know("API key", self.installation.key.partition(".")[2])
         self.picture = self.secret("picture's bytes")
         self.filename = self.secret("file name") + ".jpg"
+        last = ":".join(secrets.token_hex(2).replace("0", "1") for _ in range(4))
+        self.address = self.know("caller's address", f"2001:db8:1:2:{last}")
         self._ask_for_passwords()
 
     def secret(self, name: str) -> str:
@@ -87,7 +90,8 @@ class Everything:
 
     def call(self, name: str, method: str, path: str, *, url: str = "", key: str = "", **options: Any) -> Any:
         """Send a request with an API key and note what is answered."""
-        headers = {"Authorization": f"Api-Key {key or self.installation.key}", **options.pop("headers", {})}
+        headers = {"Authorization": f"Api-Key {key or self.installation.key}", "X-Forwarded-For": self.address}
+        headers |= options.pop("headers", {})
         answer = requests.request(
             method, (url or self.installation.url) + path, headers=headers, timeout=30, allow_redirects=False, **options
         )
