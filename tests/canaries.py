@@ -69,7 +69,7 @@ def in_redis(client: "Redis") -> Iterator[Place]:
         yield f"Redis {_text(key)}", _text(key) + "\n" + "\n".join(map(_text, _held(client, key)))
 
 
-def _held(client: "Redis", key: bytes) -> list[bytes]:
+def _held(client: Any, key: bytes) -> list[bytes]:
     match client.type(key):
         case b"hash":
             return [item for pair in client.hgetall(key).items() for item in pair]

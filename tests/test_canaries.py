@@ -1,5 +1,6 @@
 """No secret and no byte of a picture turns up where it does not belong: log, event, row, key of Redis, answer."""
 
+import base64
 import json
 import re
 import secrets
@@ -51,7 +52,7 @@ class Everything:
             SECRET_KEY=self.secret("SECRET_KEY"),
             SECRET_KEY_FALLBACKS=self.secret("SECRET_KEY_FALLBACKS"),
             N8N_API_KEY=self.secret("N8N_API_KEY"),
-            N8N_WEBHOOK_SECRET=self.secret("N8N_WEBHOOK_SECRET"),
+            N8N_WEBHOOK_SECRET=f"{self.secret('N8N_WEBHOOK_SECRET')},{standard(self.secret('former webhook secret'))}",
             CALLBACK_SECRET_TOKEN=f"{self.secret('CALLBACK_SECRET_TOKEN')},{self.secret('former callback token')}",
             LOG_LEVEL="DEBUG",
             UPLOAD_RATE="50/minute",
@@ -85,6 +86,7 @@ class Everything:
         if self.database_url.startswith("postgresql"):  # it trusts whoever connects, and so ignores the password
             user = urlsplit(self.database_url).username or ""
             self.env["DATABASE_URL"] = self.database_url.replace(f"//{user}:@", f"//{user}:{self.database_password}@")
+            assert self.database_password in self.env["DATABASE_URL"]
 
     # -- what is done
 
@@ -123,6 +125,11 @@ class Everything:
         yield from in_database(self.database_url)
         with Redis(port=self.installation.valkey.port) as client:
             yield from in_redis(client)
+
+
+def standard(secret: str) -> str:
+    """Return the secret as Standard Webhooks writes it."""
+    return "whsec_" + base64.b64encode(secret.encode()).decode()
 
 
 def rude(visit: Visit) -> None:
