@@ -1,11 +1,12 @@
 PYTHON ?= python3
 BIN = .venv/bin
+CODE = accounting jobs receipts
 
-# As in production, so that what is wrong there shows here; nothing in it is secret.
-PRODUCTION = env SECRET_KEY=made-up-for-checks-Rm0tVqvJ7yZk3Xw9bN5cL2hT8sD4gF6a \
+# As in production, so that what is wrong there shows here; each secret is made anew.
+A_SECRET = $(shell od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
+PRODUCTION = env SECRET_KEY=$(A_SECRET) N8N_API_KEY=$(A_SECRET) CALLBACK_SECRET_TOKEN=$(A_SECRET) \
 	DEBUG=false PUBLIC_BASE_URL=https://receipts.example.com TRUSTED_PROXIES=10.0.0.5 DATABASE_URL=sqlite://:memory: \
-	N8N_WEBHOOK_URL=https://n8n.example.com/webhook/receipts N8N_API_KEY=made-up-for-checks-0123456789-0123456789 \
-	CALLBACK_SECRET_TOKEN=made-up-for-checks-9876543210-9876543210
+	N8N_WEBHOOK_URL=https://n8n.example.com/webhook/receipts
 
 .PHONY: help demo test test-faults lint types check clean
 
@@ -23,9 +24,10 @@ test-faults: .venv/.installed ## run the slow tests, which cause faults for real
 	$(BIN)/python -m pytest -n 2 -m faults
 	$(BIN)/python -m pytest -n 2 -m faults --database=postgresql
 
-lint: .venv/.installed ## look for mistakes and for untidy code
+lint: .venv/.installed ## look for mistakes, for what is dangerous, and for untidy code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/bandit --quiet --configfile pyproject.toml --severity-level medium --recursive $(CODE)
 
 types: .venv/.installed ## check the types
 	@echo "$(BIN)/mypy"

@@ -1,6 +1,7 @@
 """Reads settings from the environment; a missing or impossible value is one sentence with the cure."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,11 +9,15 @@ from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from limits import RateLimitItem, parse
+
+from .strength import weakness
 
 T = TypeVar("T")
 
-MIN_SECRET_LENGTH = 32
-EXAMPLE_MARK = "change-me"
+RATE = re.compile(r"[1-9][0-9]{0,4}/(second|minute|hour|day)")
+UNLIMITED = "none"
+
 GENERATE = "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
 
 
@@ -34,7 +39,7 @@ class Environment:
         return default
 
     def secret(self, key: str, default: str | None = None, *, purpose: str = "") -> str:
-        """Return a secret; one that is short or copied from the example is refused."""
+        """Return a secret; one that can be guessed, or that an example shows, is refused."""
         value = self.text(key, default, cure=f"set it to {purpose}; {GENERATE} makes one")
         if value:
             _refuse_weak(key, value)
@@ -79,11 +84,23 @@ class Environment:
         cure = f"one of {', '.join(choices)}"
         return self._cast(key, default, lambda value: by_name[value.lower()], cure)
 
-    def url(self, key: str, default: str | None = None, *, cure: str = "") -> str:
+    def rate(self, key: str, default: str) -> RateLimitItem | None:
+        """Return how often something may happen, or None where the word `none` sets no limit."""
+        cure = f"at most 99999 a second, minute, hour or day, such as {default}, or to {UNLIMITED} for no limit"
+        return self._cast(key, default, _rate, cure)
+
+    def origin(self, key: str, *, cure: str) -> str:
+        """Return an http(s) address that names a scheme and a host, perhaps a port, and no path."""
+        example = "a scheme, a host and no path, such as https://receipts.example.com"
+        return self._cast(key, self.text(key, cure=cure), _origin, example)
+
+    def base_url(self, key: str, default: str) -> str:
+        """Return an http(s) address that paths can be put behind, without a slash at its end."""
+        return self._cast(key, default, _base_url, "an address without ?, # and @, such as http://web:8000")
+
+    def url(self, key: str, *, cure: str) -> str:
         """Return an absolute http(s) address without a slash at its end."""
-        example = "an absolute address such as https://receipts.example.com"
-        value = self.text(key, default, cure=cure)
-        return self._cast(key, value, _absolute_url, example) if value else ""
+        return self._cast(key, self.text(key, cure=cure), _absolute_url, "an address such as https://n8n.example.com/…")
 
     def redis(self, key: str, default: str) -> str:
         """Return the address of a Redis or Valkey."""
@@ -103,10 +120,8 @@ class Environment:
 
 
 def _refuse_weak(key: str, value: str) -> None:
-    if EXAMPLE_MARK in value:
-        raise ImproperlyConfigured(f"{key} is still the example's value: replace it; {GENERATE} makes one.")
-    if len(value) < MIN_SECRET_LENGTH:
-        raise ImproperlyConfigured(f"{key} has fewer than {MIN_SECRET_LENGTH} characters: {GENERATE} makes a good one.")
+    if reason := weakness(value):
+        raise ImproperlyConfigured(f"{key} {reason}: {GENERATE} makes a good one.")
 
 
 def _split(joined: str) -> list[str]:
@@ -123,11 +138,33 @@ def _whole(minimum: int, maximum: int) -> Callable[[str], int]:
     return convert
 
 
+def _rate(value: str) -> RateLimitItem | None:
+    value = value.lower()
+    if value == UNLIMITED:
+        return None
+    if not RATE.fullmatch(value):
+        raise ValueError  # limits would take the first of several, and none as a limit of nought
+    return parse(value)
+
+
 def _absolute_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or (parts.port is not None and parts.port < 1):
         raise ValueError
     return value.rstrip("/")
+
+
+def _base_url(value: str) -> str:
+    if any(mark in value for mark in "?#@"):
+        raise ValueError
+    return _absolute_url(value)
+
+
+def _origin(value: str) -> str:
+    url = _base_url(value)
+    if urlsplit(url).path:
+        raise ValueError
+    return url
 
 
 def _redis_url(value: str) -> str:

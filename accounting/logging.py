@@ -58,7 +58,7 @@ def _formatter(form: str) -> logging.Formatter:
     last: list[Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if form == "json"
-        else [structlog.dev.ConsoleRenderer()]
+        else [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]  # rich shows variables
     )
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=SHARED,

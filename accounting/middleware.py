@@ -18,11 +18,12 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 API = "/api/"
 HEALTH = frozenset({"/health", "/health/ready"})
+PROBLEM_CODE = "_problem_code"  # the mark of a response that is a problem
 NO_SUCH_ADDRESS = "no-such-address"  # the name of the catch-all below API
 
 
 class RequestLogMiddleware:
-    """Takes or makes the request's id, logs one line with its milliseconds, and returns both to the caller."""
+    """Takes or makes the request's id, and logs one line with its milliseconds and the code of its problem."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -35,9 +36,11 @@ class RequestLogMiddleware:
             milliseconds = round((time.perf_counter() - started) * 1000, 1)
             response["X-Request-ID"] = request_id(request)
             response["Server-Timing"] = f"app;dur={milliseconds}"
+            code = getattr(response, PROBLEM_CODE, "")
             logger.info(
-                "request", method=request.method, path=request.path, status=response.status_code, ms=milliseconds
-            )
+                "request", method=request.method, path=request.path, status=response.status_code, ms=milliseconds,
+                **({"code": code} if code else {}),
+            )  # fmt: skip
         return response
 
 

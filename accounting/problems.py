@@ -3,20 +3,22 @@
 import errno
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from .middleware import API, request_id
+from .middleware import API, PROBLEM_CODE, request_id
 
 logger = structlog.get_logger(__name__)
+
+R = TypeVar("R", bound=HttpResponseBase)
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
@@ -67,7 +69,13 @@ def answer_exception(exception: Exception, context: Mapping[str, Any]) -> Respon
     )
     # the request logger of Django would repeat our own line
     setattr(response, "_has_been_logged", True)  # noqa: B010 - Django's private mark, unknown to mypy
-    return response
+    return _marked(response, problem)
+
+
+def code_of(exception: exceptions.APIException) -> str:
+    """Return the code under which the exception is answered."""
+    problem = _problem_of(exception)
+    return problem.code if problem else ""
 
 
 def _problem_of(exception: Exception) -> Problem | None:
@@ -120,7 +128,7 @@ def _from_drf(exception: exceptions.APIException) -> Problem:
     if auth_header := getattr(exception, "auth_header", None):
         headers["WWW-Authenticate"] = auth_header
     if wait := getattr(exception, "wait", None):
-        headers["Retry-After"] = str(max(1, round(wait)))
+        headers["Retry-After"] = str(wait)  # whole seconds, RFC 9110 section 10.2.3; DRF rounds them up
     detail = NEEDS_KEY if isinstance(exception, exceptions.NotAuthenticated) else str(exception.detail)
     return Problem(exception.status_code, str(exception.get_codes()), detail, headers=headers)
 
@@ -142,9 +150,16 @@ def _body(request: HttpRequest, problem: Problem) -> dict[str, Any]:
 
 
 def _answer(request: HttpRequest, problem: Problem) -> JsonResponse:
-    return JsonResponse(
+    response = JsonResponse(
         _body(request, problem), status=problem.status_code, headers=problem.headers, content_type=CONTENT_TYPE
     )
+    return _marked(response, problem)
+
+
+def _marked(response: R, problem: Problem) -> R:
+    """Return the response with its code where the request's line in the log finds it."""
+    setattr(response, PROBLEM_CODE, problem.code)
+    return response
 
 
 # -- what Django answers outside DRF's views --------------------------------------------------------------------------

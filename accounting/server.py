@@ -1,12 +1,13 @@
 """The web server: waitress, tuned so that slow senders stop nobody, and an end that waits for requests in progress."""
 
 import json
+import re
 import resource
 import signal
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from itertools import takewhile
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -34,6 +35,9 @@ ARRIVAL_SECONDS = 120  # by then a request has arrived, however slowly it trickl
 GRACE_SECONDS = 8.0
 IN_MEMORY_BYTES = 256 * 1024  # the rest of a body waits on the disk for its thread
 PROXY_HEADERS = {"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
+WITH_PORT = re.compile(r"\[([^\]]+)\](?::\d+)?|([\d.]+):\d+")
+
+Address = IPv4Address | IPv6Address
 
 
 class _TimedRequest(HTTPRequestParser):
@@ -162,7 +166,7 @@ def believe_proxies(application: WSGIApplication, proxies: Sequence[str]) -> WSG
     """Return the application behind a layer that takes X-Forwarded-For, -Proto and -Host from these proxies only.
 
     In a chain, the client is the last address that is not one of ours; what it claims about those before it counts
-    for nothing.
+    for nothing. What cannot be understood counts as not said: the proxy itself is the client then.
 
     Args:
         application: what answers.
@@ -174,12 +178,16 @@ def believe_proxies(application: WSGIApplication, proxies: Sequence[str]) -> WSG
     is_ours = _membership(proxies)
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        hops = [hop.strip() for hop in environ.get("HTTP_X_FORWARDED_FOR", "").split(",")]
-        passed = list(takewhile(is_ours, reversed(hops)))
+        hops = map(_address, reversed(environ.get("HTTP_X_FORWARDED_FOR", "").split(",")))
+        ours = len(list(takewhile(is_ours, hops)))
+        for header, understand in UNDERSTOOD.items():
+            # each proxy may have added a value of its own; the outermost of ours saw the client
+            said = environ.pop(header, "").split(",")[-1 - ours :][0].strip()
+            if understood := understand(said):
+                environ[header] = understood
         believing = proxy_headers_middleware(
             application,
-            trusted_proxy="*" if is_ours(environ["REMOTE_ADDR"]) else None,
-            trusted_proxy_count=len(passed) + 1,
+            trusted_proxy="*" if is_ours(_address(environ["REMOTE_ADDR"])) else None,
             trusted_proxy_headers=PROXY_HEADERS,
         )
         return believing(environ, start_response)
@@ -187,14 +195,41 @@ def believe_proxies(application: WSGIApplication, proxies: Sequence[str]) -> WSG
     return answer
 
 
-def _membership(proxies: Sequence[str]) -> Callable[[str], bool]:
+def _membership(proxies: Sequence[str]) -> Callable[[Address | None], bool]:
     networks = [ip_network(proxy, strict=False) for proxy in proxies]
 
-    def is_ours(text: str) -> bool:
-        try:
-            address = ip_address(text)
-        except ValueError:
-            return False
-        return any(address in network for network in networks)
+    def is_ours(address: Address | None) -> bool:
+        return address is not None and any(address in network for network in networks)
 
     return is_ours
+
+
+def _address(hop: str) -> Address | None:
+    """Return a hop's address without the port that some proxies add to it; None where it is no address."""
+    hop = hop.strip()
+    with_port = WITH_PORT.fullmatch(hop)
+    try:
+        address = ip_address(with_port[1] or with_port[2] if with_port else hop)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _client(hop: str) -> str:
+    address = _address(hop)
+    return f"[{address}]" if isinstance(address, IPv6Address) else str(address or "")
+
+
+def _scheme(name: str) -> str:
+    return name.lower() if name.lower() in ("http", "https") else ""
+
+
+def _host(name: str) -> str:
+    return "" if '"' in name else name  # whether it is one of ours is Django's to judge
+
+
+UNDERSTOOD: dict[str, Callable[[str], str]] = {
+    "HTTP_X_FORWARDED_FOR": _client,
+    "HTTP_X_FORWARDED_PROTO": _scheme,
+    "HTTP_X_FORWARDED_HOST": _host,
+}

@@ -12,6 +12,7 @@ from .models import FailureCode, JobLog
 
 MAX_RETRY_AFTER_SECONDS = 3600
 MAX_SENTENCE = 200
+MAX_WORD = 24
 JITTER = 0.25  # a delay grows by up to a quarter, so that receipts refused together do not return together
 
 # A wrong setting of ours or of N8N's: it must not end receipts, and somebody must mend it. N8N's own words are not
@@ -225,5 +226,7 @@ def _plain(text: str) -> str:
 
 
 def _with_message(sentence: str, answer: Answer) -> str:
-    message = " ".join(_message(answer).split())[:MAX_SENTENCE].rstrip(".")
+    """Add what N8N said; no word is as long as the keys, addresses and data that it may quote of the request."""
+    words = ("…" if len(word) > MAX_WORD else word for word in _message(answer).split())
+    message = " ".join(words)[:MAX_SENTENCE].rstrip(".")
     return f"{sentence}: {message}." if message else f"{sentence}."

@@ -1,6 +1,5 @@
 """The doorbell: Redis wakes a worker, the database decides what there is to do."""
 
-import time
 from collections.abc import Iterable
 from functools import cache
 from typing import Protocol, runtime_checkable
@@ -8,19 +7,15 @@ from uuid import UUID
 
 import django_rq
 import structlog
-from django.conf import settings
 from django.db import transaction
-from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 from rq import Queue
+
+from accounting.redis import SharedRedis, shared_redis
 
 logger = structlog.get_logger(__name__)
 
 TASK = "jobs.tasks.trigger_n8n_workflow"
-SOCKET_TIMEOUT_SECONDS = 0.5
-SILENCE_SECONDS = 5  # after a failure: an upload must not wait for a dead Redis each time
 FINISHED_KEPT_SECONDS = 600
 FAILED_KEPT_SECONDS = 86_400
 
@@ -44,28 +39,25 @@ class QueueServiceProtocol(Protocol):
 
 
 class RQService:
-    """Rings by putting the job's id in RQ's queue, on one pooled client with short time-outs.
+    """Rings by putting the job's id in RQ's queue.
 
     A ring that is lost is no loss: the sweep rings again for whatever is overdue. One too many does nothing: the
     second claim finds no queued job. So no RQ job has an id of its own that could silence a later ring.
     """
 
-    def __init__(self, client: "Redis") -> None:
-        self._client = client
-        self._queue: Queue = django_rq.get_queue("default", connection=client)
-        self._silent_until = 0.0
+    def __init__(self, redis: SharedRedis) -> None:
+        self._redis = redis
+        self._queue: Queue = django_rq.get_queue("default", connection=redis.client)
 
     def ring(self, job_ids: Iterable[UUID], *, request_id: str = "") -> int:
         """Wake a worker for each job; return how many rings went through."""
         rung = 0
         for job_id in job_ids:
-            if time.monotonic() < self._silent_until:
-                break
             try:
-                self._enqueue(job_id, request_id)
-            except RedisError as error:
-                self._silent_until = time.monotonic() + SILENCE_SECONDS
-                logger.warning("redis_unreachable", error=type(error).__name__, job_id=str(job_id))
+                with self._redis.asked():
+                    self._enqueue(job_id, request_id)
+            except RedisError:
+                logger.info("ring_lost", job_id=str(job_id))
                 break
             rung += 1
         return rung
@@ -73,14 +65,16 @@ class RQService:
     def depth(self) -> int | None:
         """Return how many rings wait for a worker, or None while Redis is away."""
         try:
-            return self._queue.count
+            with self._redis.asked():
+                return self._queue.count
         except RedisError:
             return None
 
     def is_reachable(self) -> bool:
         """Tell whether Redis answers."""
         try:
-            return bool(self._client.ping())
+            with self._redis.asked() as client:
+                return bool(client.ping())
         except RedisError:
             return False
 
@@ -98,13 +92,7 @@ class RQService:
 @cache
 def queue_service() -> QueueServiceProtocol:
     """Return this process' doorbell."""
-    client = Redis.from_url(
-        settings.REDIS_URL,
-        socket_timeout=SOCKET_TIMEOUT_SECONDS,
-        socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 1),  # one: a pooled connection may have died with a restart of Redis
-    )
-    return RQService(client)
+    return RQService(shared_redis())
 
 
 def ring_on_commit(job_id: UUID) -> None:

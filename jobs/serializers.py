@@ -101,7 +101,8 @@ class DataField(serializers.JSONField):
 class JobCallbackPayload(serializers.Serializer[Any]):
     """What N8N reports of a job."""
 
-    status = serializers.ChoiceField(choices=OUTCOMES)
+    # what was sent in its place is not quoted: it may be a secret in the wrong field
+    status = serializers.ChoiceField(choices=OUTCOMES, error_messages={"invalid_choice": "Send success or failure."})
     message = PlainTextField(keep=2000, help_text="a sentence for people; cut after 2000 characters")
     notion_page_url = PageUrlField(keep=2000)
     execution_id = ExecutionIdField(keep=100, help_text="N8N's {{ $execution.id }}")

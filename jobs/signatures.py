@@ -1,7 +1,6 @@
 """Secrets in use: the callback's tokens, and the signature on what N8N gets."""
 
 import base64
-import binascii
 import hashlib
 import hmac
 import time
@@ -11,8 +10,9 @@ from uuid import UUID
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 
+from accounting.strength import STANDARD_PREFIX, standard_key
+
 SALT = "jobs.callback_token"
-STANDARD_PREFIX = "whsec_"
 TOLERANCE_SECONDS = 300
 
 
@@ -51,12 +51,13 @@ def _digest(text: str) -> bytes:
 
 
 def sign_webhook(
-    secret: str, *, message_id: str, body: Iterable[bytes], timestamp: int | None = None
+    secrets: Sequence[str], *, message_id: str, body: Iterable[bytes], timestamp: int | None = None
 ) -> dict[str, str]:
     """Return the three headers that let a workflow check who sent the body, and when.
 
     Args:
-        secret: `whsec_` and base64, as the specification writes it, or any other text, whose bytes are the key.
+        secrets: each `whsec_` and base64, as the specification writes it, or any other text, whose bytes are the key.
+            Each signs, so that one can replace another while workflows still check the old one.
         message_id: the same for every attempt at the same message.
         body: the body's bytes in pieces; it is read once.
         timestamp: seconds since 1970; now, unless given.
@@ -65,32 +66,30 @@ def sign_webhook(
     return {
         "webhook-id": message_id,
         "webhook-timestamp": str(sent_at),
-        "webhook-signature": _signature(secret, message_id, sent_at, body),
+        "webhook-signature": " ".join(_signatures(secrets, message_id, sent_at, body)),
     }
 
 
-def webhook_is_signed(secret: str, headers: Mapping[str, str], body: bytes) -> bool:
-    """Check the three headers as a careful receiver would: known key, and not older than five minutes."""
+def webhook_is_signed(secrets: Sequence[str], headers: Mapping[str, str], body: bytes) -> bool:
+    """Check the three headers as a careful receiver would: a known key, and not older than five minutes."""
     try:
         sent_at = int(headers["webhook-timestamp"])
-        expected = _signature(secret, headers["webhook-id"], sent_at, [body])
+        expected = _signatures(secrets, headers["webhook-id"], sent_at, [body])
         given = headers["webhook-signature"].split(" ")
     except (KeyError, ValueError):
         return False
-    return abs(int(time.time()) - sent_at) <= TOLERANCE_SECONDS and _is_one_of(expected, given)
+    matches = [_is_one_of(signature, given) for signature in expected]
+    return abs(int(time.time()) - sent_at) <= TOLERANCE_SECONDS and any(matches)
 
 
-def _signature(secret: str, message_id: str, timestamp: int, body: Iterable[bytes]) -> str:
-    mac = hmac.new(_signing_key(secret), f"{message_id}.{timestamp}.".encode(), hashlib.sha256)
+def _signatures(secrets: Sequence[str], message_id: str, timestamp: int, body: Iterable[bytes]) -> list[str]:
+    begin = f"{message_id}.{timestamp}.".encode()
+    macs = [hmac.new(_signing_key(secret), begin, hashlib.sha256) for secret in secrets]
     for piece in body:
-        mac.update(piece)
-    return "v1," + base64.b64encode(mac.digest()).decode()
+        for mac in macs:
+            mac.update(piece)
+    return ["v1," + base64.b64encode(mac.digest()).decode() for mac in macs]
 
 
 def _signing_key(secret: str) -> bytes:
-    if not secret.startswith(STANDARD_PREFIX):
-        return secret.encode()
-    try:
-        return base64.b64decode(secret.removeprefix(STANDARD_PREFIX), validate=True)
-    except binascii.Error:
-        return secret.encode()
+    return standard_key(secret) if secret.startswith(STANDARD_PREFIX) else secret.encode()

@@ -2,18 +2,19 @@
 
 import hashlib
 import math
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.http import parse_etags
-from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import APIException, NotFound
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.permissions import AllowAny
@@ -23,11 +24,13 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from accounting.openapi import problems
-from accounting.problems import Problem
+from accounting.problems import Problem, code_of
+from accounting.throttling import count_failure
 from receipts.authentication import client_of
 
 from . import services, signatures
-from .callbacks import Verdict
+from .callbacks import Report, Verdict
+from .filters import JobFilter
 from .models import JobLog
 from .parsers import BoundedJSONParser
 from .serializers import ExecutionCallbackPayload, JobCallbackPayload, JobCallbackResponse, JobSerializer
@@ -35,11 +38,6 @@ from .serializers import ExecutionCallbackPayload, JobCallbackPayload, JobCallba
 TOKEN_HEADER = "X-Callback-Token"  # noqa: S105 - a header's name
 TOKEN = OpenApiParameter(TOKEN_HEADER, str, OpenApiParameter.HEADER, required=True)
 YOUNG = timedelta(minutes=1)
-# beyond these a time zone's offset makes a time that no database has
-WITHIN_REASON = [
-    MinValueValidator(datetime(1970, 1, 1, tzinfo=UTC)),
-    MaxValueValidator(datetime(9000, 1, 1, tzinfo=UTC)),
-]
 
 
 class NewestFirst(CursorPagination):
@@ -66,21 +64,9 @@ class NewestFirst(CursorPagination):
         return cursor
 
 
-class JobFilter(filters.FilterSet):  # type: ignore[misc] # django-filter has no types
-    """What a client may narrow its list by."""
-
-    created_after = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte", validators=WITHIN_REASON)
-    created_before = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt", validators=WITHIN_REASON)
-    receipt_id = filters.UUIDFilter(field_name="receipt_id")
-
-    class Meta:
-        model = JobLog
-        fields = ["status", "failure_code", "notion_database_id", "filename"]
-
-
 @extend_schema_view(
-    list=extend_schema(responses={200: JobSerializer(many=True)} | problems(400, 401, 404, 503)),
-    retrieve=extend_schema(responses={200: JobSerializer, 304: None} | problems(401, 404, 503)),
+    list=extend_schema(responses={200: JobSerializer(many=True)} | problems(400, 401, 404, 429, 503)),
+    retrieve=extend_schema(responses={200: JobSerializer, 304: None} | problems(401, 404, 429, 503)),
 )
 class JobViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[JobLog]):
     """The client's own jobs."""
@@ -128,16 +114,16 @@ class CallbackView(APIView):
     @extend_schema(
         operation_id="job_callback",
         request=JobCallbackPayload,
-        responses={200: JobCallbackResponse} | problems(400, 401, 404, 409, 413, 415, 503),
+        responses={200: JobCallbackResponse} | problems(400, 401, 404, 409, 413, 415, 429, 503),
         parameters=[TOKEN],
     )
     def post(self, request: Request, job_id: UUID) -> Response:
         """Take a report on one job, under the job's own token or a global one."""
-        token = request.headers.get(TOKEN_HEADER, "")
-        if signatures.is_job_token(job_id, token):
-            return _complete(job_id, _checked(JobCallbackPayload, request), actor="job token")
-        _require_global_token(token)
-        return _complete(job_id, _checked(JobCallbackPayload, request), actor="global token")
+        actor = _token_of(request, job_id)
+        with _noting_refusal(lambda: job_id, actor):
+            payload = JobCallbackPayload(data=request.data)
+            payload.is_valid(raise_exception=True)
+        return _complete(job_id, payload.to_report(), actor=actor)
 
 
 class ExecutionCallbackView(APIView):
@@ -150,38 +136,63 @@ class ExecutionCallbackView(APIView):
     @extend_schema(
         operation_id="execution_callback",
         request=ExecutionCallbackPayload,
-        responses={200: JobCallbackResponse} | problems(400, 401, 404, 409, 413, 415, 503),
+        responses={200: JobCallbackResponse} | problems(400, 401, 404, 409, 413, 415, 429, 503),
         parameters=[TOKEN],
     )
     def post(self, request: Request) -> Response:
         """Take a report on the open job that the execution works on, under a global token."""
-        _require_global_token(request.headers.get(TOKEN_HEADER, ""))
-        payload = _checked(ExecutionCallbackPayload, request)
-        job_id = services.find_open_job(payload.validated_data["execution_id"])
+        actor = _token_of(request)
+        payload = ExecutionCallbackPayload(data=request.data)
+        with _noting_refusal(partial(_job_of, payload), actor):
+            payload.is_valid(raise_exception=True)
+        job_id = _job_of(payload)
         if job_id is None:
             raise Problem(404, "job_not_found", "No open job, or more than one, is worked on by this execution.")
-        return _complete(job_id, payload, actor="global token")
+        return _complete(job_id, payload.to_report(), actor=actor)
 
 
-def _require_global_token(token: str) -> None:
-    if not signatures.is_global_token(token):
-        raise Problem(
-            401,
-            "callback_token_invalid",
-            f"{TOKEN_HEADER} is missing or wrong: send the callback_token that came with the receipt.",
-            headers={"WWW-Authenticate": TOKEN_HEADER},
-        )
+def _token_of(request: Request, job_id: UUID | None = None) -> str:
+    """Return which kind of token the report came with: this job's own, or a global one.
+
+    Raises:
+        Problem: 401 `callback_token_invalid`.
+        Throttled: the same, after too many of those from one address.
+    """
+    token = request.headers.get(TOKEN_HEADER, "")
+    if job_id and signatures.is_job_token(job_id, token):
+        return "job token"
+    if signatures.is_global_token(token):
+        return "global token"
+    count_failure("callback_token", request)
+    raise Problem(
+        401,
+        "callback_token_invalid",
+        f"{TOKEN_HEADER} is missing or wrong: send the callback_token that came with the receipt.",
+        headers={"WWW-Authenticate": TOKEN_HEADER},
+    )
 
 
-def _checked(payload_class: type[JobCallbackPayload], request: Request) -> JobCallbackPayload:
-    payload = payload_class(data=request.data)
-    payload.is_valid(raise_exception=True)
-    return payload
-
-
-def _complete(job_id: UUID, payload: JobCallbackPayload, *, actor: str) -> Response:
+@contextmanager
+def _noting_refusal(job_id: Callable[[], UUID | None], actor: str) -> Iterator[None]:
+    """Leave a trace of what is refused inside on the job that it was meant for."""
     try:
-        completion = services.complete_job(job_id, payload.to_report(), actor=actor)
+        yield
+    except APIException as refusal:
+        if meant := job_id():
+            services.note_refused_callback(meant, code=code_of(refusal), actor=actor)
+        raise
+
+
+def _job_of(payload: ExecutionCallbackPayload) -> UUID | None:
+    """Return the open job that the execution works on, where the report names one at all."""
+    if "execution_id" in payload.errors:
+        return None
+    return services.find_open_job(str(payload.initial_data["execution_id"]))
+
+
+def _complete(job_id: UUID, report: Report, *, actor: str) -> Response:
+    try:
+        completion = services.complete_job(job_id, report, actor=actor)
     except JobLog.DoesNotExist:
         raise Problem(404, "job_not_found", "There is no such job.") from None
     job = completion.job

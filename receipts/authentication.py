@@ -7,6 +7,8 @@ from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from accounting.throttling import count_failure
+
 from .models import ApiKey, Client
 
 KEYWORD = "Api-Key"
@@ -22,12 +24,14 @@ class ApiKeyAuthentication(BaseAuthentication):
 
         Raises:
             AuthenticationFailed: the key is unknown, revoked or expired; which of the three is not told.
+            Throttled: the same, after too many of those from one address.
         """
         keyword, _, key = request.headers.get("Authorization", "").partition(" ")
         if keyword.lower() != KEYWORD.lower():
             return None
         api_key = _find(key.strip())
         if api_key is None:
+            count_failure("key", request)
             raise exceptions.AuthenticationFailed("The API key is unknown, revoked or expired.")
         return api_key.client, api_key
 

@@ -10,6 +10,7 @@ DASHED = re.compile(rf"{HEX}{{8}}-{HEX}{{4}}-{HEX}{{4}}-{HEX}{{4}}-{HEX}{{12}}")
 AT_THE_END = re.compile(rf"(?:^|-)({HEX}{{32}}|{DASHED.pattern})$")
 HOSTS = ("notion.so", "notion.site", "notion.com")
 MAX_LENGTH = 2000
+NO_DATABASE_ID = "Not a Notion database id: send 32 hex digits, a dashed UUID, or the database's address."
 
 
 def parse_database_id(text: str) -> str:

@@ -8,15 +8,13 @@ from rest_framework import serializers
 from rest_framework.reverse import reverse
 
 from .models import Receipt
-from .notion import parse_database_id
+from .notion import NO_DATABASE_ID, parse_database_id
 
 
 class NotionDatabaseIdField(serializers.CharField):
     """A Notion database's id: 32 hex digits, a dashed UUID, or the database's address; kept dashed."""
 
-    default_error_messages = {
-        "invalid_database": "Not a Notion database id: send 32 hex digits, a dashed UUID, or the database's address."
-    }
+    default_error_messages = {"invalid_database": NO_DATABASE_ID}
 
     def to_internal_value(self, data: Any) -> str:
         """Return the dashed UUID."""

@@ -16,6 +16,7 @@ from rest_framework.mixins import RetrieveModelMixin
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
 from rest_framework.viewsets import GenericViewSet
 
 from accounting.openapi import problems
@@ -30,13 +31,14 @@ from .models import Client, Receipt
 from .permissions import IsClientOrMayViewReceipts
 from .serializers import ReceiptSerializer, ReceiptUploadSerializer
 from .services import has_file
+from .throttles import UploadThrottle
 from .validators import SUFFIXES, check_upload, file_too_large
 
 FORM_BYTES = 64 * 1024  # what the form adds to the file: boundaries, headers, the other fields
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-@extend_schema_view(retrieve=extend_schema(responses={200: ReceiptSerializer} | problems(401, 403, 404, 503)))
+@extend_schema_view(retrieve=extend_schema(responses={200: ReceiptSerializer} | problems(401, 403, 404, 429, 503)))
 class ReceiptViewSet(RetrieveModelMixin, GenericViewSet[Receipt]):
     """A client's own receipts; staff who may see receipts may look at all of them."""
 
@@ -52,13 +54,17 @@ class ReceiptViewSet(RetrieveModelMixin, GenericViewSet[Receipt]):
             return Receipt.objects.filter(client=self.request.user)
         return Receipt.objects.all()
 
+    def get_throttles(self) -> list[BaseThrottle]:
+        """Return what bounds uploads, and nothing else; it is asked before the body is looked at."""
+        return [UploadThrottle()] if self.action == "upload" else []
+
     @extend_schema(
         request={"multipart/form-data": ReceiptUploadSerializer},
         responses={
             200: OpenApiResponse(JobCreationResponse, "the job that the same upload was answered with before"),
             202: OpenApiResponse(JobCreationResponse, "a new job"),
         }
-        | problems(400, 401, 403, 413, 415, 422, 503, 507),
+        | problems(400, 401, 403, 413, 415, 422, 429, 503, 507),
         parameters=[
             OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER, description="the same key, the same job"),
             OpenApiParameter(
@@ -84,7 +90,7 @@ class ReceiptViewSet(RetrieveModelMixin, GenericViewSet[Receipt]):
             ) from None
         return _answer(request, submission.job, status=202 if submission.created else 200)
 
-    @extend_schema(responses={(200, "image/*"): OpenApiTypes.BINARY} | problems(401, 403, 404, 410, 503))
+    @extend_schema(responses={(200, "image/*"): OpenApiTypes.BINARY} | problems(401, 403, 404, 410, 429, 503))
     def file(self, request: Request, pk: str) -> FileResponse:
         """Return the bytes as they came, to their own client or to staff."""
         receipt = self.get_object()

@@ -11,6 +11,8 @@ from rest_framework.test import APIClient
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from accounting.redis import redis_at
+from accounting.throttling import alone
 from jobs.queue import queue_service
 from receipts.models import Client
 from receipts.sample import draw_receipt
@@ -41,9 +43,16 @@ def redis(settings: LazySettings) -> Iterator["Redis"]:
     """Return a client of this process' own Valkey, emptied."""
     with Redis.from_url(settings.REDIS_URL) as client:
         client.flushall()
-        queue_service.cache_clear()
+        _forget_redis()
         yield client
+    _forget_redis()
+
+
+def _forget_redis() -> None:
+    """Let the process make its clients anew, think no Redis away, and have counted nothing without it."""
     queue_service.cache_clear()
+    redis_at.cache_clear()
+    alone.cache_clear()
 
 
 @pytest.fixture

@@ -15,11 +15,12 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "accounting.settings")
     django.setup()
     owner, _, attribute = name.rpartition(".")
-    setattr(_find(owner), attribute, lambda *args, **kwargs: os.kill(os.getpid(), signal.SIGKILL))
+    setattr(find(owner), attribute, lambda *args, **kwargs: os.kill(os.getpid(), signal.SIGKILL))
     execute_from_command_line(["manage.py", *command])
 
 
-def _find(name: str) -> object:
+def find(name: str) -> object:
+    """Return the module or class of that dotted name."""
     try:
         return import_module(name)
     except ModuleNotFoundError:

@@ -66,14 +66,14 @@ class Installation:
             "DATABASE_URL": _copy_database(template, folder),
             "MEDIA_ROOT": str(folder / "media"),
         } | settings  # fmt: skip
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[subprocess.Popen[bytes]] = []
         self._session = requests.Session()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self._processes:
+        for process in self.processes:
             self.kill(process)
         self._session.close()
         if self.valkey.is_running():
@@ -83,12 +83,19 @@ class Installation:
         """Run a management command and return what it prints."""
         return _manage(self.env, *command)
 
-    def start(self, *command: str, crash_at: str = "") -> subprocess.Popen[bytes]:
-        """Start a management command; `crash_at` names the function in which it dies by SIGKILL."""
-        program = ["-m", "tests.crash_at", crash_at] if crash_at else ["manage.py"]
+    def start(self, *command: str, crash_at: str = "", fail_at: str = "") -> subprocess.Popen[bytes]:
+        """Start a management command.
+
+        Args:
+            crash_at: the function in which it dies by SIGKILL.
+            fail_at: the functions, with commas, that raise what nobody expects.
+        """
+        program = ["manage.py"]
+        if crash_at or fail_at:
+            program = ["-m", "tests.crash_at" if crash_at else "tests.fail_at", crash_at or fail_at]
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen([sys.executable, *program, *command], env=self.env, stdout=log, stderr=log)
-        self._processes.append(process)
+        self.processes.append(process)
         return process
 
     def start_web(self, *, crash_at: str = "") -> subprocess.Popen[bytes]:

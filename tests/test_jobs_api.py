@@ -11,7 +11,7 @@ from jobs.models import JobLog
 from jobs.views import retry_after
 from receipts.models import Client
 
-from .factories import JobFactory, ReceiptFactory, job_in
+from .factories import DATABASE_ID, JobFactory, ReceiptFactory, job_in
 
 Status = JobLog.Status
 pytestmark = pytest.mark.django_db
@@ -84,6 +84,12 @@ def test_the_list_is_newest_first_and_its_pages_stay_put_while_jobs_come_in(api:
         ({"created_after": "2020-01-01T00:00:00Z"}, True),
         ({"created_before": "2020-01-01T00:00:00Z"}, False),
         ({"filename": "other.jpg"}, False),
+        ({"notion_database_id": DATABASE_ID}, True),
+        ({"notion_database_id": DATABASE_ID.upper()}, True),
+        ({"notion_database_id": DATABASE_ID.replace("-", "")}, True),
+        ({"notion_database_id": f"https://www.notion.so/acme/Receipts-{DATABASE_ID.replace('-', '')}?v=1"}, True),
+        ({"notion_database_id": ""}, True),
+        ({"notion_database_id": DATABASE_ID.replace("0", "1")}, False),
     ],
 )
 def test_the_list_can_be_narrowed(api: APIClient, own: Any, query: dict[str, str], found: bool) -> None:
@@ -99,6 +105,9 @@ def test_the_list_can_be_narrowed(api: APIClient, own: Any, query: dict[str, str
         {"created_after": "9999-12-31T23:59:59-23:59"},
         {"created_before": "0001-01-01T00:00:00+23:59"},
         {"receipt_id": "x"},
+        {"notion_database_id": "x"},
+        {"notion_database_id": "\x00"},
+        {"notion_database_id": "https://[::1/"},
     ],
 )
 def test_a_filter_that_means_nothing_is_400(api: APIClient, query: dict[str, str]) -> None:

@@ -103,12 +103,12 @@ def test_the_signature_satisfies_the_standard_webhooks_library(settings: LazySet
     request = sent(job)
     headers = dict(request.headers.items())
     assert headers["webhook-id"] == str(job.pk)
-    assert Webhook(settings.N8N_WEBHOOK_SECRET).verify(request.body, headers)
+    assert Webhook(settings.N8N_WEBHOOK_SECRET[0]).verify(request.body, headers)
 
 
 @pytest.mark.django_db
 def test_without_a_secret_nothing_is_signed() -> None:
-    request = sent(JobFactory.create(sending=True), N8N_WEBHOOK_SECRET="")
+    request = sent(JobFactory.create(sending=True), N8N_WEBHOOK_SECRET=[])
     assert [name for name in request.headers if name.startswith("webhook-")] == []
 
 

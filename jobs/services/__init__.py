@@ -1,6 +1,6 @@
 """The verbs: everything that may happen to a job, each in one transaction with the event that tells of it."""
 
-from .completion import Completion, complete_job, find_open_job
+from .completion import Completion, complete_job, find_open_job, note_refused_callback
 from .delivery import claim_job, free_places, mark_delivered
 from .ending import fail
 from .operation import NotNow, cancel_job, resend_job, retry_job
@@ -19,6 +19,7 @@ __all__ = [
     "find_open_job",
     "free_places",
     "mark_delivered",
+    "note_refused_callback",
     "resend_job",
     "retry_job",
     "submit_receipt",

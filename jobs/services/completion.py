@@ -1,5 +1,6 @@
 """N8N reports what became of a receipt."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -46,6 +47,19 @@ def complete_job(job_id: UUID, report: Report, *, actor: str) -> Completion:
         case Verdict.CONTRADICTION:
             note(job, kind=Kind.CALLBACK_REFUSED, source=Source.CALLBACK, actor=actor, detail=_report_detail(report))
     return Completion(job=job, verdict=verdict)
+
+
+@transaction.atomic
+def note_refused_callback(job_id: UUID, *, code: str, actor: str) -> None:
+    """Write down that a report on the job came under a right token and was refused; its body is not kept.
+
+    Args:
+        code: of the problem that it was answered with.
+        actor: which token it came with.
+    """
+    with suppress(JobLog.DoesNotExist):
+        detail = {"code": code}
+        note(lock_job(job_id), kind=Kind.CALLBACK_REFUSED, source=Source.CALLBACK, actor=actor, detail=detail)
 
 
 def find_open_job(execution_id: str) -> UUID | None:

@@ -14,6 +14,7 @@ from django.db import DatabaseError, InterfaceError
 
 from accounting.health import unapplied_migrations
 from accounting.listening import listen, port_number
+from accounting.options import whole_number
 from accounting.server import Server, believe_proxies
 
 logger = structlog.get_logger(__name__)
@@ -33,7 +34,7 @@ class Command(BaseCommand):
             default=os.environ.get("PORT") or "8000",
             help="the port to listen on ($PORT or 8000)",
         )
-        parser.add_argument("--threads", type=int, default=8, help="requests answered at once (8)")
+        parser.add_argument("--threads", type=whole_number(1, 1000), default=8, help="requests answered at once (8)")
         parser.add_argument("--migrate", action="store_true", help="apply migrations first; on one machine at a time")
 
     def get_check_kwargs(self, options: Mapping[str, Any]) -> Any:

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounting.listening import listen, port_number
+from accounting.options import seconds
 from jobs.sandbox import Behaviour, Sandbox, running_sandbox
 
 
@@ -27,7 +28,7 @@ class Command(BaseCommand):
             default="success",
             help="what becomes of a receipt (success), unless the webhook's URL says ?behaviour=",
         )
-        parser.add_argument("--delay", type=float, default=0.5, help="seconds before it calls back (0.5)")
+        parser.add_argument("--delay", type=seconds(0, 3600), default=0.5, help="seconds before it calls back (0.5)")
         parser.add_argument("--force", action="store_true", help="run although DEBUG is off")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounting.identity import PROCESS
 from accounting.lockout import forget_old_attempts
+from accounting.options import seconds
 from accounting.problems import DATABASE_AWAY
 from jobs.models import Heartbeat
 from jobs.sweep import beat, forget_dead_processes, sweep
@@ -30,7 +31,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the interval, and a single pass for cron or a test."""
-        parser.add_argument("--interval", type=float, default=5.0, help="seconds between two passes (5)")
+        parser.add_argument("--interval", type=seconds(0.1, 3600), default=5.0, help="seconds between two passes (5)")
         parser.add_argument("--once", action="store_true", help="one pass, then exit")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -49,8 +50,8 @@ class Command(BaseCommand):
     def _stop(self, *_: object) -> None:
         self._stopping = True
 
-    def _rest(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
+    def _rest(self, interval: float) -> None:
+        end = time.monotonic() + interval
         while not self._stopping and (left := end - time.monotonic()) > 0:
             time.sleep(min(left, LOOK_EVERY_SECONDS))
 

@@ -6,8 +6,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from accounting.options import whole_number
 from receipts.models import ApiKey, Client
 from receipts.services import create_api_key
+
+MAX_DAYS = 36_500  # a century
 
 
 class Command(BaseCommand):
@@ -19,13 +22,15 @@ class Command(BaseCommand):
         """Declare the client, the key's name and its life."""
         parser.add_argument("client", help="the client's name")
         parser.add_argument("--name", default="made by command", help="what the key is for, to tell it from others")
-        parser.add_argument("--days", type=int, help="after how many days it expires; without it, never")
+        parser.add_argument(
+            "--days", type=whole_number(1, MAX_DAYS), help="after how many days it expires; without it, never"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print the key on standard output, alone, so that a script can take it."""
-        if options["days"] is not None and options["days"] < 1:
-            raise CommandError("--days must be at least 1.")
         for what, field in (("client", Client._meta.get_field("name")), ("name", ApiKey._meta.get_field("name"))):
+            if not options[what].strip() or not options[what].isprintable():
+                raise CommandError(f"The {what} needs letters, and nothing that cannot be seen.")
             if len(options[what]) > (field.max_length or 0):
                 raise CommandError(f"The {what} is longer than {field.max_length} characters.")
         expires_at = timezone.now() + timedelta(days=options["days"]) if options["days"] else None

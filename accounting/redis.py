@@ -1,0 +1,80 @@
+"""Redis as this process sees it: one pooled client, and whether Redis is thought to be away."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+import structlog
+from django.conf import settings
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+logger = structlog.get_logger(__name__)
+
+SOCKET_TIMEOUT_SECONDS = 0.5
+SILENCE_SECONDS = 5  # after a failure: an upload must not wait for a dead Redis each time
+
+
+class RedisAway(RedisError):
+    """Redis failed a moment ago and was not asked again."""
+
+
+class SharedRedis:
+    """A client with short time-outs, which nobody waits for while Redis is thought to be away.
+
+    What one caller learns counts for all: after a failure nobody asks for `SILENCE_SECONDS`; then one asks whether
+    Redis is back, and the others go on without it until that one knows.
+
+    Args:
+        url: Redis' address.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.client: Redis = Redis.from_url(
+            url,
+            socket_timeout=SOCKET_TIMEOUT_SECONDS,
+            socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
+            retry=Retry(NoBackoff(), 1),  # one: a pooled connection may have died with a restart of Redis
+        )
+        self._away_until = 0.0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def asked(self) -> Iterator["Redis"]:
+        """Lend the client; a failure inside is remembered, and told of without the address.
+
+        Raises:
+            RedisAway: Redis failed a moment ago.
+            RedisError: it fails now.
+        """
+        self._refuse_while_away()
+        try:
+            yield self.client
+        except RedisError as error:
+            self._away_until = time.monotonic() + SILENCE_SECONDS
+            logger.warning("redis_unreachable", error=type(error).__name__)
+            raise
+        self._away_until = 0.0
+
+    def _refuse_while_away(self) -> None:
+        with self._lock:
+            now = time.monotonic()
+            if now < self._away_until:
+                raise RedisAway
+            if self._away_until:
+                self._away_until = now + SILENCE_SECONDS  # for the others: this caller finds out
+
+
+@cache
+def redis_at(url: str) -> SharedRedis:
+    """Return this process' client of the Redis at an address."""
+    return SharedRedis(url)
+
+
+def shared_redis() -> SharedRedis:
+    """Return this process' client of the Redis that `REDIS_URL` names."""
+    return redis_at(settings.REDIS_URL)

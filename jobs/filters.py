@@ -1,0 +1,53 @@
+"""What a client may narrow its list of jobs by."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django_filters import rest_framework as filters
+
+from receipts.notion import NO_DATABASE_ID, parse_database_id
+
+from .models import JobLog
+
+# beyond these a time zone's offset makes a time that no database has
+WITHIN_REASON = [
+    MinValueValidator(datetime(1970, 1, 1, tzinfo=UTC)),
+    MaxValueValidator(datetime(9000, 1, 1, tzinfo=UTC)),
+]
+
+
+class DatabaseIdField(forms.CharField):
+    """A Notion database's id in any form that an upload takes."""
+
+    def clean(self, value: Any) -> str:
+        """Return the id as it is stored, or "" where none was asked for.
+
+        Raises:
+            ValidationError: it is no such id.
+        """
+        text: str = super().clean(value)
+        try:
+            return parse_database_id(text) if text else ""
+        except ValueError:
+            raise forms.ValidationError(NO_DATABASE_ID) from None
+
+
+class DatabaseIdFilter(filters.CharFilter):  # type: ignore[misc] # django-filter has no types
+    """Finds the jobs of one Notion database."""
+
+    field_class = DatabaseIdField
+
+
+class JobFilter(filters.FilterSet):  # type: ignore[misc] # as above
+    """What a client may narrow its list by."""
+
+    created_after = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte", validators=WITHIN_REASON)
+    created_before = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt", validators=WITHIN_REASON)
+    receipt_id = filters.UUIDFilter(field_name="receipt_id")
+    notion_database_id = DatabaseIdFilter()
+
+    class Meta:
+        model = JobLog
+        fields = ["status", "failure_code", "notion_database_id", "filename"]

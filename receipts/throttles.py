@@ -1,0 +1,28 @@
+"""How often who may come."""
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+from accounting.throttling import count
+
+from .models import ApiKey
+
+if TYPE_CHECKING:  # DRF imports this module while it makes the class
+    from rest_framework.views import APIView
+
+
+class UploadThrottle(BaseThrottle):
+    """Bounds the uploads of one API key by `UPLOAD_RATE`, repeated and refused ones included."""
+
+    def allow_request(self, request: Request, view: "APIView") -> bool:
+        """Count the upload; tell whether it is within the rate."""
+        rate, key = settings.UPLOAD_RATE, request.auth
+        self._seconds = count(rate, "upload", key.prefix) if rate and isinstance(key, ApiKey) else 0
+        return self._seconds == 0
+
+    def wait(self) -> int:
+        """Return after how many seconds one will be taken."""
+        return self._seconds

@@ -1,0 +1,312 @@
+"""No secret and no byte of a picture turns up where it does not belong: log, event, row, key of Redis, answer."""
+
+import base64
+import json
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import pytest
+import requests
+from redis import Redis
+
+from .canaries import Canary, Place, in_answer, in_database, in_redis
+from .factories import DATABASE_ID
+from .installation import SWEEP, WEB, WORKER, Installation, wait_for
+from .pictures import jpeg
+from .servers import free_port
+from .stub_server import Request, StubServer, Visit, response, server_tls, stub_server
+
+pytestmark = [pytest.mark.processes, pytest.mark.faults, pytest.mark.timeout(300)]
+
+JOBS = "/api/v1/jobs/"
+PASSWORD = "a-password-of-staff"
+
+# Where a secret rightly is: who is to use it finds it there. Nothing else may be found, and all of these must be.
+RIGHTLY = {
+    ("session cookie", "django_session.session_key"),
+    ("session cookie", "answer to the login"),
+    ("file name", "jobs_joblog.filename"),
+    ("file name", "answer to its client"),
+    ("file name", "the jobs' list in the admin"),
+    ("file name", "the job in the admin"),
+    ("file name", "the events in the admin"),
+}
+
+
+class Everything:
+    """An installation whose every setting that is secret is a canary, and all that it answered."""
+
+    def __init__(self, folder: Path, n8n: StubServer, tls: StubServer) -> None:
+        self.canaries: list[Canary] = []
+        self.answers: list[Place] = []
+        self.n8n, self.tls = n8n, tls
+        path, query = self.secret("webhook path"), self.secret("webhook query")
+        self.webhook = f"/webhook/{path}?key={query}"
+        self.installation = Installation(
+            folder,
+            n8n.url + self.webhook,
+            SECRET_KEY=self.secret("SECRET_KEY"),
+            SECRET_KEY_FALLBACKS=self.secret("SECRET_KEY_FALLBACKS"),
+            N8N_API_KEY=self.secret("N8N_API_KEY"),
+            N8N_WEBHOOK_SECRET=f"{self.secret('N8N_WEBHOOK_SECRET')},{standard(self.secret('former webhook secret'))}",
+            CALLBACK_SECRET_TOKEN=f"{self.secret('CALLBACK_SECRET_TOKEN')},{self.secret('former callback token')}",
+            LOG_LEVEL="DEBUG",
+            UPLOAD_RATE="50/minute",
+            TRUSTED_PROXIES="127.0.0.1",
+        )
+        self.env = self.installation.env
+        self.database_url = self.env["DATABASE_URL"]
+        self.database_password, self.redis_password = self.secret("database password"), self.secret("Redis password")
+        self.know("API key", self.installation.key.partition(".")[2])
+        self.picture = self.secret("picture's bytes")
+        self.filename = self.secret("file name") + ".jpg"
+        last = ":".join(secrets.token_hex(2).replace("0", "1") for _ in range(4))
+        self.address = self.know("caller's address", f"2001:db8:1:2:{last}")
+        self._ask_for_passwords()
+
+    def secret(self, name: str) -> str:
+        """Make a canary up."""
+        return self.know(name, secrets.token_hex(20))
+
+    def know(self, name: str, secret: str) -> str:
+        """Look for this, too."""
+        self.canaries.append(Canary(name, secret))
+        return secret
+
+    def _ask_for_passwords(self) -> None:
+        valkey = self.installation.valkey
+        with Redis(port=valkey.port) as admin:
+            admin.acl_setuser("receipts", enabled=True, passwords=[f"+{self.redis_password}"], keys=["*"],
+                              channels=["*"], commands=["+@all"])  # fmt: skip
+        self.env["REDIS_URL"] = f"redis://receipts:{self.redis_password}@127.0.0.1:{valkey.port}/0"
+        if self.database_url.startswith("postgresql"):  # it trusts whoever connects, and so ignores the password
+            user = urlsplit(self.database_url).username or ""
+            self.env["DATABASE_URL"] = self.database_url.replace(f"//{user}:@", f"//{user}:{self.database_password}@")
+            assert self.database_password in self.env["DATABASE_URL"]
+
+    # -- what is done
+
+    def call(self, name: str, method: str, path: str, *, url: str = "", key: str = "", **options: Any) -> Any:
+        """Send a request with an API key and note what is answered."""
+        headers = {"Authorization": f"Api-Key {key or self.installation.key}", "X-Forwarded-For": self.address}
+        headers |= options.pop("headers", {})
+        answer = requests.request(
+            method, (url or self.installation.url) + path, headers=headers, timeout=30, allow_redirects=False, **options
+        )
+        self.answers.append(in_answer(name, answer))
+        return answer
+
+    def upload(self, name: str = "answer to an upload", *, content: bytes | None = None, **options: Any) -> Any:
+        """Upload a picture in whose comment a canary sits, under a name that is one."""
+        picture = jpeg(secrets.randbelow(10**6), comment=self.picture.encode()) if content is None else content
+        data = {"notion_database_id": options.pop("database", DATABASE_ID)}
+        files = {"file": (self.filename, picture)}
+        return self.call(name, "POST", "/api/v1/receipts/upload", files=files, data=data, **options)
+
+    def report(self, job_id: str, token: str, body: Any) -> Any:
+        """Call back."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {"X-Callback-Token": token, "Content-Type": "application/json"}
+        return self.call("answer to a callback", "POST", f"{JOBS}{job_id}/callback", data=data, headers=headers)
+
+    # -- what is found
+
+    def found(self) -> set[tuple[str, str]]:
+        """Return which canary was found in which place."""
+        return {(canary.name, name) for name, text in self._places() for canary in self.canaries if canary.is_in(text)}
+
+    def _places(self) -> Iterator[Place]:
+        yield "log", self.installation.log()
+        yield from self.answers
+        yield from in_database(self.database_url)
+        with Redis(port=self.installation.valkey.port) as client:
+            yield from in_redis(client)
+
+
+def standard(secret: str) -> str:
+    """Return the secret as Standard Webhooks writes it."""
+    return "whsec_" + base64.b64encode(secret.encode()).decode()
+
+
+def rude(visit: Visit) -> None:
+    """Be an N8N that has trouble with the first three deliveries, and quotes in it all that it was sent."""
+    request = visit.read()
+    assert request is not None
+    quoted = (
+        f"{request.target} {request.headers['Authorization']} {request.body[-300:].decode()} {request.body[:900]!r}"
+    )
+    match attempt_of(request):
+        case 1:
+            visit.send(response(404, json.dumps({"message": quoted}).encode()))
+        case 2:
+            visit.send(response(500, json.dumps({"message": quoted}).encode()))
+        case 3:
+            visit.reset()
+        case _:
+            visit.send(response())
+
+
+def attempt_of(request: Request) -> int:
+    return int(json.loads(request.body)["attempt"])
+
+
+def deliveries(server: StubServer, job_id: str) -> list[dict[str, Any]]:
+    """Return what N8N was sent of a job."""
+    bodies: list[dict[str, Any]] = [json.loads(request.body) for request in server.requests]
+    return [body for body in bodies if body["job_id"] == job_id]
+
+
+@pytest.fixture
+def everything(tmp_path: Path) -> Iterator[Everything]:
+    """Return an installation full of canaries, of which nothing runs yet."""
+    with stub_server(rude) as n8n, stub_server(rude, tls=server_tls()) as tls:
+        all_of_it = Everything(tmp_path, n8n, tls)
+        with all_of_it.installation:
+            yield all_of_it
+
+
+def test_no_secret_and_no_byte_of_a_picture_is_found_where_it_does_not_belong(everything: Everything) -> None:
+    everything.installation.start_all()
+    job_id = troubled_delivery(everything)
+    good_and_bad_callbacks(everything, job_id)
+    refused_uploads(everything)
+    untrusted_certificate(everything)
+    browser = staff_look(everything, job_id)
+    for log_format in ("json", "console"):
+        faults_of_ours(everything, job_id, browser, log_format)
+    nothing_can_be_reached(everything)
+
+    found = everything.found()
+    assert sorted(found - RIGHTLY) == []
+    assert sorted(RIGHTLY - found) == []
+
+
+def troubled_delivery(everything: Everything) -> str:
+    """Upload a receipt that N8N takes at the fourth try only."""
+    job_id: str = everything.upload().json()["job_id"]
+    wait_for(lambda: len(deliveries(everything.n8n, job_id)) >= 4, "the fourth delivery")
+    everything.call("answer to its client", "GET", f"{JOBS}{job_id}/")
+    everything.know("callback token", deliveries(everything.n8n, job_id)[0]["callback_token"])
+    return job_id
+
+
+def good_and_bad_callbacks(everything: Everything, job_id: str) -> None:
+    token = everything.canaries[-1].secret
+    wrong = everything.secret("wrong callback token")
+    assert everything.report(job_id, wrong, {"status": "success"}).status_code == 401
+    for body in ({"status": token}, b'{"message": "' + token.encode(), {"status": "success", "notion_page_url": token}):
+        assert everything.report(job_id, token, body).status_code == 400
+    assert everything.report(job_id, token, {"status": "success"}).status_code == 200
+    assert everything.report(job_id, token, {"status": "failure", "message": "no"}).status_code == 409
+    general = everything.env["CALLBACK_SECRET_TOKEN"].split(",")[0]
+    assert everything.report("0198c1f2-0000-4000-8000-000000000000", general, {"status": "success"}).status_code == 404
+
+
+def refused_uploads(everything: Everything) -> None:
+    wrong = everything.secret("wrong API key")[:32]
+    everything.know("wrong API key", wrong)
+    comment = everything.picture.encode()
+    broken = jpeg(1, comment=comment)[:2000]
+    assert everything.upload(key=f"unknown1.{wrong}").status_code == 401
+    assert everything.upload(key=everything.installation.key + "x").status_code == 401
+    assert everything.upload(content=broken).status_code == 400
+    assert everything.upload(content=comment).status_code == 415
+    assert everything.upload(content=comment * 300_000).status_code == 413
+    assert everything.upload(database=f"https://example.com/{everything.picture}").status_code == 400
+    assert everything.upload(headers={"Idempotency-Key": f"{everything.picture} and more"}).status_code == 400
+    assert everything.upload(headers={"X-Forwarded-For": everything.picture, "X-Request-ID": "a b"}).status_code == 202
+    raw = f"Api-Key {everything.installation.key}\x01"
+    everything.call("answer to a broken header", "GET", JOBS, headers={"X-Odd": raw.encode().decode("latin-1")})
+
+
+def untrusted_certificate(everything: Everything) -> None:
+    """Let another worker, and it alone, meet an N8N whose certificate nobody vouches for."""
+    installation = everything.installation
+    installation.kill(installation.processes[1])
+    everything.env["N8N_WEBHOOK_URL"] = everything.tls.url + everything.webhook
+    installation.start(*WORKER)
+    job_id = everything.upload().json()["job_id"]
+    wait_for(lambda: installation.job(job_id)["last_error"] == "n8n_certificate_untrusted", "the refusal to trust")
+
+
+def staff_look(everything: Everything, job_id: str) -> requests.Session:
+    """Log in, look at everything, ask for what there is not; return the session."""
+    everything.env["DJANGO_SUPERUSER_PASSWORD"] = PASSWORD
+    everything.installation.manage("createsuperuser", "--noinput", "--username=anna", "--email=")
+    browser, url = requests.Session(), everything.installation.url
+    form = browser.get(f"{url}/admin/login/", timeout=30).text
+    token = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', form)[0]
+    credentials = {"username": "anna", "password": PASSWORD, "csrfmiddlewaretoken": token}
+    login = browser.post(f"{url}/admin/login/", credentials, timeout=30, allow_redirects=False)
+    assert login.status_code == 302
+    everything.know("session cookie", browser.cookies["sessionid"])
+    everything.answers.append(in_answer("answer to the login", login))
+    for name, path, status in (
+        ("the jobs' list in the admin", "/admin/jobs/joblog/", 200),
+        ("the job in the admin", f"/admin/jobs/joblog/{job_id}/change/", 200),
+        ("the events in the admin", "/admin/jobs/jobevent/", 200),
+        ("the receipts in the admin", "/admin/receipts/receipt/", 200),
+        ("the queue in the admin", "/admin/django_rq/dashboard/", 200),
+        ("a page that there is none of", f"/admin/nothing/?key={everything.picture}", 404),
+        ("an address that there is none of", f"/api/v1/nothing?key={everything.picture}", 404),
+    ):
+        page = browser.get(url + path, timeout=30)
+        assert page.status_code == status, path
+        everything.answers.append(in_answer(name, page))
+    return browser
+
+
+def faults_of_ours(everything: Everything, job_id: str, browser: requests.Session, log_format: str) -> None:
+    """Cause a real 500 in an upload, in a callback and on a page, with secrets in every variable around."""
+    port = free_port()
+    everything.env["LOG_FORMAT"] = log_format
+    faults = "receipts.views.submit_receipt,jobs.views.services.complete_job,jobs.admin.timeline"
+    everything.installation.start(*WEB, str(port), fail_at=faults)
+    url = f"http://127.0.0.1:{port}"
+    wait_for(lambda: is_up(url), "the web server with faults")
+    token = deliveries(everything.n8n, job_id)[0]["callback_token"]
+    for answer in (
+        everything.upload("answer to a fault", url=url),
+        everything.call(
+            "answer to a fault", "POST", f"{JOBS}{job_id}/callback", url=url, json={"status": "success"},
+            headers={"X-Callback-Token": token},
+        ),
+        browser.get(f"{url}/admin/jobs/joblog/{job_id}/change/", timeout=30),
+    ):  # fmt: skip
+        assert answer.status_code == 500
+        everything.answers.append(in_answer("answer to a fault", answer))
+    assert everything.installation.log().count("a fault that the test has caused") >= 3
+
+
+def nothing_can_be_reached(everything: Everything) -> None:
+    """Start each kind of process without its database, and the web without its Redis."""
+    installation, port = everything.installation, free_port()
+    redis_url, everything.env["REDIS_URL"] = (
+        everything.env["REDIS_URL"],
+        f"redis://receipts:{everything.redis_password}@127.0.0.1:{free_port()}/0",
+    )
+    installation.start(*WEB, str(port))
+    wait_for(lambda: is_up(f"http://127.0.0.1:{port}"), "the web server without Redis")
+    assert everything.upload(url=f"http://127.0.0.1:{port}").status_code == 202
+    assert installation.start(*WORKER).wait(60) != 0
+    everything.env["REDIS_URL"] = redis_url
+
+    password = quote(everything.database_password)
+    everything.env["DATABASE_URL"] = f"postgresql://receipts:{password}@127.0.0.1:{free_port()}/receipts"
+    assert installation.start(*WEB, str(free_port())).wait(60) == 1
+    assert installation.start("migrate").wait(60) == 1
+    installation.start(*SWEEP)
+    installation.start(*WORKER)
+    wait_for(lambda: "sweep_failed" in installation.log(), "the sweep's complaint")
+    wait_for(lambda: "heartbeat_failed" in installation.log(), "the worker's complaint")
+
+
+def is_up(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/health", timeout=1).ok
+    except requests.ConnectionError:
+        return False
