@@ -113,9 +113,15 @@ def prepare_rendition(receipt: Receipt, file: "File[bytes]", *, most_bytes: int,
         return _keep_rendition(receipt, picture, sha256=sha256, most_bytes=most_bytes, stored_as=stored_as)
 
 
-def _usable_rendition(receipt: Receipt, most_bytes: int) -> Rendition | None:
-    known = Rendition.objects.filter(receipt=receipt, most_bytes=most_bytes).first()
+def find_rendition(receipt: Receipt) -> Rendition | None:
+    """Return what was made of a receipt to be sent, where its file is there."""
+    known = Rendition.objects.filter(receipt=receipt).first()
     return known if known is not None and _is_stored(known) else None
+
+
+def _usable_rendition(receipt: Receipt, most_bytes: int) -> Rendition | None:
+    known = find_rendition(receipt)
+    return known if known is not None and known.most_bytes == most_bytes else None
 
 
 @transaction.atomic

@@ -13,7 +13,7 @@ MOST_PAGES = 5
 POINTS_PER_INCH = 72
 DOTS_PER_INCH = 200
 MOST_PIXELS = 25_000_000  # of all pages; five of A4 have 19 million
-MOST_SIDE = 10_000  # of one page; five of them stay below the 65,500 that a JPEG may have
+MOST_SIDE = 60_000  # of all pages; a JPEG may have 65,500
 LOOK_SCALE = 0.1  # what drawing costs hangs on what is in a page; its paper need not cost, too
 END_MARK, END_WITHIN = b"%%EOF", 2048
 
@@ -47,7 +47,7 @@ def _pages(data: bytes) -> Iterator[tuple[pdfium.PdfPage, float]]:
             raise Refusal("broken")
         for index in range(number):
             page = document[index]
-            yield page, _scale(page.get_size(), MOST_PIXELS / number)
+            yield page, _scale(page.get_size(), MOST_PIXELS / number, MOST_SIDE / number)
             page.close()
 
 
@@ -62,11 +62,11 @@ def _open(data: bytes) -> pdfium.PdfDocument:
     return document
 
 
-def _scale(size: tuple[float, float], most_pixels: float) -> float:
+def _scale(size: tuple[float, float], most_pixels: float, most_side: float) -> float:
     """Return the scale of the wanted resolution, or of what there is room for."""
     width, height = size
     room = math.sqrt(most_pixels / (width * height))
-    return min(DOTS_PER_INCH / POINTS_PER_INCH, room, MOST_SIDE / max(width, height))
+    return min(DOTS_PER_INCH / POINTS_PER_INCH, room, most_side / max(width, height))
 
 
 def _draw(page: pdfium.PdfPage, scale: float) -> Image.Image:
