@@ -7,7 +7,7 @@ PRODUCTION = env SECRET_KEY=made-up-for-checks-Rm0tVqvJ7yZk3Xw9bN5cL2hT8sD4gF6a 
 	N8N_WEBHOOK_URL=https://n8n.example.com/webhook/receipts N8N_API_KEY=made-up-for-checks-0123456789-0123456789 \
 	CALLBACK_SECRET_TOKEN=made-up-for-checks-9876543210-9876543210
 
-.PHONY: help demo test test-faults lint types check clean
+.PHONY: help demo test test-faults bench lint types check clean
 
 help: ## list what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -22,6 +22,9 @@ test: .venv/.installed ## run all tests, on SQLite and on PostgreSQL
 test-faults: .venv/.installed ## run the slow tests, which cause faults for real, on both databases
 	$(BIN)/python -m pytest -n 2 -m faults
 	$(BIN)/python -m pytest -n 2 -m faults --database=postgresql
+
+bench: .venv/.installed ## measure looking at uploads and preparing them, at their worst (docs/performance.md)
+	@$(BIN)/python -m benchmarks.looking
 
 lint: .venv/.installed ## look for mistakes and for untidy code
 	$(BIN)/ruff check .

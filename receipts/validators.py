@@ -22,7 +22,7 @@ Image.MAX_IMAGE_PIXELS = None
 LOOK_BYTES = 280_000_000  # for all looks together: with what the web process is anyway it stays below 400 MB
 LOOK_NANOSECONDS = 1_200_000_000
 DOCUMENT_BYTES = 160_000_000
-CELL_SECONDS = 5.0  # the bound of processor time is met first, unless the machine is very busy
+CELL_SECONDS = 15.0  # the bound of processor time is met first, unless the machine is very busy
 
 HERE = frozenset({"jpeg", "png"})  # libjpeg and zlib are decoded by this process itself, for speed
 

@@ -63,7 +63,7 @@ def looks_like(content: bytes, expected: Image.Image) -> bool:
 def turned(orientation: int, form: str) -> bytes:
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
-    return saved(drawn().transpose(TURNED[orientation]), form, exif=exif, quality=90)
+    return saved(drawn().transpose(TURNED[orientation]), form, exif=exif.tobytes(), quality=90)
 
 
 # -- what is sent

@@ -23,8 +23,7 @@ def look(data: bytes, form: str) -> tuple[int, int]:
 
 def draw(data: bytes, form: str) -> Image.Image:
     """Return a picture as it is to be seen: upright, on white, and not larger than anybody can use."""
-    picture = _open(data, form)
-    _load_reduced(picture)
+    picture = _load_reduced(_open(data, form))
     profile = picture.info.get("icc_profile", b"") if picture.mode in ("RGB", "RGBA") else b""
     upright = ImageOps.exif_transpose(picture)
     picture.close()
@@ -49,11 +48,16 @@ def _register_heif() -> None:
     pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
 
 
-def _load_reduced(picture: Image.Image) -> None:
-    """Decode, at half the size where that is still large: the whole would only cost memory."""
-    if picture.width * picture.height > MOST_PIXELS and picture.format in ("JPEG", "MPO"):
+def _load_reduced(picture: Image.Image) -> Image.Image:
+    """Decode, and halve what is too large: a JPEG while it is decoded, others as soon as they are."""
+    if _is_large(picture):
         picture.draft(None, (picture.width // 2, picture.height // 2))
     picture.load()
+    return picture.reduce(2) if _is_large(picture) and picture.mode in ("L", "LA", "RGB", "RGBA") else picture
+
+
+def _is_large(picture: Image.Image) -> bool:
+    return picture.width * picture.height > MOST_PIXELS
 
 
 def _on_white(picture: Image.Image) -> Image.Image:
