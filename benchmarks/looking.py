@@ -1,8 +1,8 @@
-"""`make bench`: how long looking at an upload and preparing it take, and how much memory, for each format at its worst.
+"""`make bench`: how long looking at an upload and preparing it take, and how much memory, at the worst.
 
-Each figure comes from a fresh process. Seconds are of processor time, of the process and its cell together: those on the
-clock, where the machine does nothing else. Memory is the most that the process had beyond what it is anyway, and the
-most that its cell had.
+Each figure comes from a fresh process. Seconds are of processor time, of the process and its cell together: those on
+the clock, where the machine does nothing else. Memory is the most that the process had beyond what it is anyway, and
+the most that its cell had.
 """
 
 import os
