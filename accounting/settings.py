@@ -78,7 +78,8 @@ CALLBACK_TIMEOUT_SECONDS = env.number("CALLBACK_TIMEOUT_SECONDS", 900)
 DELIVERY_RETRY_SCHEDULE = env.numbers(
     "DELIVERY_RETRY_SCHEDULE", [5, 30, 120, 300, 900, 1800, 3600, 7200, 10800, 14400, 21600, 28800]
 )
-# A delivery's deadline ends before its lease, and the lease before RQ's own time-out.
+# What is to be sent is made ready, and then sent, before the lease ends; and the lease ends before RQ's own time-out.
+N8N_PREPARATION_SECONDS = min(20.0, N8N_DEADLINE_SECONDS / 3)
 N8N_LEASE_SECONDS = N8N_DEADLINE_SECONDS * 3 // 2
 RQ_TIMEOUT_SECONDS = N8N_DEADLINE_SECONDS * 2
 
@@ -87,7 +88,7 @@ RQ_TIMEOUT_SECONDS = N8N_DEADLINE_SECONDS * 2
 UPLOAD_MAX_MB = env.number("UPLOAD_MAX_MB", 10)
 UPLOAD_MAX_BYTES = UPLOAD_MAX_MB * 1024 * 1024
 UPLOAD_MAX_MEGAPIXELS = env.number("UPLOAD_MAX_MEGAPIXELS", 50)
-UPLOAD_FORMATS = env.names("UPLOAD_FORMATS", ["jpeg", "png"])
+UPLOAD_FORMATS = env.names("UPLOAD_FORMATS", ["jpeg", "png", "webp", "heic", "pdf"])
 UPLOAD_RATE = env.rate("UPLOAD_RATE", "600/minute")
 
 # -- logs -------------------------------------------------------------------------------------------------------------

@@ -16,6 +16,9 @@ from django.utils.html import format_html
 from django.utils.timesince import timesince
 
 from accounting.admin import ReadOnlyAdmin
+from receipts.formats import SHOWN_BY_BROWSERS
+from receipts.models import Receipt
+from receipts.services import find_rendition
 
 from . import queue_admin, services  # noqa: F401 - queue_admin registers by being imported
 from .models import JobEvent, JobLog
@@ -123,6 +126,7 @@ class JobLogAdmin(ReadOnlyAdmin[JobLog]):
             "verbs": verbs if self.has_operate_permission(request) else [],
             "result_text": json.dumps(job.result, indent=2, ensure_ascii=False),
             "may_see_receipt": request.user.has_perm("receipts.view_receipt"),
+            "picture_url": _picture_url(job.receipt),
             "siblings": job.receipt.jobs.exclude(pk=job.pk),
         }
 
@@ -145,6 +149,15 @@ class JobLogAdmin(ReadOnlyAdmin[JobLog]):
             return str(refusal)
         LogEntry.objects.log_actions(str(request.user.pk), [job], CHANGE, f"{verb}: {reason}", single_object=True)
         return ""
+
+
+def _picture_url(receipt: Receipt) -> str:
+    """Return where a browser finds a picture: as N8N gets it, or as it came; "" where it could show neither."""
+    if find_rendition(receipt) is not None:
+        return reverse("receipt-rendition", args=[receipt.pk])
+    if receipt.content_type in SHOWN_BY_BROWSERS:
+        return reverse("receipt-file", args=[receipt.pk])
+    return ""
 
 
 def _seen(request: HttpRequest, verb: str) -> dict[str, str]:

@@ -29,22 +29,30 @@ WORKFLOW_ERROR = "Error in workflow"
 
 
 class Trouble(StrEnum):
-    """Why there is no HTTP answer; the first three prove that nothing arrived."""
+    """Why there is no HTTP answer; the first five prove that nothing arrived."""
 
     UNREACHABLE = "n8n_unreachable"
     UNTRUSTED = "n8n_certificate_untrusted"
     FILE_MISSING = "file_missing"
+    FILE_UNREADABLE = "file_unreadable"
+    NOT_PREPARED = "file_not_prepared"
     TIMED_OUT = "n8n_timed_out"
     CUT = "n8n_connection_cut"
 
 
-NOTHING_ARRIVED = frozenset({Trouble.UNREACHABLE, Trouble.UNTRUSTED, Trouble.FILE_MISSING})
-MENDED_BY_PEOPLE = frozenset({Trouble.UNTRUSTED, Trouble.FILE_MISSING})
+MAY_HAVE_BEEN_SENT = frozenset({Trouble.TIMED_OUT, Trouble.CUT})
+MENDED_BY_PEOPLE = frozenset({Trouble.UNTRUSTED, Trouble.FILE_MISSING, Trouble.NOT_PREPARED})
+AT_LAST = {
+    Trouble.FILE_MISSING: FailureCode.FILE_MISSING,
+    Trouble.NOT_PREPARED: FailureCode.FILE_UNREADABLE,
+}
 
 TROUBLE_SENTENCES = {
     Trouble.UNREACHABLE: "N8N could not be reached.",
     Trouble.UNTRUSTED: "N8N's TLS certificate could not be verified.",
     Trouble.FILE_MISSING: "The receipt's file cannot be read where this worker looks for it.",
+    Trouble.FILE_UNREADABLE: "No picture can be made of the receipt's file: it is damaged, or takes too much.",
+    Trouble.NOT_PREPARED: "The picture to be sent could not be made or stored: the machine is too busy or full.",
     Trouble.TIMED_OUT: "N8N did not answer in time.",
     Trouble.CUT: "The connection to N8N was cut.",
 }
@@ -130,14 +138,12 @@ def decide(answer: Answer, *, tries: int, schedule: Sequence[int], jitter: float
 
 def _decide_trouble(trouble: Trouble, refused: "_Refusal") -> Decision:
     sentence = TROUBLE_SENTENCES[trouble]
-    if trouble not in NOTHING_ARRIVED:
+    if trouble in MAY_HAVE_BEEN_SENT:
         return _unconfirmed(trouble, sentence)
-    return refused(
-        trouble,
-        sentence,
-        needs_attention=trouble in MENDED_BY_PEOPLE,
-        at_last=FailureCode.FILE_MISSING if trouble is Trouble.FILE_MISSING else FailureCode.N8N_UNAVAILABLE,
-    )
+    if trouble is Trouble.FILE_UNREADABLE:
+        return _failed(FailureCode.FILE_UNREADABLE, sentence)
+    at_last = AT_LAST.get(trouble, FailureCode.N8N_UNAVAILABLE)
+    return refused(trouble, sentence, needs_attention=trouble in MENDED_BY_PEOPLE, at_last=at_last)
 
 
 def _decide_success(answer: Answer, refused: "_Refusal") -> Decision:

@@ -10,18 +10,17 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, register
 
-from receipts.validators import CONTENT_TYPES
+from receipts.formats import CONTENT_TYPES
 
 from .n8n import tls_verification
 
 DAY_SECONDS = 86_400
-BASE64_GROWTH = 4 / 3
 
 
 @register
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Return what is wrong among the settings of uploads and deliveries."""
-    return [*_formats(), *_payload(), *_schedule(), *_tls(), *_key(), *_proxies()]
+    return [*_formats(), *_schedule(), *_tls(), *_key(), *_proxies()]
 
 
 def _formats() -> list[CheckMessage]:
@@ -33,20 +32,6 @@ def _formats() -> list[CheckMessage]:
             f"UPLOAD_FORMATS names what cannot be read: {', '.join(unknown) or 'nothing at all'}.",
             hint=f"Name some of: {', '.join(CONTENT_TYPES)}.",
             id="jobs.E001",
-        )
-    ]
-
-
-def _payload() -> list[CheckMessage]:
-    needed = settings.UPLOAD_MAX_MB * BASE64_GROWTH
-    if needed <= settings.N8N_MAX_PAYLOAD_MB:
-        return []
-    return [
-        Error(
-            f"UPLOAD_MAX_MB={settings.UPLOAD_MAX_MB} becomes {needed:.1f} MB in base64, more than N8N takes.",
-            hint=f"Lower UPLOAD_MAX_MB to {int(settings.N8N_MAX_PAYLOAD_MB / BASE64_GROWTH)}, or raise N8N's own "
-            "N8N_PAYLOAD_SIZE_MAX and our N8N_MAX_PAYLOAD_MB.",
-            id="jobs.E002",
         )
     ]
 

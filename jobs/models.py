@@ -21,6 +21,7 @@ class FailureCode(models.TextChoices):
     N8N_REJECTED = "n8n_rejected", "N8N refused the request"
     N8N_REDIRECTED = "n8n_redirected", "The webhook's address redirects elsewhere"
     FILE_MISSING = "file_missing", "The receipt's file is gone"
+    FILE_UNREADABLE = "file_unreadable", "No picture could be made of the receipt's file"
     CANCELLED = "cancelled", "Cancelled by staff"
 
 

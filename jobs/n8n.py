@@ -18,6 +18,7 @@ from urllib3 import BaseHTTPResponse, ProxyManager
 from urllib3.exceptions import HTTPError
 
 from accounting import __version__
+from receipts.rendering import NotMade, Unreadable
 
 from .answers import Answer, Trouble
 from .models import JobLog
@@ -45,6 +46,10 @@ def send_receipt(job: JobLog) -> Answer:
         return _client().post(payload, _headers(job, payload))
     except FileMissing:
         return Answer(trouble=Trouble.FILE_MISSING)
+    except Unreadable:
+        return Answer(trouble=Trouble.FILE_UNREADABLE)
+    except NotMade:
+        return Answer(trouble=Trouble.NOT_PREPARED)
 
 
 def _headers(job: JobLog, payload: Payload) -> dict[str, str]:

@@ -3,18 +3,23 @@
 import base64
 import json
 from collections.abc import Iterator
+from pathlib import PurePath
 from typing import Any
 
 from django.conf import settings
 from django.core.files.base import File
 from django.urls import reverse
 
-from receipts.models import Receipt
+from receipts.formats import SUFFIXES
+from receipts.models import Receipt, Rendition
+from receipts.rendering import can_be_sent
+from receipts.services import prepare_rendition
 
 from .models import JobLog
 from .signatures import callback_token
 
 PIECE_BYTES = 3 * 32 * 1024  # base64 turns three bytes into four characters: pieces of a multiple of three join up
+HEAD_BYTES = 16 * 1024  # what is beside the picture: a name of 255 letters, written as twelve each, is the most of it
 
 
 class FileMissing(Exception):
@@ -26,21 +31,21 @@ class Payload:
 
     Raises:
         FileMissing: there is nothing to send.
+        Unreadable, NotMade: N8N could not read it as it came, and nothing was made of it.
     """
 
     def __init__(self, job: JobLog) -> None:
-        self._receipt = job.receipt
-        _check_file(self._receipt)
-        self._head = json.dumps(_fields(job))[:-1].encode() + b', "image_data": "'
+        self._sent = _choose(job.receipt)
+        self._head = json.dumps(_fields(job, self._sent))[:-1].encode() + b', "image_data": "'
         self._tail = b'"}'
 
     def __len__(self) -> int:
-        encoded = (self._receipt.size + 2) // 3 * 4
+        encoded = (self._sent.size + 2) // 3 * 4
         return len(self._head) + encoded + len(self._tail)
 
     def __iter__(self) -> Iterator[bytes]:
         yield self._head
-        yield from _encoded(self._receipt)
+        yield from _encoded(self._sent)
         yield self._tail
 
 
@@ -49,12 +54,27 @@ def callback_url(job: JobLog) -> str:
     return f"{settings.CALLBACK_BASE_URL}{reverse('job-callback', args=[job.job_id])}"
 
 
-def _fields(job: JobLog) -> dict[str, Any]:
+def most_bytes() -> int:
+    """Return how large a file may be, so that it fits into a request that N8N takes."""
+    return (settings.N8N_MAX_PAYLOAD_MB * 1024 * 1024 - HEAD_BYTES) // 4 * 3
+
+
+def _choose(receipt: Receipt) -> Receipt | Rendition:
+    """Return the receipt itself where N8N can read it, or what was made of it."""
+    with _opened(receipt) as file:
+        if file.size != receipt.size:
+            raise FileMissing(str(receipt.pk))
+        if can_be_sent(receipt, file, most_bytes=most_bytes()):
+            return receipt
+        return prepare_rendition(receipt, file, most_bytes=most_bytes(), seconds=settings.N8N_PREPARATION_SECONDS)
+
+
+def _fields(job: JobLog, sent: Receipt | Rendition) -> dict[str, Any]:
     return {
         "job_id": str(job.job_id),
-        "filename": job.filename,
-        "content_type": job.receipt.content_type,
-        "sha256": job.receipt.sha256,
+        "filename": _filename(job.filename, sent),
+        "content_type": sent.content_type,
+        "sha256": sent.sha256,
         "notion_database_id": job.notion_database_id,
         "callback_url": callback_url(job),
         "callback_token": callback_token(job.job_id),
@@ -62,20 +82,21 @@ def _fields(job: JobLog) -> dict[str, Any]:
     }
 
 
-def _check_file(receipt: Receipt) -> None:
-    with _opened(receipt) as file:
-        if file.size != receipt.size:
-            raise FileMissing(str(receipt.pk))
+def _filename(name: str, sent: Receipt | Rendition) -> str:
+    """Return the client's name for it, with the suffix of what is sent: workflows go by that."""
+    if isinstance(sent, Receipt):
+        return name
+    return (PurePath(name).stem or "receipt") + SUFFIXES[sent.content_type]
 
 
-def _encoded(receipt: Receipt) -> Iterator[bytes]:
-    with _opened(receipt) as file:
+def _encoded(sent: Receipt | Rendition) -> Iterator[bytes]:
+    with _opened(sent) as file:
         while piece := file.read(PIECE_BYTES):
             yield base64.b64encode(piece)
 
 
-def _opened(receipt: Receipt) -> "File[bytes]":
+def _opened(sent: Receipt | Rendition) -> "File[bytes]":
     try:
-        return receipt.file.storage.open(receipt.file.name or "")
+        return sent.file.storage.open(sent.file.name or "")
     except OSError:
-        raise FileMissing(str(receipt.pk)) from None
+        raise FileMissing(str(sent.pk)) from None

@@ -14,6 +14,7 @@ from rest_framework_api_key.models import APIKey as UnusedApiKey
 from accounting.admin import ReadOnlyAdmin
 
 from .models import ApiKey, Client, Receipt
+from .services import find_rendition
 
 admin.site.unregister(UnusedApiKey)  # the library's own table; ours knows the client
 
@@ -64,13 +65,24 @@ class ReceiptAdmin(ReadOnlyAdmin[Receipt]):
     list_filter = ["client", "content_type", "created_at"]
     search_fields = ["id", "sha256"]
     date_hierarchy = "created_at"
-    fields = ["id", "client", "picture", "sha256", "size", "content_type", "width", "height", "created_at", "purged_at"]
-    readonly_fields = ["picture"]
+    fields = [
+        "id", "client", "picture", "sent", "sha256", "size", "content_type", "width", "height",
+        "created_at", "purged_at",
+    ]  # fmt: skip
+    readonly_fields = ["picture", "sent"]
 
     @admin.display(description="file")
     def picture(self, receipt: Receipt) -> str:
         """Return a link to the bytes, for those who may see them."""
         return format_html('<a href="{}">{}</a>', reverse("receipt-file", args=[receipt.pk]), receipt)
+
+    @admin.display(description="sent to N8N")
+    def sent(self, receipt: Receipt) -> str:
+        """Return a link to the picture that was made to be sent, where there is one."""
+        made = find_rendition(receipt)
+        if made is None:
+            return "–"
+        return format_html('<a href="{}">{}</a>', reverse("receipt-rendition", args=[receipt.pk]), made)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Receipt]:
         """Return the receipts with their clients."""

@@ -50,16 +50,27 @@ class ApiKey(AbstractAPIKey):
 
 def stored_name(receipt: "Receipt", filename: str) -> str:
     """Return a random name below the day's folder; nothing that the client sent is in it."""
-    return day_folder(timezone.now()) + "/" + get_random_string(32) + PurePosixPath(filename).suffix
+    return _random_name(Receipt, filename)
 
 
-def day_folder(day: datetime) -> str:
-    """Return the folder in which the files of one day (UTC) are kept."""
-    return f"receipts/{day:%Y/%m/%d}"
+def rendition_name(rendition: "Rendition", filename: str) -> str:
+    """Return a random name for a file of ours, below another folder of the day."""
+    return _random_name(Rendition, filename)
+
+
+def _random_name(model: "type[Receipt | Rendition]", filename: str) -> str:
+    return day_folder(model, timezone.now()) + "/" + get_random_string(32) + PurePosixPath(filename).suffix
+
+
+def day_folder(model: "type[Receipt | Rendition]", day: datetime) -> str:
+    """Return the folder in which a model's files of one day (UTC) are kept."""
+    return f"{model.FOLDER}/{day:%Y/%m/%d}"
 
 
 class Receipt(models.Model):
     """The bytes of one upload, kept as they came: the evidence."""
+
+    FOLDER = "receipts"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="receipts")
@@ -67,8 +78,8 @@ class Receipt(models.Model):
     sha256 = models.CharField("SHA-256", max_length=64)
     size = models.PositiveIntegerField(help_text="bytes")
     content_type = models.CharField(max_length=50, help_text="found in the bytes")
-    width = models.PositiveIntegerField(help_text="pixels")
-    height = models.PositiveIntegerField(help_text="pixels")
+    width = models.PositiveIntegerField(help_text="pixels; a PDF's: of the picture that is made of its first pages")
+    height = models.PositiveIntegerField(help_text="pixels; a PDF's: of the picture that is made of its first pages")
     created_at = models.DateTimeField(default=timezone.now)
     purged_at = models.DateTimeField(null=True, blank=True, help_text="when its file was deleted by the retention rule")
 
@@ -78,6 +89,28 @@ class Receipt(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["client", "sha256"], name="receipt_once_per_client"),
         ]
+
+    def __str__(self) -> str:
+        return f"{self.content_type}, {self.width} × {self.height}, {self.sha256[:12]}"
+
+
+class Rendition(models.Model):
+    """What was made of a receipt to be sent: a picture, upright and small enough, where the receipt itself is not."""
+
+    FOLDER = "renditions"
+
+    receipt = models.OneToOneField(Receipt, on_delete=models.PROTECT, primary_key=True)
+    file = models.FileField(upload_to=rendition_name, max_length=200)
+    sha256 = models.CharField("SHA-256", max_length=64)
+    size = models.PositiveIntegerField(help_text="bytes")
+    content_type = models.CharField(max_length=50)
+    width = models.PositiveIntegerField(help_text="pixels")
+    height = models.PositiveIntegerField(help_text="pixels")
+    most_bytes = models.PositiveIntegerField(help_text="what it had to fit into; another limit asks for another one")
+    made_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-made_at"]
 
     def __str__(self) -> str:
         return f"{self.content_type}, {self.width} × {self.height}, {self.sha256[:12]}"

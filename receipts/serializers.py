@@ -38,7 +38,7 @@ class ReceiptUploadSerializer(serializers.Serializer[Any]):
     file = PictureField(
         allow_empty_file=True,  # receipts.validators says it better
         error_messages={"required": NO_FILE, "invalid": NO_FILE, "null": NO_FILE},
-        help_text="a photograph or scan of a receipt",
+        help_text="a photograph or scan of a receipt: JPEG, PNG, WebP, HEIC (other HEIF pictures, too) or PDF",
     )
     notion_database_id = NotionDatabaseIdField(
         help_text="the Notion database to file it in: 32 hex digits, a dashed UUID, or its address"

@@ -1,15 +1,20 @@
-"""The verbs of receipts: put a file away, keep its row, make a key, remove what nobody refers to."""
+"""The verbs of receipts: put a file away, keep its row, prepare what is sent, make a key, remove what is left over."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
+from django.core.files.base import File
 from django.core.files.storage import default_storage
+from django.db import transaction
 
 from accounting.clock import DatabaseNow
 
-from .models import ApiKey, Client, Receipt, day_folder, stored_name
-from .validators import SUFFIXES, CheckedUpload
+from .formats import SUFFIXES
+from .models import ApiKey, Client, Receipt, Rendition, day_folder, rendition_name, stored_name
+from .rendering import Picture, rendered
+from .validators import CheckedUpload, digest
 
 ORPHAN_AGE = timedelta(days=1)
 ORPHAN_SEARCH_DAYS = 8
@@ -47,10 +52,12 @@ def stored_file(*, client: Client, upload: CheckedUpload) -> Iterator[str]:
 
 def has_file(receipt: Receipt) -> bool:
     """Tell whether the receipt's bytes are where its row says, and all of them."""
-    if receipt.purged_at is not None:
-        return False
+    return receipt.purged_at is None and _is_stored(receipt)
+
+
+def _is_stored(row: Receipt | Rendition) -> bool:
     try:
-        return default_storage.size(receipt.file.name or "") == receipt.size
+        return default_storage.size(row.file.name or "") == row.size
     except OSError:
         return False
 
@@ -81,6 +88,69 @@ def keep_receipt(*, client: Client, upload: CheckedUpload, stored_as: str) -> Re
     return receipt
 
 
+def prepare_rendition(receipt: Receipt, file: "File[bytes]", *, most_bytes: int, seconds: float) -> Rendition:
+    """Return the picture that is sent instead of the receipt's own bytes, made now unless it is there already.
+
+    Two that prepare it at once make it twice and keep one; a process that is killed meanwhile leaves at most a file
+    that `remove_orphans` finds.
+
+    Args:
+        file: the receipt's own bytes.
+        most_bytes: what it has to fit into; one that was made for another limit is made again.
+        seconds: how long that may take.
+
+    Raises:
+        Unreadable, NotMade: there is none.
+    """
+    known = _usable_rendition(receipt, most_bytes)
+    if known is not None:
+        return known
+    with rendered(receipt, file, most_bytes=most_bytes, seconds=seconds) as picture:
+        sha256 = digest(picture.file)
+        stored_as = default_storage.save(
+            rendition_name(Rendition(), "rendition" + SUFFIXES[picture.content_type]), picture.file
+        )
+        return _keep_rendition(receipt, picture, sha256=sha256, most_bytes=most_bytes, stored_as=stored_as)
+
+
+def find_rendition(receipt: Receipt) -> Rendition | None:
+    """Return what was made of a receipt to be sent, where its file is there."""
+    known = Rendition.objects.filter(receipt=receipt).first()
+    return known if known is not None and _is_stored(known) else None
+
+
+def _usable_rendition(receipt: Receipt, most_bytes: int) -> Rendition | None:
+    known = find_rendition(receipt)
+    return known if known is not None and known.most_bytes == most_bytes else None
+
+
+@transaction.atomic
+def _keep_rendition(receipt: Receipt, picture: Picture, *, sha256: str, most_bytes: int, stored_as: str) -> Rendition:
+    """Write the rendition's row, unless somebody else was quicker, and remove the file that no row names then."""
+    Receipt.objects.select_for_update().get(pk=receipt.pk)
+    quicker = _usable_rendition(receipt, most_bytes)
+    if quicker is not None:
+        default_storage.delete(stored_as)
+        return quicker
+    former = Rendition.objects.filter(receipt=receipt).first()
+    kept, _ = Rendition.objects.update_or_create(
+        receipt=receipt,
+        defaults={
+            "file": stored_as,
+            "sha256": sha256,
+            "size": picture.file.size,
+            "content_type": picture.content_type,
+            "width": picture.width,
+            "height": picture.height,
+            "most_bytes": most_bytes,
+            "made_at": DatabaseNow(),
+        },
+    )
+    if former is not None:
+        transaction.on_commit(partial(default_storage.delete, former.file.name or ""), robust=True)
+    return kept
+
+
 def create_api_key(*, client_name: str, key_name: str, expires_at: datetime | None = None) -> str:
     """Make a key for the client of that name, and the client where there is none yet.
 
@@ -93,33 +163,34 @@ def create_api_key(*, client_name: str, key_name: str, expires_at: datetime | No
 
 
 def remove_orphans(*, now: datetime) -> int:
-    """Delete stored files of the last week that no receipt names and that are older than a day.
+    """Delete stored files of the last week that no row names and that are older than a day.
 
-    An upload whose process died between its file and its row leaves one; its client was never answered 2xx.
+    An upload whose process died between its file and its row leaves one; its client was never answered 2xx. So does
+    the preparation of a rendition.
 
     Returns:
         How many were deleted.
     """
-    return sum(
-        _remove_orphans_in(day_folder(now - timedelta(days=days)), now=now) for days in range(ORPHAN_SEARCH_DAYS)
-    )
+    days = [now - timedelta(days=number) for number in range(ORPHAN_SEARCH_DAYS)]
+    return sum(_remove_orphans_of(model, day, now=now) for model in (Receipt, Rendition) for day in days)
 
 
-def _remove_orphans_in(folder: str, *, now: datetime) -> int:
+def _remove_orphans_of(model: type[Receipt | Rendition], day: datetime, *, now: datetime) -> int:
+    folder = day_folder(model, day)
     try:
         _, files = default_storage.listdir(folder)
     except FileNotFoundError:
         return 0
     old = [name for name in (f"{folder}/{file}" for file in files) if _age(name, now=now) > ORPHAN_AGE]
     batches = [old[at : at + BATCH] for at in range(0, len(old), BATCH)]
-    orphans = [name for batch in batches for name in _without_receipt(batch)]
+    orphans = [name for batch in batches for name in _without_row(model, batch)]
     for name in orphans:
         default_storage.delete(name)
     return len(orphans)
 
 
-def _without_receipt(names: Sequence[str]) -> list[str]:
-    known = set(Receipt.objects.filter(file__in=names).values_list("file", flat=True))
+def _without_row(model: type[Receipt | Rendition], names: Sequence[str]) -> list[str]:
+    known = set(model.objects.filter(file__in=names).values_list("file", flat=True))
     return [name for name in names if name not in known]
 
 

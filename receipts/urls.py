@@ -9,4 +9,5 @@ urlpatterns = [
     path("upload", ReceiptViewSet.as_view({"post": "upload"}), name="receipt-upload"),
     path("<uuid:pk>/", ReceiptViewSet.as_view({"get": "retrieve"}), name="receipt-detail"),
     path("<uuid:pk>/file", ReceiptViewSet.as_view({"get": "file"}), name="receipt-file"),
+    path("<uuid:pk>/rendition", ReceiptViewSet.as_view({"get": "rendition"}), name="receipt-rendition"),
 ]

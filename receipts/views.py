@@ -27,12 +27,13 @@ from jobs.services import IdempotencyKeyReused, UploadRequest, submit_receipt
 from jobs.views import retry_after
 
 from .authentication import ApiKeyAuthentication, client_of, key_of
-from .models import Client, Receipt
+from .formats import SHOWN_BY_BROWSERS, SUFFIXES
+from .models import Client, Receipt, Rendition
 from .permissions import IsClientOrMayViewReceipts
 from .serializers import ReceiptSerializer, ReceiptUploadSerializer
-from .services import has_file
+from .services import find_rendition, has_file
 from .throttles import UploadThrottle
-from .validators import SUFFIXES, check_upload, file_too_large
+from .validators import check_upload, file_too_large
 
 FORM_BYTES = 64 * 1024  # what the form adds to the file: boundaries, headers, the other fields
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -90,22 +91,39 @@ class ReceiptViewSet(RetrieveModelMixin, GenericViewSet[Receipt]):
             ) from None
         return _answer(request, submission.job, status=202 if submission.created else 200)
 
-    @extend_schema(responses={(200, "image/*"): OpenApiTypes.BINARY} | problems(401, 403, 404, 410, 429, 503))
+    @extend_schema(
+        responses={(200, "image/*"): OpenApiTypes.BINARY, (200, "application/pdf"): OpenApiTypes.BINARY}
+        | problems(401, 403, 404, 410, 429, 503)
+    )
     def file(self, request: Request, pk: str) -> FileResponse:
         """Return the bytes as they came, to their own client or to staff."""
         receipt = self.get_object()
         if not has_file(receipt):
             raise Problem(410 if receipt.purged_at else 404, "file_gone", "The receipt's file is no longer kept.")
-        known = receipt.content_type in SUFFIXES  # what a browser is told it is comes from our own list, or is nothing
-        response = FileResponse(
-            receipt.file.open("rb"),
-            content_type=receipt.content_type if known else "application/octet-stream",
-            filename=f"receipt-{receipt.pk}{SUFFIXES.get(receipt.content_type, '')}",
-        )
-        response["Content-Security-Policy"] = "sandbox; default-src 'none'"
-        response["X-Content-Type-Options"] = "nosniff"
-        response["Cache-Control"] = "private, no-store"
-        return response
+        return _serve(receipt)
+
+    @extend_schema(responses={(200, "image/jpeg"): OpenApiTypes.BINARY} | problems(401, 403, 404, 429, 503))
+    def rendition(self, request: Request, pk: str) -> FileResponse:
+        """Return the picture that N8N gets of it, where it is not the bytes as they came."""
+        made = find_rendition(self.get_object())
+        if made is None:
+            raise Problem(404, "rendition_missing", "No picture was made of this receipt: it is sent as it came.")
+        return _serve(made)
+
+
+def _serve(stored: Receipt | Rendition) -> FileResponse:
+    """Answer with a file so that it can do no harm, and so that a browser asks where to put what it cannot show."""
+    known = stored.content_type in SUFFIXES  # what a browser is told it is comes from our own list, or is nothing
+    response = FileResponse(
+        stored.file.open("rb"),
+        as_attachment=stored.content_type not in SHOWN_BY_BROWSERS,
+        content_type=stored.content_type if known else "application/octet-stream",
+        filename=f"receipt-{stored.pk}{SUFFIXES.get(stored.content_type, '')}",
+    )
+    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Cache-Control"] = "private, no-store"
+    return response
 
 
 def _refuse_long_body(request: Request) -> None:

@@ -85,6 +85,7 @@ def test_what_may_have_arrived_awaits_the_callback_unconfirmed(given: Answer) ->
         (answer(400), "n8n_rejected"),
         (answer(413), "n8n_rejected"),
         (answer(422, b'{"message":"Failed to parse request body"}'), "n8n_rejected"),
+        (Answer(trouble=Trouble.FILE_UNREADABLE), "file_unreadable"),
     ],
 )
 def test_what_would_fail_again_ends_the_job(given: Answer, code: str) -> None:
@@ -97,6 +98,15 @@ def test_what_would_fail_again_ends_the_job(given: Answer, code: str) -> None:
 def test_a_wrong_setting_ends_no_receipt_but_needs_attention_at_once(given: Answer) -> None:
     decided = decision(given)
     assert (decided.status, decided.needs_attention, decided.delay) == (QUEUED, True, 5)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "code"), [(Trouble.FILE_MISSING, "file_missing"), (Trouble.NOT_PREPARED, "file_unreadable")]
+)
+def test_what_is_amiss_with_the_file_or_the_machine_is_tried_by_the_schedule_too(trouble: Trouble, code: str) -> None:
+    first, last = decision(Answer(trouble=trouble)), decision(Answer(trouble=trouble), tries=len(SCHEDULE) + 1)
+    assert (first.status, first.code, first.needs_attention) == (QUEUED, trouble, True)
+    assert (last.status, last.code) == (FAILURE, code)
 
 
 @pytest.mark.parametrize("given", [answer(503), answer(404), Answer(trouble=Trouble.UNREACHABLE)])

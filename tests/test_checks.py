@@ -21,7 +21,6 @@ def test_the_defaults_break_no_rule() -> None:
     [
         ({"UPLOAD_FORMATS": ["jpeg", "docx"]}, "jobs.E001"),
         ({"UPLOAD_FORMATS": []}, "jobs.E001"),
-        ({"UPLOAD_MAX_MB": 13}, "jobs.E002"),
         ({"N8N_VERIFY_SSL": "/no/such/bundle.pem"}, "jobs.E003"),
         ({"DELIVERY_RETRY_SCHEDULE": [5, 60]}, "jobs.W001"),
         ({"N8N_VERIFY_SSL": "README.md"}, "jobs.E003"),

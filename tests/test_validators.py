@@ -116,23 +116,20 @@ def test_where_the_file_was_read_to_before_does_not_matter() -> None:
 @pytest.mark.parametrize(
     ("head", "name"),
     [
-        (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic", "HEIC"),
-        (b"\x00\x00\x00\x18ftyphevc\x00\x00\x00\x00", "HEIC"),
-        (b"\x00\x00\x00\x18ftypmif1\x00\x00\x00\x00", "HEIF"),
-        (b"\x00\x00\x00\x1cftypavif\x00\x00\x00\x00", "AVIF"),
-        (saved(drawn(), "WEBP"), "WEBP"),
-        (saved(drawn(), "GIF"), "GIF"),
-        (saved(drawn(), "TIFF"), "TIFF"),
-        (b"MM\x00*\x00\x00\x00\x08", "TIFF"),
-        (saved(drawn(), "BMP"), "BMP"),
-        (saved(drawn(), "PDF"), "PDF"),
+        (b"\x00\x00\x00\x1cftypavif\x00\x00\x00\x00", "an AVIF"),
+        (b"\x00\x00\x00\x18ftypavis\x00\x00\x00\x00", "an AVIF"),
+        (b"\x00\x00\x00\x18ftypmif1\x00\x00\x00\x00mif1avif", "an AVIF"),
+        (saved(drawn(), "GIF"), "a GIF"),
+        (saved(drawn(), "TIFF"), "a TIFF"),
+        (b"MM\x00*\x00\x00\x00\x08", "a TIFF"),
+        (saved(drawn(), "BMP"), "a BMP"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_another_format_is_refused_by_its_name(head: bytes, name: str) -> None:
     problem = refusal(head)
     assert (problem.status_code, problem.code) == (415, "unsupported_file_type")
-    assert str(problem.detail) == f"This is a {name} file; send JPEG or PNG."
+    assert str(problem.detail) == f"This is {name} file; send JPEG, PNG, WEBP, HEIC or PDF."
 
 
 @pytest.mark.parametrize(
@@ -161,6 +158,9 @@ def test_an_empty_file_is_refused() -> None:
 def test_formats_that_are_switched_off_are_refused_by_their_name(settings: LazySettings) -> None:
     settings.UPLOAD_FORMATS = ["jpeg"]
     assert str(refusal(png()).detail) == "This is a PNG file; send JPEG."
+    settings.UPLOAD_FORMATS = ["jpeg", "png"]
+    assert str(refusal(b"%PDF-1.7").detail) == "This is a PDF file; send JPEG or PNG."
+    assert str(refusal(b"\x00\x00\x00\x18ftypmif1\x00\x00\x00\x00mif1heic").detail).startswith("This is a HEIC file")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,53 @@
+"""The inside of a cell: `python -m receipts.cell TASK ARGUMENTS`, a file on standard input.
+
+It prints JSON, what it found or `{"refused": reason}`, and writes what it made to the descriptor that it was given.
+"""
+
+import json
+import math
+import os
+import resource
+import signal
+import sys
+from typing import Any
+
+MOST_WRITTEN = 256 * 1024 * 1024
+
+
+def confine(memory: int, cpu_seconds: float) -> None:
+    """Bound what this process may use, before anything is read."""
+    for kind, most in (
+        (resource.RLIMIT_DATA, memory),
+        (resource.RLIMIT_CPU, math.ceil(cpu_seconds) + 1),
+        (resource.RLIMIT_FSIZE, MOST_WRITTEN),
+        (resource.RLIMIT_CORE, 0),  # it would write somebody's receipt to the disk
+    ):
+        resource.setrlimit(kind, (most, most))
+    signal.setitimer(signal.ITIMER_PROF, cpu_seconds)  # RLIMIT_CPU counts whole seconds only
+
+
+def main() -> None:
+    """Do one task."""
+    task, asked = sys.argv[1], json.loads(sys.argv[2])
+    confine(asked.pop("memory"), asked.pop("cpu_seconds"))
+    with os.fdopen(asked.pop("made"), "wb") as out:
+        found, made = _do(task, os.pread(0, os.fstat(0).st_size, 0), asked)
+        out.write(made)
+    print(json.dumps(found))  # noqa: T201 - this is how it answers
+
+
+def _do(task: str, data: bytes, asked: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    from . import tasks  # after the bounds, so that they hold for what its libraries do, too
+
+    try:
+        return tasks.TASKS[task](data, **asked)
+    except MemoryError:
+        return {"refused": "too_much"}, b""
+    except tasks.Refusal as refusal:
+        return {"refused": str(refusal)}, b""
+    except Exception:  # decoders raise whatever they like
+        return {"refused": "broken"}, b""
+
+
+if __name__ == "__main__":
+    main()

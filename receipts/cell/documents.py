@@ -1,0 +1,78 @@
+"""PDFs: their first pages as one picture, one below the other on white."""
+
+import math
+from collections.abc import Iterator
+
+import pypdfium2 as pdfium
+from PIL import Image
+from pypdfium2.raw import FPDF_ERR_PASSWORD
+
+from .refusal import Refusal
+
+MOST_PAGES = 5
+POINTS_PER_INCH = 72
+DOTS_PER_INCH = 200
+MOST_PIXELS = 25_000_000  # of all pages; five of A4 have 19 million
+MOST_SIDE = 60_000  # of all pages; a JPEG may have 65,500
+LOOK_SCALE = 0.1  # what drawing costs hangs on what is in a page; its paper need not cost, too
+END_MARK, END_WITHIN = b"%%EOF", 2048
+
+
+def look(data: bytes) -> tuple[int, int]:
+    """Draw the pages small, and return the size of the picture that will be made of them."""
+    sizes = []
+    for page, scale in _pages(data):
+        width, height = page.get_size()
+        sizes.append((math.ceil(width * scale), math.ceil(height * scale)))
+        _draw(page, scale * LOOK_SCALE)
+    return _stacked(sizes)
+
+
+def draw(data: bytes) -> Image.Image:
+    """Return the pages as one picture."""
+    drawn = [_draw(page, scale) for page, scale in _pages(data)]
+    paper = Image.new("RGB", _stacked([picture.size for picture in drawn]), "white")
+    top = 0
+    for picture in drawn:
+        paper.paste(picture, ((paper.width - picture.width) // 2, top))
+        top += picture.height
+    return paper
+
+
+def _pages(data: bytes) -> Iterator[tuple[pdfium.PdfPage, float]]:
+    """Yield the first pages, each with the number of pixels that a point of it gets."""
+    with _open(data) as document:
+        number = min(len(document), MOST_PAGES)
+        if not number:
+            raise Refusal("broken")
+        for index in range(number):
+            page = document[index]
+            yield page, _scale(page.get_size(), MOST_PIXELS / number, MOST_SIDE / number)
+            page.close()
+
+
+def _open(data: bytes) -> pdfium.PdfDocument:
+    if END_MARK not in data[-END_WITHIN:]:
+        raise Refusal("broken")  # pdfium would show what is left of a cut file
+    try:
+        document = pdfium.PdfDocument(data)
+    except pdfium.PdfiumError as error:
+        raise Refusal("encrypted" if error.err_code == FPDF_ERR_PASSWORD else "broken") from None
+    document.init_forms()  # what was typed into a form is drawn, too
+    return document
+
+
+def _scale(size: tuple[float, float], most_pixels: float, most_side: float) -> float:
+    """Return the scale of the wanted resolution, or of what there is room for."""
+    width, height = size
+    room = math.sqrt(most_pixels / (width * height))
+    return min(DOTS_PER_INCH / POINTS_PER_INCH, room, most_side / max(width, height))
+
+
+def _draw(page: pdfium.PdfPage, scale: float) -> Image.Image:
+    drawn: Image.Image = page.render(scale=scale, rev_byteorder=True, limit_image_cache=True).to_pil()
+    return drawn
+
+
+def _stacked(sizes: list[tuple[int, int]]) -> tuple[int, int]:
+    return max(width for width, _ in sizes), sum(height for _, height in sizes)

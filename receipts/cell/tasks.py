@@ -1,0 +1,28 @@
+"""What can be done in a cell: look at a file, or make of it what N8N can read."""
+
+from collections.abc import Callable
+from typing import Any
+
+from . import documents, pictures
+from .fitting import fit
+from .refusal import Refusal
+
+__all__ = ["TASKS", "Refusal"]
+
+Made = tuple[dict[str, Any], bytes]
+
+
+def look(data: bytes, *, form: str) -> Made:
+    """Decode all that will be sent, and say how large it is."""
+    width, height = documents.look(data) if form == "pdf" else pictures.look(data, form)
+    return {"width": width, "height": height}, b""
+
+
+def render(data: bytes, *, form: str, most_bytes: int) -> Made:
+    """Return the file as an upright JPEG on white of at most so many bytes."""
+    picture = documents.draw(data) if form == "pdf" else pictures.draw(data, form)
+    made = fit(picture, most_bytes)
+    return {"width": made.width, "height": made.height, "content_type": "image/jpeg"}, made.data
+
+
+TASKS: dict[str, Callable[..., Made]] = {"look": look, "render": render}

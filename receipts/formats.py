@@ -1,0 +1,60 @@
+"""The formats that receipts come in: how each is known by its first bytes, and what it is called."""
+
+from accounting.problems import Problem
+
+HEAD_BYTES = 64
+CONTENT_TYPES = {
+    "jpeg": "image/jpeg",
+    "png": "image/png",
+    "webp": "image/webp",
+    "heic": "image/heic",
+    "pdf": "application/pdf",
+}
+SUFFIXES = {
+    "image/jpeg": ".jpg",
+    "image/png": ".png",
+    "image/webp": ".webp",
+    "image/heic": ".heic",
+    "application/pdf": ".pdf",
+}
+SHOWN_BY_BROWSERS = frozenset({"image/jpeg", "image/png", "image/webp"})
+
+MAGIC = (
+    ("jpeg", 0, b"\xff\xd8\xff"),
+    ("png", 0, b"\x89PNG\r\n\x1a\n"),
+    ("webp", 8, b"WEBP"),
+    ("pdf", 0, b"%PDF-"),
+    ("gif", 0, b"GIF8"),
+    ("tiff", 0, b"II*\x00"),
+    ("tiff", 0, b"MM\x00*"),
+    ("bmp", 0, b"BM"),
+)
+# Brands of ISO/IEC 23008-12 (HEIF); the general ones say nothing of the coding, which a further brand then names
+HEIF_BRANDS = {b"avi": "avif", b"he": "heic", b"mif": "heic", b"msf": "heic"}
+
+
+def find_format(head: bytes) -> str:
+    """Return the name of the format that a file's first bytes are of, "" where they are of none known."""
+    if head[4:8] == b"ftyp":
+        return _find_brand(head)
+    return next((name for name, at, magic in MAGIC if head[at:].startswith(magic)), "")
+
+
+def _find_brand(head: bytes) -> str:
+    length = int.from_bytes(head[:4])
+    major, compatible = head[8:12], head[16 : min(length, len(head))]
+    if major.startswith(b"mif") and b"avif" in compatible and b"heic" not in compatible:
+        return "avif"
+    return next((name for brand, name in HEIF_BRANDS.items() if major.startswith(brand)), "")
+
+
+def unsupported(found: str, accepted: list[str]) -> Problem:
+    """Return the answer to a file of another format, which names what it is and what is taken."""
+    what = f"This is {_article(found)} {found.upper()} file" if found else "The file's bytes are of no known format"
+    *others, last = (name.upper() for name in accepted)
+    wanted = f"{', '.join(others)} or {last}" if others else last
+    return Problem(415, "unsupported_file_type", f"{what}; send {wanted}.")
+
+
+def _article(name: str) -> str:
+    return "an" if name.startswith("a") else "a"
