@@ -5,7 +5,6 @@ import unicodedata
 from pathlib import PurePath
 from typing import Any
 
-from django.conf import settings
 from django.db.models import QuerySet
 from django.http import FileResponse
 from django.urls import reverse
@@ -18,6 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from accounting.bodies import bound_of
 from accounting.openapi import problems
 from accounting.problems import Problem
 from jobs.models import JobLog
@@ -30,9 +30,8 @@ from .models import Client, Receipt
 from .permissions import IsClientOrMayViewReceipts
 from .serializers import ReceiptSerializer, ReceiptUploadSerializer
 from .services import has_file
-from .validators import check_upload, file_too_large
+from .validators import check_upload
 
-FORM_BYTES = 64 * 1024  # what the form adds to the file: boundaries, headers, the other fields
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -99,8 +98,9 @@ class ReceiptViewSet(RetrieveModelMixin, GenericViewSet[Receipt]):
 
 
 def _refuse_long_body(request: Request) -> None:
-    if _declared_length(request) > settings.UPLOAD_MAX_BYTES + FORM_BYTES:
-        raise file_too_large()
+    bound = bound_of(request.path)
+    if _declared_length(request) > bound.size:
+        raise bound.problem()
 
 
 def _declared_length(request: Request) -> int:
