@@ -16,6 +16,7 @@ from .bodies import Bound, bound_of
 
 HEADER_BYTES = 64 * 1024
 LINE_BYTES = 1024  # of a chunk's size and extensions, and of each trailer
+LINES = 100_000  # two for each chunk: bodies of one byte each would keep the server busy with little else
 
 # Control characters, and a line's end that is not CR LF (sections 2.2 and 5.5)
 NEVER_IN_HEADERS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r(?!\n|\Z)")
@@ -104,6 +105,7 @@ class Chunks(ChunkedReceiver):
         super().__init__(buffer)
         self._room = room
         self._line = b""
+        self._lines = 0
         self._to_come = 0  # of the present chunk
         self._read_line = self._read_size
 
@@ -122,10 +124,11 @@ class Chunks(ChunkedReceiver):
 
     def _take_line(self, data: bytes) -> bytes:
         line, end, rest = (self._line + data).partition(b"\r\n")
-        if len(line) > LINE_BYTES:
-            self.error = BadRequest("a chunk's line is too long")
+        if len(line) > LINE_BYTES or self._lines > LINES:
+            self.error = BadRequest("lines too long, or too many")
         elif end:
             self._line = b""
+            self._lines += 1
             self._read_line(line)
         else:
             self._line = line

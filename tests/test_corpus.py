@@ -1,0 +1,106 @@
+"""The corpus against the shipped server: every row gets its one answer, and nothing but what was taken is left."""
+
+import re
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from subprocess import Popen
+from uuid import UUID
+
+import pytest
+
+from .corpus.callbacks import callbacks
+from .corpus.files import uploads_of_files
+from .corpus.forms import uploads_of_forms
+from .corpus.framing import framing
+from .corpus.requests import uploads_of_requests
+from .corpus.wire import PATIENCE_SECONDS, Row, Site, send
+from .installation import Installation
+
+pytestmark = pytest.mark.processes
+
+MEMORY_KIB = 400 * 1024
+FAULTS = re.compile(
+    "uncaptured python exception|Exception while serving|Exception when servicing|Internal Server Error"
+)
+
+
+class Target:
+    """An installation to send rows to: its web process alone, so that jobs stay as they are."""
+
+    def __init__(self, installation: Installation, web: "Popen[bytes]") -> None:
+        self.installation = installation
+        self.web = web
+        first, second = (UUID(installation.upload(number).json()["job_id"]) for number in (1, 2))
+        self.site = Site(installation.port, installation.key, open_job=first, ended_job=second)
+        self._addresses = count(256)
+
+    def send(self, rows: list[Row]) -> list[str]:
+        """Send each row from an address of its own; return what was answered otherwise than expected, or late."""
+        wrong = []
+        for row in rows:
+            number = next(self._addresses)
+            answer = send(row, self.site.port, f"127.0.{number // 256}.{number % 256}")
+            if answer.outcome != row.expected or answer.seconds > PATIENCE_SECONDS:
+                wrong.append(f"{row.name}: {answer.outcome} after {answer.seconds:.1f} s, not {row.expected}")
+        return wrong
+
+    def rows_in_database(self) -> list[int]:
+        """Return how many jobs and receipts there are."""
+        queries = ("SELECT count(*) FROM jobs_joblog", "SELECT count(*) FROM receipts_receipt")
+        return [int(self.installation.ask(query)) for query in queries]
+
+    def is_untouched(self, job: UUID) -> bool:
+        """Tell whether a job is as its upload left it."""
+        facts = self.installation.job(str(job))
+        return (facts["status"], facts["attempts"], facts["completed_at"]) == ("queued", 0, None)
+
+    def files(self) -> int:
+        """Return how many files there are in the storage, with those that are half written."""
+        return sum(path.is_file() for path in (self.installation.folder / "media").rglob("*"))
+
+    def temporary_files(self) -> list[Path]:
+        """Return what the web process has left in its folder for temporary files."""
+        return list((self.installation.folder / "temporary").iterdir())
+
+    def peak_memory_kib(self) -> int:
+        """Return the most that the web process ever had in memory, or 0 where the system does not tell (no /proc)."""
+        status = Path(f"/proc/{self.web.pid}/status")
+        lines = status.read_text().splitlines() if status.exists() else []
+        return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0)
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    """Return an installation that takes JPEG and PNG."""
+    folder = tmp_path_factory.mktemp("corpus")
+    temporary = folder / "temporary"
+    temporary.mkdir()
+    settings = {"UPLOAD_FORMATS": "jpeg,png", "TMPDIR": str(temporary)}
+    with Installation(folder, "http://127.0.0.1:9/webhook", **settings) as installation:
+        yield Target(installation, installation.start_web())
+
+
+@pytest.mark.parametrize(
+    ("table", "at_least"),
+    [(uploads_of_files, 70), (uploads_of_forms, 80), (uploads_of_requests, 120), (callbacks, 150), (framing, 150)],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_each_row_gets_its_one_answer_and_leaves_what_was_taken_only(
+    table: Callable[[Site], list[Row]], at_least: int, target: Target
+) -> None:
+    rows, before, files = table(target.site), target.rows_in_database(), target.files()
+    assert len(rows) >= at_least
+    assert len({row.name for row in rows}) == len(rows)
+
+    wrong = target.send(rows)
+    assert not wrong, "\n".join(wrong)
+
+    taken = sum(row.expected == "202" for row in rows)
+    assert target.rows_in_database() == [number + taken for number in before]
+    assert target.files() == files + taken
+    assert target.temporary_files() == []
+    assert target.is_untouched(target.site.open_job)
+    assert target.peak_memory_kib() < MEMORY_KIB
+    assert target.web.poll() is None
+    assert not FAULTS.findall(target.installation.log())
