@@ -17,8 +17,10 @@ from .wire import Request
 logger = structlog.get_logger(__name__)
 
 ARRIVAL_SECONDS = 120  # by then a request has arrived, however slowly it trickles
-LINGER_SECONDS = 5
-LINGER_BYTES = 32 * 1024 * 1024
+# what nginx allows (https://nginx.org/en/docs/http/ngx_http_core_module.html#lingering_close)
+LINGER_SECONDS = 30
+LINGER_IDLE_SECONDS = 5
+LINGER_BYTES = 64 * 1024 * 1024
 
 
 class _ProblemTask(ErrorTask):
@@ -94,6 +96,8 @@ class Channel(HTTPChannel):
 
     def is_over(self, now: float) -> bool:
         """Tell whether it has waited long enough."""
+        if self.lingers_since and now - self.last_activity > LINGER_IDLE_SECONDS:
+            return True
         return self.waited(now) > (LINGER_SECONDS if self.lingers_since else ARRIVAL_SECONDS)
 
     def _begin_to_linger(self) -> None:

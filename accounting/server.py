@@ -16,7 +16,7 @@ from waitress.adjustments import Adjustments
 from waitress.proxy_headers import proxy_headers_middleware
 from waitress.server import TcpWSGIServer
 
-from .connections import LINGER_SECONDS, Channel
+from .connections import LINGER_IDLE_SECONDS, Channel
 from .wire import HEADER_BYTES
 
 CONNECTIONS = 2000
@@ -51,7 +51,7 @@ class Server(TcpWSGIServer):
                 threads=threads,
                 connection_limit=_connection_limit(),
                 asyncore_use_poll=True,
-                cleanup_interval=LINGER_SECONDS,
+                cleanup_interval=LINGER_IDLE_SECONDS,
                 max_request_header_size=HEADER_BYTES,
                 max_request_body_size=sys.maxsize,  # `bodies.bound_of` says it for each address
                 inbuf_overflow=IN_MEMORY_BYTES,

@@ -13,13 +13,15 @@ from .corpus.callbacks import callbacks
 from .corpus.files import uploads_of_files
 from .corpus.forms import uploads_of_forms
 from .corpus.framing import framing
+from .corpus.heavy import bodies_over_the_limit, files_of_ten_megabytes
 from .corpus.requests import uploads_of_requests
-from .corpus.wire import PATIENCE_SECONDS, Row, Site, send
+from .corpus.wire import PATIENCE_SECONDS, Answer, Row, Site, send
 from .installation import Installation
 
 pytestmark = pytest.mark.processes
 
 MEMORY_KIB = 400 * 1024
+FILE_SECONDS = 1.5  # for any file of 10 MB, from the first byte sent to the last one read
 FAULTS = re.compile(
     "uncaptured python exception|Exception while serving|Exception when servicing|Internal Server Error"
 )
@@ -35,15 +37,21 @@ class Target:
         self.site = Site(installation.port, installation.key, open_job=first, ended_job=second)
         self._addresses = count(256)
 
-    def send(self, rows: list[Row]) -> list[str]:
-        """Send each row from an address of its own; return what was answered otherwise than expected, or late."""
+    def send(self, rows: list[Row], within: float) -> list[str]:
+        """Send each row; return what was answered otherwise than expected, or not within so many seconds."""
         wrong = []
         for row in rows:
-            number = next(self._addresses)
-            answer = send(row, self.site.port, f"127.0.{number // 256}.{number % 256}")
-            if answer.outcome != row.expected or answer.seconds > PATIENCE_SECONDS:
-                wrong.append(f"{row.name}: {answer.outcome} after {answer.seconds:.1f} s, not {row.expected}")
+            answer = self._send(row)
+            # once more where it was late: the machine may have been busy with something else
+            seconds = answer.seconds if answer.seconds < within else min(answer.seconds, self._send(row).seconds)
+            if answer.outcome != row.expected or seconds > within:
+                wrong.append(f"{row.name}: {answer.outcome} after {seconds:.1f} s, not {row.expected}")
         return wrong
+
+    def _send(self, row: Row) -> Answer:
+        """Send a row from an address of its own, so that none is refused for what others did."""
+        number = next(self._addresses)
+        return send(row, self.site.port, f"127.0.{number // 256}.{number % 256}")
 
     def rows_in_database(self) -> list[int]:
         """Return how many jobs and receipts there are."""
@@ -81,19 +89,30 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
         yield Target(installation, installation.start_web())
 
 
+HEAVY = [pytest.mark.faults, pytest.mark.timeout(300)]
+
+
 @pytest.mark.parametrize(
-    ("table", "at_least"),
-    [(uploads_of_files, 70), (uploads_of_forms, 80), (uploads_of_requests, 120), (callbacks, 150), (framing, 150)],
+    ("table", "at_least", "within"),
+    [
+        (uploads_of_files, 80, PATIENCE_SECONDS),
+        (uploads_of_forms, 90, PATIENCE_SECONDS),
+        (uploads_of_requests, 130, PATIENCE_SECONDS),
+        (callbacks, 160, PATIENCE_SECONDS),
+        (framing, 170, PATIENCE_SECONDS),
+        pytest.param(bodies_over_the_limit, 15, PATIENCE_SECONDS, marks=HEAVY),
+        pytest.param(files_of_ten_megabytes, 20, FILE_SECONDS, marks=HEAVY),
+    ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_each_row_gets_its_one_answer_and_leaves_what_was_taken_only(
-    table: Callable[[Site], list[Row]], at_least: int, target: Target
+    table: Callable[[Site], list[Row]], at_least: int, within: float, target: Target
 ) -> None:
     rows, before, files = table(target.site), target.rows_in_database(), target.files()
     assert len(rows) >= at_least
     assert len({row.name for row in rows}) == len(rows)
 
-    wrong = target.send(rows)
+    wrong = target.send(rows, within)
     assert not wrong, "\n".join(wrong)
 
     taken = sum(row.expected == "202" for row in rows)

@@ -72,7 +72,8 @@ def bodies(site: Site) -> Iterator[tuple[str, bytes, str]]:
         yield name, site.callback(body), NO_JSON
     yield "empty", site.callback(b""), INVALID
     yield "1 MiB and a little", site.callback(SUCCESS.ljust(1024 * 1024 + 1)), "413 body_too_large"
-    yield "200,000 keys", site.callback(_json(data={str(key): 1 for key in range(60_000)})), INVALID
+    yield "60,000 keys", site.callback(_json(data={str(key): 1 for key in range(60_000)})), INVALID
+    yield "200,000 keys", site.callback(_json(data={str(key): 1 for key in range(200_000)})), "413 body_too_large"
     yield "negative zero", _good(site, data=-0.0), "200"
     yield "integer of 401 digits", _good(site, data=10**400), "200"
     yield "the same key twice: the last counts", site.callback(b'{"status": "success", "status": "no"}'), INVALID
