@@ -44,7 +44,7 @@ class Request(HTTPRequestParser):
 
     def received(self, data: bytes) -> int:
         """Take in the next bytes, and return how many of them belong to this request."""
-        if self.body_rcv is None and NEVER_IN_HEADERS.search((self.header_plus + data).partition(b"\r\n\r\n")[0]):
+        if self.body_rcv is None and self._are_headers_spoilt_by(data):
             self._refuse(BadRequest("control characters"))
             return len(data)
         consumed = super().received(data)
@@ -73,6 +73,13 @@ class Request(HTTPRequestParser):
         self._check_coding(TRANSFER_ENCODING.findall(header_plus))
         if self.proxy_netloc:
             self.headers["HOST"] = self.proxy_netloc  # section 3.2.2
+
+    def _are_headers_spoilt_by(self, data: bytes) -> bool:
+        """Look at what is new, and no further than to the headers' end."""
+        known = self.header_plus + data
+        new = max(0, len(self.header_plus) - 3)
+        end = known.find(b"\r\n\r\n", new)
+        return NEVER_IN_HEADERS.search(known, new, len(known) if end < 0 else end) is not None
 
     def _check_coding(self, codings: list[bytes]) -> None:
         """Let a body's end be told in one way only (section 6.3)."""
