@@ -1,4 +1,4 @@
-"""How long an upload and a health check take while 500 clients send a byte a second: `python -m benchmarks.slow_senders`.
+"""Uploads and health checks while 500 clients send a byte a second: `.venv/bin/python -m benchmarks.slow_senders`.
 
 It starts a web process of its own, on SQLite, and ends with 1 where the 99th percentile is over the limit.
 """
@@ -55,7 +55,7 @@ def _measure(folder: Path) -> int:
                 name: [send(Row(name, one, ""), site.port, "127.0.0.1") for one in ones]
                 for name, ones in requests.items()
             }
-            print(f"{crowd.connected()} of {SENDERS} slow senders still connected")
+            sys.stdout.write(f"{crowd.connected()} of {SENDERS} slow senders still connected\n")
     return max(_tell(name, found) for name, found in answers.items())
 
 
@@ -64,7 +64,8 @@ def _tell(name: str, answers: "list[Answer]") -> int:
     milliseconds = sorted(answer.seconds * 1000 for answer in answers)
     outcomes = ", ".join(sorted({answer.outcome for answer in answers}))
     p99 = _at(milliseconds, 0.99)
-    print(f"{name:7} {len(answers)} times, {outcomes}: median {_at(milliseconds, 0.5):.0f} ms, p99 {p99:.0f} ms")
+    median = _at(milliseconds, 0.5)
+    sys.stdout.write(f"{name:7} {len(answers)} times, {outcomes}: median {median:.0f} ms, p99 {p99:.0f} ms\n")
     return int(outcomes not in ("200", "202") or p99 > LIMIT_MILLISECONDS)
 
 

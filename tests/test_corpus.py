@@ -99,7 +99,7 @@ HEAVY = [pytest.mark.faults, pytest.mark.timeout(300)]
         (uploads_of_forms, 90, PATIENCE_SECONDS),
         (uploads_of_requests, 130, PATIENCE_SECONDS),
         (callbacks, 160, PATIENCE_SECONDS),
-        (framing, 170, PATIENCE_SECONDS),
+        (framing, 160, PATIENCE_SECONDS),
         pytest.param(bodies_over_the_limit, 15, PATIENCE_SECONDS, marks=HEAVY),
         pytest.param(files_of_ten_megabytes, 20, FILE_SECONDS, marks=HEAVY),
     ],
