@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from subprocess import Popen
@@ -14,6 +15,7 @@ from .corpus.files import uploads_of_files
 from .corpus.forms import uploads_of_forms
 from .corpus.framing import framing
 from .corpus.heavy import bodies_over_the_limit, files_of_ten_megabytes
+from .corpus.other_formats import uploads_of_other_formats
 from .corpus.requests import uploads_of_requests
 from .corpus.wire import PATIENCE_SECONDS, Answer, Row, Site, send
 from .installation import Installation
@@ -81,10 +83,19 @@ class Target:
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     """Return an installation that takes JPEG and PNG."""
-    folder = tmp_path_factory.mktemp("corpus")
+    yield from _target(tmp_path_factory.mktemp("corpus"), "jpeg,png")
+
+
+@pytest.fixture
+def target_of_all_formats(tmp_path: Path) -> Iterator[Target]:
+    """Return an installation that takes everything that there is a reader for."""
+    yield from _target(tmp_path, "jpeg,png,webp,heic,pdf")
+
+
+def _target(folder: Path, formats: str) -> Iterator[Target]:
     temporary = folder / "temporary"
     temporary.mkdir()
-    settings = {"UPLOAD_FORMATS": "jpeg,png", "TMPDIR": str(temporary)}
+    settings = {"UPLOAD_FORMATS": formats, "TMPDIR": str(temporary)}
     with Installation(folder, "http://127.0.0.1:9/webhook", **settings) as installation:
         yield Target(installation, installation.start_web())
 
@@ -123,3 +134,10 @@ def test_each_row_gets_its_one_answer_and_leaves_what_was_taken_only(
     assert target.peak_memory_kib() < MEMORY_KIB
     assert target.web.poll() is None
     assert not FAULTS.findall(target.installation.log())
+
+
+@pytest.mark.skipif(find_spec("receipts.formats") is None, reason="this version reads JPEG and PNG only")
+def test_each_row_of_the_other_formats_does_so_too(target_of_all_formats: Target) -> None:
+    test_each_row_gets_its_one_answer_and_leaves_what_was_taken_only(
+        uploads_of_other_formats, 25, PATIENCE_SECONDS, target_of_all_formats
+    )
