@@ -6,10 +6,11 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 import structlog
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -92,6 +93,8 @@ def _problem_of(exception: Exception) -> Problem | None:
             return Problem(403, "permission_denied", "You may not do this.")
         case RequestDataTooBig():
             return Problem(413, "body_too_large", "The form's text fields are too long.")
+        case SuspiciousOperation():  # too many fields or files; Django would log a traceback of the client's fault
+            return Problem(400, "bad_request", "The request could not be understood.")
         case OperationalError() | InterfaceError():  # DATABASE_AWAY
             logger.error("database_unavailable", error=type(exception).__name__)
             return _unavailable(503, "database_unavailable", "The database cannot be reached just now; try again.")
@@ -165,6 +168,7 @@ def _marked(response: R, problem: Problem) -> R:
 # -- what Django answers outside DRF's views --------------------------------------------------------------------------
 
 
+@csrf_exempt  # what is posted to a wrong address is told so, in the format of errors
 def no_such_address(request: HttpRequest) -> JsonResponse:
     """Answer an API address that no view serves."""
     return _answer(request, Problem(404, "not_found", "There is nothing at this address."))

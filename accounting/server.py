@@ -1,10 +1,10 @@
 """The web server: waitress, tuned so that slow senders stop nobody, and an end that waits for requests in progress."""
 
-import json
 import re
 import resource
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -12,73 +12,24 @@ from itertools import takewhile
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-import structlog
-from django.http import HttpRequest
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
-from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
 from waitress.proxy_headers import proxy_headers_middleware
 from waitress.server import TcpWSGIServer
-from waitress.task import ErrorTask
 
-from receipts.validators import file_too_large
-
-from .middleware import request_id
-from .problems import CONTENT_TYPE, Problem, answer_exception
-
-logger = structlog.get_logger(__name__)
+from .connections import LINGER_IDLE_SECONDS, Channel
+from .wire import HEADER_BYTES
 
 CONNECTIONS = 2000
 FILES_PER_CONNECTION = 3  # its socket, what came in, what goes out
-ARRIVAL_SECONDS = 120  # by then a request has arrived, however slowly it trickles
+PATIENCE_SECONDS = 5  # with a client that sends nothing, or slowly, while others find no room
+ROOM = 100  # connections, made at once
 GRACE_SECONDS = 8.0
 IN_MEMORY_BYTES = 256 * 1024  # the rest of a body waits on the disk for its thread
 PROXY_HEADERS = {"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
 WITH_PORT = re.compile(r"\[([^\]]+)\](?::\d+)?|([\d.]+):\d+")
 
 Address = IPv4Address | IPv6Address
-
-
-class _TimedRequest(HTTPRequestParser):
-    def __init__(self, adj: Adjustments) -> None:
-        super().__init__(adj)
-        self.begun_at = time.time()
-
-
-class _ProblemTask(ErrorTask):
-    """Answers what never reaches Django in the one format of all errors."""
-
-    def execute(self) -> None:
-        refused: Any = self.request  # the stubs take it for the error that it carries
-        error = refused.error
-        request = HttpRequest()
-        request.META["HTTP_X_REQUEST_ID"] = refused.headers.get("X_REQUEST_ID", "")
-        response = answer_exception(_problem(error.code), {"request": request})
-        body = json.dumps(response.data if response else {}).encode()
-        # waitress' own words quote the header that it did not understand, which may hold a key
-        logger.info("request_refused", status=error.code, request_id=request_id(request))
-        self.status = f"{error.code} {error.reason}"
-        self.response_headers = [("Content-Type", CONTENT_TYPE), ("X-Request-ID", request_id(request))]
-        self.set_close_on_finish()
-        self.content_length = len(body)
-        self.write(body)
-
-
-def _problem(status: int) -> Problem:
-    match status:
-        case 413:
-            return file_too_large()
-        case 431:
-            return Problem(431, "headers_too_large", "The request's headers are too long.")
-        case 500:
-            return Problem(500, "internal_error", "Something went wrong on our side.")
-    return Problem(status, "bad_request", "The request is not well-formed HTTP: look at its first line and headers.")
-
-
-class _Channel(HTTPChannel):
-    parser_class = _TimedRequest
-    error_task_class = _ProblemTask
 
 
 class Server(TcpWSGIServer):
@@ -88,16 +39,15 @@ class Server(TcpWSGIServer):
         application: what answers.
         listener: a bound socket.
         threads: how many requests are answered at once; a thread takes up whole requests only.
-        max_body: bytes; a longer body is refused before it is read, and not by the application.
     """
 
-    channel_class = _Channel
+    channel_class = Channel
 
-    def __init__(self, application: WSGIApplication, listener: socket.socket, *, threads: int, max_body: int) -> None:
+    def __init__(self, application: WSGIApplication, listener: socket.socket, *, threads: int) -> None:
         self._stopping = False
         self._sockets: dict[int, Any] = {}
         super().__init__(
-            application,
+            without_content_for_head(application),
             map=self._sockets,
             _sock=listener,
             bind_socket=False,
@@ -105,9 +55,9 @@ class Server(TcpWSGIServer):
                 threads=threads,
                 connection_limit=_connection_limit(),
                 asyncore_use_poll=True,
-                channel_timeout=ARRIVAL_SECONDS,
-                cleanup_interval=10,
-                max_request_body_size=max_body,
+                cleanup_interval=LINGER_IDLE_SECONDS,
+                max_request_header_size=HEADER_BYTES,
+                max_request_body_size=sys.maxsize,  # `bodies.bound_of` says it for each address
                 inbuf_overflow=IN_MEMORY_BYTES,
                 ident=None,
                 expose_tracebacks=False,
@@ -130,12 +80,21 @@ class Server(TcpWSGIServer):
         wasyncore.close_all(self._sockets)
 
     def maintenance(self, now: float) -> None:
-        """Close connections that are idle, and those whose request does not come to its end."""
-        super().maintenance(now)  # type: ignore[arg-type] # the stubs take seconds for whole ones
+        """Close connections that have waited for their clients long enough."""
         for channel in self._channels():
-            request = channel.request
-            if isinstance(request, _TimedRequest) and now - request.begun_at > ARRIVAL_SECONDS:
-                channel.will_close = True
+            channel.will_close = channel.will_close or channel.is_over(now)
+
+    def readable(self) -> bool:
+        """Tell whether somebody new may come in; where there is no room, make some."""
+        if len(self._sockets) >= self.adj.connection_limit:
+            self._make_room(time.time())
+        return super().readable()
+
+    def _make_room(self, now: float) -> None:
+        """Close those that have waited longest, idle or slow, so that nobody keeps others out by doing nothing."""
+        waiting = [channel for channel in self._channels() if channel.waited(now) > PATIENCE_SECONDS]
+        for channel in sorted(waiting, key=lambda channel: channel.waited(now))[-ROOM:]:
+            channel.handle_close()
 
     def _stop(self, *_: object) -> None:
         self._stopping = True
@@ -147,7 +106,7 @@ class Server(TcpWSGIServer):
     def _is_busy(self) -> bool:
         return any(channel.request or channel.requests or channel.total_outbufs_len for channel in self._channels())
 
-    def _channels(self) -> Iterable[HTTPChannel]:
+    def _channels(self) -> list[Channel]:
         channels: Any = self.active_channels
         return list(channels.values())
 
@@ -160,6 +119,23 @@ def _connection_limit() -> int:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     return min(CONNECTIONS, soft // FILES_PER_CONNECTION)
+
+
+def without_content_for_head(application: WSGIApplication) -> WSGIApplication:
+    """Return the application behind a layer that drops what answers to HEAD contain (RFC 9110 section 9.3.2).
+
+    Neither Django nor waitress does; on a connection that stays open, the client takes it for the next answer.
+    """
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        response: Any = application(environ, start_response)
+        if environ["REQUEST_METHOD"] != "HEAD":
+            return response  # type: ignore[no-any-return] # what the application returned
+        if hasattr(response, "close"):
+            response.close()
+        return ()
+
+    return answer
 
 
 def believe_proxies(application: WSGIApplication, proxies: Sequence[str]) -> WSGIApplication:

@@ -12,6 +12,11 @@ from accounting.problems import Problem
 MAX_BODY_BYTES = 1024 * 1024
 
 
+def body_too_large() -> Problem:
+    """Return the answer to a body over the limit."""
+    return Problem(413, "body_too_large", "The body is larger than 1 MiB.")
+
+
 class BoundedJSONParser(BaseParser):
     """JSON of at most 1 MiB, in UTF-8, with no number that a database cannot keep (RFC 8259)."""
 
@@ -27,7 +32,7 @@ class BoundedJSONParser(BaseParser):
         """
         body = stream.read(MAX_BODY_BYTES + 1)
         if len(body) > MAX_BODY_BYTES:
-            raise Problem(413, "body_too_large", "The body is larger than 1 MiB.")
+            raise body_too_large()
         try:
             data = json.loads(body.decode(), parse_constant=_refuse, parse_float=_finite)
             json.dumps(data, ensure_ascii=False).encode()  # half a surrogate pair can be neither kept nor answered

@@ -5,7 +5,6 @@ import unicodedata
 from pathlib import PurePath
 from typing import Any
 
-from django.conf import settings
 from django.db.models import QuerySet
 from django.http import FileResponse
 from django.urls import reverse
@@ -19,6 +18,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.viewsets import GenericViewSet
 
+from accounting.bodies import bound_of
 from accounting.openapi import problems
 from accounting.problems import Problem
 from jobs.models import JobLog
@@ -33,9 +33,8 @@ from .permissions import IsClientOrMayViewReceipts
 from .serializers import ReceiptSerializer, ReceiptUploadSerializer
 from .services import find_rendition, has_file
 from .throttles import UploadThrottle
-from .validators import check_upload, file_too_large
+from .validators import check_upload
 
-FORM_BYTES = 64 * 1024  # what the form adds to the file: boundaries, headers, the other fields
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -127,8 +126,9 @@ def _serve(stored: Receipt | Rendition) -> FileResponse:
 
 
 def _refuse_long_body(request: Request) -> None:
-    if _declared_length(request) > settings.UPLOAD_MAX_BYTES + FORM_BYTES:
-        raise file_too_large()
+    bound = bound_of(request.path)
+    if _declared_length(request) > bound.size:
+        raise bound.problem()
 
 
 def _declared_length(request: Request) -> int:

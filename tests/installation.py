@@ -3,11 +3,13 @@
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -140,6 +142,16 @@ class Installation:
         """Wait until a job has one of these statuses, and return it."""
         wait_for(lambda: self.job(job_id)["status"] in statuses, f"{' or '.join(statuses)} of {job_id}")
         return self.job(job_id)
+
+    def ask(self, query: str) -> Any:
+        """Return the one value that a query of the database finds."""
+        url = self.env["DATABASE_URL"]
+        if url.startswith("sqlite"):
+            with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as file:
+                return file.execute(query).fetchone()[0]
+        with psycopg.connect(url) as server:
+            (value,) = server.execute(query.encode()).fetchone() or (None,)
+            return value
 
     def log(self) -> str:
         """Return what all processes have logged so far."""

@@ -15,7 +15,8 @@ from wsgiref.util import setup_testing_defaults
 import pytest
 from django.core.management import CommandError, call_command
 
-from accounting.server import ARRIVAL_SECONDS, Server, believe_proxies
+from accounting.connections import ARRIVAL_SECONDS
+from accounting.server import Server, believe_proxies
 
 from .installation import wait_for
 from .servers import free_port
@@ -163,7 +164,9 @@ def test_told_to_stop_it_lets_nobody_in_and_a_request_in_progress_finish(web: We
 
 @pytest.mark.processes
 def test_what_does_not_reach_django_is_refused_in_the_one_format_of_errors(web: Web) -> None:
-    too_long = web.answer(b"POST / HTTP/1.1\r\nContent-Length: 99999999\r\nX-Request-ID: mine\r\n\r\n")
+    too_long = web.answer(
+        b"POST /api/v1/receipts/upload HTTP/1.1\r\nContent-Length: 99999999\r\nX-Request-ID: mine\r\n\r\n"
+    )
     assert too_long.startswith("HTTP/1.1 413")
     assert "Content-Type: application/problem+json" in too_long
     assert '"code": "file_too_large"' in too_long
@@ -187,7 +190,7 @@ def test_a_header_that_is_not_understood_is_not_quoted(web: Web) -> None:
 
 def test_a_request_that_does_not_come_to_its_end_is_cut_however_busy_its_sender_is() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
-        server = Server(tell_caller, listener, threads=1, max_body=1000)
+        server = Server(tell_caller, listener, threads=1)
         try:
             client.sendall(HALF_A_REQUEST)
             wait_for(lambda: turned(server) and server._is_busy(), "the half of a request")

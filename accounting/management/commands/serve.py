@@ -55,7 +55,7 @@ class Command(BaseCommand):
         except (DatabaseError, InterfaceError) as error:
             raise CommandError("The database cannot be reached: look at DATABASE_URL, and whether it runs.") from error
         listener = listen(options["host"], options["port"])
-        server = Server(_application(), listener, threads=options["threads"], max_body=2 * settings.UPLOAD_MAX_BYTES)
+        server = Server(_application(), listener, threads=options["threads"])
         logger.info("serving", host=options["host"], port=listener.getsockname()[1], threads=options["threads"])
         server.run()
         logger.info("stopped")

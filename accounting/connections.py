@@ -1,0 +1,116 @@
+"""A client's connection: how its refusals are worded, and how it ends so that they are read."""
+
+import json
+import socket
+import time
+from typing import Any
+
+import structlog
+from django.http import HttpRequest
+from waitress.channel import HTTPChannel
+from waitress.task import ErrorTask
+
+from .middleware import request_id
+from .problems import CONTENT_TYPE, Problem, answer_exception
+from .wire import Request
+
+logger = structlog.get_logger(__name__)
+
+ARRIVAL_SECONDS = 120  # by then a request has arrived, however slowly it trickles
+# what nginx allows (https://nginx.org/en/docs/http/ngx_http_core_module.html#lingering_close)
+LINGER_SECONDS = 30
+LINGER_IDLE_SECONDS = 5
+LINGER_BYTES = 64 * 1024 * 1024
+
+
+class _ProblemTask(ErrorTask):
+    """Answers what never reaches Django in the one format of all errors."""
+
+    def execute(self) -> None:
+        refused: Any = self.request  # the stubs take it for the error that it carries
+        channel: Any = self.channel
+        request = HttpRequest()
+        request.META["HTTP_X_REQUEST_ID"] = refused.headers.get("X_REQUEST_ID", "")
+        response = answer_exception(_problem(refused), {"request": request})
+        body = json.dumps(response.data if response else {}).encode()
+        # waitress' own words quote the header that it did not understand, which may hold a key
+        logger.info("request_refused", status=refused.error.code, request_id=request_id(request))
+        self.status = f"{refused.error.code} {refused.error.reason}"
+        self.response_headers = [("Content-Type", CONTENT_TYPE), ("X-Request-ID", request_id(request))]
+        self.set_close_on_finish()
+        channel.will_linger = True
+        self.content_length = len(body)
+        self.write(body)
+
+
+def _problem(refused: Request) -> Problem:
+    match refused.error and refused.error.code:
+        case 413:
+            return refused.bound.problem()
+        case 431:
+            return Problem(431, "headers_too_large", "The request's headers are too long.")
+        case 500:
+            return Problem(500, "internal_error", "Something went wrong on our side.")
+    return Problem(400, "bad_request", "The request is not well-formed HTTP: look at its first line and headers.")
+
+
+class Channel(HTTPChannel):
+    """A connection.
+
+    A refused client may still be sending. Closed at once, the kernel would answer its next bytes with a reset, which
+    throws the answer away before it is read; so only our side is closed, and what comes is dropped for a while
+    (RFC 9112 section 9.6).
+    """
+
+    parser_class = Request
+    error_task_class = _ProblemTask
+
+    will_linger = False
+    lingers_since = 0.0
+    dropped_bytes = 0
+
+    def handle_write(self) -> None:
+        """Send what is ready; then close, or begin to linger."""
+        if self.will_close or not (self.will_linger and self.close_when_flushed):
+            super().handle_write()
+            return
+        channel: Any = self  # the stubs leave these two out
+        channel._flush_exception(channel._flush_some)
+        if self.connected and not self.total_outbufs_len:
+            self._begin_to_linger()
+
+    def received(self, data: bytes) -> bool:
+        """Take in what came, or drop it."""
+        if not self.lingers_since:
+            return super().received(data)
+        self.dropped_bytes += len(data)
+        self.will_close = self.will_close or self.dropped_bytes > LINGER_BYTES
+        return False
+
+    def waited(self, now: float) -> float:
+        """Return for how many seconds it has waited for its client to send a whole request, or to read an answer."""
+        if self.requests:
+            return 0.0  # it is our turn
+        request: Request | None = self.request  # type: ignore[assignment] # made by `parser_class`
+        return now - (self.lingers_since or (request.begun_at if request else self.last_activity))
+
+    def is_over(self, now: float) -> bool:
+        """Tell whether it has waited long enough."""
+        if self.lingers_since and now - self.last_activity > LINGER_IDLE_SECONDS:
+            return True
+        return self.waited(now) > (LINGER_SECONDS if self.lingers_since else ARRIVAL_SECONDS)
+
+    def _begin_to_linger(self) -> None:
+        self.will_linger = self.close_when_flushed = False
+        self.lingers_since = time.time()
+        try:
+            connected: Any = self.socket
+            connected.shutdown(socket.SHUT_WR)
+        except OSError:  # the client has gone
+            self.will_close = True
+
+    def _flush_outbufs_below_high_watermark(self) -> None:
+        """Cut off who lets answers lie: waitress would let a thread wait for that client, without end."""
+        if self.total_outbufs_len > self.adj.outbuf_high_watermark:
+            self.will_close = True
+            self.server.pull_trigger()

@@ -1,0 +1,71 @@
+"""How a connection ends after a refusal: the client may go on sending for a while, within bounds."""
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from waitress import wasyncore
+
+from accounting import connections
+from accounting.connections import LINGER_IDLE_SECONDS, LINGER_SECONDS, Channel
+from accounting.server import Server
+
+from .installation import wait_for
+from .test_server import tell_caller, turned
+
+REFUSED = b"POST / HTTP/1.1\r\nno header\r\n\r\n"
+
+
+@contextmanager
+def lingering() -> Iterator[tuple[Server, Channel, socket.socket]]:
+    """Lend a server, its connection that has just been refused, and the client's end of it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+        server = Server(tell_caller, listener, threads=1)
+        try:
+            client.settimeout(10)
+            client.sendall(REFUSED)
+            wait_for(lambda: turned(server) and any(one.lingers_since for one in server._channels()), "the refusal")
+            yield server, server._channels()[0], client
+        finally:
+            server.task_dispatcher.shutdown()
+            wasyncore.close_all(server._sockets)
+
+
+def test_what_comes_after_a_refusal_is_dropped_and_the_refusal_can_be_read() -> None:
+    with lingering() as (server, channel, client):
+        client.sendall(bytes(100_000))
+        wait_for(lambda: turned(server) and channel.dropped_bytes == 100_000, "what was sent")
+
+        answer = client.makefile("rb").read()  # to its end: the server has closed its side
+
+        assert answer.startswith(b"HTTP/1.0 400")
+        assert server._channels() == [channel]
+
+
+def test_the_connection_ends_with_the_clients_side_of_it() -> None:
+    with lingering() as (server, _, client):
+        client.shutdown(socket.SHUT_WR)
+        wait_for(lambda: turned(server) and not server._channels(), "the end")
+
+
+def test_nobody_sends_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "LINGER_BYTES", 1000)
+    with lingering() as (server, _, client):
+        client.sendall(bytes(1001))
+        wait_for(lambda: turned(server) and not server._channels(), "the cut")
+
+
+@pytest.mark.parametrize(
+    ("since", "active", "stays"),
+    [(1, 1, True), (LINGER_SECONDS - 1, 1, True), (LINGER_SECONDS + 1, 1, False), (10, LINGER_IDLE_SECONDS + 1, False)],
+    ids=["just refused", "sends for long", "sends for too long", "sends nothing"],
+)
+def test_nobody_is_waited_for_without_end(since: int, active: int, stays: bool) -> None:
+    with lingering() as (server, channel, _):
+        now = time.time()
+        channel.lingers_since, channel.last_activity = now - since, now - active
+        server.maintenance(now)
+        turned(server)
+        assert bool(server._channels()) is stays
