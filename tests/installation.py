@@ -123,9 +123,13 @@ class Installation:
 
     def upload(self, number: int = 1, headers: Mapping[str, str] | None = None) -> requests.Response:
         """Upload a receipt, each number another one."""
+        return self.upload_bytes(draw_receipt(number, size=SMALL), headers)
+
+    def upload_bytes(self, content: bytes, headers: Mapping[str, str] | None = None) -> requests.Response:
+        """Upload whatever is to pass for a receipt."""
         return self._session.post(
             f"{self.url}/api/v1/receipts/upload",
-            files={"file": ("receipt.jpg", draw_receipt(number, size=SMALL))},
+            files={"file": ("receipt.jpg", content)},
             data={"notion_database_id": DATABASE_ID},
             headers={"Authorization": f"Api-Key {self.key}", "Connection": "close", **(headers or {})},
             timeout=PATIENCE_SECONDS,

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -86,13 +86,10 @@ class SmallDisk:
     def fill(self, *, leave: int = 0) -> None:
         """Leave that many bytes free, in whole pages."""
         filling = self.folder / "filling"
-        with filling.open("wb") as file:
-            try:
-                while True:
-                    file.write(bytes(4096))
-                    file.flush()
-            except OSError:
-                os.truncate(filling, filling.stat().st_size - leave)
+        with filling.open("wb", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+        os.truncate(filling, filling.stat().st_size - leave)
 
     def clear(self) -> None:
         """Free what was filled."""

@@ -55,9 +55,9 @@ def test_a_web_server_killed_before_the_commit_has_taken_nothing_and_the_sweep_t
     assert service.events(job_id) == ["received"]
     _age(service.files(), 2 * DAYS)
     service.manage("sweep_jobs", "--once")
-    assert [f"{service.env['MEDIA_ROOT']}/{name}" for (name,) in service.query("SELECT file FROM receipts_receipt")] == [
-        str(path) for path in service.files()
-    ]
+    assert [
+        f"{service.env['MEDIA_ROOT']}/{name}" for (name,) in service.query("SELECT file FROM receipts_receipt")
+    ] == [str(path) for path in service.files()]
 
 
 @faults

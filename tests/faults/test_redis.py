@@ -105,16 +105,16 @@ def _set(name: str, value: str) -> Mood:
     [
         pytest.param(_set("maxmemory", "1"), _set("maxmemory", "0"), id="OOM"),
         pytest.param(
-            lambda client: client.replicaof("127.0.0.1", "9"), lambda client: client.replicaof("NO", "ONE"), id="READONLY"
+            lambda client: client.replicaof("127.0.0.1", "9"),
+            lambda client: client.replicaof("NO", "ONE"),
+            id="READONLY",
         ),
         pytest.param(
             lambda client: (client.config_set("requirepass", "canary"), client.client_kill_filter(_type="normal")),
             lambda client: client.config_set("requirepass", ""),
             id="NOAUTH",
         ),
-        pytest.param(
-            _set("min-replicas-to-write", "1"), _set("min-replicas-to-write", "0"), id="NOREPLICAS"
-        ),
+        pytest.param(_set("min-replicas-to-write", "1"), _set("min-replicas-to-write", "0"), id="NOREPLICAS"),
     ],
 )
 def test_a_redis_that_refuses_is_waited_for_by_the_same_worker(service: Installation, spoil: Mood, mend: Mood) -> None:
