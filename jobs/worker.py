@@ -11,11 +11,11 @@ from django.db import close_old_connections
 from redis.client import Pipeline
 from redis.exceptions import RedisError
 from rq import SimpleWorker
+from rq.exceptions import StopRequested
 from rq.executions import Execution
 from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
-from rq.worker.base import StopRequested
 
 from accounting.identity import PROCESS
 from accounting.problems import DATABASE_AWAY
@@ -65,12 +65,12 @@ class DeliveryWorker(SimpleWorker):
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Stop after the delivery at hand."""
         told_to_stop.set()
-        super().request_stop(signum, frame)
+        super().request_stop(signum, frame)  # type: ignore[no-untyped-call] # RQ has types elsewhere only
 
     def set_shutdown_requested_date(self) -> None:
         """Tell Redis; this runs in the signal's handler, where an error would break off the delivery at hand."""
         with suppress(RedisError):
-            super().set_shutdown_requested_date()
+            super().set_shutdown_requested_date()  # type: ignore[no-untyped-call] # the same
 
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
         """Run one job under the request id of whoever rang for it."""

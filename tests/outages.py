@@ -62,7 +62,7 @@ def pid_of(server: ValkeyServer) -> int:
     """Return the process id of a server that runs."""
     process = server._process
     assert process is not None
-    return process.pid
+    return int(process.pid)
 
 
 def is_stopped(pid: int) -> bool:

@@ -11,8 +11,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import psutil
+import psycopg
 from psycopg.rows import TupleRow
 
 Connection = psycopg.Connection[TupleRow]
@@ -60,7 +60,7 @@ class PostgresServer:
     def execute(self, sql: str, *parameters: Any) -> None:
         """Run a statement as the superuser."""
         with self.connect() as connection:
-            connection.execute(sql, parameters)  # type: ignore[arg-type] # tests make their statements
+            connection.execute(sql, parameters)
 
     def cut_connections(self, url: str) -> None:
         """End every connection to that database, whatever is in progress on it."""

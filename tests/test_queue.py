@@ -1,7 +1,6 @@
 """The doorbell: what a ring puts into Redis, and that no state of Redis hurts whoever rings."""
 
 import json
-import signal
 import socket
 import time
 import zlib
@@ -23,6 +22,7 @@ from jobs import queue
 from jobs.queue import QueueServiceProtocol, RQService, queue_service, ring_on_commit
 
 from .deliveries import open_sockets
+from .outages import frozen, pid_of
 from .servers import free_port
 from .stub_server import Behaviour, Visit, full_listener, stub_server
 
@@ -56,17 +56,6 @@ def doorbell(settings: LazySettings, url: str) -> Iterator[QueueServiceProtocol]
     settings.REDIS_URL = url
     queue_service.cache_clear()
     yield queue_service()
-
-
-@contextmanager
-def paused(server: ValkeyServer) -> Iterator[None]:
-    """Let a server hang: it keeps its connections, and takes new ones, but answers none."""
-    assert server._process is not None
-    server._process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        server._process.send_signal(signal.SIGCONT)
 
 
 def rung_promptly(bell: QueueServiceProtocol) -> int:
@@ -221,7 +210,7 @@ def test_a_redis_that_hangs_on_a_kept_connection_costs_a_moment_and_no_error(
 ) -> None:
     with doorbell(settings, valkey.connection_url) as bell:
         assert bell.ring([ONE]) == 1
-        with paused(valkey):
+        with frozen(pid_of(valkey)):
             assert rung_promptly(bell) == 0
 
 

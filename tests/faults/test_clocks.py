@@ -3,8 +3,7 @@
 import pytest
 
 from jobs.sandbox import Sandbox
-
-from ..installation import SWEEP, WORKER, Installation, wait_for
+from tests.installation import SWEEP, WORKER, Installation, wait_for
 
 pytestmark = [pytest.mark.processes, pytest.mark.faults]
 

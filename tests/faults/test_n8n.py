@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from jobs.sandbox import Sandbox
-
-from ..installation import SWEEP, WORKER, Installation, wait_for
-from ..stub_server import (
+from tests.installation import SWEEP, WORKER, Installation, wait_for
+from tests.stub_server import (
     ACCEPTED,
     Behaviour,
     StubServer,
@@ -114,12 +113,17 @@ def test_no_rudeness_of_n8n_costs_memory_or_the_worker(tmp_path: Path) -> None:
             memory = 0
             for number, (_, events) in enumerate(table):
                 job_id = service.upload(number).json()["job_id"]
-                wait_for(lambda job_id=job_id: len(service.events(job_id)) == 3, f"what becomes of number {number}")
-                assert service.events(job_id) == events, f"number {number}"
+                assert fate(service, job_id) == events, f"number {number}"
                 memory = memory or peak_memory(worker.pid)
             assert peak_memory(worker.pid) - memory < 16 * MB
             assert worker.poll() is None
         assert elsewhere.visits == []
+
+
+def fate(service: Installation, job_id: str) -> list[str]:
+    """Return what has happened to a job once its delivery has come to something."""
+    wait_for(lambda: len(service.events(job_id)) == 3, f"what becomes of {job_id}")
+    return service.events(job_id)
 
 
 def peak_memory(pid: int) -> int:

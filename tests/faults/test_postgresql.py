@@ -9,10 +9,9 @@ import pytest
 import requests
 
 from jobs.sandbox import Sandbox
-
-from ..installation import SWEEP, WORKER, Installation, wait_for
-from ..outages import go_on, is_stopped
-from ..postgres import PostgresServer
+from tests.installation import SWEEP, WORKER, Installation, wait_for
+from tests.outages import go_on, is_stopped
+from tests.postgres import PostgresServer
 
 pytestmark = [pytest.mark.processes, pytest.mark.faults, pytest.mark.usefixtures("_with_postgresql")]
 

@@ -13,9 +13,8 @@ import pytest
 from redis import Redis
 
 from jobs.sandbox import Sandbox, running_sandbox
-
-from ..installation import SWEEP, WORKER, Installation, wait_for
-from ..outages import frozen, pid_of
+from tests.installation import SWEEP, WORKER, Installation, wait_for
+from tests.outages import frozen, pid_of
 
 pytestmark = pytest.mark.processes
 faults = pytest.mark.faults

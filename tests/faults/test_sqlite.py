@@ -9,9 +9,8 @@ import pytest
 import requests
 
 from jobs.sandbox import Sandbox
-
-from ..installation import Installation
-from ..outages import CAN_MOUNT, small_disk
+from tests.installation import Installation
+from tests.outages import CAN_MOUNT, small_disk
 
 pytestmark = [pytest.mark.processes, pytest.mark.faults, pytest.mark.usefixtures("_with_sqlite")]
 

@@ -1,4 +1,4 @@
-"""Processes are frozen, or told to stop: what was begun is finished or given back, and who comes late writes nothing."""
+"""Processes are frozen, or told to stop: what was begun is finished or given back; who comes late writes nothing."""
 
 import signal
 import subprocess
@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from jobs.sandbox import Sandbox, running_sandbox
-
-from ..installation import SWEEP, WORKER, Installation, wait_for
-from ..outages import go_on, is_stopped
+from tests.installation import SWEEP, WORKER, Installation, wait_for
+from tests.outages import go_on, is_stopped
 
 pytestmark = [pytest.mark.processes, pytest.mark.faults]
 

@@ -9,9 +9,8 @@ import pytest
 import requests
 
 from jobs.sandbox import Sandbox
-
-from ..installation import SWEEP, WORKER, Installation, wait_for
-from ..outages import CAN_MOUNT, SmallDisk, small_disk
+from tests.installation import SWEEP, WORKER, Installation, wait_for
+from tests.outages import CAN_MOUNT, SmallDisk, small_disk
 
 pytestmark = [pytest.mark.processes, pytest.mark.faults]
 needs_mount = pytest.mark.skipif(not CAN_MOUNT, reason="only root on Linux can mount a small disk")

@@ -16,7 +16,7 @@ PAUSE_SECONDS = 1.0
 BOUNDS = ("burst", "max_jobs", "max_idle_time")
 
 
-class Command(rqworker.Command):  # type: ignore[misc] # django-rq has no types
+class Command(rqworker.Command):
     """django-rq's command, and a new worker whenever RQ has given up.
 
     RQ waits for a Redis that refuses connections while it listens, but not for one that goes away in mid-delivery, that
@@ -26,7 +26,7 @@ class Command(rqworker.Command):  # type: ignore[misc] # django-rq has no types
     def handle(self, *args: Any, **options: Any) -> None:
         """Work until told to stop, or until the bound that the caller has set."""
         if any(options[bound] for bound in BOUNDS):
-            super().handle(*args, **options)
+            super().handle(*args, **options)  # type: ignore[no-untyped-call] # django-rq has no types
             return
         while not told_to_stop.is_set():
             for number in (signal.SIGTERM, signal.SIGINT):  # until the worker takes them
@@ -39,6 +39,6 @@ class Command(rqworker.Command):  # type: ignore[misc] # django-rq has no types
 
     def _work(self, *args: Any, **options: Any) -> None:
         try:
-            super().handle(*args, **options)
+            super().handle(*args, **options)  # type: ignore[no-untyped-call] # the same
         except RedisError as error:
             logger.warning("redis_unreachable", error=type(error).__name__)
