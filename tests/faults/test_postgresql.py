@@ -1,4 +1,4 @@
-"""PostgreSQL restarts, refuses, blocks or cuts connections: 503 with Retry-After meanwhile, and nothing to mend after."""
+"""PostgreSQL restarts, refuses, blocks or cuts connections: 503 with Retry-After, and nothing to mend afterwards."""
 
 import threading
 from collections.abc import Callable, Iterator
