@@ -3,7 +3,7 @@
 import pytest
 
 from jobs.sandbox import Sandbox
-from tests.installation import SWEEP, WORKER, Installation, wait_for
+from tests.installation import SWEEP, WORKER, Installation
 
 pytestmark = [pytest.mark.processes, pytest.mark.faults]
 
@@ -23,13 +23,4 @@ def test_a_machine_whose_clock_is_off_delivers_in_time_and_only_once(
     job_id = service.upload().json()["job_id"]
     assert service.wait_for_status(job_id, "success")["attempts"] == 1
     assert service.events(job_id) == ["received", "claimed", "delivered", "succeeded"]
-    assert n8n.stats()["deliveries"] == {job_id: 1}
-
-
-def test_a_worker_ahead_of_all_others_still_signs_what_n8n_takes_for_fresh(n8n: Sandbox, service: Installation) -> None:
-    service.start_web()
-    service.start(*WORKER, clock_off=TEN_MINUTES)
-    job_id = service.upload().json()["job_id"]
-    wait_for(lambda: n8n.stats()["webhooks"], "the delivery")
-    assert service.wait_for_status(job_id, "success")["attempts"] == 1
-    assert n8n.stats()["refused"] == 0
+    assert n8n.stats()["deliveries"] == {job_id: 1}  # which it checks: a signature older than five minutes is none

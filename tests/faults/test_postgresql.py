@@ -13,13 +13,13 @@ from tests.installation import SWEEP, WORKER, Installation, wait_for
 from tests.outages import go_on, is_stopped
 from tests.postgres import PostgresServer
 
-pytestmark = [pytest.mark.processes, pytest.mark.faults, pytest.mark.usefixtures("_with_postgresql")]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _with_postgresql(request: pytest.FixtureRequest) -> None:
-    if request.config.getoption("--database") != "postgresql":
-        pytest.skip("PostgreSQL's own faults; --database=postgresql runs them")
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.faults,
+    pytest.mark.skipif(
+        "config.getoption('--database') == 'sqlite'", reason="PostgreSQL's faults: --database=postgresql"
+    ),
+]
 
 
 def says_unavailable(answer: requests.Response) -> bool:

@@ -12,13 +12,11 @@ from jobs.sandbox import Sandbox
 from tests.installation import Installation
 from tests.outages import CAN_MOUNT, small_disk
 
-pytestmark = [pytest.mark.processes, pytest.mark.faults, pytest.mark.usefixtures("_with_sqlite")]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _with_sqlite(request: pytest.FixtureRequest) -> None:
-    if request.config.getoption("--database") != "sqlite":
-        pytest.skip("SQLite's own faults; they need no --database=postgresql")
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.faults,
+    pytest.mark.skipif("config.getoption('--database') != 'sqlite'", reason="SQLite's faults: --database=sqlite"),
+]
 
 
 def is_unavailable(answer: requests.Response) -> bool:
