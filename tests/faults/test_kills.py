@@ -76,8 +76,8 @@ def test_a_web_server_killed_before_its_answer_left_names_the_same_job_again(
 @faults
 def test_a_callback_that_finds_no_web_server_ends_the_job_when_n8n_repeats_it(tmp_path: Path) -> None:
     with (
-        running_sandbox(delay=1.0) as n8n,
-        Installation(tmp_path, f"{n8n.url}/webhook/receipts") as service,
+        running_sandbox(delay=1.0, retry_delay=4.0) as n8n,
+        Installation(tmp_path, f"{n8n.url}/webhook/receipts", CALLBACK_TIMEOUT_SECONDS="600") as service,
     ):
         web, _, _ = service.start_all()
         job_id = service.upload().json()["job_id"]
