@@ -69,6 +69,8 @@ def _database() -> dict[str, Any]:
     try:
         if not _is_migrated():
             return {"database": "not migrated"}
+        if _is_read_only():
+            return {"database": "read only"}
         return {
             "database": OK,
             "workers": _alive(Heartbeat.Kind.WORKER),
@@ -78,6 +80,15 @@ def _database() -> dict[str, Any]:
     except (DatabaseError, InterfaceError) as error:
         logger.error("database_unavailable", error=type(error).__name__)
         return {"database": UNAVAILABLE}
+
+
+def _is_read_only() -> bool:
+    """Tell whether PostgreSQL takes no writes: it is a standby, or an operator has said so."""
+    if connection.vendor != "postgresql":
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW transaction_read_only")
+        return bool(cursor.fetchone() == ("on",))
 
 
 def _storage() -> str:

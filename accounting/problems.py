@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
@@ -24,7 +24,9 @@ R = TypeVar("R", bound=HttpResponseBase)
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
 NEEDS_KEY = "An API key is needed: send the header Authorization: Api-Key <key>."
-DATABASE_AWAY = (OperationalError, InterfaceError)  # Django derives the second from no DatabaseError
+# PostgreSQL calls it internal that it may only be read (a standby) and that it has ended an idle transaction
+# (https://www.postgresql.org/docs/current/errcodes-appendix.html, class 25)
+DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
 
 
 class Problem(exceptions.APIException):
@@ -95,7 +97,7 @@ def _problem_of(exception: Exception) -> Problem | None:
             return Problem(413, "body_too_large", "The form's text fields are too long.")
         case SuspiciousOperation():  # too many fields or files; Django would log a traceback of the client's fault
             return Problem(400, "bad_request", "The request could not be understood.")
-        case OperationalError() | InterfaceError():  # DATABASE_AWAY
+        case OperationalError() | InterfaceError() | InternalError():  # DATABASE_AWAY
             logger.error("database_unavailable", error=type(exception).__name__)
             return _unavailable(503, "database_unavailable", "The database cannot be reached just now; try again.")
         case OSError() if exception.errno in (errno.ENOSPC, errno.EDQUOT):

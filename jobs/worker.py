@@ -1,12 +1,17 @@
 """The worker class that plain `manage.py rqworker` runs."""
 
+import threading
 import time
+from contextlib import suppress
+from types import FrameType
 from typing import Any
 
 import structlog
 from django.db import close_old_connections
 from redis.client import Pipeline
+from redis.exceptions import RedisError
 from rq import SimpleWorker
+from rq.exceptions import StopRequested
 from rq.executions import Execution
 from rq.job import Job
 from rq.queue import Queue
@@ -22,6 +27,8 @@ logger = structlog.get_logger(__name__)
 
 BEAT_EVERY_SECONDS = 15
 
+told_to_stop = threading.Event()  # a signal came; when `work` returns without it, RQ has given up
+
 
 class DeliveryWorker(SimpleWorker):
     """Keeps its HTTP and database connections between jobs, and tells the database that it lives.
@@ -36,7 +43,7 @@ class DeliveryWorker(SimpleWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs |= {
             "serializer": JSONSerializer,
-            "worker_ttl": 45,
+            "worker_ttl": 20,  # listens for 5 s at a time, and hangs on a dead connection for 15
             "maintenance_interval": 30,
             "log_job_description": False,
         }
@@ -46,6 +53,24 @@ class DeliveryWorker(SimpleWorker):
     def bootstrap(self, logging_level: str | None = None, *args: Any, **kwargs: Any) -> None:
         """Begin to work; what RQ says of every small step stays out of the log, though `rqworker` asks for it."""
         super().bootstrap("WARNING", *args, **kwargs)
+
+    def work(self, *args: Any, **kwargs: Any) -> bool:
+        """Work until told to stop or until RQ gives up; to take leave of a Redis that is away is no error."""
+        try:
+            return super().work(*args, **kwargs)
+        except (RedisError, StopRequested) as error:
+            logger.warning("worker_left_without_goodbye", error=type(error).__name__)
+            return False
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:
+        """Stop after the delivery at hand."""
+        told_to_stop.set()
+        super().request_stop(signum, frame)  # type: ignore[no-untyped-call] # RQ has types elsewhere only
+
+    def set_shutdown_requested_date(self) -> None:
+        """Tell Redis; this runs in the signal's handler, where an error would break off the delivery at hand."""
+        with suppress(RedisError):
+            super().set_shutdown_requested_date()  # type: ignore[no-untyped-call] # the same
 
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
         """Run one job under the request id of whoever rang for it."""

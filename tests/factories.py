@@ -54,6 +54,12 @@ class JobFactory(DjangoModelFactory[JobLog]):
     notion_database_id = DATABASE_ID
     due_at = factory.LazyFunction(timezone.now)
 
+    @classmethod
+    def _create(cls, model_class: type[JobLog], *args: Any, **fields: Any) -> JobLog:
+        job: JobLog = super()._create(model_class, *args, **fields)
+        job.now = timezone.now()  # as of a claim
+        return job
+
     class Params:
         sending = factory.Trait(status=JobLog.Status.SENDING, attempts=1, tries=1)
         processing = factory.Trait(

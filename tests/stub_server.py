@@ -167,7 +167,7 @@ def silent(visit: Visit) -> None:
 class StubServer:
     """Listens on loopback; the first connection meets the first behaviour, and so on; the last one stays."""
 
-    def __init__(self, *behaviours: Behaviour, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *behaviours: Behaviour, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
         self.visits: list[Visit] = []
         self._behaviours = behaviours
         self._tls = tls
@@ -175,9 +175,11 @@ class StubServer:
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._faults: list[Exception] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, 0), family=family)
         self.port: int = self._listener.getsockname()[1]
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        self._host = host
+        self.url = f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
     def requests(self) -> list[Request]:
@@ -201,7 +203,7 @@ class StubServer:
             Exception: a behaviour failed, and not because the other side had left.
         """
         self._stopping.set()
-        socket.create_connection(("127.0.0.1", self.port)).close()  # wakes the thread that accepts
+        socket.create_connection((self._host, self.port)).close()  # wakes the thread that accepts
         for visit in self.visits:
             with suppress(OSError):
                 visit.connection.shutdown(socket.SHUT_RDWR)
@@ -245,9 +247,11 @@ class StubServer:
 
 
 @contextmanager
-def stub_server(*behaviours: Behaviour, tls: ssl.SSLContext | None = None) -> Iterator[StubServer]:
+def stub_server(
+    *behaviours: Behaviour, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> Iterator[StubServer]:
     """Serve for as long as the block lasts."""
-    server = StubServer(*behaviours, tls=tls)
+    server = StubServer(*behaviours, tls=tls, host=host)
     server.start()
     try:
         yield server

@@ -58,7 +58,7 @@ class Target:
     def rows_in_database(self) -> list[int]:
         """Return how many jobs and receipts there are."""
         queries = ("SELECT count(*) FROM jobs_joblog", "SELECT count(*) FROM receipts_receipt")
-        return [int(self.installation.ask(query)) for query in queries]
+        return [int(self.installation.query(query)[0][0]) for query in queries]
 
     def is_untouched(self, job: UUID) -> bool:
         """Tell whether a job is as its upload left it."""

@@ -28,6 +28,12 @@ def test_every_test_that_the_requirements_name_exists() -> None:
     assert [name for name in named if not Path("tests", name).exists()] == []
 
 
+def test_every_test_that_a_fault_is_said_to_have_exists_and_none_is_left_out() -> None:
+    named = set(re.findall(r"`(test_\w+)`", Path("docs/reliability.md").read_text()))
+    assert named - _tests_in(Path("tests")) == set()
+    assert _tests_in(Path("tests/faults")) - named == set()
+
+
 def test_every_failure_code_is_explained_to_clients() -> None:
     assert [code for code in FailureCode if f"| `{code}` |" not in API] == []
 
@@ -51,6 +57,12 @@ def test_every_command_that_is_named_exists() -> None:
 def test_every_kind_of_event_is_written_somewhere() -> None:
     written = "".join(path.read_text() for path in Path("jobs").rglob("*.py") if path.name != "models.py")
     assert [kind.name for kind in JobEvent.Kind if f"Kind.{kind.name}" not in written] == []
+
+
+def _tests_in(folder: Path) -> set[str]:
+    return {
+        name for path in folder.rglob("test_*.py") for name in re.findall(r"^def (test_\w+)", path.read_text(), re.M)
+    }
 
 
 def _problem_codes(folder: Path) -> set[str]:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from email.message import Message
 from pathlib import Path
 
@@ -104,6 +105,13 @@ def test_the_signature_satisfies_the_standard_webhooks_library(settings: LazySet
     headers = dict(request.headers.items())
     assert headers["webhook-id"] == str(job.pk)
     assert Webhook(settings.N8N_WEBHOOK_SECRET[0]).verify(request.body, headers)
+
+
+@pytest.mark.django_db
+def test_the_signatures_time_is_that_of_the_claim_whatever_this_machines_clock_says() -> None:
+    job = JobFactory.create()
+    job.now = datetime(2026, 1, 2, tzinfo=UTC)
+    assert sent(job).headers["webhook-timestamp"] == str(int(job.now.timestamp()))
 
 
 @pytest.mark.django_db
@@ -238,13 +246,16 @@ DELIVER = """
 import tracemalloc
 import django
 django.setup()
+from django.utils import timezone
 from jobs import n8n
 from jobs.models import JobLog
 from receipts.models import Receipt
 
 def deliver(name, size):
     receipt = Receipt(file=name, size=size, content_type="image/jpeg", sha256="0" * 64)
-    assert n8n.send_receipt(JobLog(receipt=receipt, attempts=1)).status == 200
+    job = JobLog(receipt=receipt, attempts=1)
+    job.now = timezone.now()
+    assert n8n.send_receipt(job).status == 200
 
 deliver("small.jpg", 1000)
 tracemalloc.start()

@@ -23,7 +23,7 @@ from accounting.redis import SharedRedis
 from jobs.queue import QueueServiceProtocol, RQService, queue_service, ring_on_commit
 
 from .deliveries import open_sockets
-from .outages import paused
+from .outages import frozen, pid_of
 from .servers import free_port
 from .stub_server import Behaviour, Visit, full_listener, stub_server
 
@@ -211,7 +211,7 @@ def test_a_redis_that_hangs_on_a_kept_connection_costs_a_moment_and_no_error(
 ) -> None:
     with doorbell(settings, valkey.connection_url) as bell:
         assert bell.ring([ONE]) == 1
-        with paused(valkey):
+        with frozen(pid_of(valkey)):
             assert rung_promptly(bell) == 0
 
 

@@ -21,7 +21,7 @@ from jobs.signatures import callback_token
 
 from .factories import JobFactory
 from .installation import WEB, Installation, wait_for
-from .outages import paused
+from .outages import frozen, pid_of
 from .servers import SETTINGS, free_port
 from .uploads import at_once, client_named, post, post_raw
 
@@ -306,7 +306,7 @@ def test_a_redis_that_begins_to_hang_lets_no_flood_in_and_holds_nobody_up(settin
         settings.REDIS_URL = server.connection_url
         api = client_named("Shop")
         assert [post_raw(api, b"no form").status_code for _ in range(11)] == [400] * 10 + [429]
-        with paused(server):
+        with frozen(pid_of(server)):
             started = time.perf_counter()
             answers = [post_raw(api, b"no form") for _ in range(20)]
             assert time.perf_counter() - started < 4

@@ -112,7 +112,7 @@ def test_whatever_rqworker_is_told_it_reads_json_and_keeps_its_tuning() -> None:
     worker = django_rq.get_worker(serializer="rq.serializers.DefaultSerializer", worker_ttl=420)
     assert isinstance(worker, DeliveryWorker)
     assert worker.serializer is JSONSerializer
-    assert (worker.worker_ttl, worker.maintenance_interval, worker.max_connection_wait_time) == (45, 30, 5.0)
+    assert (worker.worker_ttl, worker.maintenance_interval, worker.max_connection_wait_time) == (20, 30, 5.0)
     assert worker.queue_names() == ["default"]
 
 

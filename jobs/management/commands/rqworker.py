@@ -1,0 +1,44 @@
+"""`manage.py rqworker`: the worker process, which outlives every fault of Redis."""
+
+import signal
+from typing import Any
+
+import structlog
+from django_rq.management.commands import rqworker
+from redis.exceptions import RedisError
+
+from jobs.queue import queue_service
+from jobs.worker import told_to_stop
+
+logger = structlog.get_logger(__name__)
+
+PAUSE_SECONDS = 1.0
+BOUNDS = ("burst", "max_jobs", "max_idle_time")
+
+
+class Command(rqworker.Command):
+    """django-rq's command, and a new worker whenever RQ has given up.
+
+    RQ waits for a Redis that refuses connections while it listens, but not for one that goes away in mid-delivery, that
+    answers errors (full, read only, loading, a new password), or that is not there yet.
+    """
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Work until told to stop, or until the bound that the caller has set."""
+        if any(options[bound] for bound in BOUNDS):
+            super().handle(*args, **options)  # type: ignore[no-untyped-call] # django-rq has no types
+            return
+        while not told_to_stop.is_set():
+            for number in (signal.SIGTERM, signal.SIGINT):  # until the worker takes them
+                signal.signal(number, lambda *_: told_to_stop.set())
+            if queue_service().is_reachable():
+                self._work(*args, **options)
+            if not told_to_stop.is_set():
+                logger.warning("worker_waits_for_redis")
+                told_to_stop.wait(PAUSE_SECONDS)
+
+    def _work(self, *args: Any, **options: Any) -> None:
+        try:
+            super().handle(*args, **options)  # type: ignore[no-untyped-call] # the same
+        except RedisError as error:
+            logger.warning("redis_unreachable", error=type(error).__name__)

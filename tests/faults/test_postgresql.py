@@ -1,0 +1,208 @@
+"""PostgreSQL restarts, refuses, blocks or cuts connections: 503 with Retry-After, and nothing to mend afterwards."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import requests
+
+from jobs.sandbox import Sandbox
+from tests.installation import SWEEP, WORKER, Installation, wait_for
+from tests.outages import go_on, is_stopped
+from tests.postgres import PostgresServer
+
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.faults,
+    pytest.mark.skipif(
+        "config.getoption('--database') == 'sqlite'", reason="PostgreSQL's faults: --database=postgresql"
+    ),
+]
+
+
+def says_unavailable(answer: requests.Response) -> bool:
+    """Tell whether the answer is the one that a client repeats later, and not an error of ours."""
+    assert answer.status_code in (503, 202, 200), answer.text
+    if answer.status_code != 503:
+        return False
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["code"] == "database_unavailable"
+    return int(answer.headers["Retry-After"]) > 0
+
+
+def uploaded(service: Installation, number: int = 1) -> str:
+    answer = service.upload(number)
+    assert answer.status_code in (200, 202), answer.text
+    return str(answer.json()["job_id"])
+
+
+def test_a_restart_is_503_for_who_asks_and_afterwards_all_ends_well(
+    n8n: Sandbox, on_own_postgres: Installation, own_postgres: PostgresServer
+) -> None:
+    service = on_own_postgres
+    processes = service.start_all()
+    jobs = [uploaded(service, number) for number in range(4)]
+    own_postgres.stop()
+    try:
+        assert says_unavailable(service.upload(5))
+        assert says_unavailable(service.ask(f"/api/v1/jobs/{jobs[0]}/"))
+        assert says_unavailable(service.call_back(jobs[0]))
+        assert service.ask("/health").status_code == 200
+        ready = service.ask("/health/ready")
+        assert (ready.status_code, ready.json()["checks"]["database"]) == (503, "unavailable")
+    finally:
+        own_postgres.start()
+    jobs.append(uploaded(service, 5))
+    assert service.ask("/health/ready").status_code == 200
+    for job_id in jobs:
+        service.wait_for_status(job_id, "success")
+        assert service.events(job_id).count("succeeded") == 1
+    assert [process.poll() for process in processes] == [None] * 3
+
+
+def test_what_n8n_answered_while_the_database_restarted_is_kept(
+    on_own_postgres: Installation, own_postgres: PostgresServer
+) -> None:
+    service = on_own_postgres
+    service.env["N8N_WEBHOOK_URL"] += "?behaviour=silent"
+    service.start_web()
+    with stopped_worker(service, at="jobs.services.mark_delivered") as job_id:
+        own_postgres.stop()
+        own_postgres.start()
+    assert service.wait_for_status(job_id, "processing")["attempts"] == 1
+    assert service.events(job_id) == ["received", "claimed", "delivered"]
+
+
+@contextmanager
+def stopped_worker(service: Installation, *, at: str) -> Iterator[str]:
+    """Let a worker stop at that function with an uploaded job, and go on after the block."""
+    worker = service.start(*WORKER, stop_at=at)
+    job_id = uploaded(service)
+    wait_for(lambda: is_stopped(worker.pid), f"the worker to stop at {at}")
+    yield job_id
+    go_on(worker.pid)
+
+
+# -- a connection is cut within a transaction
+
+
+def test_an_upload_whose_connection_is_cut_leaves_no_row_and_may_be_repeated(
+    on_own_postgres: Installation, own_postgres: PostgresServer
+) -> None:
+    service = on_own_postgres
+    web = service.start_web(stop_at="jobs.transitions._write_event")
+    upload = Meanwhile(service.upload)
+    wait_for(lambda: is_stopped(web.pid), "the web server to stop within the transaction")
+    own_postgres.cut_connections(service.env["DATABASE_URL"])
+    go_on(web.pid)
+    assert says_unavailable(upload.answer())
+    assert service.query("SELECT count(*) FROM jobs_joblog") == [(0,)]
+    assert service.events(uploaded(service)) == ["received"]
+
+
+def test_a_worker_whose_connection_is_cut_writes_down_what_n8n_said_all_the_same(
+    on_own_postgres: Installation, own_postgres: PostgresServer
+) -> None:
+    service = on_own_postgres
+    service.env["N8N_WEBHOOK_URL"] += "?behaviour=silent"
+    service.start_web()
+    with stopped_worker(service, at="jobs.services.delivery._await_callback") as job_id:
+        own_postgres.cut_connections(service.env["DATABASE_URL"])
+    service.wait_for_status(job_id, "processing")
+    assert service.events(job_id) == ["received", "claimed", "delivered"]
+
+
+class Meanwhile:
+    """A request that is under way."""
+
+    def __init__(self, send: Callable[..., requests.Response], *arguments: Any) -> None:
+        self._answers: list[requests.Response] = []
+        self._thread = threading.Thread(target=lambda: self._answers.append(send(*arguments)))
+        self._thread.start()
+
+    def answer(self) -> requests.Response:
+        self._thread.join()
+        return self._answers[0]
+
+
+# -- locks
+
+
+def test_a_lock_that_somebody_holds_for_too_long_is_503_and_no_longer_wait(
+    on_own_postgres: Installation, own_postgres: PostgresServer
+) -> None:
+    service = on_own_postgres
+    service.start_web()
+    job_id = uploaded(service)
+    with own_postgres.connect(service.env["DATABASE_URL"]) as somebody, somebody.transaction():
+        somebody.execute("SET idle_in_transaction_session_timeout = 0; SELECT 1 FROM jobs_joblog FOR UPDATE")
+        assert says_unavailable(service.call_back(job_id))
+        assert says_unavailable(service.upload())  # the same bytes: the job's row is wanted
+    assert service.call_back(job_id).status_code == 200
+    assert service.events(job_id) == ["received", "succeeded"]
+
+
+def test_a_deadlock_is_503_for_its_victim_which_may_try_again(
+    on_own_postgres: Installation, own_postgres: PostgresServer
+) -> None:
+    service = on_own_postgres
+    service.env["DATABASE_URL"] = service.env["DATABASE_URL"].replace("lock_timeout%3D1s", "deadlock_timeout%3D100ms")
+    service.start_web()
+    job_id = uploaded(service)
+    with own_postgres.connect(service.env["DATABASE_URL"]) as somebody, somebody.transaction():
+        somebody.execute("SET idle_in_transaction_session_timeout = 0; SET deadlock_timeout = '1min'")
+        somebody.execute("SELECT 1 FROM jobs_joblog FOR UPDATE")
+        waiting = threading.Thread(target=somebody.execute, args=("SELECT 1 FROM receipts_receipt FOR UPDATE",))
+        repeat = Meanwhile(service.upload)  # holds the receipt's row, and wants the job's
+        wait_for(lambda: own_postgres.waits_for_lock(service.env["DATABASE_URL"]), "the upload to wait for the lock")
+        waiting.start()
+        assert says_unavailable(repeat.answer())
+        waiting.join()
+    assert uploaded(service) == job_id
+
+
+def test_a_frozen_worker_holds_no_lock_for_ever(on_own_postgres: Installation) -> None:
+    service = on_own_postgres
+    service.start_web()
+    with stopped_worker(service, at="jobs.services.delivery._await_callback") as job_id:
+        wait_for(lambda: service.call_back(job_id).status_code == 200, "the lock of a frozen worker to be taken away")
+    wait_for(lambda: "delivery" in service.log(), "the worker to go on")
+    assert service.job(job_id)["status"] == "success"
+    assert service.events(job_id).count("succeeded") == 1
+
+
+# -- it is there, but not for us
+
+
+def test_a_database_that_may_only_be_read_is_503_for_writers_and_waited_for(
+    on_own_postgres: Installation, own_postgres: PostgresServer
+) -> None:
+    service = on_own_postgres
+    processes = service.start_all()
+    job_id = uploaded(service)
+    service.wait_for_status(job_id, "success")
+    with own_postgres.read_only(service.env["DATABASE_URL"]):
+        assert says_unavailable(service.upload(2))
+        assert says_unavailable(service.upload(2))
+        assert says_unavailable(service.call_back(job_id))
+        assert service.job(job_id)["status"] == "success"
+        ready = service.ask("/health/ready")
+        assert (ready.status_code, ready.json()["checks"]["database"]) == (503, "read only")
+        wait_for(lambda: "sweep_failed" in service.log(), "the sweep to meet it")
+    service.wait_for_status(uploaded(service, 2), "success")
+    assert [process.poll() for process in processes] == [None] * 3
+    assert "Traceback" not in service.log()
+
+
+def test_a_server_without_a_connection_left_is_503_and_recovers(
+    on_own_postgres: Installation, own_postgres: PostgresServer
+) -> None:
+    service = on_own_postgres
+    service.start_web()
+    with own_postgres.crowded():
+        assert says_unavailable(service.upload())
+    worker, sweep = service.start(*WORKER), service.start(*SWEEP)
+    service.wait_for_status(uploaded(service), "success")
+    assert (worker.poll(), sweep.poll()) == (None, None)

@@ -1,0 +1,211 @@
+"""Redis is away, frozen, emptied or in a bad mood: uploads go on at once, deliveries when it is back."""
+
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from jobs.sandbox import Sandbox, running_sandbox
+from tests.installation import SWEEP, WORKER, Installation, wait_for
+from tests.outages import frozen, pid_of
+
+pytestmark = pytest.mark.processes
+faults = pytest.mark.faults
+
+PROMPT_SECONDS = 2.0
+RUNG_AGAIN_SECONDS = 30.0
+
+
+def uploaded_promptly(service: Installation, number: int) -> str:
+    """Upload a receipt, and see that nobody has to wait for Redis."""
+    started = time.monotonic()
+    answer = service.upload(number)
+    assert time.monotonic() - started < PROMPT_SECONDS
+    assert answer.status_code == 202
+    return str(answer.json()["job_id"])
+
+
+def all_end_well(service: Installation, jobs: list[str]) -> None:
+    """See every job filed in its first try, soon."""
+    end = time.monotonic() + RUNG_AGAIN_SECONDS
+    for job_id in jobs:
+        assert service.wait_for_status(job_id, "success")["attempts"] == 1
+    assert time.monotonic() < end
+
+
+def test_a_flushed_redis_is_rung_again(n8n: Sandbox, service: Installation) -> None:
+    service.start_web()
+    jobs = [uploaded_promptly(service, number) for number in range(5)]
+    with Redis.from_url(service.valkey.connection_url) as client:
+        assert client.llen("rq:queue:default") == 5
+        client.flushall()
+    service.start(*WORKER)
+    service.start(*SWEEP)
+    all_end_well(service, jobs)
+    assert n8n.stats()["webhooks"] == 5
+
+
+def test_without_redis_uploads_are_taken_at_once_and_delivered_by_the_same_worker_once_it_is_back(
+    n8n: Sandbox, service: Installation
+) -> None:
+    _, worker, _ = service.start_all()
+    service.valkey.stop()
+    jobs = [uploaded_promptly(service, number) for number in range(3)]
+    service.valkey.start()
+    all_end_well(service, jobs)
+    assert n8n.stats()["webhooks"] == 3
+    assert worker.poll() is None
+
+
+@faults
+def test_a_frozen_redis_delays_deliveries_and_nothing_else(n8n: Sandbox, service: Installation) -> None:
+    _, worker, _ = service.start_all()
+    service.wait_for_status(uploaded_promptly(service, 9), "success")
+    with frozen(pid_of(service.valkey)):
+        jobs = [uploaded_promptly(service, number) for number in range(3)]
+        ready = service.ask("/health/ready")
+        assert (ready.status_code, ready.json()["checks"]["redis"]) == (200, "unavailable")
+    all_end_well(service, jobs)
+    assert worker.poll() is None
+
+
+@faults
+def test_a_redis_that_comes_back_empty_is_rung_again(service: Installation) -> None:
+    _, worker, _ = service.start_all()
+    service.wait_for_status(uploaded_promptly(service, 9), "success")  # the worker waits for rings
+    service.valkey.terminate()
+    jobs = [uploaded_promptly(service, 0)]
+    shutil.rmtree(service.folder / "valkey" / "appendonlydir")
+    service.valkey.start()
+    jobs.append(uploaded_promptly(service, 1))
+    all_end_well(service, jobs)
+    assert worker.poll() is None
+
+
+# -- it answers, but with errors
+
+Mood = Callable[["Redis"], object]
+
+
+def _set(name: str, value: str) -> Mood:
+    return lambda client: client.config_set(name, value)
+
+
+@faults
+@pytest.mark.parametrize(
+    ("spoil", "mend"),
+    [
+        pytest.param(_set("maxmemory", "1"), _set("maxmemory", "0"), id="OOM"),
+        pytest.param(
+            lambda client: client.replicaof("127.0.0.1", "9"),
+            lambda client: client.replicaof("NO", "ONE"),
+            id="READONLY",
+        ),
+        pytest.param(
+            lambda client: (client.config_set("requirepass", "canary"), client.client_kill_filter(_type="normal")),
+            lambda client: client.config_set("requirepass", ""),
+            id="NOAUTH",
+        ),
+        pytest.param(_set("min-replicas-to-write", "1"), _set("min-replicas-to-write", "0"), id="NOREPLICAS"),
+    ],
+)
+def test_a_redis_that_refuses_is_waited_for_by_the_same_worker(service: Installation, spoil: Mood, mend: Mood) -> None:
+    _, worker, sweep = service.start_all()
+    service.wait_for_status(uploaded_promptly(service, 9), "success")
+    with _someone_in(service) as client:
+        spoil(client)
+        jobs = [uploaded_promptly(service, number) for number in range(3)]
+        time.sleep(1)  # for the worker and the sweep to meet it
+        mend(client)
+    all_end_well(service, jobs)
+    assert (worker.poll(), sweep.poll()) == (None, None)
+
+
+@contextmanager
+def _someone_in(service: Installation) -> Iterator["Redis"]:
+    """Lend a connection that stays in, whatever password is set, and is in no pool of ours."""
+    with Redis.from_url(service.valkey.connection_url, single_connection_client=True) as client:
+        client.client_setname("operator")
+        yield client
+
+
+# -- the worker is busy, or comes, or is to go while Redis is away
+
+
+@pytest.fixture
+def slow_service(tmp_path: Path) -> Iterator[Installation]:
+    """Return an installation whose N8N takes a second to answer."""
+    with (
+        running_sandbox(delay=1.0) as n8n,
+        Installation(tmp_path, f"{n8n.url}/webhook/receipts?behaviour=slow") as installation,
+    ):
+        yield installation
+
+
+@faults
+def test_a_redis_that_goes_away_in_mid_delivery_ends_neither_the_job_nor_the_worker(slow_service: Installation) -> None:
+    _, worker, _ = slow_service.start_all()
+    first = uploaded_promptly(slow_service, 1)
+    slow_service.wait_for_status(first, "sending")
+    slow_service.valkey.terminate()
+    slow_service.wait_for_status(first, "success")
+    slow_service.valkey.start()
+    all_end_well(slow_service, [first, uploaded_promptly(slow_service, 2)])
+    assert worker.poll() is None
+
+
+@faults
+def test_a_stop_in_mid_delivery_while_redis_is_away_breaks_nothing_off(slow_service: Installation) -> None:
+    _, worker, _ = slow_service.start_all()
+    job_id = uploaded_promptly(slow_service, 1)
+    slow_service.wait_for_status(job_id, "sending")
+    slow_service.valkey.terminate()
+    _stops_within(worker, 15)
+    assert worker.returncode == 0
+    assert slow_service.wait_for_status(job_id, "success")["attempts"] == 1
+    assert slow_service.events(job_id) == ["received", "claimed", "delivered", "succeeded"]
+
+
+@faults
+def test_a_worker_that_starts_without_redis_waits_for_it(service: Installation) -> None:
+    service.valkey.stop()
+    service.start_web()
+    worker = service.start(*WORKER)
+    service.start(*SWEEP)
+    job_id = uploaded_promptly(service, 1)
+    wait_for(lambda: "worker_waits_for_redis" in service.log(), "the worker's first try")
+    service.valkey.start()
+    all_end_well(service, [job_id])
+    assert worker.poll() is None
+
+
+@faults
+@pytest.mark.parametrize("away", ["stopped", "frozen"])
+def test_a_worker_told_to_stop_while_redis_is_away_stops(service: Installation, away: str) -> None:
+    worker = service.start(*WORKER)
+    wait_for(lambda: service.query("SELECT 1 FROM jobs_heartbeat"), "the worker's first sign of life")
+    with _away(service, away):
+        _stops_within(worker, 25)
+    assert worker.returncode == 0
+
+
+@contextmanager
+def _away(service: Installation, how: str) -> Iterator[None]:
+    if how == "frozen":
+        with frozen(pid_of(service.valkey)):
+            yield
+    else:
+        service.valkey.terminate()
+        yield
+
+
+def _stops_within(process: subprocess.Popen[Any], seconds: float) -> None:
+    process.send_signal(signal.SIGTERM)
+    process.wait(seconds)

@@ -1,0 +1,115 @@
+"""The folder of the receipts is full, read only or gone: a clear answer, nothing left behind, and a way back."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import requests
+
+from jobs.sandbox import Sandbox
+from tests.installation import SWEEP, WORKER, Installation, wait_for
+from tests.outages import CAN_MOUNT, SmallDisk, small_disk
+
+pytestmark = [pytest.mark.processes, pytest.mark.faults]
+needs_mount = pytest.mark.skipif(not CAN_MOUNT, reason="only root on Linux can mount a small disk")
+
+
+class OnDisk(NamedTuple):
+    """An installation, and the small disk on which it keeps one thing."""
+
+    service: Installation
+    disk: SmallDisk
+
+
+@pytest.fixture
+def media(n8n: Sandbox, tmp_path: Path) -> Iterator[OnDisk]:
+    """Return an installation that keeps its receipts on a disk of a megabyte."""
+    with (
+        Installation(tmp_path, f"{n8n.url}/webhook/receipts") as service,
+        small_disk(tmp_path / "media") as disk,
+    ):
+        yield OnDisk(service, disk)
+
+
+def is_problem(answer: requests.Response, status: int, code: str) -> bool:
+    problem = (answer.status_code, answer.headers["Content-Type"], answer.json()["code"])
+    return problem == (status, "application/problem+json", code) and int(answer.headers["Retry-After"]) > 0
+
+
+def number_of_jobs(service: Installation) -> int:
+    return int(service.query("SELECT count(*) FROM jobs_joblog")[0][0])
+
+
+@needs_mount
+@pytest.mark.parametrize("leave", [0, 4096], ids=["no room at all", "room for the beginning"])
+def test_a_full_disk_is_507_leaves_nothing_and_takes_the_next_upload_once_there_is_room(
+    media: OnDisk, leave: int
+) -> None:
+    service, disk = media
+    service.start_all()
+    first = service.upload(1).json()["job_id"]
+    before = service.files()
+    disk.fill(leave=leave)
+    assert is_problem(service.upload(2), 507, "storage_full")
+    disk.clear()
+    assert (service.files(), number_of_jobs(service)) == (before, 1)
+    for job_id in (first, service.upload(2).json()["job_id"]):
+        assert service.wait_for_status(job_id, "success")["attempts"] == 1
+
+
+@needs_mount
+def test_a_read_only_storage_is_503_and_what_was_taken_is_delivered_all_the_same(media: OnDisk) -> None:
+    service, disk = media
+    service.start_web()
+    first = service.upload(1).json()["job_id"]
+    with disk.read_only():
+        assert is_problem(service.upload(2), 503, "storage_unavailable")
+        ready = service.ask("/health/ready")
+        assert (ready.status_code, ready.json()["checks"]["storage"]) == (503, "unavailable")
+        service.start(*WORKER)
+        service.start(*SWEEP)  # it has orphans to look for
+        service.wait_for_status(first, "success")
+    assert number_of_jobs(service) == 1
+    service.wait_for_status(service.upload(2).json()["job_id"], "success")
+
+
+def was_taken(service: Installation, content: bytes) -> bool:
+    """Tell whether an upload got a 2xx; that its connection is cut is an answer, too."""
+    try:
+        return service.upload_bytes(content).ok
+    except requests.ConnectionError:
+        return False
+
+
+@needs_mount
+def test_without_room_for_what_comes_in_nothing_is_taken_and_the_server_lives(media: OnDisk, tmp_path: Path) -> None:
+    service, _ = media
+    with small_disk(tmp_path / "incoming") as incoming:
+        service.env["TMPDIR"] = str(incoming.folder)
+        web = service.start_web()
+        assert service.upload_bytes(bytes(900_000)).status_code == 415  # Python looks for a folder with room once
+        incoming.fill()
+        assert not was_taken(service, bytes(900_000))
+        assert service.ask("/health").status_code == 200
+        incoming.clear()
+        assert service.upload(1).status_code == 202
+        assert web.poll() is None
+
+
+def test_a_storage_that_was_removed_is_told_of_loudly_and_healed_by_uploading_again(
+    n8n: Sandbox, service: Installation
+) -> None:
+    service.start_web()
+    job_id = service.upload(1).json()["job_id"]
+    shutil.rmtree(service.env["MEDIA_ROOT"])
+    service.start(*WORKER)
+    service.start(*SWEEP)
+    wait_for(lambda: service.events(job_id).count("refused"), "the worker to look for the file")
+    assert service.job(job_id)["status"] in ("queued", "sending")
+    assert '"code": "file_missing"' in service.log()
+    assert n8n.stats()["webhooks"] == 0
+    repeated = service.upload(1)
+    assert (repeated.status_code, repeated.json()["job_id"]) == (200, job_id)
+    service.wait_for_status(job_id, "success")
