@@ -78,7 +78,7 @@ def _is_over(clients: list[Client], n8n: StubN8N, database: str) -> bool:
     """Tell whether every client knows, N8N has nothing more to report, and no job is open."""
     if any(client.is_alive() for client in clients) or not n8n.is_idle:
         return False
-    return next(select(database, OPEN_JOBS))["number"] == 0
+    return not next(select(database, OPEN_JOBS))["number"]
 
 
 def _leave(clients: list[Client]) -> None:

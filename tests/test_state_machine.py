@@ -1,0 +1,311 @@
+"""Whatever happens to jobs, in whatever order, they are as a small model of the rules says.
+
+Deeper than in the suite: `.venv/bin/python -m pytest tests/test_state_machine.py --hypothesis-profile=deep --timeout=0`
+(and with `--database=postgresql`).
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.conf import LazySettings
+from django.core.files.base import ContentFile
+from django.db import transaction
+from django.db.models import Case, F, When
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, precondition, rule
+from hypothesis.stateful import run_state_machine_as_test as run_machine
+
+from accounting.clock import DatabaseNow
+from jobs import services
+from jobs.answers import Answer, Trouble
+from jobs.callbacks import Report
+from jobs.models import JobLog
+from jobs.sweep import sweep
+from receipts.models import Client
+from receipts.sample import draw_receipt
+from receipts.validators import CheckedUpload
+
+from .factories import SMALL
+from .job_model import IN_FLIGHT, REFUSALS, Meaning, ModelJob
+
+PLACES = 3
+LATER_SECONDS = 10_000  # nothing becomes due by itself while the test runs
+SHIFT = timedelta(days=1)
+DATABASES = ("0123abcd-4567-89ab-cdef-0123456789ab", "fedcba98-7654-3210-fedc-ba9876543210")
+EXECUTIONS = ("", "17", "18", "19")
+ANSWERS: tuple[tuple[Answer, Meaning], ...] = (
+    (Answer(trouble=Trouble.UNREACHABLE), "refused"),
+    (Answer(trouble=Trouble.FILE_MISSING), "refused"),
+    (Answer(status=429, retry_after="60"), "refused"),
+    (Answer(status=404), "refused"),
+    (Answer(status=500), "refused"),
+    (Answer(status=200, content_type="text/html"), "refused"),
+    (Answer(trouble=Trouble.TIMED_OUT), "unclear"),
+    (Answer(trouble=Trouble.CUT), "unclear"),
+    (Answer(status=524), "unclear"),
+    (Answer(status=200), "unclear"),
+    (Answer(status=500, body=b'{"message": "Error in workflow"}'), "ran and failed"),
+    (Answer(status=302), "rejected"),
+    (Answer(status=422), "rejected"),
+)
+
+
+class Jobs(RuleBasedStateMachine):
+    """Everything that may happen to the jobs of one client; each example is rolled back."""
+
+    jobs = Bundle("jobs")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._example = transaction.atomic()
+        self._example.__enter__()
+        self.client = Client.objects.create(name="Shop")
+        self.model: dict[UUID, ModelJob] = {}
+        self.keys: dict[str, tuple[object, UUID]] = {}
+
+    def teardown(self) -> None:
+        """Forget the example."""
+        transaction.set_rollback(True)
+        self._example.__exit__(None, None, None)
+
+    # -- uploads -------------------------------------------------------------------------------------------------------
+
+    @rule(
+        target=jobs,
+        number=st.integers(0, 1),
+        database=st.sampled_from(DATABASES),
+        key=st.sampled_from(["", "a", "b", "c"]),
+        allow_duplicate=st.booleans(),
+    )
+    def upload(self, number: int, database: str, key: str, allow_duplicate: bool) -> Any:
+        """A client uploads: something new, the same again, or the same as another job on purpose."""
+        request = services.UploadRequest(
+            client=self.client,
+            upload=_checked(number),
+            filename="receipt.jpg",
+            notion_database_id=database,
+            idempotency_key=key,
+            allow_duplicate=allow_duplicate,
+        )
+        asked = (number, database, allow_duplicate)
+        if key in self.keys:
+            return self._repeat(request, key, asked)
+        same = {job_id for job_id, job in self._of_filing((number, database)) if job.status != "failure"}
+        submission = services.submit_receipt(request)
+        job_id = submission.job.pk
+        if key:
+            self.keys[key] = (asked, job_id)
+        assert submission.created == (allow_duplicate or not same)
+        if not submission.created:
+            assert job_id in same
+            return multiple()
+        assert job_id not in self.model
+        self.model[job_id] = ModelJob(submission.job.created_at, (number, database), is_duplicate=bool(same))
+        return job_id
+
+    def _repeat(self, request: services.UploadRequest, key: str, asked: object) -> Any:
+        known, job_id = self.keys[key]
+        if asked == known:
+            submission = services.submit_receipt(request)
+            assert (submission.job.pk, submission.created) == (job_id, False)
+        else:
+            with pytest.raises(services.IdempotencyKeyReused):
+                services.submit_receipt(request)
+        return multiple()
+
+    # -- workers -------------------------------------------------------------------------------------------------------
+
+    @rule(job_id=jobs)
+    def claim(self, job_id: UUID) -> None:
+        """A worker is rung for a job, rightly or not."""
+        job = self.model[job_id]
+        in_flight = sum(other.status in IN_FLIGHT for other in self.model.values())
+        if job.status == "queued" and job.is_due and in_flight < PLACES:
+            job.claim()
+            claimed = services.claim_job(job_id, worker="w1")
+            assert claimed is not None
+            assert claimed.attempts == job.attempts
+        else:
+            with unchanged(job_id):
+                assert services.claim_job(job_id, worker="w2") is None
+
+    @rule(job_id=jobs, kind=st.sampled_from(ANSWERS))
+    def answer(self, job_id: UUID, kind: tuple[Answer, Meaning]) -> None:
+        """The worker that holds the job writes down what N8N said, unless nobody holds it."""
+        self._write_answer(job_id, *kind)
+
+    @rule(job_id=jobs, execution=st.sampled_from(EXECUTIONS))
+    def answer_taken(self, job_id: UUID, execution: str) -> None:
+        """The same where N8N took it."""
+        body = b'{"execution_id": "%s"}' % execution.encode()
+        self._write_answer(job_id, Answer(status=200, content_type="application/json", body=body), "taken", execution)
+
+    def _write_answer(self, job_id: UUID, answer: Answer, meaning: Meaning, execution: str = "") -> None:
+        job = self.model[job_id]
+        if job.status == "sending":
+            services.mark_delivered(job_id, attempt=job.attempts, answer=answer, worker="w1")
+            job.answer(meaning, execution)
+        else:
+            with unchanged(job_id):
+                assert services.mark_delivered(job_id, attempt=job.attempts, answer=answer, worker="w1") is None
+
+    @rule(job_id=jobs, kind=st.sampled_from(ANSWERS), behind=st.integers(1, 3))
+    def answer_of_a_stale_worker(self, job_id: UUID, kind: tuple[Answer, Meaning], behind: int) -> None:
+        """A worker whose lease has passed on comes late: it changes nothing."""
+        with unchanged(job_id):
+            stale = self.model[job_id].attempts - behind
+            assert services.mark_delivered(job_id, attempt=stale, answer=kind[0], worker="w1") is None
+
+    # -- N8N and time --------------------------------------------------------------------------------------------------
+
+    @rule(job_id=jobs, outcome=st.sampled_from(["success", "failure"]), execution=st.sampled_from(EXECUTIONS))
+    def report(self, job_id: UUID, outcome: Any, execution: str) -> None:
+        """N8N calls back, at any time."""
+        job = self.model[job_id]
+        verdict = job.judge(outcome, execution)
+        report = Report(status=JobLog.Status(outcome), execution_id=execution)
+        with unchanged(job_id, but_for_a_note=True, unless=verdict in ("accept", "accept_late")):
+            completion = services.complete_job(job_id, report, actor="job token")
+        assert completion.verdict.name.lower() == verdict
+        job.report(outcome, execution)
+
+    @precondition(lambda self: any(job.is_open for job in self.model.values()))
+    @rule()
+    def time_passes(self) -> None:
+        """Whatever is awaited is overdue."""
+        JobLog.objects.filter(due_at__isnull=False).update(due_at=F("due_at") - SHIFT)
+        for job in self.model.values():
+            job.is_due = job.is_open
+
+    @rule()
+    def sweep(self) -> None:
+        """The sweep acts on what is overdue, and on nothing else."""
+        sweep()
+        for job in self.model.values():
+            if job.is_due:
+                job.sweep()
+
+    # -- staff ---------------------------------------------------------------------------------------------------------
+
+    @rule(job_id=jobs)
+    def retry(self, job_id: UUID) -> None:
+        """Staff retries: what failed, and is not done by another job."""
+        job = self.model[job_id]
+        if job.status == "failure" and not self._is_done_elsewhere(job):
+            services.retry_job(job_id, actor="anna", reason="again")
+            job.start_round()
+        else:
+            _refused(services.retry_job, job_id)
+
+    @rule(job_id=jobs)
+    def resend(self, job_id: UUID) -> None:
+        """Staff has it sent now: what waits, or what N8N may have."""
+        job = self.model[job_id]
+        if job.status == "processing":
+            services.resend_job(job_id, actor="anna", reason="now")
+            job.start_round()
+        elif job.status == "queued":
+            services.resend_job(job_id, actor="anna", reason="now")
+            job.is_due = True
+        else:
+            _refused(services.resend_job, job_id)
+
+    @rule(job_id=jobs)
+    def cancel(self, job_id: UUID) -> None:
+        """Staff cancels: what waits."""
+        job = self.model[job_id]
+        if job.status == "queued":
+            services.cancel_job(job_id, actor="anna", reason="by mistake")
+            job.end("failure")
+        else:
+            _refused(services.cancel_job, job_id)
+
+    # -- what always holds ---------------------------------------------------------------------------------------------
+
+    @invariant()
+    def every_job_is_as_the_model_says(self) -> None:
+        """Status, attempts, tries, and whether something is due."""
+        jobs = JobLog.objects.annotate(is_due=Case(When(due_at__lte=DatabaseNow(), then=True), default=False))
+        found = {job.pk: (job.status, job.attempts, job.tries, job.is_due) for job in jobs}
+        assert found == {pk: (job.status, job.attempts, job.tries, job.is_due) for pk, job in self.model.items()}
+
+    @invariant()
+    def open_jobs_and_only_they_are_due_sometime(self) -> None:
+        """No job waits for ever."""
+        due = set(JobLog.objects.filter(due_at__isnull=False).values_list("pk", flat=True))
+        assert due == {pk for pk, job in self.model.items() if job.is_open}
+
+    @invariant()
+    def every_history_leads_to_its_job(self) -> None:
+        """Each change has its event, and each claim, too."""
+        for job in JobLog.objects.prefetch_related("events"):
+            status, claims = "queued", 0
+            for event in job.events.all():
+                claims += event.kind == "claimed"
+                if event.to_status:
+                    assert event.from_status == status
+                    status = event.to_status
+            assert (status, claims) == (job.status, job.attempts)
+
+    @invariant()
+    def one_open_job_files_a_receipt(self) -> None:
+        """But for those that were asked for on purpose."""
+        filings = [job.filing for job in self.model.values() if job.is_open and not job.is_duplicate]
+        assert len(filings) == len(set(filings))
+
+    def _of_filing(self, filing: tuple[int, str]) -> Iterator[tuple[UUID, ModelJob]]:
+        return ((pk, job) for pk, job in self.model.items() if job.filing == filing)
+
+    def _is_done_elsewhere(self, job: ModelJob) -> bool:
+        others = [other for _, other in self._of_filing(job.filing) if other is not job and other.status != "failure"]
+        return any(other.created_at > job.created_at or not job.is_duplicate for other in others)
+
+
+@contextmanager
+def unchanged(job_id: UUID, *, but_for_a_note: bool = False, unless: bool = False) -> Iterator[None]:
+    """Fail what changes a job's row or, unless a note is due, writes an event; `unless` it may."""
+    before = _state(job_id)
+    yield
+    after = _state(job_id)
+    assert unless or after == (before[0], before[1] + but_for_a_note)
+
+
+def _state(job_id: UUID) -> tuple[object, int]:
+    job = JobLog.objects.filter(pk=job_id)
+    return job.values().get(), job.get().events.count()
+
+
+def _refused(verb: Any, job_id: UUID) -> None:
+    with unchanged(job_id), pytest.raises(services.NotNow):
+        verb(job_id, actor="anna", reason="")
+
+
+@cache
+def _picture(number: int) -> bytes:
+    return draw_receipt(number, size=SMALL)
+
+
+def _checked(number: int) -> CheckedUpload:
+    picture = _picture(number)
+    return CheckedUpload(
+        file=ContentFile(picture),
+        sha256=hashlib.sha256(picture).hexdigest(),
+        size=len(picture),
+        content_type="image/jpeg",
+        width=SMALL[0],
+        height=SMALL[1],
+    )
+
+
+@pytest.mark.django_db
+def test_jobs_keep_the_rules_whatever_happens(settings: LazySettings) -> None:
+    settings.DELIVERY_RETRY_SCHEDULE = [LATER_SECONDS] * REFUSALS
+    settings.N8N_LEASE_SECONDS = settings.CALLBACK_TIMEOUT_SECONDS = LATER_SECONDS
+    settings.N8N_MAX_IN_FLIGHT = PLACES
+    run_machine(Jobs)
