@@ -7,7 +7,11 @@ PRODUCTION = env SECRET_KEY=made-up-for-checks-Rm0tVqvJ7yZk3Xw9bN5cL2hT8sD4gF6a 
 	N8N_WEBHOOK_URL=https://n8n.example.com/webhook/receipts N8N_API_KEY=made-up-for-checks-0123456789-0123456789 \
 	CALLBACK_SECRET_TOKEN=made-up-for-checks-9876543210-9876543210
 
-.PHONY: help demo test test-faults lint types check clean
+SEED ?= 1
+DURATION ?= 20
+DATABASE ?= sqlite
+
+.PHONY: help demo test test-faults chaos lint types check clean
 
 help: ## list what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -22,6 +26,9 @@ test: .venv/.installed ## run all tests, on SQLite and on PostgreSQL
 test-faults: .venv/.installed ## run the slow tests, which cause faults for real, on both databases
 	$(BIN)/python -m pytest -n 2 -m faults
 	$(BIN)/python -m pytest -n 2 -m faults --database=postgresql
+
+chaos: .venv/.installed ## strike a whole installation with random faults (SEED=1 DURATION=20 DATABASE=sqlite or postgresql)
+	$(BIN)/python -m tests.chaos --seed $(SEED) --duration $(DURATION) --database $(DATABASE)
 
 lint: .venv/.installed ## look for mistakes and for untidy code
 	$(BIN)/ruff check .

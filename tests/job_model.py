@@ -19,7 +19,7 @@ class ModelJob:
 
     Attributes:
         created_at: when it came.
-        filing: which picture goes to which database.
+        database: where its receipt goes.
         is_duplicate: it was asked for beside another one, on purpose.
         is_due: what `due_at` promises may happen now.
         is_confirmed: N8N said that it took it.
@@ -29,7 +29,7 @@ class ModelJob:
     """
 
     created_at: datetime
-    filing: tuple[int, str]
+    database: str
     is_duplicate: bool
     status: Status = "queued"
     attempts: int = 0

@@ -4,17 +4,13 @@ Deeper than in the suite: `.venv/bin/python -m pytest tests/test_state_machine.p
 (and with `--database=postgresql`).
 """
 
-import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from functools import cache
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.conf import LazySettings
-from django.core.files.base import ContentFile
 from django.db import transaction
 from django.db.models import Case, F, When
 from hypothesis import strategies as st
@@ -23,41 +19,24 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from accounting.clock import DatabaseNow
 from jobs import services
-from jobs.answers import Answer, Trouble
+from jobs.answers import Answer
 from jobs.callbacks import Report
 from jobs.models import JobLog
 from jobs.sweep import sweep
 from receipts.models import Client
-from receipts.sample import draw_receipt
-from receipts.validators import CheckedUpload
 
-from .factories import SMALL
+from .job_actions import ANSWERS, refused, unchanged, upload_request
 from .job_model import IN_FLIGHT, REFUSALS, Meaning, ModelJob
 
 PLACES = 3
 LATER_SECONDS = 10_000  # nothing becomes due by itself while the test runs
 SHIFT = timedelta(days=1)
 DATABASES = ("0123abcd-4567-89ab-cdef-0123456789ab", "fedcba98-7654-3210-fedc-ba9876543210")
-EXECUTIONS = ("", "17", "18", "19")
-ANSWERS: tuple[tuple[Answer, Meaning], ...] = (
-    (Answer(trouble=Trouble.UNREACHABLE), "refused"),
-    (Answer(trouble=Trouble.FILE_MISSING), "refused"),
-    (Answer(status=429, retry_after="60"), "refused"),
-    (Answer(status=404), "refused"),
-    (Answer(status=500), "refused"),
-    (Answer(status=200, content_type="text/html"), "refused"),
-    (Answer(trouble=Trouble.TIMED_OUT), "unclear"),
-    (Answer(trouble=Trouble.CUT), "unclear"),
-    (Answer(status=524), "unclear"),
-    (Answer(status=200), "unclear"),
-    (Answer(status=500, body=b'{"message": "Error in workflow"}'), "ran and failed"),
-    (Answer(status=302), "rejected"),
-    (Answer(status=422), "rejected"),
-)
+EXECUTIONS = ("", "17", "18")
 
 
 class Jobs(RuleBasedStateMachine):
-    """Everything that may happen to the jobs of one client; each example is rolled back."""
+    """Everything that may happen to the jobs of one receipt; each example is rolled back."""
 
     jobs = Bundle("jobs")
 
@@ -78,25 +57,17 @@ class Jobs(RuleBasedStateMachine):
 
     @rule(
         target=jobs,
-        number=st.integers(0, 1),
         database=st.sampled_from(DATABASES),
         key=st.sampled_from(["", "a", "b", "c"]),
         allow_duplicate=st.booleans(),
     )
-    def upload(self, number: int, database: str, key: str, allow_duplicate: bool) -> Any:
+    def upload(self, database: str, key: str, allow_duplicate: bool) -> Any:
         """A client uploads: something new, the same again, or the same as another job on purpose."""
-        request = services.UploadRequest(
-            client=self.client,
-            upload=_checked(number),
-            filename="receipt.jpg",
-            notion_database_id=database,
-            idempotency_key=key,
-            allow_duplicate=allow_duplicate,
-        )
-        asked = (number, database, allow_duplicate)
+        request = upload_request(self.client, database, key, allow_duplicate=allow_duplicate)
+        asked = (database, allow_duplicate)
         if key in self.keys:
             return self._repeat(request, key, asked)
-        same = {job_id for job_id, job in self._of_filing((number, database)) if job.status != "failure"}
+        same = {job_id for job_id, job in self._of_database(database) if job.status != "failure"}
         submission = services.submit_receipt(request)
         job_id = submission.job.pk
         if key:
@@ -106,7 +77,7 @@ class Jobs(RuleBasedStateMachine):
             assert job_id in same
             return multiple()
         assert job_id not in self.model
-        self.model[job_id] = ModelJob(submission.job.created_at, (number, database), is_duplicate=bool(same))
+        self.model[job_id] = ModelJob(submission.job.created_at, database, is_duplicate=bool(same))
         return job_id
 
     def _repeat(self, request: services.UploadRequest, key: str, asked: object) -> Any:
@@ -201,7 +172,7 @@ class Jobs(RuleBasedStateMachine):
             services.retry_job(job_id, actor="anna", reason="again")
             job.start_round()
         else:
-            _refused(services.retry_job, job_id)
+            refused(services.retry_job, job_id)
 
     @rule(job_id=jobs)
     def resend(self, job_id: UUID) -> None:
@@ -214,7 +185,7 @@ class Jobs(RuleBasedStateMachine):
             services.resend_job(job_id, actor="anna", reason="now")
             job.is_due = True
         else:
-            _refused(services.resend_job, job_id)
+            refused(services.resend_job, job_id)
 
     @rule(job_id=jobs)
     def cancel(self, job_id: UUID) -> None:
@@ -224,7 +195,7 @@ class Jobs(RuleBasedStateMachine):
             services.cancel_job(job_id, actor="anna", reason="by mistake")
             job.end("failure")
         else:
-            _refused(services.cancel_job, job_id)
+            refused(services.cancel_job, job_id)
 
     # -- what always holds ---------------------------------------------------------------------------------------------
 
@@ -256,51 +227,17 @@ class Jobs(RuleBasedStateMachine):
     @invariant()
     def one_open_job_files_a_receipt(self) -> None:
         """But for those that were asked for on purpose."""
-        filings = [job.filing for job in self.model.values() if job.is_open and not job.is_duplicate]
-        assert len(filings) == len(set(filings))
+        databases = [job.database for job in self.model.values() if job.is_open and not job.is_duplicate]
+        assert len(databases) == len(set(databases))
 
-    def _of_filing(self, filing: tuple[int, str]) -> Iterator[tuple[UUID, ModelJob]]:
-        return ((pk, job) for pk, job in self.model.items() if job.filing == filing)
+    def _of_database(self, database: str) -> Iterator[tuple[UUID, ModelJob]]:
+        return ((pk, job) for pk, job in self.model.items() if job.database == database)
 
     def _is_done_elsewhere(self, job: ModelJob) -> bool:
-        others = [other for _, other in self._of_filing(job.filing) if other is not job and other.status != "failure"]
+        others = [
+            other for _, other in self._of_database(job.database) if other is not job and other.status != "failure"
+        ]
         return any(other.created_at > job.created_at or not job.is_duplicate for other in others)
-
-
-@contextmanager
-def unchanged(job_id: UUID, *, but_for_a_note: bool = False, unless: bool = False) -> Iterator[None]:
-    """Fail what changes a job's row or, unless a note is due, writes an event; `unless` it may."""
-    before = _state(job_id)
-    yield
-    after = _state(job_id)
-    assert unless or after == (before[0], before[1] + but_for_a_note)
-
-
-def _state(job_id: UUID) -> tuple[object, int]:
-    job = JobLog.objects.filter(pk=job_id)
-    return job.values().get(), job.get().events.count()
-
-
-def _refused(verb: Any, job_id: UUID) -> None:
-    with unchanged(job_id), pytest.raises(services.NotNow):
-        verb(job_id, actor="anna", reason="")
-
-
-@cache
-def _picture(number: int) -> bytes:
-    return draw_receipt(number, size=SMALL)
-
-
-def _checked(number: int) -> CheckedUpload:
-    picture = _picture(number)
-    return CheckedUpload(
-        file=ContentFile(picture),
-        sha256=hashlib.sha256(picture).hexdigest(),
-        size=len(picture),
-        content_type="image/jpeg",
-        width=SMALL[0],
-        height=SMALL[1],
-    )
 
 
 @pytest.mark.django_db

@@ -19,7 +19,8 @@ SHOWN = 20
 def main() -> int:
     """Run, check and report; keep the folder where something is wrong."""
     options = _options()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="receipts-chaos-"))
     say(f"Chaos with seed {options.seed} for {options.duration:g} s on {options.database}")
     try:

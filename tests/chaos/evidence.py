@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,10 +73,9 @@ def gather(folder: Path, database: str) -> Evidence:
 def select(database: str, query: str) -> Iterator[Row]:
     """Return the rows that a query finds."""
     if database.startswith("sqlite"):
-        with sqlite3.connect(database.removeprefix("sqlite:///"), timeout=10) as file:
+        with closing(sqlite3.connect(database.removeprefix("sqlite:///"), timeout=10)) as file:
             file.row_factory = sqlite3.Row
             rows = [dict(row) for row in file.execute(query)]
-        file.close()
     else:
         with psycopg.connect(database, row_factory=dict_row) as server:
             rows = server.execute(query.encode()).fetchall()

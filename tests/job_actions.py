@@ -1,0 +1,82 @@
+"""What the state machine does to jobs, and how it looks whether that changed them."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from uuid import UUID
+
+import pytest
+from django.core.files.base import ContentFile
+
+from jobs import services
+from jobs.answers import Answer, Trouble
+from jobs.models import JobLog
+from receipts.models import Client
+from receipts.sample import draw_receipt
+from receipts.validators import CheckedUpload
+
+from .factories import SMALL
+from .job_model import Meaning
+
+ANSWERS: tuple[tuple[Answer, Meaning], ...] = (
+    (Answer(trouble=Trouble.UNREACHABLE), "refused"),
+    (Answer(trouble=Trouble.FILE_MISSING), "refused"),
+    (Answer(status=429, retry_after="60"), "refused"),
+    (Answer(status=404), "refused"),
+    (Answer(status=500), "refused"),
+    (Answer(status=200, content_type="text/html"), "refused"),
+    (Answer(trouble=Trouble.TIMED_OUT), "unclear"),
+    (Answer(trouble=Trouble.CUT), "unclear"),
+    (Answer(status=524), "unclear"),
+    (Answer(status=200), "unclear"),
+    (Answer(status=500, body=b'{"message": "Error in workflow"}'), "ran and failed"),
+    (Answer(status=302), "rejected"),
+    (Answer(status=422), "rejected"),
+)
+
+
+def upload_request(client: Client, database: str, key: str, *, allow_duplicate: bool) -> services.UploadRequest:
+    """Return a client's request, always for the same picture."""
+    picture = _picture()
+    upload = CheckedUpload(
+        file=ContentFile(picture),
+        sha256=hashlib.sha256(picture).hexdigest(),
+        size=len(picture),
+        content_type="image/jpeg",
+        width=SMALL[0],
+        height=SMALL[1],
+    )
+    return services.UploadRequest(
+        client=client,
+        upload=upload,
+        filename="receipt.jpg",
+        notion_database_id=database,
+        idempotency_key=key,
+        allow_duplicate=allow_duplicate,
+    )
+
+
+@cache
+def _picture() -> bytes:
+    return draw_receipt(1, size=SMALL)
+
+
+@contextmanager
+def unchanged(job_id: UUID, *, but_for_a_note: bool = False, unless: bool = False) -> Iterator[None]:
+    """Fail what changes a job's row or, unless a note is due, writes an event; `unless` it may."""
+    before = _state(job_id)
+    yield
+    after = _state(job_id)
+    assert unless or after == (before[0], before[1] + but_for_a_note)
+
+
+def _state(job_id: UUID) -> tuple[object, int]:
+    job = JobLog.objects.filter(pk=job_id)
+    return job.values().get(), job.get().events.count()
+
+
+def refused(verb: Callable[..., object], job_id: UUID) -> None:
+    """Fail what staff may do to the job although it must not."""
+    with unchanged(job_id), pytest.raises(services.NotNow):
+        verb(job_id, actor="anna", reason="")
