@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from .evidence import Evidence, Row
 from .ledger import Entry
+from .reasons import end_of, is_of_worker, stops_worker
 from .ways import DEADLINE_SECONDS
 
 LEASE_SECONDS = DEADLINE_SECONDS * 1.5
@@ -90,24 +91,13 @@ class _Delivery:
         """A worker that is killed or frozen takes its own deliveries along, a harmed database everybody's."""
         match fault["kind"]:
             case "kill":
-                return self._is_of_worker(fault) and self._begun_at <= fault["at"] <= self._again_at
-            case "freeze":
-                return self._is_of_worker(fault) and self._overlaps(fault["at"], self._end_of("thaw", fault))
+                return is_of_worker(fault, self._worker) and self._begun_at <= fault["at"] <= self._again_at
+            case "freeze" if stops_worker(fault, self._worker, self._evidence):
+                return self._overlaps(fault["at"], end_of(fault, self._evidence))
             case "database harmed":
-                return self._overlaps(fault["at"], self._end_of("database back", fault))
+                return self._overlaps(fault["at"], end_of(fault, self._evidence))
         return False
-
-    def _is_of_worker(self, fault: Entry) -> bool:
-        return f":{fault['pid']}-" in self._worker
 
     def _overlaps(self, begin: float, end: float) -> bool:
         """Tell whether a fault fell into the time in which the worker had the delivery in its hands."""
         return begin <= self._begun_at + LEASE_SECONDS and end >= self._begun_at
-
-    def _end_of(self, kind: str, fault: Entry) -> float:
-        later = (
-            entry["at"]
-            for entry in self._evidence.faults
-            if entry["kind"] == kind and entry["name"] == fault["name"] and entry["at"] >= fault["at"]
-        )
-        return next(later, float("inf"))
