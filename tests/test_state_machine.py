@@ -14,7 +14,7 @@ from django.conf import LazySettings
 from django.db import transaction
 from django.db.models import Case, F, When
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, precondition, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from accounting.clock import DatabaseNow
@@ -28,7 +28,8 @@ from receipts.models import Client
 from .job_actions import ANSWERS, refused, replayed, unchanged, upload_request
 from .job_model import IN_FLIGHT, REFUSALS, Meaning, ModelJob
 
-PLACES = 3
+PLACES = 2
+MOST_JOBS = 3  # few, so that much happens to each
 LATER_SECONDS = 10_000  # nothing becomes due by itself while the test runs
 SHIFT = timedelta(days=1)
 DATABASES = ("0123abcd-4567-89ab-cdef-0123456789ab", "fedcba98-7654-3210-fedc-ba9876543210")
@@ -53,8 +54,14 @@ class Jobs(RuleBasedStateMachine):
         transaction.set_rollback(True)
         self._example.__exit__(None, None, None)
 
+    @initialize(target=jobs)
+    def first_upload(self) -> Any:
+        """Something to begin with."""
+        return self.upload(DATABASES[0], "a", allow_duplicate=False)
+
     # -- uploads -------------------------------------------------------------------------------------------------------
 
+    @precondition(lambda self: len(self.model) < MOST_JOBS)
     @rule(
         target=jobs,
         database=st.sampled_from(DATABASES),
@@ -152,7 +159,7 @@ class Jobs(RuleBasedStateMachine):
         assert completion.verdict.name.lower() == verdict
         job.report(outcome, execution)
 
-    @precondition(lambda self: any(job.is_open for job in self.model.values()))
+    @precondition(lambda self: any(job.is_open and not job.is_due for job in self.model.values()))
     @rule()
     def time_passes(self) -> None:
         """Whatever is awaited is overdue."""
@@ -160,6 +167,7 @@ class Jobs(RuleBasedStateMachine):
         for job in self.model.values():
             job.is_due = job.is_open
 
+    @precondition(lambda self: any(job.is_open for job in self.model.values()))
     @rule()
     def sweep(self) -> None:
         """The sweep acts on what is overdue, and on nothing else."""
