@@ -5,7 +5,7 @@ import json
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from .chaos.checker import check
@@ -54,10 +54,11 @@ class Scene:
     def sql(self, statement: str, *values: object) -> None:
         self.database.execute(statement, values)
 
-    def event(self, second: float, kind: str, was: str = "", to: str = "", *, attempt: int) -> None:
+    def event(self, second: float, kind: str, was: str = "", to: str = "", *, attempt: int) -> Self:
         at = datetime.fromtimestamp(STARTED + second, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
         values = (UUID(JOB).hex, at, kind, f"host:{100 + attempt}-ab", was, to, attempt)
         self.sql("INSERT INTO jobs_jobevent VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", *values)
+        return self
 
     def post(self, second: float, *, attempt: int, means: str) -> None:
         known = {"at": STARTED + second, "job_id": JOB, "attempt": attempt}

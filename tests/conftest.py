@@ -21,7 +21,7 @@ from .factories import DATABASE_ID, SMALL
 
 # the same examples in every run; `--hypothesis-profile=deep` draws many others, and remembers those that failed
 hypothesis_settings.register_profile(
-    "quick", derandomize=True, database=None, deadline=None, max_examples=40, stateful_step_count=30
+    "quick", derandomize=True, database=None, deadline=None, max_examples=60, stateful_step_count=30
 )
 hypothesis_settings.register_profile("deep", deadline=None, max_examples=1000, stateful_step_count=80)
 hypothesis_settings.load_profile("quick")

@@ -21,21 +21,42 @@ from receipts.validators import CheckedUpload
 from .factories import SMALL
 from .job_model import Meaning
 
-ANSWERS: tuple[tuple[Answer, Meaning], ...] = (
-    (Answer(trouble=Trouble.UNREACHABLE), "refused"),
-    (Answer(trouble=Trouble.FILE_MISSING), "refused"),
-    (Answer(status=429, retry_after="60"), "refused"),
-    (Answer(status=404), "refused"),
-    (Answer(status=500), "refused"),
-    (Answer(status=200, content_type="text/html"), "refused"),
-    (Answer(trouble=Trouble.TIMED_OUT), "unclear"),
-    (Answer(trouble=Trouble.CUT), "unclear"),
-    (Answer(status=524), "unclear"),
-    (Answer(status=200), "unclear"),
-    (Answer(status=500, body=b'{"message": "Error in workflow"}'), "ran and failed"),
-    (Answer(status=302), "rejected"),
-    (Answer(status=422), "rejected"),
-)
+# an answer, what it means, and the execution that it names
+Kind = tuple[Answer, Meaning, str]
+
+
+def _taken(execution: str) -> Kind:
+    body = b'{"execution_id": "%s"}' % execution.encode()
+    return Answer(status=200, content_type="application/json", body=body), "taken", execution
+
+
+ANSWERS: list[Kind] = [
+    _taken("17"),
+    _taken("18"),
+    _taken(""),
+    *(
+        (answer, "refused", "")
+        for answer in (
+            Answer(trouble=Trouble.UNREACHABLE),
+            Answer(trouble=Trouble.FILE_MISSING),
+            Answer(status=429, retry_after="60"),
+            Answer(status=404),
+            Answer(status=200, content_type="text/html"),
+        )
+    ),
+    *(
+        (answer, "unclear", "")
+        for answer in (
+            Answer(trouble=Trouble.TIMED_OUT),
+            Answer(trouble=Trouble.CUT),
+            Answer(status=524),
+            Answer(status=200),
+        )
+    ),
+    (Answer(status=500, body=b'{"message": "Error in workflow"}'), "ran and failed", ""),
+    (Answer(status=302), "rejected", ""),
+    (Answer(status=422), "rejected", ""),
+]
 
 
 def upload_request(client: Client, database: str, key: str, *, allow_duplicate: bool) -> services.UploadRequest:
@@ -73,7 +94,7 @@ def unchanged(job_id: UUID, *, but_for_a_note: bool = False, unless: bool = Fals
 
 
 def _state(job_id: UUID) -> dict[str, Any]:
-    return JobLog.objects.annotate(written=Count("events")).values().get(pk=job_id)
+    return dict(JobLog.objects.annotate(written=Count("events")).values().get(pk=job_id))
 
 
 def replayed(job: JobLog) -> tuple[str, int]:

@@ -13,6 +13,8 @@ SET = "UPDATE jobs_joblog SET "
 SECOND_JOB = "INSERT INTO jobs_joblog SELECT ?, receipt_id, 'failure', 0, NULL, 'x' FROM jobs_joblog"
 SECOND_RECEIPT = "INSERT INTO receipts_receipt SELECT ?, 1, file, sha256 FROM receipts_receipt"
 
+Doctor = Callable[[Scene], object]
+
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Scene:
@@ -27,7 +29,7 @@ def test_nothing_is_found_where_all_is_well(scene: Scene) -> None:
     assert scene.wrong() == []
 
 
-WRONGS: dict[str, tuple[str, Callable[[Scene], object]]] = {
+WRONGS: dict[str, tuple[str, Doctor]] = {
     "a job that is not there": ("lost: k1 was told of job", lambda s: s.told[0].update(job_id=OTHER)),
     "a file that is gone": ("lost: the file", lambda s: (s.folder / "media" / "one.jpg").unlink()),
     "a file that was changed": ("lost: the file", lambda s: (s.folder / "media" / "one.jpg").write_bytes(b"b receipt")),
@@ -101,7 +103,7 @@ def test_each_wrong_is_found(scene: Scene, wrong: str) -> None:
     assert any(sentence in found for found in scene.wrong())
 
 
-REASONS: dict[str, Callable[[Scene], object]] = {
+REASONS: dict[str, Doctor] = {
     "its worker was killed": lambda s: s.fault(1.5, "kill"),
     "its worker was frozen": lambda s: s.fault(0.5, "freeze"),
     "the database was restarted": lambda s: s.fault(1.5, "database harmed"),

@@ -6,6 +6,7 @@ Deeper than in the suite: `.venv/bin/python -m pytest tests/test_state_machine.p
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -19,14 +20,13 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from accounting.clock import DatabaseNow
 from jobs import services
-from jobs.answers import Answer
 from jobs.callbacks import Report
 from jobs.models import JobLog
 from jobs.sweep import sweep
 from receipts.models import Client
 
-from .job_actions import ANSWERS, refused, replayed, unchanged, upload_request
-from .job_model import IN_FLIGHT, REFUSALS, Meaning, ModelJob
+from .job_actions import ANSWERS, Kind, refused, replayed, unchanged, upload_request
+from .job_model import IN_FLIGHT, REFUSALS, ModelJob
 
 PLACES = 2
 MOST_JOBS = 3  # few, so that much happens to each
@@ -113,38 +113,24 @@ class Jobs(RuleBasedStateMachine):
             with unchanged(job_id):
                 assert services.claim_job(job_id, worker="w2") is None
 
-    @rule(job_id=jobs, kind=st.sampled_from(ANSWERS))
-    def answer(self, job_id: UUID, kind: tuple[Answer, Meaning]) -> None:
-        """The worker that holds the job writes down what N8N said, unless nobody holds it."""
-        self._write_answer(job_id, *kind)
-
-    @rule(job_id=jobs, execution=st.sampled_from(EXECUTIONS))
-    def answer_taken(self, job_id: UUID, execution: str) -> None:
-        """The same where N8N took it."""
-        body = b'{"execution_id": "%s"}' % execution.encode()
-        self._write_answer(job_id, Answer(status=200, content_type="application/json", body=body), "taken", execution)
-
-    def _write_answer(self, job_id: UUID, answer: Answer, meaning: Meaning, execution: str = "") -> None:
+    @rule(job_id=jobs, kind=st.sampled_from(ANSWERS), behind=st.sampled_from([0, 0, 0, 1, 2]))
+    def answer(self, job_id: UUID, kind: Kind, behind: int) -> None:
+        """A worker writes down what N8N said; one whose lease has passed on is behind and changes nothing."""
         job = self.model[job_id]
-        if job.status == "sending":
-            services.mark_delivered(job_id, attempt=job.attempts, answer=answer, worker="w1")
+        answer, meaning, execution = kind
+        mark = partial(services.mark_delivered, job_id, attempt=job.attempts - behind, answer=answer, worker="w1")
+        if job.status == "sending" and not behind:
+            assert mark() is not None
             job.answer(meaning, execution)
         else:
             with unchanged(job_id):
-                assert services.mark_delivered(job_id, attempt=job.attempts, answer=answer, worker="w1") is None
+                assert mark() is None
 
-    @rule(job_id=jobs, execution=st.sampled_from(EXECUTIONS))
-    def deliver(self, job_id: UUID, execution: str) -> None:
-        """The usual case, which leads to where the unusual begins."""
+    @rule(job_id=jobs, kind=st.sampled_from(ANSWERS))
+    def deliver(self, job_id: UUID, kind: Kind) -> None:
+        """Both at once: the usual case, which leads to where the unusual begins."""
         self.claim(job_id)
-        self.answer_taken(job_id, execution)
-
-    @rule(job_id=jobs, kind=st.sampled_from(ANSWERS), behind=st.integers(1, 3))
-    def answer_of_a_stale_worker(self, job_id: UUID, kind: tuple[Answer, Meaning], behind: int) -> None:
-        """A worker whose lease has passed on comes late: it changes nothing."""
-        with unchanged(job_id):
-            stale = self.model[job_id].attempts - behind
-            assert services.mark_delivered(job_id, attempt=stale, answer=kind[0], worker="w1") is None
+        self.answer(job_id, kind, behind=0)
 
     # -- N8N and time --------------------------------------------------------------------------------------------------
 

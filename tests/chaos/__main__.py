@@ -1,6 +1,7 @@
 """`python -m tests.chaos`: one run and its report; exits with 1 where the checker finds anything."""
 
 import argparse
+import atexit
 import shutil
 import signal
 import sys
@@ -22,24 +23,30 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="receipts-chaos-"))
+    # at the very end: PostgreSQL's package writes into it when Python ends
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     say(f"Chaos with seed {options.seed} for {options.duration:g} s on {options.database}")
     try:
         outcome = run(folder, seed=options.seed, duration=options.duration, database=options.database, say=say)
         wrong = check(outcome.evidence)
     except (KeyboardInterrupt, Interrupted):
-        shutil.rmtree(folder, ignore_errors=True)
         return 130
     except BaseException:
-        say(f"It broke off; what it left is in {folder}")
+        keep(folder)
         raise
     report(outcome)
     if wrong:
         say("\n".join(["", f"WRONG, seed {options.seed}: {len(wrong)} violations", *wrong[:SHOWN]]))
-        say(f"Ledgers, database and logs are in {folder}")
+        keep(folder)
         return 1
-    shutil.rmtree(folder)
     say("Everything held.")
     return 0
+
+
+def keep(folder: Path) -> None:
+    """Leave what happened to be looked at."""
+    atexit.unregister(shutil.rmtree)
+    say(f"Ledgers, database and logs are in {folder}")
 
 
 def _options() -> argparse.Namespace:
