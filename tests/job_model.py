@@ -4,12 +4,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-Status = Literal["queued", "sending", "processing", "success", "failure"]
+Outcome = Literal["success", "failure"]
+Status = Literal["queued", "sending", "processing"] | Outcome
 Meaning = Literal["taken", "refused", "unclear", "ran and failed", "rejected"]
 Verdict = Literal["accept", "accept_late", "repeat", "contradiction"]
 
-OPEN = ("queued", "sending", "processing")
-IN_FLIGHT = ("sending", "processing")
+OPEN: tuple[Status, ...] = ("queued", "sending", "processing")
+IN_FLIGHT: tuple[Status, ...] = ("sending", "processing")
 REFUSALS = 3  # as many as the schedule has pauses; one try more, and there is none left
 
 
@@ -64,7 +65,7 @@ class ModelJob:
             case "ran and failed" | "rejected":
                 self.end("failure", by_n8n=meaning == "ran and failed")
 
-    def judge(self, outcome: Status, execution: str) -> Verdict:
+    def judge(self, outcome: Outcome, execution: str) -> Verdict:
         """Say what a report means: the table "Callbacks" of docs/architecture.md."""
         if self.is_open:
             return "repeat" if outcome == "failure" and self._is_of_an_earlier_round(execution) else "accept"
@@ -76,7 +77,7 @@ class ModelJob:
             return "accept_late"
         return "contradiction"
 
-    def report(self, outcome: Status, execution: str) -> None:
+    def report(self, outcome: Outcome, execution: str) -> None:
         """N8N reports on it, whatever that means."""
         verdict = self.judge(outcome, execution)
         self._tell(execution)

@@ -26,13 +26,14 @@ from jobs.sweep import sweep
 from receipts.models import Client
 
 from .job_actions import ANSWERS, Kind, refused, replayed, unchanged, upload_request
-from .job_model import IN_FLIGHT, REFUSALS, ModelJob
+from .job_model import IN_FLIGHT, OPEN, REFUSALS, ModelJob, Outcome, Status
 
 PLACES = 2
 MOST_JOBS = 3  # few, so that much happens to each
 LATER_SECONDS = 10_000  # nothing becomes due by itself while the test runs
 SHIFT = timedelta(days=1)
 DATABASES = ("0123abcd-4567-89ab-cdef-0123456789ab", "fedcba98-7654-3210-fedc-ba9876543210")
+OUTCOMES: tuple[Outcome, ...] = ("failure", "success")
 EXECUTIONS = ("", "17", "18")
 
 
@@ -99,6 +100,7 @@ class Jobs(RuleBasedStateMachine):
 
     # -- workers -------------------------------------------------------------------------------------------------------
 
+    @precondition(lambda self: self.is_any("queued"))
     @rule(job_id=jobs)
     def claim(self, job_id: UUID) -> None:
         """A worker is rung for a job, rightly or not."""
@@ -113,6 +115,7 @@ class Jobs(RuleBasedStateMachine):
             with unchanged(job_id):
                 assert services.claim_job(job_id, worker="w2") is None
 
+    @precondition(lambda self: self.is_any("sending"))
     @rule(job_id=jobs, kind=st.sampled_from(ANSWERS), behind=st.sampled_from([0, 0, 0, 1, 2]))
     def answer(self, job_id: UUID, kind: Kind, behind: int) -> None:
         """A worker writes down what N8N said; one whose lease has passed on is behind and changes nothing."""
@@ -126,6 +129,7 @@ class Jobs(RuleBasedStateMachine):
             with unchanged(job_id):
                 assert mark() is None
 
+    @precondition(lambda self: self.is_any("queued"))
     @rule(job_id=jobs, kind=st.sampled_from(ANSWERS))
     def deliver(self, job_id: UUID, kind: Kind) -> None:
         """Both at once: the usual case, which leads to where the unusual begins."""
@@ -134,8 +138,9 @@ class Jobs(RuleBasedStateMachine):
 
     # -- N8N and time --------------------------------------------------------------------------------------------------
 
-    @rule(job_id=jobs, outcome=st.sampled_from(["success", "failure"]), execution=st.sampled_from(EXECUTIONS))
-    def report(self, job_id: UUID, outcome: Any, execution: str) -> None:
+    @precondition(lambda self: any(job.attempts for job in self.model.values()))
+    @rule(job_id=jobs, outcome=st.sampled_from(OUTCOMES), execution=st.sampled_from(EXECUTIONS))
+    def report(self, job_id: UUID, outcome: Outcome, execution: str) -> None:
         """N8N calls back, at any time."""
         job = self.model[job_id]
         verdict = job.judge(outcome, execution)
@@ -145,7 +150,7 @@ class Jobs(RuleBasedStateMachine):
         assert completion.verdict.name.lower() == verdict
         job.report(outcome, execution)
 
-    @precondition(lambda self: any(job.is_open and not job.is_due for job in self.model.values()))
+    @precondition(lambda self: self.is_any(*OPEN))
     @rule()
     def time_passes(self) -> None:
         """Whatever is awaited is overdue."""
@@ -153,10 +158,12 @@ class Jobs(RuleBasedStateMachine):
         for job in self.model.values():
             job.is_due = job.is_open
 
-    @precondition(lambda self: any(job.is_open for job in self.model.values()))
-    @rule()
-    def sweep(self) -> None:
+    @precondition(lambda self: self.is_any(*IN_FLIGHT))
+    @rule(later=st.booleans())
+    def sweep(self, later: bool) -> None:
         """The sweep acts on what is overdue, and on nothing else."""
+        if later:
+            self.time_passes()
         sweep()
         for job in self.model.values():
             if job.is_due:
@@ -164,6 +171,7 @@ class Jobs(RuleBasedStateMachine):
 
     # -- staff ---------------------------------------------------------------------------------------------------------
 
+    @precondition(lambda self: self.is_any("failure"))
     @rule(job_id=jobs)
     def retry(self, job_id: UUID) -> None:
         """Staff retries: what failed, and is not done by another job."""
@@ -174,6 +182,7 @@ class Jobs(RuleBasedStateMachine):
         else:
             refused(services.retry_job, job_id)
 
+    @precondition(lambda self: self.is_any("queued", "processing"))
     @rule(job_id=jobs)
     def resend(self, job_id: UUID) -> None:
         """Staff has it sent now: what waits, or what N8N may have."""
@@ -187,6 +196,7 @@ class Jobs(RuleBasedStateMachine):
         else:
             refused(services.resend_job, job_id)
 
+    @precondition(lambda self: self.is_any("queued"))
     @rule(job_id=jobs)
     def cancel(self, job_id: UUID) -> None:
         """Staff cancels: what waits."""
@@ -216,6 +226,10 @@ class Jobs(RuleBasedStateMachine):
         """But for those that were asked for on purpose."""
         databases = [job.database for job in self.model.values() if job.is_open and not job.is_duplicate]
         assert len(databases) == len(set(databases))
+
+    def is_any(self, *statuses: Status) -> bool:
+        """Tell whether any job is so; a rule that needs one may still be given another."""
+        return any(job.status in statuses for job in self.model.values())
 
     def _of_database(self, database: str) -> Iterator[tuple[UUID, ModelJob]]:
         return ((pk, job) for pk, job in self.model.items() if job.database == database)
