@@ -23,6 +23,11 @@ BYTES = b"a receipt"
 SHA256 = hashlib.sha256(BYTES).hexdigest()
 
 
+def at(second: float) -> datetime:
+    """Return a moment of the run."""
+    return datetime.fromtimestamp(STARTED + second, UTC)
+
+
 class Scene:
     """What a run left: one receipt, which N8N refused at first and then filed."""
 
@@ -55,8 +60,8 @@ class Scene:
         self.database.execute(statement, values)
 
     def event(self, second: float, kind: str, was: str = "", to: str = "", *, attempt: int) -> Self:
-        at = datetime.fromtimestamp(STARTED + second, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-        values = (UUID(JOB).hex, at, kind, f"host:{100 + attempt}-ab", was, to, attempt)
+        when = at(second).strftime("%Y-%m-%d %H:%M:%S.%f")
+        values = (UUID(JOB).hex, when, kind, f"host:{100 + attempt}-ab", was, to, attempt)
         self.sql("INSERT INTO jobs_jobevent VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", *values)
         return self
 

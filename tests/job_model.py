@@ -93,11 +93,18 @@ class ModelJob:
             self._try_again()
 
     def start_round(self) -> None:
-        """Staff has it sent again from the beginning."""
+        """It is sent again from the beginning."""
         self.tries = 0
         self.execution = ""
         self.is_confirmed = self.ended_by_n8n = False
         self._become("queued", is_due=True)
+
+    def resend(self) -> None:
+        """Staff has it sent now: what waits keeps its round, what N8N may have begins another."""
+        if self.status == "processing":
+            self.start_round()
+        else:
+            self.is_due = True
 
     def end(self, status: Status, *, by_n8n: bool = False) -> None:
         """Nothing more is to happen."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .chaos_scene import OTHER, STARTED, Scene
+from .chaos_scene import OTHER, STARTED, Scene, at
 
 TRACEBACK = "Traceback (most recent call last):\n  File x\n"
 SET = "UPDATE jobs_joblog SET "
@@ -106,6 +106,7 @@ def test_each_wrong_is_found(scene: Scene, wrong: str) -> None:
 REASONS: dict[str, Doctor] = {
     "its worker was killed": lambda s: s.fault(1.5, "kill"),
     "its worker was frozen": lambda s: s.fault(0.5, "freeze"),
+    "another was frozen with SQLite's lock": lambda s: (s.fault(1.2, "freeze", pid=7), s.fault(1.9, "thaw", pid=7)),
     "the database was restarted": lambda s: s.fault(1.5, "database harmed"),
     "N8N answered after the deadline": lambda s: s.n8n[1].update(at=STARTED + 3),
     "N8N gave an unclear answer": lambda s: s.n8n[0].update(means="unclear"),
@@ -133,6 +134,22 @@ def test_a_fault_of_another_time_excuses_nothing(scene: Scene, second: float) ->
     scene.fault(second, "database harmed", name="restart")
     scene.fault(second + 1, "database back", name="restart")
     assert len(scene.wrong()) == 1
+
+
+def test_a_frozen_worker_excuses_no_other_while_somebody_still_writes(scene: Scene) -> None:
+    scene.let_first_post_be_taken_in_silence()
+    scene.fault(1.2, "freeze", pid=7)
+    scene.fault(3.9, "thaw", pid=7)
+    assert len(scene.wrong()) == 1
+
+
+@pytest.mark.parametrize("pid", [101, 7])
+def test_a_task_may_run_out_of_time_where_its_worker_was_frozen(scene: Scene, pid: int) -> None:
+    scene.fault(1.5, "freeze", pid=pid)
+    scene.fault(4.5, "thaw", pid=pid)
+    line = {"event": "task_failed", "worker": "host:101-ab", "timestamp": at(5).isoformat()}
+    scene.log = json.dumps(line | {"exception": f"{TRACEBACK}rq.timeouts.JobTimeoutException: 4 seconds"})
+    assert bool(scene.wrong()) == (pid != 101)
 
 
 def test_tracebacks_about_an_absent_server_are_expected(scene: Scene) -> None:

@@ -187,12 +187,9 @@ class Jobs(RuleBasedStateMachine):
     def resend(self, job_id: UUID) -> None:
         """Staff has it sent now: what waits, or what N8N may have."""
         job = self.model[job_id]
-        if job.status == "processing":
+        if job.status in ("queued", "processing"):
             services.resend_job(job_id, actor="anna", reason="now")
-            job.start_round()
-        elif job.status == "queued":
-            services.resend_job(job_id, actor="anna", reason="now")
-            job.is_due = True
+            job.resend()
         else:
             refused(services.resend_job, job_id)
 
@@ -206,6 +203,13 @@ class Jobs(RuleBasedStateMachine):
             job.end("failure")
         else:
             refused(services.cancel_job, job_id)
+
+    @precondition(lambda self: self.is_any("processing", "failure"))
+    @rule(job_id=jobs, execution=st.sampled_from(EXECUTIONS))
+    def start_again_before_bad_news(self, job_id: UUID, execution: str) -> None:
+        """Staff starts another round, and only then N8N says what it may say of the former one."""
+        (self.retry if self.model[job_id].status == "failure" else self.resend)(job_id)
+        self.report(job_id, "failure", execution)
 
     # -- what always holds ---------------------------------------------------------------------------------------------
 
