@@ -245,6 +245,7 @@ class Jobs(RuleBasedStateMachine):
         return any(other.created_at > job.created_at or not job.is_duplicate for other in others)
 
 
+@pytest.mark.timeout(600)  # some seconds of work, and minutes where many others work
 @pytest.mark.django_db
 def test_jobs_keep_the_rules_whatever_happens(settings: LazySettings) -> None:
     settings.DELIVERY_RETRY_SCHEDULE = [LATER_SECONDS] * REFUSALS
