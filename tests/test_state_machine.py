@@ -1,6 +1,6 @@
 """Whatever happens to jobs, in whatever order, they are as a small model of the rules says.
 
-Deeper than in the suite: `.venv/bin/python -m pytest tests/test_state_machine.py --hypothesis-profile=deep --timeout=0`
+Deeper than in the suite: `.venv/bin/python -m pytest tests/test_state_machine.py --hypothesis-profile=deep`
 (and with `--database=postgresql`).
 """
 
@@ -245,7 +245,7 @@ class Jobs(RuleBasedStateMachine):
         return any(other.created_at > job.created_at or not job.is_duplicate for other in others)
 
 
-@pytest.mark.timeout(600)  # some seconds of work, and minutes where many others work
+@pytest.mark.timeout(3600)  # some seconds of work; minutes where many others work, or with the deep profile
 @pytest.mark.django_db
 def test_jobs_keep_the_rules_whatever_happens(settings: LazySettings) -> None:
     settings.DELIVERY_RETRY_SCHEDULE = [LATER_SECONDS] * REFUSALS
