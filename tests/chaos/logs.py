@@ -57,7 +57,8 @@ def _unexpected_errors(text: str) -> Iterator[str]:
     for chain in _chains(text):
         errors = [line for line in chain if ERROR.match(line) or AWAY.match(line)]
         if not any(AWAY.match(error) for error in errors):
-            yield errors[-1] if errors else chain[-1]
+            # what a time-out broke off in mid-query is its consequence
+            yield next((error for error in errors if error.startswith(TIMED_OUT)), [*chain, *errors][-1])
 
 
 def _chains(text: str) -> Iterator[list[str]]:
