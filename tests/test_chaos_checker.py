@@ -147,9 +147,7 @@ def test_a_frozen_worker_excuses_no_other_while_somebody_still_writes(scene: Sce
 def test_a_task_may_run_out_of_time_where_its_worker_was_frozen(scene: Scene, pid: int) -> None:
     scene.fault(1.5, "freeze", pid=pid)
     scene.fault(4.5, "thaw", pid=pid)
-    chain = (
-        f"{TRACEBACK}rq.timeouts.JobTimeoutException: 4 seconds\n\nDuring handling of the above exception, another:\n\n"
-    )
+    chain = f"{TRACEBACK}rq.timeouts.JobTimeoutException: 4 s\n\nDuring handling of the above, another:\n\n"
     line = {"event": "task_failed", "worker": "host:101-ab", "timestamp": at(5).isoformat()}
     scene.log = json.dumps(line | {"exception": f"{chain}{TRACEBACK}psycopg.ProgrammingError: ACTIVE"})
     assert bool(scene.wrong()) == (pid != 101)
