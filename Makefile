@@ -8,7 +8,11 @@ PRODUCTION = env SECRET_KEY=$(A_SECRET) N8N_API_KEY=$(A_SECRET) CALLBACK_SECRET_
 	DEBUG=false PUBLIC_BASE_URL=https://receipts.example.com TRUSTED_PROXIES=10.0.0.5 DATABASE_URL=sqlite://:memory: \
 	N8N_WEBHOOK_URL=https://n8n.example.com/webhook/receipts
 
-.PHONY: help demo test test-faults bench lint types check clean
+SEED ?= 1
+DURATION ?= 20
+DATABASE ?= sqlite
+
+.PHONY: help demo test test-faults chaos bench lint types check clean
 
 help: ## list what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +27,9 @@ test: .venv/.installed ## run all tests, on SQLite and on PostgreSQL
 test-faults: .venv/.installed ## run the slow tests, which cause faults for real, on both databases
 	$(BIN)/python -m pytest -n 2 -m faults
 	$(BIN)/python -m pytest -n 2 -m faults --database=postgresql
+
+chaos: .venv/.installed ## strike a whole installation with random faults (SEED=1 DURATION=20 DATABASE=sqlite or postgresql)
+	$(BIN)/python -m tests.chaos --seed $(SEED) --duration $(DURATION) --database $(DATABASE)
 
 bench: .venv/.installed ## measure looking at uploads and preparing them, at their worst (docs/performance.md)
 	@$(BIN)/python -m benchmarks.looking

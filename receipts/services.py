@@ -195,4 +195,8 @@ def _without_row(model: type[Receipt | Rendition], names: Sequence[str]) -> list
 
 
 def _age(name: str, *, now: datetime) -> timedelta:
-    return now - default_storage.get_modified_time(name).astimezone(UTC)
+    """Return how old a file is; one that an upload has moved to its place since it was listed is not old."""
+    try:
+        return now - default_storage.get_modified_time(name).astimezone(UTC)
+    except FileNotFoundError:
+        return timedelta(0)

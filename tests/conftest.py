@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from django.conf import LazySettings
 from django.core.files.uploadedfile import SimpleUploadedFile
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from redis import Redis
 from rest_framework.test import APIClient
 from rq import Queue
@@ -19,6 +21,19 @@ from receipts.sample import draw_receipt
 from receipts.services import create_api_key
 
 from .factories import DATABASE_ID, SMALL
+
+# the same examples in every run; `--hypothesis-profile=deep` draws many others, and remembers those that failed
+hypothesis_settings.register_profile(
+    "quick",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=60,
+    stateful_step_count=30,
+    suppress_health_check=[HealthCheck.too_slow],  # it measures the machine
+)
+hypothesis_settings.register_profile("deep", deadline=None, max_examples=1000, stateful_step_count=80)
+hypothesis_settings.load_profile("quick")
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from jobs.queue import queue_service
 from jobs.services import fail
 from jobs.sweep import Swept, sweep
 from receipts.services import has_file, remove_orphans
+from receipts.storage import PrivateFileStorage
 
 from .factories import JobFactory, ReceiptFactory
 
@@ -168,3 +169,20 @@ def test_a_file_without_a_receipt_is_removed_after_a_day_and_no_other(media: Cal
     assert remove_orphans(now=timezone.now()) == 2
     assert media() == sorted([kept, young])
     assert has_file(receipt)
+
+
+def test_an_upload_that_ends_while_orphans_are_looked_for_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Path(ReceiptFactory.create().file.path)
+    partial, stored = kept.with_name(".partial-upload"), kept.with_name("stored.jpg")
+    partial.write_bytes(b"bytes")
+    listdir = PrivateFileStorage.listdir
+
+    def list_just_before_it_ends(storage: PrivateFileStorage, path: str) -> Any:
+        found = listdir(storage, path)
+        if partial.exists():
+            partial.rename(stored)
+        return found
+
+    monkeypatch.setattr(PrivateFileStorage, "listdir", list_just_before_it_ends)
+    assert remove_orphans(now=timezone.now()) == 0
+    assert stored.exists()

@@ -1,0 +1,114 @@
+"""What the state machine does to jobs, and how it looks whether that changed them."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.core.files.base import ContentFile
+from django.db.models import Count
+
+from jobs import services
+from jobs.answers import Answer, Trouble
+from jobs.models import JobLog
+from receipts.models import Client
+from receipts.sample import draw_receipt
+from receipts.validators import CheckedUpload
+
+from .factories import SMALL
+from .job_model import Meaning
+
+# an answer, what it means, and the execution that it names
+Kind = tuple[Answer, Meaning, str]
+
+
+def _taken(execution: str) -> Kind:
+    body = b'{"execution_id": "%s"}' % execution.encode()
+    return Answer(status=200, content_type="application/json", body=body), "taken", execution
+
+
+ANSWERS: list[Kind] = [
+    _taken("17"),
+    _taken("18"),
+    _taken(""),
+    *(
+        (answer, "refused", "")
+        for answer in (
+            Answer(trouble=Trouble.UNREACHABLE),
+            Answer(trouble=Trouble.FILE_MISSING),
+            Answer(status=429, retry_after="60"),
+            Answer(status=404),
+            Answer(status=200, content_type="text/html"),
+        )
+    ),
+    *(
+        (answer, "unclear", "")
+        for answer in (
+            Answer(trouble=Trouble.TIMED_OUT),
+            Answer(trouble=Trouble.CUT),
+            Answer(status=524),
+            Answer(status=200),
+        )
+    ),
+    (Answer(status=500, body=b'{"message": "Error in workflow"}'), "ran and failed", ""),
+    (Answer(status=302), "rejected", ""),
+    (Answer(status=422), "rejected", ""),
+]
+
+
+def upload_request(client: Client, database: str, key: str, *, allow_duplicate: bool) -> services.UploadRequest:
+    """Return a client's request, always for the same picture."""
+    picture = _picture()
+    upload = CheckedUpload(
+        file=ContentFile(picture),
+        sha256=hashlib.sha256(picture).hexdigest(),
+        size=len(picture),
+        content_type="image/jpeg",
+        width=SMALL[0],
+        height=SMALL[1],
+    )
+    return services.UploadRequest(
+        client=client,
+        upload=upload,
+        filename="receipt.jpg",
+        notion_database_id=database,
+        idempotency_key=key,
+        allow_duplicate=allow_duplicate,
+    )
+
+
+@cache
+def _picture() -> bytes:
+    return draw_receipt(1, size=SMALL)
+
+
+@contextmanager
+def unchanged(job_id: UUID, *, but_for_a_note: bool = False, unless: bool = False) -> Iterator[None]:
+    """Fail what changes a job's row or, unless a note is due, writes an event; `unless` it may."""
+    before = _state(job_id)
+    yield
+    assert unless or _state(job_id) == {**before, "written": before["written"] + but_for_a_note}
+
+
+def _state(job_id: UUID) -> dict[str, Any]:
+    return dict(JobLog.objects.annotate(written=Count("events")).values().get(pk=job_id))
+
+
+def replayed(job: JobLog) -> tuple[str, int]:
+    """Return the status to which a job's events lead, one after the other, and how many of them are claims."""
+    status, claims = "queued", 0
+    for event in job.events.all():
+        claims += event.kind == "claimed"
+        if event.to_status:
+            assert event.from_status == status
+            status = event.to_status
+    return status, claims
+
+
+def refused(verb: Callable[..., object], job_id: UUID) -> None:
+    """Fail what staff may do to the job although it must not."""
+    with unchanged(job_id), pytest.raises(services.NotNow):
+        verb(job_id, actor="anna", reason="")

@@ -1,0 +1,131 @@
+"""A small model of what may become of a job, written from docs/architecture.md and not from the code."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+Outcome = Literal["success", "failure"]
+Status = Literal["queued", "sending", "processing"] | Outcome
+Meaning = Literal["taken", "refused", "unclear", "ran and failed", "rejected"]
+Verdict = Literal["accept", "accept_late", "repeat", "contradiction"]
+
+OPEN: tuple[Status, ...] = ("queued", "sending", "processing")
+IN_FLIGHT: tuple[Status, ...] = ("sending", "processing")
+REFUSALS = 3  # as many as the schedule has pauses; one try more, and there is none left
+
+
+@dataclass
+class ModelJob:
+    """One job as it ought to be.
+
+    Attributes:
+        created_at: when it came.
+        database: where its receipt goes.
+        is_duplicate: it was asked for beside another one, on purpose.
+        is_due: what `due_at` promises may happen now.
+        is_confirmed: N8N said that it took it.
+        ended_by_n8n: N8N itself said how it ended.
+        execution: the execution that it is known to be in.
+        told: every execution that was ever named, with the attempt at which it was.
+    """
+
+    created_at: datetime
+    database: str
+    is_duplicate: bool
+    status: Status = "queued"
+    attempts: int = 0
+    tries: int = 0
+    is_due: bool = True
+    is_confirmed: bool = False
+    ended_by_n8n: bool = False
+    execution: str = ""
+    told: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is still to happen."""
+        return self.status in OPEN
+
+    def claim(self) -> None:
+        """A worker takes it."""
+        self.attempts += 1
+        self.tries += 1
+        self._become("sending")
+
+    def answer(self, meaning: Meaning, execution: str) -> None:
+        """N8N answers the worker that holds it."""
+        match meaning:
+            case "taken" | "unclear":
+                self.is_confirmed = meaning == "taken"
+                self.execution = execution
+                self._tell(execution)
+                self._become("processing")
+            case "refused":
+                self._try_again()
+            case "ran and failed" | "rejected":
+                self.end("failure", by_n8n=meaning == "ran and failed")
+
+    def judge(self, outcome: Outcome, execution: str) -> Verdict:
+        """Say what a report means: the table "Callbacks" of docs/architecture.md."""
+        if self.is_open:
+            return "repeat" if outcome == "failure" and self._is_of_an_earlier_round(execution) else "accept"
+        if outcome == self.status:
+            return "repeat"
+        if self.status == "success":
+            return "contradiction"
+        if not self.ended_by_n8n or execution not in ("", self.execution):
+            return "accept_late"
+        return "contradiction"
+
+    def report(self, outcome: Outcome, execution: str) -> None:
+        """N8N reports on it, whatever that means."""
+        verdict = self.judge(outcome, execution)
+        self._tell(execution)
+        if verdict in ("accept", "accept_late"):
+            self.execution = execution or self.execution
+            self.end(outcome, by_n8n=True)
+
+    def sweep(self) -> None:
+        """What it waited for has not come in time."""
+        if self.status == "processing" and self.is_confirmed:
+            self.end("failure")
+        elif self.status in IN_FLIGHT:
+            self._try_again()
+
+    def start_round(self) -> None:
+        """It is sent again from the beginning."""
+        self.tries = 0
+        self.execution = ""
+        self.is_confirmed = self.ended_by_n8n = False
+        self._become("queued", is_due=True)
+
+    def resend(self) -> None:
+        """Staff has it sent now: what waits keeps its round, what N8N may have begins another."""
+        if self.status == "processing":
+            self.start_round()
+        else:
+            self.is_due = True
+
+    def end(self, status: Status, *, by_n8n: bool = False) -> None:
+        """Nothing more is to happen."""
+        self.ended_by_n8n = by_n8n
+        self._become(status)
+
+    def _become(self, status: Status, *, is_due: bool = False) -> None:
+        self.status, self.is_due = status, is_due
+
+    def _try_again(self) -> None:
+        if self.tries > REFUSALS:
+            self.end("failure")
+        else:
+            self._become("queued")
+
+    def _tell(self, execution: str) -> None:
+        if execution:
+            self.told.append((self.attempts, execution))
+
+    def _is_of_an_earlier_round(self, execution: str) -> bool:
+        """Tell whether it was named before this round's first try; with none sent yet, whatever failed is older."""
+        before = self.attempts - self.tries
+        nothing_sent_yet = self.attempts > 0 and self.tries == 0
+        return nothing_sent_yet or execution in {name for attempt, name in self.told if attempt <= before}
