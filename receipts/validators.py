@@ -22,6 +22,7 @@ Image.MAX_IMAGE_PIXELS = None
 LOOK_BYTES = 280_000_000  # for all looks together: with what the web process is anyway it stays below 400 MB
 LOOK_NANOSECONDS = 1_200_000_000
 DOCUMENT_BYTES = 160_000_000
+CELL_CPU_SECONDS = 1.35
 CELL_SECONDS = 15.0  # the bound of processor time is met first, unless the machine is very busy
 
 HERE = frozenset({"jpeg", "png"})  # libjpeg and zlib are decoded by this process itself, for speed
@@ -176,7 +177,7 @@ def _decode(file: "File[bytes]", form: str) -> None:
 
 
 def _look_in_cell(file: "File[bytes]", form: str, memory: int) -> tuple[int, int]:
-    bounds = Bounds(memory=memory + 2 * file.size, cpu_seconds=LOOK_NANOSECONDS / 1e9, seconds=CELL_SECONDS)
+    bounds = Bounds(memory=memory + 2 * file.size, cpu_seconds=CELL_CPU_SECONDS, seconds=CELL_SECONDS)
     with _budget.draw(OWN_BYTES + memory), in_cell("look", file, bounds, form=form) as (found, _):
         return found["width"], found["height"]
 

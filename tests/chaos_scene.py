@@ -74,8 +74,9 @@ class Scene:
         known = {"at": STARTED + 5, "job_id": JOB, "attempt": 2, "kind": "callback"}
         self.n8n.append({**known, "reported": outcome, "status": status, "duplicate": duplicate})
 
-    def fault(self, second: float, kind: str, name: str = "worker-1", pid: int = 101) -> None:
+    def fault(self, second: float, kind: str, name: str = "worker-1", pid: int = 101) -> Self:
         self.faults.append({"at": STARTED + second, "kind": kind, "name": name, "pid": pid})
+        return self
 
     def let_first_post_be_taken_in_silence(self) -> None:
         """N8N took the first post and said so, but nobody wrote it down: the second one needs another reason."""

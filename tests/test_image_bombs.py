@@ -1,5 +1,6 @@
 """Files that were made to keep a server busy: each is refused, or looked at, within bounded time and memory."""
 
+import os
 import random
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from receipts.sample import draw_receipt
 from receipts.structure import MAX_ANCILLARY_CHUNKS, MAX_CHUNKS, MAX_SCANS, MAX_SEGMENTS, MAX_STRAY_BYTES
 from receipts.validators import check_upload
 
+from .bombs import BOMBS, filled
 from .factories import SMALL
 from .pictures import (
     SIGNATURE,
@@ -34,7 +36,10 @@ from .pictures import (
     with_segments,
 )
 
-FILE_BYTES = 10 * 1024 * 1024 - 300_000  # nearly all that may be uploaded
+CODES = {
+    "image/jpeg", "image/png", "image/webp", "image/heic", "application/pdf", "image_broken", "image_too_many_pixels",
+    "image_too_complex", "image_animated", "pdf_broken", "pdf_too_complex", "unsupported_file_type",
+}  # fmt: skip
 SOON = 5.0  # seconds, on a slow machine; without the bounds most of these take from ten seconds to hours
 
 
@@ -44,11 +49,6 @@ def outcome(content: bytes) -> str:
         return check_upload(ContentFile(content, name="receipt")).content_type
     except Problem as problem:
         return problem.code
-
-
-def filled(one: bytes) -> bytes:
-    """Return as many of these as a file has room for."""
-    return one * (FILE_BYTES // len(one))
 
 
 BASELINE, PNG = jpeg(), png()
@@ -142,6 +142,32 @@ def test_text_that_becomes_hundreds_of_megabytes_is_refused_unread(kind: bytes) 
     assert time.process_time() - started < SOON
 
 
+OF_LIBRARIES = [name for name in BOMBS if name.startswith(("WebP of 34", "HEIC larger", "HEIC smaller", "PDF"))]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("name", OF_LIBRARIES)
+def test_what_keeps_a_library_busy_is_ended_in_its_cell(name: str) -> None:
+    content = BOMBS[name]()
+    before = os.times()
+    assert outcome(content) in CODES
+    after = os.times()
+    assert after.children_user + after.children_system - before.children_user - before.children_system < SOON
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("WebP of 34 bytes and 88 megapixels", "image_too_many_pixels"),
+        ("HEIC of boxes", "image_broken"),
+        ("PDF of forms within forms", "pdf_broken"),
+        ("PDF of tiny tiles", "pdf_too_complex"),
+    ],
+)
+def test_some_of_them_are_refused_for_what_they_are(name: str, expected: str) -> None:
+    assert outcome(BOMBS[name]()) == expected
+
+
 # a process of its own, since the most that a process has ever used cannot be measured twice in one
 MEASURE = """
 import resource, sys
@@ -188,9 +214,6 @@ def mutations(content: bytes, number: int, chance: random.Random) -> Iterator[by
                 case 3:
                     del damaged[at : at + len(piece) * 8]
         yield bytes(damaged)
-
-
-CODES = {"image/jpeg", "image/png", "image_broken", "image_too_many_pixels", "image_animated", "unsupported_file_type"}
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # what Pillow thinks of damaged metadata

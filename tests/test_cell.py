@@ -1,0 +1,60 @@
+"""A cell ends whatever becomes of it, takes nobody along, and knows no secret."""
+
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+
+from receipts import cell
+from receipts.cell import Bounds, Crashed, Refused, TooMuch, TooSlow, in_cell
+
+from .bombs import BOMBS
+from .pictures import heic, pdf, webp
+
+PLENTY = Bounds(memory=200_000_000, cpu_seconds=20.0, seconds=60.0)
+
+
+def look(content: bytes, form: str, bounds: Bounds = PLENTY) -> dict[str, Any]:
+    with in_cell("look", ContentFile(content), bounds, form=form) as (found, _):
+        return found
+
+
+@pytest.mark.parametrize(("content", "form"), [(webp(), "webp"), (heic(), "heic"), (pdf(), "pdf")])
+def test_it_tells_what_it_found(content: bytes, form: str) -> None:
+    assert set(look(content, form)) == {"width", "height"}
+
+
+def test_it_refuses_what_it_cannot_read() -> None:
+    with pytest.raises(Refused, match="broken"):
+        look(webp()[:100], "webp")
+
+
+def test_processor_time_is_bounded() -> None:
+    bounds = Bounds(memory=200_000_000, cpu_seconds=0.5, seconds=60.0)
+    with pytest.raises(TooMuch):
+        look(BOMBS["PDF of tiny tiles"](), "pdf", bounds)
+
+
+def test_time_is_bounded() -> None:
+    bounds = Bounds(memory=200_000_000, cpu_seconds=20.0, seconds=0.001)
+    with pytest.raises(TooSlow):
+        look(pdf(), "pdf", bounds)
+
+
+def test_memory_is_bounded() -> None:
+    bounds = Bounds(memory=10_000_000, cpu_seconds=20.0, seconds=60.0)
+    with pytest.raises(TooMuch):
+        look(BOMBS["WebP of 34 bytes and 15 megapixels"](), "webp", bounds)
+
+
+def test_a_decoder_that_crashes_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cell, "INSIDE", ("/bin/sh", "-c", "kill -SEGV $$"))
+    with pytest.raises(Crashed):
+        look(pdf(), "pdf")
+
+
+def test_no_secret_goes_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", "canary")
+    environment = cell._environment()
+    assert "PATH" in environment
+    assert set(environment) <= {*cell.PASSED_ON, "MALLOC_ARENA_MAX"}
