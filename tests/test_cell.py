@@ -42,9 +42,10 @@ def test_time_is_bounded() -> None:
 
 
 def test_memory_is_bounded() -> None:
-    bounds = Bounds(memory=10_000_000, cpu_seconds=20.0, seconds=60.0)
-    with pytest.raises(TooMuch):
-        look(BOMBS["WebP of 34 bytes and 15 megapixels"](), "webp", bounds)
+    content = BOMBS["WebP of 34 bytes and 15 megapixels"]()
+    assert look(content, "webp", Bounds(memory=240_000_000, cpu_seconds=20.0, seconds=60.0))
+    with pytest.raises((TooMuch, Refused)):  # some libraries say that memory is short, others that the file is broken
+        look(content, "webp", Bounds(memory=120_000_000, cpu_seconds=20.0, seconds=60.0))
 
 
 def test_a_decoder_that_crashes_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -160,7 +160,7 @@ def test_what_keeps_a_library_busy_is_ended_in_its_cell(name: str) -> None:
     [
         ("WebP of 34 bytes and 88 megapixels", "image_too_many_pixels"),
         ("HEIC of boxes", "image_broken"),
-        ("PDF of forms within forms", "pdf_broken"),
+        ("PDF of forms within forms", "pdf_too_complex"),
         ("PDF of tiny tiles", "pdf_too_complex"),
     ],
 )

@@ -22,7 +22,8 @@ from django.core.files.base import File
 ROOT = Path(__file__).resolve().parent.parent.parent
 INSIDE = (sys.executable, "-E", "-s", "-W", "ignore", "-m", "receipts.cell")
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "TMPDIR")
-STARVED = frozenset({-signal.SIGPROF, -signal.SIGXCPU, -signal.SIGXFSZ})
+# pdfium aborts where it gets no memory
+STARVED = frozenset({-signal.SIGPROF, -signal.SIGXCPU, -signal.SIGXFSZ, -signal.SIGABRT})
 OWN_BYTES = 40_000_000  # Python, Pillow and the decoders themselves, before they have opened anything
 
 
