@@ -292,7 +292,9 @@ def nothing_can_be_reached(everything: Everything) -> None:
     installation.start(*WEB, str(port))
     wait_for(lambda: is_up(f"http://127.0.0.1:{port}"), "the web server without Redis")
     assert everything.upload(url=f"http://127.0.0.1:{port}").status_code == 202
-    assert installation.start(*WORKER).wait(60) != 0
+    worker = installation.start(*WORKER)
+    wait_for(lambda: "worker_waits_for_redis" in installation.log(), "the worker's complaint")
+    installation.kill(worker)
     everything.env["REDIS_URL"] = redis_url
 
     password = quote(everything.database_password)
@@ -302,7 +304,7 @@ def nothing_can_be_reached(everything: Everything) -> None:
     installation.start(*SWEEP)
     installation.start(*WORKER)
     wait_for(lambda: "sweep_failed" in installation.log(), "the sweep's complaint")
-    wait_for(lambda: "heartbeat_failed" in installation.log(), "the worker's complaint")
+    wait_for(lambda: "heartbeat_failed" in installation.log(), "the next worker's complaint")
 
 
 def is_up(url: str) -> bool:
