@@ -49,7 +49,7 @@ check: lint types ## lint, types, missing migrations, and settings as in product
 	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 
 clean: ## remove the virtual environment, caches and the demo's data
-	rm -rf .venv var/demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv var/demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.installed: requirements.txt requirements-dev.txt
