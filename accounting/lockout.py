@@ -38,7 +38,11 @@ class Counter:
     """How many guesses were made from one address, at one name or at all of them."""
 
     attempt: Any
-    limit: int
+
+    @property
+    def limit(self) -> int:
+        """How many guesses there may be."""
+        return GUESSES_AT_ALL_NAMES if self.attempt.username == ALL_NAMES else GUESSES_AT_ONE_NAME
 
     @property
     def ends_at(self) -> datetime:
@@ -82,11 +86,14 @@ class CountingHandler(AxesDatabaseHandler):  # type: ignore[misc] # as above
     """Counts guesses in axes' table, one row for each address and name, and one for each address."""
 
     def is_allowed(self, request: Any, credentials: dict[str, Any] | None = None) -> bool:
-        """Count a guess and tell whether its password may be looked at; one that may not changes nothing."""
+        """Count a guess and tell whether its password may be looked at; one that may not leaves no row behind."""
+        counters = []
         with transaction.atomic():
-            counters = _counters(request.axes_ip_address, _name(credentials), for_update=True)
-            if any(counter.is_full for counter in counters):
-                return False
+            for name in _names(credentials):
+                counter = Counter(_locked_attempt(request.axes_ip_address, name))
+                if counter.is_full:
+                    return False
+                counters.append(counter)
             for counter in counters:
                 counter.count()
         return True
@@ -95,7 +102,10 @@ class CountingHandler(AxesDatabaseHandler):  # type: ignore[misc] # as above
         """Log it, and have it answered by `answer_locked` where it was the last allowed guess, or a further one."""
         if request is None:
             return
-        full = [counter for counter in _counters(request.axes_ip_address, _name(credentials)) if counter.is_full]
+        attempts = AccessAttempt.objects.annotate(now=DatabaseNow()).filter(
+            ip_address=request.axes_ip_address, username__in=_names(credentials)
+        )
+        full = [counter for counter in map(Counter, attempts) if counter.is_full]
         request.axes_locked_out = bool(full)
         request.locked_by = max(full, key=lambda counter: counter.ends_at, default=None)
         logger.warning("login_locked" if full else "login_failed")
@@ -103,7 +113,7 @@ class CountingHandler(AxesDatabaseHandler):  # type: ignore[misc] # as above
     def user_logged_in(self, sender: Any, request: Any, user: AbstractBaseUser, **kwargs: Any) -> None:
         """Forget the guesses at this name. Those at others stay: who has a password must not guess on for it."""
         here = AccessAttempt.objects.filter(ip_address=request.axes_ip_address)
-        here.filter(username=user.get_username()).delete()
+        here.filter(username=user.get_username()).update(failures_since_start=0)
         here.filter(username=ALL_NAMES, failures_since_start__gt=0).update(
             failures_since_start=F("failures_since_start") - 1
         )
@@ -124,19 +134,18 @@ def forget_old_attempts() -> None:
     AccessAttempt.objects.filter(attempt_time__lt=DatabaseNow() - COOL_OFF).delete()
 
 
-def _counters(address: str, name: str, *, for_update: bool = False) -> list[Counter]:
-    """Return the counters of an address, always in this order, so that no two log-ins wait for each other."""
-    return [
-        Counter(_attempt(address, ALL_NAMES, for_update=for_update), GUESSES_AT_ALL_NAMES),
-        Counter(_attempt(address, name, for_update=for_update), GUESSES_AT_ONE_NAME),
-    ]
-
-
-def _attempt(address: str, name: str, *, for_update: bool) -> Any:
+def _locked_attempt(address: str, name: str) -> Any:
+    """Return the row of an address and a name, locked; the sweep may delete it while it is waited for."""
     key = {"ip_address": address, "username": name, "user_agent": ""}
-    AccessAttempt.objects.get_or_create(**key, defaults={"failures_since_start": 0})
-    rows = AccessAttempt.objects.annotate(now=DatabaseNow())
-    return (rows.select_for_update() if for_update else rows).get(**key)
+    rows = AccessAttempt.objects.annotate(now=DatabaseNow()).filter(**key).select_for_update()
+    while (attempt := rows.first()) is None:
+        AccessAttempt.objects.get_or_create(**key, defaults={"failures_since_start": 0})
+    return attempt
+
+
+def _names(credentials: dict[str, Any] | None) -> tuple[str, str]:
+    """Return under which names a guess is counted, always in this order, so that no two log-ins wait for each other."""
+    return ALL_NAMES, _name(credentials)
 
 
 def _name(credentials: dict[str, Any] | None) -> str:

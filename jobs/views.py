@@ -187,7 +187,9 @@ def _job_of(payload: ExecutionCallbackPayload) -> UUID | None:
     """Return the open job that the execution works on, where the report names one at all."""
     if "execution_id" in payload.errors:
         return None
-    return services.find_open_job(str(payload.initial_data["execution_id"]))
+    return services.find_open_job(
+        payload.fields["execution_id"].to_internal_value(payload.initial_data["execution_id"])
+    )
 
 
 def _complete(job_id: UUID, report: Report, *, actor: str) -> Response:

@@ -146,9 +146,10 @@ def test_no_https_redirect_touches_the_callback(settings: Any) -> None:
 # -- by execution
 
 
-def test_an_error_workflow_reports_by_its_execution_alone() -> None:
+@pytest.mark.parametrize("written", ["17", 17, " 17\n"])
+def test_an_error_workflow_reports_by_its_execution_alone(written: str | int) -> None:
     job = JobFactory.create(processing=True, n8n_execution_id="17")
-    answer = post("callback", {"status": "failure", "execution_id": "17", "message": "node failed"})
+    answer = post("callback", {"status": "failure", "execution_id": written, "message": "node failed"})
     assert (answer.status_code, answer.json()["job_id"]) == (200, str(job.pk))
 
 

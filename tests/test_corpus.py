@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from subprocess import Popen
@@ -43,11 +42,12 @@ class Target:
         """Send each row; return what was answered otherwise than expected, or not within so many seconds."""
         wrong = []
         for row in rows:
-            answer = self._send(row)
-            # once more where it was late: the machine may have been busy with something else
-            seconds = answer.seconds if answer.seconds < within else min(answer.seconds, self._send(row).seconds)
-            if answer.outcome != row.expected or seconds > within:
-                wrong.append(f"{row.name}: {answer.outcome} after {seconds:.1f} s, not {row.expected}")
+            answers = [self._send(row)]
+            if answers[0].seconds > within:  # once more: the machine may have been busy with something else
+                answers.append(self._send(row))
+            seconds = min(answer.seconds for answer in answers)
+            if all(answer.outcome != row.expected for answer in answers) or seconds > within:
+                wrong.append(f"{row.name}: {answers[0].outcome} after {seconds:.1f} s, not {row.expected}")
         return wrong
 
     def _send(self, row: Row) -> Answer:
@@ -136,7 +136,6 @@ def test_each_row_gets_its_one_answer_and_leaves_what_was_taken_only(
     assert not FAULTS.findall(target.installation.log())
 
 
-@pytest.mark.skipif(find_spec("receipts.formats") is None, reason="this version reads JPEG and PNG only")
 def test_each_row_of_the_other_formats_does_so_too(target_of_all_formats: Target) -> None:
     test_each_row_gets_its_one_answer_and_leaves_what_was_taken_only(
         uploads_of_other_formats, 25, PATIENCE_SECONDS, target_of_all_formats

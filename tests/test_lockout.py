@@ -106,6 +106,27 @@ def test_who_has_a_password_may_not_guess_on_for_it(anna: User) -> None:
     assert log_in("yet-another").status_code == 429
 
 
+def test_who_is_locked_out_leaves_no_row_for_what_he_tries_next(anna: User) -> None:
+    for number in range(GUESSES_AT_ALL_NAMES):
+        log_in(f"name{number}")
+    rows = AccessAttempt.objects.count()
+    assert [log_in(f"another{number}").status_code for number in range(5)] == [429] * 5
+    assert AccessAttempt.objects.count() == rows
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_has_the_password_gets_in_however_many_come_at_once(anna: User) -> None:
+    def enter(_: int) -> int:
+        try:
+            return int(log_in(password=PASSWORD).status_code)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:  # fewer than there are guesses: each counts until its password was looked at
+        statuses = list(pool.map(enter, range(40)))
+    assert statuses == [302] * 40
+
+
 @pytest.mark.django_db(transaction=True)
 def test_guesses_at_once_are_counted_exactly(anna: User, monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at: list[Any] = []

@@ -16,7 +16,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounting.connections import ARRIVAL_SECONDS
-from accounting.server import Server, believe_proxies
+from accounting.server import GRACE_SECONDS, Server, believe_proxies
 
 from .installation import wait_for
 from .servers import free_port
@@ -156,7 +156,7 @@ def test_told_to_stop_it_lets_nobody_in_and_a_request_in_progress_finish(web: We
         client.sendall(b"  ")
 
         assert client.recv(100).startswith(b"HTTP/1.1 401")
-        assert web.process.wait(5) == 0
+        assert web.process.wait(GRACE_SECONDS - 0.5) == 0
 
 
 # -- what it refuses ---------------------------------------------------------------------------------------------------

@@ -40,5 +40,5 @@ class Command(rqworker.Command):
     def _work(self, *args: Any, **options: Any) -> None:
         try:
             super().handle(*args, **options)  # type: ignore[no-untyped-call] # the same
-        except RedisError as error:
+        except (RedisError, SystemExit) as error:  # django-rq exits where RQ could not connect
             logger.warning("redis_unreachable", error=type(error).__name__)
