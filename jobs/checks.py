@@ -88,7 +88,7 @@ def _audit_key() -> list[CheckMessage]:
     return [
         checks.Warning(
             "AUDIT_KEY is not set: the audit is signed with SECRET_KEY, and no longer verifies once that is replaced.",
-            hint="Set it to a secret of its own; where events are signed already, to that and SECRET_KEY, with a comma.",
+            hint="Set it to a secret of its own; if events are signed already, to that, a comma and SECRET_KEY.",
             id="jobs.W004",
         )
     ]
