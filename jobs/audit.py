@@ -31,7 +31,9 @@ class Verification:
         """Whether all of it is as it was written."""
         return not self.wrong
 
-    def __str__(self) -> str:
+    @property
+    def sentence(self) -> str:
+        """That, for people."""
         if not self.ok:
             return f"Broken: {'; '.join(self.wrong)}."
         return f"Verified: {self.events} event{'s' if self.events > 1 else ''}."
@@ -45,14 +47,19 @@ class Fact(NamedTuple):
     fingerprint: str
 
 
-def verify_job(job_id: UUID) -> Verification:
-    """Look at a job, its receipt's row and its events, all as of one moment: one statement reads them.
+def verify_job(job: JobLog) -> Verification:
+    """Look at a job, its receipt's row and its events, in one query.
 
-    The receipt's file is not read; `manage.py verify_audit --job` reads it as well.
+    The receipt's file is not read: `manage.py verify_audit` does that.
 
     Raises:
-        JobLog.DoesNotExist: there is no such job, or its receipt's row is gone.
+        JobLog.DoesNotExist: it is gone, or its receipt's row is.
     """
+    return _verify(job.pk)
+
+
+def _verify(job_id: UUID) -> Verification:
+    """Read all as of one moment, as one statement does: a job that changes meanwhile is no false alarm."""
     events = list(JobEvent.objects.filter(job=job_id).select_related("job__receipt").order_by("id"))
     job = events[0].job if events else JobLog.objects.select_related("receipt").get(pk=job_id)
     return Verification(events=len(events), wrong=tuple(_faults(job, events)))
@@ -96,7 +103,7 @@ def in_batches(rows: QuerySet[T]) -> Iterator[list[T]]:
 def _look_again(job_id: UUID) -> Iterator[str]:
     """Name what is broken, unless the job only changed between the two queries that read it."""
     try:
-        wrong = verify_job(job_id).wrong
+        wrong = _verify(job_id).wrong
     except JobLog.DoesNotExist:
         return  # find_strays names it
     for sentence in wrong:

@@ -79,9 +79,7 @@ class JobLog(models.Model):
     n8n_execution_id = models.CharField("N8N execution", max_length=100, blank=True)
     duplicate_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="duplicates")
     chain_length = models.PositiveIntegerField(default=0, editable=False, help_text="events written so far")
-    chain_head = models.CharField(
-        max_length=64, blank=True, editable=False, help_text="what the next event is signed with"
-    )
+    chain_head = models.CharField(max_length=64, blank=True, editable=False, help_text="signs the next event, too")
 
     now: datetime  # the database's clock, where the row was read by transitions.lock_job
 

@@ -1,7 +1,7 @@
 """Seals: each hour's events of all jobs, signed together and chained, so that a job that is gone is missed.
 
-A seal covers events by their ids, from where the seal before it ends; so every event has one, and each can be made again
-later although jobs go on.
+A seal covers events by their ids, from where the seal before it ends: every event comes under one, and each can be made
+again later although jobs go on.
 """
 
 from collections.abc import Iterator

@@ -71,7 +71,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="joblog",
             name="chain_head",
-            field=models.CharField(blank=True, default="", editable=False, help_text="what the next event is signed with", max_length=64),
+            field=models.CharField(blank=True, default="", editable=False, help_text="signs the next event, too", max_length=64),
             preserve_default=False,
         ),
         migrations.AddField(

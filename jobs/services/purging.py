@@ -11,10 +11,10 @@ from receipts.models import Receipt
 
 @transaction.atomic
 def note_purge(receipt: Receipt, *, purged_at: datetime) -> None:
-    """Mark a receipt as purged, with an event of each of its jobs; deleting the file, once that is kept, is the caller's.
+    """Mark a receipt as purged, with an event of each of its jobs.
 
     Args:
-        purged_at: by the database's clock.
+        purged_at: by the database's clock. Who calls deletes the file, once this is committed.
     """
     Receipt.objects.select_for_update().get(pk=receipt.pk)
     Receipt.objects.filter(pk=receipt.pk).update(purged_at=purged_at)
