@@ -130,7 +130,7 @@ def _faults(seal: Seal, last: Seal | None) -> Iterator[str]:
         return  # what it was chained to cannot be known
     count, content = _content(_between(last.last_event if last else 0, seal.last_event))
     if count != seal.events:
-        yield f"it covers {seal.events} events of {seal.jobs} jobs, and {count} of them are there"
+        yield f"it covers {seal.events} events (jobs: {seal.jobs}), and {count} of them are there"
     elif signer(seal.digest, _signed(seal, content, last)) is None:
         yield "it is not as it was made, or one of the events that it covers is not"
 
