@@ -21,10 +21,10 @@ ERASE_LINE = "\r\033[K"
 
 
 class Part(NamedTuple):
-    """What is looked at in one go; each step has looked at so many, and found that."""
+    """What is looked at in one go; each step tells how many it looked at, and what it found."""
 
     name: str
-    total: int
+    total: int | None
     steps: Iterator[tuple[int, list[str]]]
 
 
@@ -57,13 +57,15 @@ class Command(BaseCommand):
     def _look_at(self, part: Part) -> int:
         """Print what is broken, with a bar on a terminal; return how much that is."""
         looked = broken = 0
-        with click.progressbar(length=part.total, label=part.name, file=sys.stderr, hidden=not _is_watched()) as bar:
+        with click.progressbar(
+            length=part.total or 0, label=part.name, file=sys.stderr, hidden=not _is_watched()
+        ) as bar:
             for number, sentences in part.steps:
                 for sentence in sentences:
                     self._say(sentence)
                 bar.update(number)
                 looked, broken = looked + number, broken + len(sentences)
-        self._say(f"{part.name}: {f'{looked} looked at, ' if part.total else ''}{broken} broken")
+        self._say(f"{part.name}: {f'{looked} looked at, ' if part.total is not None else ''}{broken} broken")
         return broken
 
     def _say(self, line: str) -> None:
@@ -83,7 +85,7 @@ def _parts(options: dict[str, Any]) -> Iterator[Part]:
         yield Part("Files of receipts", receipts.count(), verify_files(receipts))
         yield Part("Files made for N8N", renditions.count(), verify_files(renditions))
     if not options["job"]:
-        yield Part("Rows whose other half is gone", 0, ((0, [sentence]) for sentence in find_strays()))
+        yield Part("Rows whose other half is gone", None, ((0, [sentence]) for sentence in find_strays()))
         yield Part("Seals", Seal.objects.count(), verify_seals(options["since"]))
     yield Part("Seals kept elsewhere", len(options["sealed"]), _find_seals(options["sealed"]))
 
