@@ -25,6 +25,7 @@ SIGNED = ("job_id", "number", "at", "kind", "source", "actor", "from_status", "t
 OWN_COLUMNS = frozenset({"job_id", "chain_length", "chain_head"})  # covered by every event's place in the chain
 RECEIPT_COLUMNS = ("client_id", "sha256", "size", "content_type", "width", "height", "created_at")
 FINGERPRINT_BYTES = 16
+SETTLED = frozenset({str, int, bool, type(None), datetime, UUID})  # most of what there is
 
 
 def extend(event: "JobEvent", job: "JobLog", covered: Mapping[str, Any]) -> Facts:
@@ -101,11 +102,13 @@ def canonical(value: Any) -> bytes:
     The idea is RFC 8785's: sorted names, no spaces, one form for each number. Two things differ: whole numbers keep all
     their digits (PostgreSQL gives 1e22 back as one), and all beyond ASCII is escaped, halves of a pair as well.
     """
-    return json.dumps(_settled(value), sort_keys=True, separators=(",", ":"), default=_text).encode()
+    return _encode(_settled(value)).encode()
 
 
 def _settled(value: Any) -> Any:
     """Return the value with each float that is a whole number as that number: 1.0 is 1, and -0.0 is 0."""
+    if type(value) in SETTLED:
+        return value
     if isinstance(value, dict):
         return {name: _settled(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
@@ -121,3 +124,6 @@ def _text(value: Any) -> str:
     if isinstance(value, UUID):
         return str(value)
     raise TypeError(f"{type(value).__name__} has no canonical form")
+
+
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_text).encode
