@@ -4,7 +4,7 @@ CODE = accounting jobs receipts
 
 # As in production, so that what is wrong there shows here; each secret is made anew.
 A_SECRET = $(shell od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
-PRODUCTION = env SECRET_KEY=$(A_SECRET) N8N_API_KEY=$(A_SECRET) CALLBACK_SECRET_TOKEN=$(A_SECRET) \
+PRODUCTION = env SECRET_KEY=$(A_SECRET) N8N_API_KEY=$(A_SECRET) CALLBACK_SECRET_TOKEN=$(A_SECRET) AUDIT_KEY=$(A_SECRET) \
 	DEBUG=false PUBLIC_BASE_URL=https://receipts.example.com TRUSTED_PROXIES=10.0.0.5 DATABASE_URL=sqlite://:memory: \
 	N8N_WEBHOOK_URL=https://n8n.example.com/webhook/receipts
 

@@ -1,10 +1,13 @@
 """The one clock that counts: the database's, so that machines need not agree on the time."""
 
+from datetime import datetime
 from typing import Any
 
+from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.functions import Now
 from django.db.models.sql.compiler import SQLCompiler
+from django.utils import timezone
 
 
 class DatabaseNow(Now):
@@ -19,3 +22,13 @@ class DatabaseNow(Now):
         return self.as_sql(
             compiler, connection, template="STRFTIME('%%%%Y-%%%%m-%%%%d %%%%H:%%%%M:%%%%f', 'NOW') || '000'", **extra
         )
+
+
+def database_now() -> datetime:
+    """Return the time by the database's clock; SQLite's is that of this machine."""
+    if connection.vendor == "sqlite":
+        return timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT STATEMENT_TIMESTAMP()")
+        now: datetime = cursor.fetchone()[0]
+    return now

@@ -18,6 +18,7 @@ env = Environment(BASE_DIR / ".env")
 
 SECRET_KEY = env.secret("SECRET_KEY", purpose="a long random secret that signs sessions and callback tokens")
 SECRET_KEY_FALLBACKS = env.secrets("SECRET_KEY_FALLBACKS", [])
+AUDIT_KEY = env.secrets("AUDIT_KEY", [])
 DEBUG = env.flag("DEBUG", False)
 PUBLIC_BASE_URL = env.origin(
     "PUBLIC_BASE_URL", cure="set it to the address at which clients and staff reach this service"

@@ -19,8 +19,8 @@ DAY_SECONDS = 86_400
 
 @register
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Return what is wrong among the settings of uploads and deliveries."""
-    return [*_formats(), *_schedule(), *_tls(), *_key(), *_proxies()]
+    """Return what is wrong among the settings of uploads, deliveries and the audit."""
+    return [*_formats(), *_schedule(), *_tls(), *_key(), *_proxies(), *_audit_key()]
 
 
 def _formats() -> list[CheckMessage]:
@@ -78,6 +78,18 @@ def _proxies() -> list[CheckMessage]:
             "PUBLIC_BASE_URL is https, and TRUSTED_PROXIES is empty: every page is redirected to https for ever.",
             hint="Name the addresses or networks of the proxy that ends TLS.",
             id="jobs.W003",
+        )
+    ]
+
+
+def _audit_key() -> list[CheckMessage]:
+    if settings.AUDIT_KEY:
+        return []
+    return [
+        checks.Warning(
+            "AUDIT_KEY is not set: the audit is signed with SECRET_KEY, and no longer verifies once that is replaced.",
+            hint="Set it to a secret of its own; if events are signed already, to that, a comma and SECRET_KEY.",
+            id="jobs.W004",
         )
     ]
 

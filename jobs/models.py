@@ -10,6 +10,8 @@ from django.utils import timezone
 
 from receipts.models import Client, Receipt
 
+from .seal import Seal as Seal
+
 
 class FailureCode(models.TextChoices):
     """Why a job ended without a page."""
@@ -76,6 +78,8 @@ class JobLog(models.Model):
     result = models.JSONField(null=True, blank=True, help_text="what the workflow read from the receipt")
     n8n_execution_id = models.CharField("N8N execution", max_length=100, blank=True)
     duplicate_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="duplicates")
+    chain_length = models.PositiveIntegerField(default=0, editable=False, help_text="events written so far")
+    chain_head = models.CharField(max_length=64, blank=True, editable=False, help_text="signs the next event, too")
 
     now: datetime  # the database's clock, where the row was read by transitions.lock_job
 
@@ -157,6 +161,8 @@ class JobEvent(models.Model):
         FAILED = "failed", "Failed"
         CALLBACK_REPEATED = "callback_repeated", "Callback repeated"
         CALLBACK_REFUSED = "callback_refused", "Callback refused"
+        PURGED = "purged", "File deleted by the retention rule"
+        ADOPTED = "adopted", "Taken into the chain as it was found"
 
     class Source(models.TextChoices):
         """Which part of the system did it."""
@@ -167,7 +173,9 @@ class JobEvent(models.Model):
         SWEEP = "sweep", "Sweep"
         ADMIN = "admin", "Admin"
 
-    job = models.ForeignKey(JobLog, on_delete=models.PROTECT, related_name="events")
+    # the constraint's index serves the job's key, too
+    job = models.ForeignKey(JobLog, on_delete=models.PROTECT, related_name="events", db_index=False)
+    number = models.PositiveIntegerField(editable=False, help_text="its place among the job's events, from 1 on")
     at = models.DateTimeField()
     kind = models.CharField(max_length=20, choices=Kind.choices)
     source = models.CharField(max_length=10, choices=Source.choices)
@@ -176,10 +184,13 @@ class JobEvent(models.Model):
     to_status = models.CharField(max_length=10, blank=True, choices=JobLog.Status.choices)
     attempt = models.PositiveIntegerField()
     detail = models.JSONField(default=dict, blank=True)
+    facts = models.JSONField(default=dict, editable=False, help_text="fingerprints of the columns that it changed")
+    digest = models.CharField(max_length=64, editable=False, help_text="its signature, over those before as well")
 
     class Meta:
         ordering = ["id"]
         verbose_name = "event"
+        constraints = [models.UniqueConstraint(fields=["job", "number"], name="event_once_per_place")]
 
     def __str__(self) -> str:
         return self.get_kind_display()

@@ -11,6 +11,7 @@ from django.db.transaction import TransactionManagementError
 
 from accounting.clock import DatabaseNow
 
+from .chain import extend, facts_of
 from .models import JobEvent, JobLog
 from .queue import queue_service
 
@@ -63,14 +64,8 @@ def change_status(
     was = JobLog.Status(job.status)
     if to not in JobLog.ALLOWED[was]:
         raise TransitionNotAllowed(f"{was} does not lead to {to}")
-    if not connection.in_atomic_block:
-        raise TransactionManagementError("a change and its event belong in one transaction")
-    unchanged = JobLog.objects.filter(pk=job.pk, status=was, attempts=job.attempts)
-    if not unchanged.update(status=to, **changes):
-        raise TransitionNotAllowed(f"job {job.pk} is no longer {was} in attempt {job.attempts}")
-    for field, value in {"status": to, **changes}.items():
-        setattr(job, field, value)
-    _write_event(job, kind, source, actor, detail, from_status=was, to_status=to)
+    event = _new_event(job, kind, source, actor, detail, from_status=was, to_status=to)
+    _write(job, event, changes)
     if was in JobLog.IN_FLIGHT and to not in JobLog.IN_FLIGHT:
         transaction.on_commit(_ring_next, robust=True)
 
@@ -82,30 +77,56 @@ def _ring_next() -> None:
 
 
 def note(
-    job: JobLog, *, kind: JobEvent.Kind, source: JobEvent.Source, actor: str = "", detail: Detail | None = None
+    job: JobLog,
+    *,
+    kind: JobEvent.Kind,
+    source: JobEvent.Source,
+    actor: str = "",
+    detail: Detail | None = None,
+    receipt: Detail | None = None,
+    **changes: Any,
 ) -> None:
-    """Write down something that changed no status."""
-    _write_event(job, kind, source, actor, detail)
+    """Write down something that changed no status.
+
+    Args:
+        job: as `lock_job` returned it.
+        kind, source, actor, detail: the event's.
+        receipt: what changed in the receipt's row, for which the event answers.
+        changes: fields to save with it.
+
+    Raises:
+        TransitionNotAllowed: nothing was changed.
+        TransactionManagementError: no transaction is open.
+    """
+    _write(job, _new_event(job, kind, source, actor, detail), changes, receipt=receipt)
 
 
-def _write_event(
+def _new_event(
     job: JobLog,
     kind: JobEvent.Kind,
     source: JobEvent.Source,
     actor: str,
     detail: Detail | None,
     **statuses: JobLog.Status,
-) -> None:
-    event = JobEvent.objects.create(
-        job=job,
-        at=job.now,
-        kind=kind,
-        source=source,
-        actor=actor[:150],
-        attempt=job.attempts,
-        detail=detail or {},
-        **statuses,
-    )
+) -> JobEvent:
+    return JobEvent(job=job, at=job.now, kind=kind, source=source, actor=actor[:150], detail=detail or {}, **statuses)
+
+
+def _write(job: JobLog, event: JobEvent, changes: Detail, *, receipt: Detail | None = None) -> None:
+    """Save the changes and the chain's new head in one UPDATE, and the event; a job's first one answers for all."""
+    if not connection.in_atomic_block:
+        raise TransactionManagementError("a change and its event belong in one transaction")
+    event.attempt = changes.get("attempts", job.attempts)
+    status = event.to_status or job.status
+    everything = {} if job.chain_length else facts_of(job)
+    about_receipt = {f"receipt.{name}": value for name, value in (receipt or {}).items()}
+    changes |= extend(event, job, everything | about_receipt | {"status": status} | changes)
+    as_read = {"status": job.status, "attempts": job.attempts, "chain_length": job.chain_length}
+    if not JobLog.objects.filter(pk=job.pk, **as_read).update(status=status, **changes):
+        raise TransitionNotAllowed(f"job {job.pk} is no longer as it was read: {as_read}")
+    for field, value in {"status": status, **changes}.items():
+        setattr(job, field, value)
+    event.save(force_insert=True)
     transaction.on_commit(partial(_log, event), robust=True)
 
 

@@ -25,6 +25,7 @@ def made_up(name: str) -> str:
 
 SETTINGS = {
     "SECRET_KEY": made_up("secret key"),
+    "AUDIT_KEY": made_up("audit key"),
     "PUBLIC_BASE_URL": "http://testserver",
     "N8N_WEBHOOK_URL": "http://127.0.0.1:9/webhook/receipts",
     "N8N_API_KEY": made_up("key of N8N"),

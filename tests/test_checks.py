@@ -26,6 +26,7 @@ def test_the_defaults_break_no_rule() -> None:
         ({"N8N_VERIFY_SSL": "README.md"}, "jobs.E003"),
         ({"N8N_API_KEY": "schlüssel" * 5}, "jobs.E004"),
         ({"SECURE_SSL_REDIRECT": True}, "jobs.W003"),
+        ({"AUDIT_KEY": []}, "jobs.W004"),
         ({"N8N_VERIFY_SSL": "false", "N8N_WEBHOOK_URL": "https://n8n.example.com/webhook/x"}, "jobs.W002"),
     ],
 )

@@ -25,7 +25,9 @@ SHOWN = re.compile(r"^(?:# )?([A-Z0-9_]+)=(.*)$", re.MULTILINE)
 READ = re.compile(r'\benv\.\w+\(\s*"([A-Z0-9_]+)"')
 CANARY = "canary-0451"
 
-SECRETS = ["SECRET_KEY", "SECRET_KEY_FALLBACKS", "N8N_API_KEY", "N8N_WEBHOOK_SECRET", "CALLBACK_SECRET_TOKEN"]
+SECRETS = [
+    "SECRET_KEY", "SECRET_KEY_FALLBACKS", "AUDIT_KEY", "N8N_API_KEY", "N8N_WEBHOOK_SECRET", "CALLBACK_SECRET_TOKEN",
+]  # fmt: skip
 IMPOSSIBLE = [
     ("DEBUG", CANARY),
     ("PUBLIC_BASE_URL", f"{CANARY}.example.com"),

@@ -20,6 +20,7 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from accounting.clock import DatabaseNow
 from jobs import services
+from jobs.audit import verify_job
 from jobs.callbacks import Report
 from jobs.models import JobLog
 from jobs.sweep import sweep
@@ -224,6 +225,8 @@ class Jobs(RuleBasedStateMachine):
             )  # fmt: skip
             assert (job.due_at is not None) == model.is_open
             assert replayed(job) == (model.status, model.attempts)
+            wrong = {sentence.partition(" is not")[0] for sentence in verify_job(job).wrong}
+            assert wrong <= {"its due_at"}  # the test itself lets time pass so
 
     @invariant()
     def one_open_job_files_a_receipt(self) -> None:

@@ -105,6 +105,7 @@ def kept_secrets() -> dict[str, str]:
     lines = SECRETS.read_text().splitlines() if SECRETS.exists() else []
     made = {
         "SECRET_KEY": secrets.token_urlsafe(48),
+        "AUDIT_KEY": secrets.token_urlsafe(48),
         "N8N_API_KEY": secrets.token_urlsafe(32),
         "N8N_WEBHOOK_SECRET": "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode(),
         "CALLBACK_SECRET_TOKEN": secrets.token_urlsafe(32),

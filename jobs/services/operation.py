@@ -56,8 +56,7 @@ def resend_job(job_id: UUID, *, actor: str, reason: str, seen_as: JobLog.Status 
     if job.status == Status.PROCESSING:
         _start_round(job, kind=Kind.RESENT, actor=actor, detail={"reason": reason})
     else:
-        JobLog.objects.filter(pk=job.pk).update(due_at=job.now)
-        note(job, kind=Kind.RESENT, source=Source.ADMIN, actor=actor, detail={"reason": reason})
+        note(job, kind=Kind.RESENT, source=Source.ADMIN, actor=actor, detail={"reason": reason}, due_at=job.now)
         ring_on_commit(job.pk)
     return job
 

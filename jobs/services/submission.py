@@ -119,6 +119,7 @@ def _create_job(request: UploadRequest, receipt: Receipt, *, duplicate_of: JobLo
         due_at=DatabaseNow(),
     )
     job = lock_job(created.pk)
+    job.receipt = receipt  # its first event answers for it, too
     detail = _request_detail() | {"size": receipt.size, "sha256": receipt.sha256}
     note(job, kind=Kind.RECEIVED, source=request.source, actor=request.actor, detail=detail)
     ring_on_commit(job.pk)

@@ -28,7 +28,7 @@ def main() -> int:
     say(f"Chaos with seed {options.seed} for {options.duration:g} s on {options.database}")
     try:
         outcome = run(folder, seed=options.seed, duration=options.duration, database=options.database, say=say)
-        wrong = check(outcome.evidence)
+        wrong = check(outcome.evidence) + outcome.audit
     except (KeyboardInterrupt, Interrupted):
         return 130
     except BaseException:

@@ -81,6 +81,12 @@ class Installation(Supervisor):
         if not self.watch(seconds=START_SECONDS, until=self._is_ready) and not self.stopping:
             raise TimeoutError(f"the installation was not ready after {START_SECONDS} s")
 
+    def verify_audit(self) -> list[str]:
+        """Return what the service's own verification says is broken; nothing, where it says that all is well."""
+        program = [sys.executable, "manage.py", "verify_audit"]
+        done = subprocess.run(program, env=self.env, capture_output=True, text=True, check=False)
+        return [f"audit: {line}" for line in (done.stdout + done.stderr).splitlines()] if done.returncode else []
+
     # -- what may be done to it ----------------------------------------------------------------------------------------
 
     def kill(self, name: str) -> None:

@@ -31,6 +31,7 @@ class Outcome:
     """What a run came to; the evidence is for the checker."""
 
     evidence: Evidence
+    audit: list[str]
     struck: dict[str, int]
     calm_seconds: float
 
@@ -71,8 +72,8 @@ def run(folder: Path, *, seed: int, duration: float, database: str, say: Say) ->
         if place.stopping:
             raise Interrupted
         calm_seconds = time.monotonic() - calm_at
-        evidence = gather(folder, store.url)
-    return Outcome(evidence=evidence, struck=storm.struck, calm_seconds=calm_seconds)
+        evidence, audit = gather(folder, store.url), place.verify_audit()
+    return Outcome(evidence=evidence, audit=audit, struck=storm.struck, calm_seconds=calm_seconds)
 
 
 def _is_over(clients: list[Client], n8n: StubN8N, database: str) -> bool:

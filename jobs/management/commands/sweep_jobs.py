@@ -15,11 +15,13 @@ from accounting.lockout import forget_old_attempts
 from accounting.options import seconds
 from accounting.problems import DATABASE_AWAY
 from jobs.models import Heartbeat
+from jobs.sealing import seal_finished_hours
 from jobs.sweep import beat, forget_dead_processes, sweep
 from receipts.services import remove_orphans
 
 logger = structlog.get_logger(__name__)
 
+SEAL_EVERY_SECONDS = 60
 TIDY_EVERY_SECONDS = 3600
 LOOK_EVERY_SECONDS = 0.2  # a signal cuts no sleep short
 
@@ -37,7 +39,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Sweep; a database that is away for a while is waited for."""
         self._stopping = False
-        self._next_tidy = 0.0
+        self._next_seal = self._next_tidy = 0.0
         if options["once"]:
             self._pass()
             return
@@ -69,6 +71,9 @@ class Command(BaseCommand):
         beat(PROCESS, Heartbeat.Kind.SWEEP)
         if any(swept):
             logger.info("swept", **swept._asdict())
+        if time.monotonic() >= self._next_seal:
+            self._next_seal = time.monotonic() + SEAL_EVERY_SECONDS
+            seal_finished_hours()
         if time.monotonic() >= self._next_tidy:
             self._next_tidy = time.monotonic() + TIDY_EVERY_SECONDS
             self._tidy()

@@ -1,0 +1,161 @@
+"""Tells whether a job's row, its receipt's and its events are still what was written (docs/decisions/0030)."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+from uuid import UUID
+
+from django.db.models import Exists, Model, OuterRef, QuerySet
+
+from receipts.models import Receipt
+
+from .chain import event_content, fingerprint, head, keys, signer
+from .models import JobEvent, JobLog
+
+BATCH = 500
+PURGED_AT = "receipt.purged_at"
+
+T = TypeVar("T", bound=Model)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """What looking at one job came to."""
+
+    events: int
+    wrong: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether all of it is as it was written."""
+        return not self.wrong
+
+    @property
+    def sentence(self) -> str:
+        """That, for people."""
+        if not self.ok:
+            return f"Broken: {'; '.join(self.wrong)}."
+        return f"Verified: {self.events} event{'s' if self.events > 1 else ''}."
+
+
+class Fact(NamedTuple):
+    """What an event says of a column."""
+
+    number: int
+    key: bytes
+    fingerprint: str
+
+
+def verify_job(job: JobLog) -> Verification:
+    """Look at a job, its receipt's row and its events, in one query.
+
+    The receipt's file is not read: `manage.py verify_audit` does that.
+
+    Raises:
+        JobLog.DoesNotExist: it is gone, or its receipt's row is.
+    """
+    return _verify(job.pk)
+
+
+def _verify(job_id: UUID) -> Verification:
+    """Read all as of one moment, as one statement does: a job that changes meanwhile is no false alarm."""
+    events = list(JobEvent.objects.filter(job=job_id).select_related("job__receipt").order_by("id"))
+    job = events[0].job if events else JobLog.objects.select_related("receipt").get(pk=job_id)
+    return Verification(events=len(events), wrong=tuple(_faults(job, events)))
+
+
+def verify_jobs(jobs: QuerySet[JobLog]) -> Iterator[tuple[int, list[str]]]:
+    """Look at many jobs in batches, while they go on changing.
+
+    Yields:
+        For each batch how many jobs it had, and a sentence for each thing that is broken.
+    """
+    for batch in in_batches(jobs.select_related("receipt")):
+        events = defaultdict(list)
+        for event in JobEvent.objects.filter(job__in=[job.pk for job in batch]).order_by("id"):
+            events[event.job_id].append(event)
+        suspects = [job.pk for job in batch if any(_faults(job, events[job.pk]))]
+        yield len(batch), [sentence for job_id in suspects for sentence in _look_again(job_id)]
+
+
+def find_strays() -> Iterator[str]:
+    """Name the rows whose other half was deleted: they are written together, and never removed."""
+    jobs, receipts = JobLog.objects.filter(pk=OuterRef("job_id")), Receipt.objects.filter(pk=OuterRef("receipt_id"))
+    for event in JobEvent.objects.filter(~Exists(jobs)).values_list("id", "job_id").iterator():
+        yield f"Event {event[0]} belongs to job {event[1]}, which is gone."
+    for job_id in JobLog.objects.filter(~Exists(receipts)).values_list("pk", flat=True).iterator():
+        yield f"Job {job_id}: the row of its receipt is gone."
+    without = Receipt.objects.filter(~Exists(JobLog.objects.filter(receipt=OuterRef("pk"))))
+    for receipt_id in without.values_list("pk", flat=True).iterator():
+        yield f"Receipt {receipt_id} has no job: it is gone."
+
+
+def in_batches(rows: QuerySet[T]) -> Iterator[list[T]]:
+    """Return rows by their primary keys, some hundred at a time, each in a query of its own."""
+    rows = rows.order_by("pk")
+    batch = list(rows[:BATCH])
+    while batch:
+        yield batch
+        batch = list(rows.filter(pk__gt=batch[-1].pk)[:BATCH])
+
+
+def _look_again(job_id: UUID) -> Iterator[str]:
+    """Name what is broken, unless the job only changed between the two queries that read it."""
+    try:
+        wrong = _verify(job_id).wrong
+    except JobLog.DoesNotExist:
+        return  # find_strays names it
+    for sentence in wrong:
+        yield f"Job {job_id}: {sentence}."
+
+
+def _faults(job: JobLog, events: Sequence[JobEvent]) -> Iterator[str]:
+    facts: dict[str, Fact | None] = {}
+    heads: list[str] | None = [""]  # those that the chain may have here; None where an event is missing before
+    place = 0
+    for event in events:
+        place += 1
+        if event.number != place:
+            yield f"event {event.number} stands where {place} should"
+            heads, place = None, event.number
+        key = None if heads is None else _signer(event, heads)
+        if key is None and heads is not None:
+            yield f"event {event.number} ({event.kind}) is not as it was written"
+        facts |= {name: key and Fact(event.number, key, str(value)) for name, value in event.facts.items()}
+        heads = [head(each, event) for each in ([key] if key else keys())]
+    yield from _faults_of_end(job, place, heads)
+    yield from _faults_of_row(job, facts)
+
+
+def _signer(event: JobEvent, heads: Sequence[str]) -> bytes | None:
+    signers = (signer(event.digest, event_content(event, previous)) for previous in heads)
+    return next(filter(None, signers), None)
+
+
+def _faults_of_end(job: JobLog, last: int, heads: Sequence[str] | None) -> Iterator[str]:
+    if not last:
+        yield "it has no events"
+    elif job.chain_length != last:
+        yield f"it counts {job.chain_length} events, and the last one is number {last}"
+    elif heads is not None and job.chain_head not in heads:
+        yield f"its chain's head is not that of event {last}"
+
+
+def _faults_of_row(job: JobLog, facts: dict[str, Fact | None]) -> Iterator[str]:
+    for name, fact in facts.items():
+        if fact and name != PURGED_AT and not _holds(job, name, fact):
+            yield f"its {name} is not what event {fact.number} wrote"
+    purge = facts.get(PURGED_AT)
+    if job.receipt.purged_at and not (purge and _holds(job, PURGED_AT, purge)):
+        yield "its receipt is marked as purged, and no event says so"
+
+
+def _holds(job: JobLog, name: str, fact: Fact) -> bool:
+    row: Model = job
+    column = name
+    if name.startswith("receipt."):
+        row, column = job.receipt, name.removeprefix("receipt.")
+    if not hasattr(row, column):
+        return True  # a later version has removed the column
+    return fingerprint(fact.key, job.pk, name, getattr(row, column)) == fact.fingerprint

@@ -1,0 +1,119 @@
+"""`manage.py verify_audit`: recompute the whole audit, and name what is broken."""
+
+import sys
+from argparse import ArgumentTypeError
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import click
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import QuerySet
+
+from jobs.audit import find_strays, verify_jobs
+from jobs.models import JobLog, Seal
+from jobs.sealing import verify_seals
+from receipts.evidence import verify_files
+from receipts.models import Receipt, Rendition
+
+ERASE_LINE = "\r\033[K"
+
+
+class Part(NamedTuple):
+    """What is looked at in one go; each step tells how many it looked at, and what it found."""
+
+    name: str
+    total: int | None
+    steps: Iterator[tuple[int, list[str]]]
+
+
+class Command(BaseCommand):
+    """Looks at every job, receipt, file and seal; safe while the service runs."""
+
+    help = "Recompute the audit: events, rows, files and seals. Names what is broken, and then exits with 1."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare what to look at; everything, unless told otherwise."""
+        parser.add_argument("--job", type=UUID, help="this job and its receipt's files only")
+        parser.add_argument("--since", type=moment, help="jobs, files and seals from then on (2026-01-31T08:00)")
+        parser.add_argument("--no-files", action="store_true", help="do not read files")
+        parser.add_argument(
+            "--sealed", action="append", default=[], metavar="DIGEST",
+            help="a digest of a log line audit_sealed, kept elsewhere: its seal must be there (may be repeated)",
+        )  # fmt: skip
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Look at one part after the other.
+
+        Raises:
+            CommandError: something is broken.
+        """
+        broken = sum(self._look_at(part) for part in _parts(options))
+        if broken:
+            raise CommandError(f"{broken} thing{'s are' if broken > 1 else ' is'} broken.")
+        self.stdout.write("All is as it was written.")
+
+    def _look_at(self, part: Part) -> int:
+        """Print what is broken, with a bar on a terminal; return how much that is."""
+        looked = broken = 0
+        with click.progressbar(
+            length=part.total or 0, label=part.name, file=sys.stderr, hidden=not _is_watched()
+        ) as bar:
+            for number, sentences in part.steps:
+                for sentence in sentences:
+                    self._say(sentence)
+                bar.update(number)
+                looked, broken = looked + number, broken + len(sentences)
+        self._say(f"{part.name}: {f'{looked} looked at, ' if part.total is not None else ''}{broken} broken")
+        return broken
+
+    def _say(self, line: str) -> None:
+        if _is_watched():
+            click.echo(ERASE_LINE, nl=False, err=True)
+        self.stdout.write(line)
+
+
+def _is_watched() -> bool:
+    return sys.stderr.isatty()
+
+
+def _parts(options: dict[str, Any]) -> Iterator[Part]:
+    jobs, receipts, renditions = _rows(options["job"], options["since"])
+    yield Part("Jobs", jobs.count(), verify_jobs(jobs))
+    if not options["no_files"]:
+        yield Part("Files of receipts", receipts.count(), verify_files(receipts))
+        yield Part("Files made for N8N", renditions.count(), verify_files(renditions))
+    if not options["job"]:
+        yield Part("Rows whose other half is gone", None, ((0, [sentence]) for sentence in find_strays()))
+        yield Part("Seals", Seal.objects.count(), verify_seals(options["since"]))
+    yield Part("Seals kept elsewhere", len(options["sealed"]), _find_seals(options["sealed"]))
+
+
+def _rows(job: UUID | None, since: datetime | None) -> tuple[QuerySet[JobLog], QuerySet[Receipt], QuerySet[Rendition]]:
+    jobs, receipts = JobLog.objects.all(), Receipt.objects.all()
+    renditions = Rendition.objects.select_related("receipt")
+    if since:
+        jobs, receipts = jobs.filter(created_at__gte=since), receipts.filter(created_at__gte=since)
+        renditions = renditions.filter(made_at__gte=since)
+    if job:
+        jobs, receipts = jobs.filter(pk=job), receipts.filter(jobs=job)
+        renditions = renditions.filter(receipt__jobs=job)
+        if not jobs.exists():
+            raise CommandError(f"There is no job {job}.")
+    return jobs, receipts, renditions
+
+
+def _find_seals(digests: list[str]) -> Iterator[tuple[int, list[str]]]:
+    for digest in digests:
+        there = Seal.objects.filter(digest=digest).exists()
+        yield 1, [] if there else [f"The seal with the digest {digest} is gone."]
+
+
+def moment(text: str) -> datetime:
+    """Return the moment that an option names; UTC unless it says otherwise."""
+    try:
+        named = datetime.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError("it takes a date, or a date and a time, such as 2026-01-31T08:00") from None
+    return named if named.tzinfo else named.replace(tzinfo=UTC)

@@ -1,0 +1,20 @@
+"""The model of a seal; `jobs.sealing` makes and verifies them."""
+
+from django.db import models
+
+
+class Seal(models.Model):
+    """All events of one hour, whatever job they belong to, signed together with the seal before."""
+
+    number = models.PositiveIntegerField(unique=True)
+    hour = models.DateTimeField(unique=True, help_text="its beginning")
+    last_event = models.BigIntegerField(help_text="id of the last event that it covers, from the seal before on")
+    events = models.PositiveIntegerField()
+    jobs = models.PositiveIntegerField()
+    digest = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["number"]
+
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%d %H:%M}"

@@ -1,0 +1,142 @@
+"""Seals: each hour's events of all jobs, signed together and chained, so that a job that is gone is missed.
+
+A seal covers events by their ids, from where the seal before it ends: every event comes under one, and each can be made
+again later although jobs go on.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+import structlog
+from django.db import IntegrityError, transaction
+from django.db.models import Count, QuerySet
+
+from accounting.clock import database_now
+
+from .chain import keys, sign, signer
+from .models import JobEvent, Seal
+
+logger = structlog.get_logger(__name__)
+
+HOUR = timedelta(hours=1)
+# An event has its time and its id when it is written, and is seen when its transaction ends: seconds later at the most,
+# since nobody waits longer for a lock or within a transaction (DATABASES in settings).
+SETTLED_AFTER = timedelta(minutes=5)
+UNSEALED_FOR_LONG = timedelta(hours=2)  # while a sweep runs, it is minutes
+PIECE = 10_000
+
+
+def seal_finished_hours(now: datetime | None = None) -> int:
+    """Seal every hour that is over and has no seal yet.
+
+    Args:
+        now: by the database's clock, which is asked unless it is given.
+
+    Returns:
+        How many seals were made. Two sweeps at once make each of them once.
+    """
+    now = now or database_now()
+    made = 0
+    while (hour := _next_hour(now)) and _seal(hour, late=now - hour > HOUR + UNSEALED_FOR_LONG):
+        made += 1
+    return made
+
+
+def _next_hour(now: datetime) -> datetime | None:
+    """Return the first hour without a seal, if it is over. The very first seal covers all that was before, too."""
+    finished = _beginning_of_hour(now - SETTLED_AFTER) - HOUR
+    last = Seal.objects.last()
+    hour = last.hour + HOUR if last else finished
+    return hour if hour <= finished else None
+
+
+def _beginning_of_hour(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def _seal(hour: datetime, *, late: bool) -> bool:
+    try:
+        with transaction.atomic():
+            seal = _make(hour, Seal.objects.last())
+    except IntegrityError:
+        return False  # another sweep was quicker
+    log = logger.warning if late else logger.info  # late: no sweep ran, or somebody deleted a seal
+    log("audit_sealed", hour=hour.isoformat(), number=seal.number, jobs=seal.jobs, events=seal.events,
+        digest=seal.digest, late=late)  # fmt: skip
+    return True
+
+
+def _make(hour: datetime, last: Seal | None) -> Seal:
+    begins_after = last.last_event if last else 0
+    seal = Seal(number=last.number + 1 if last else 1, hour=hour)
+    seal.last_event = _last_event(hour, after=begins_after)
+    events = _between(begins_after, seal.last_event)
+    seal.jobs = events.aggregate(jobs=Count("job", distinct=True))["jobs"]
+    seal.events, content = _content(events)
+    seal.digest = sign(keys()[0], _signed(seal, content, last))
+    seal.save(force_insert=True)
+    return seal
+
+
+def _last_event(hour: datetime, *, after: int) -> int:
+    """Return the id of the hour's last event: that before the first of a later hour. No others are read."""
+    end = hour + HOUR
+    events = JobEvent.objects.filter(id__gt=after).order_by("id").values_list("id", flat=True)
+    if later := events.filter(at__gte=end).first():
+        events = events.filter(id__lt=later)
+    return events.filter(at__lt=end).last() or after
+
+
+def _between(after: int, last: int) -> QuerySet[JobEvent]:
+    return JobEvent.objects.filter(id__gt=after, id__lte=last).order_by("id")
+
+
+def _content(events: QuerySet[JobEvent]) -> tuple[int, str]:
+    """Return how many events there are, and a SHA-256 over their signatures."""
+    digest, count = sha256(), 0
+    for job_id, number, signature in events.values_list("job_id", "number", "digest").iterator(PIECE):
+        digest.update(f"{job_id} {number} {signature}\n".encode())
+        count += 1
+    return count, digest.hexdigest()
+
+
+def _signed(seal: Seal, content: str, last: Seal | None) -> list[object]:
+    begins_after, chained = (last.last_event, last.digest) if last else (0, "")
+    return ["seal", seal.number, seal.hour, begins_after, seal.last_event, seal.events, seal.jobs, content, chained]
+
+
+def verify_seals(since: datetime | None = None, now: datetime | None = None) -> Iterator[tuple[int, list[str]]]:
+    """Make every seal again, and compare.
+
+    Args:
+        since: the seals of earlier hours are believed.
+        now: by the database's clock, which is asked unless it is given.
+
+    Yields:
+        For each seal 1, and a sentence where it is broken; at last 0, and a sentence where hours have none.
+    """
+    seals = Seal.objects.filter(hour__gte=since) if since else Seal.objects.all()
+    last = Seal.objects.filter(hour__lt=since).last() if since else None
+    for seal in seals.iterator():
+        yield 1, [f"Seal {seal.number} of {seal}: {fault}." for fault in _faults(seal, last)]
+        last = seal
+    yield 0, list(_unsealed(last, now or database_now()))
+
+
+def _faults(seal: Seal, last: Seal | None) -> Iterator[str]:
+    if seal.number != (last.number + 1 if last else 1):
+        yield "the one before it is missing"
+        return  # what it was chained to cannot be known
+    count, content = _content(_between(last.last_event if last else 0, seal.last_event))
+    if count != seal.events:
+        yield f"it covers {seal.events} events (jobs: {seal.jobs}), and {count} of them are there"
+    elif signer(seal.digest, _signed(seal, content, last)) is None:
+        yield "it is not as it was made, or one of the events that it covers is not"
+
+
+def _unsealed(last: Seal | None, now: datetime) -> Iterator[str]:
+    due = now - SETTLED_AFTER - UNSEALED_FOR_LONG
+    first = JobEvent.objects.filter(id__gt=last.last_event if last else 0).order_by("id").first()
+    if first and first.at < due:
+        yield f"No hour since {first.at:%Y-%m-%d %H:%M} is sealed: no sweep runs, or a seal was deleted."

@@ -1,0 +1,48 @@
+"""Tells whether stored files are still what their rows say."""
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+from django.core.exceptions import SuspiciousFileOperation
+from django.db.models import QuerySet
+
+from .models import Receipt, Rendition
+from .validators import digest
+
+BATCH = 100
+
+Row = TypeVar("Row", Receipt, Rendition)
+
+
+def verify_files(rows: QuerySet[Row]) -> Iterator[tuple[int, list[str]]]:
+    """Read the files of many rows in batches, while the service goes on.
+
+    Yields:
+        For each batch how many rows it had, and a sentence for each file that is broken.
+    """
+    rows = rows.order_by("pk")
+    batch = list(rows[:BATCH])
+    while batch:
+        yield len(batch), [sentence for row in batch for sentence in _look(row, rows)]
+        batch = list(rows.filter(pk__gt=batch[-1].pk)[:BATCH])
+
+
+def _look(row: Row, rows: QuerySet[Row]) -> Iterator[str]:
+    """Name what is broken, unless the file was purged, healed or made anew since its row was read."""
+    if not _fault(row):
+        return
+    again = rows.filter(pk=row.pk).first()
+    if again is not None and (fault := _fault(again)):
+        yield f"{type(again).__name__} {again.pk}: its file {fault}."
+
+
+def _fault(row: Receipt | Rendition) -> str:
+    if (row.receipt if isinstance(row, Rendition) else row).purged_at:
+        return ""
+    try:
+        with row.file.storage.open(row.file.name or "") as file:
+            return "" if digest(file) == row.sha256 else "holds other bytes than those that came"
+    except FileNotFoundError:
+        return "is gone"
+    except (OSError, ValueError, SuspiciousFileOperation) as error:
+        return f"cannot be read ({type(error).__name__})"

@@ -1,0 +1,299 @@
+"""`manage.py verify_audit`: names what is broken and exits with 1, in any installation, while it runs."""
+
+import hashlib
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from jobs import audit, services
+from jobs.models import JobEvent, JobLog, Seal
+from jobs.sealing import HOUR, SETTLED_AFTER, seal_finished_hours
+from jobs.transitions import lock_job, note
+from receipts import evidence
+from receipts.models import Client, Receipt, Rendition
+
+from .histories import filed, uploaded
+from .installation import Installation
+
+pytestmark = pytest.mark.django_db
+
+WELL = "All is as it was written."
+PICTURE = b"a picture"
+
+
+def verify(**options: Any) -> list[str]:
+    """Return the lines that the command prints, the error among them."""
+    out = StringIO()
+    try:
+        call_command("verify_audit", stdout=out, **options)
+    except CommandError as error:
+        out.write(f"{error}\n")
+    return out.getvalue().splitlines()
+
+
+def filed_by(name: str) -> JobLog:
+    return filed(Client.objects.create(name=name))
+
+
+def rendition_of(job: JobLog) -> Rendition:
+    """Return a rendition whose file is there."""
+    name = default_storage.save("renditions/one.jpg", ContentFile(PICTURE))
+    return Rendition.objects.create(
+        receipt=job.receipt, file=name, sha256=hashlib.sha256(PICTURE).hexdigest(), size=len(PICTURE),
+        content_type="image/jpeg", width=1, height=1, most_bytes=100,
+    )  # fmt: skip
+
+
+def path_of(row: Receipt | Rendition) -> Path:
+    return Path(row.file.path)
+
+
+def test_nothing_at_all_is_well() -> None:
+    assert verify()[-1] == WELL
+
+
+def test_what_went_well_is_well() -> None:
+    rendition_of(filed_by("One"))
+    filed_by("Two")
+    assert verify() == [
+        "Jobs: 2 looked at, 0 broken",
+        "Files of receipts: 2 looked at, 0 broken",
+        "Files made for N8N: 1 looked at, 0 broken",
+        "Rows whose other half is gone: 0 broken",
+        "Seals: 0 looked at, 0 broken",
+        "Seals kept elsewhere: 0 looked at, 0 broken",
+        WELL,
+    ]
+
+
+def test_each_broken_thing_is_a_sentence_and_their_number_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "BATCH", 2)  # so that there are several
+    jobs = [filed_by(f"Shop {number}") for number in range(5)]
+    JobLog.objects.filter(pk=jobs[1].pk).update(filename="other.jpg")
+    JobEvent.objects.filter(job=jobs[4], number=3).update(actor="nobody")
+    lines = verify(no_files=True)
+    assert sorted(lines[:2]) == sorted(
+        [
+            f"Job {jobs[1].pk}: its filename is not what event 1 wrote.",
+            f"Job {jobs[4].pk}: event 3 (delivered) is not as it was written.",
+        ]
+    )
+    assert lines[2] == "Jobs: 5 looked at, 2 broken"
+    assert lines[-1] == "2 things are broken."
+
+
+# -- files
+
+
+def test_a_swapped_file_is_named() -> None:
+    job = filed_by("One")
+    path_of(job.receipt).write_bytes(b"another")
+    assert verify()[1] == f"Receipt {job.receipt_id}: its file holds other bytes than those that came."
+
+
+def test_a_swapped_file_whose_row_was_adjusted_is_named_by_the_job() -> None:
+    job = filed_by("One")
+    path_of(job.receipt).write_bytes(PICTURE)
+    Receipt.objects.update(sha256=rendition_of(job).sha256)
+    assert f"Job {job.pk}: its receipt.sha256 is not what event 1 wrote." in verify()
+
+
+def test_a_file_that_is_gone_is_named() -> None:
+    job = filed_by("One")
+    path_of(job.receipt).unlink()
+    assert verify()[1] == f"Receipt {job.receipt_id}: its file is gone."
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "receipts", "receipts/\0"], ids=repr)
+def test_a_file_that_cannot_be_one_is_named(name: str) -> None:
+    if "\0" in name and connection.vendor == "postgresql":
+        name = ".."  # PostgreSQL keeps no NUL
+    job = filed_by("One")
+    Receipt.objects.update(file=name)
+    assert verify()[1].startswith(f"Receipt {job.receipt_id}: its file cannot be read (")
+
+
+def test_a_swapped_rendition_is_named() -> None:
+    job = filed_by("One")
+    path_of(rendition_of(job)).write_bytes(b"another")
+    assert verify()[2] == f"Rendition {job.receipt_id}: its file holds other bytes than those that came."
+
+
+def test_a_purged_file_is_not_missed() -> None:
+    job = filed_by("One")
+    rendition = rendition_of(job)
+    services.note_purge(job.receipt, purged_at=timezone.now())
+    for row in (job.receipt, rendition):
+        path_of(row).unlink()
+    assert verify()[-1] == WELL
+
+
+def test_a_file_that_is_healed_between_two_looks_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = filed_by("One")
+    content = path_of(job.receipt).read_bytes()
+    path_of(job.receipt).unlink()
+    look = evidence._fault
+
+    def heal_after(row: Any) -> str:
+        fault = look(row)
+        Receipt.objects.update(file=default_storage.save("receipts/healed.jpg", ContentFile(content)))
+        return fault
+
+    monkeypatch.setattr(evidence, "_fault", heal_after)
+    assert verify()[-1] == WELL
+
+
+def test_files_need_not_be_read() -> None:
+    path_of(filed_by("One").receipt).unlink()
+    assert verify(no_files=True)[-1] == WELL
+
+
+# -- rows that are gone
+
+
+def test_a_job_whose_events_are_gone_is_named() -> None:
+    job = filed_by("One")
+    JobEvent.objects.filter(job=job).delete()
+    assert f"Job {job.pk}: it has no events." in verify()
+
+
+def test_a_receipt_whose_job_is_gone_is_named() -> None:
+    job = filed_by("One")
+    JobEvent.objects.filter(job=job).delete()
+    JobLog.objects.filter(pk=job.pk).delete()
+    assert f"Receipt {job.receipt_id} has no job: it is gone." in verify()
+
+
+def test_events_whose_job_is_gone_are_named() -> None:
+    job = uploaded()
+    event = JobEvent.objects.get()
+    JobLog.objects.filter(pk=job.pk).update(job_id=UUID(int=7))
+    assert f"Event {event.pk} belongs to job {job.pk}, which is gone." in verify()
+    JobLog.objects.update(job_id=job.pk)  # the database looks once the test is over
+
+
+def test_a_job_whose_receipts_row_is_gone_is_named() -> None:
+    job = uploaded()
+    receipt = job.receipt_id
+    JobLog.objects.filter(pk=job.pk).update(receipt_id=UUID(int=7))
+    assert f"Job {job.pk}: the row of its receipt is gone." in verify()
+    JobLog.objects.update(receipt_id=receipt)
+
+
+def test_a_job_deleted_with_all_that_names_it_is_missed_by_its_seal() -> None:
+    job = filed_by("One")
+    filed_by("Two")
+    seal_finished_hours(timezone.now() + HOUR + SETTLED_AFTER)
+    for rows in (JobEvent.objects.filter(job=job), JobLog.objects.filter(pk=job.pk), Receipt.objects.filter(jobs=None)):
+        rows.delete()
+    lines = verify()
+    assert lines[-3].startswith("Seals: 1 looked at, 1 broken")
+    assert "it covers 8 events (jobs: 2), and 4 of them are there." in lines[-4]
+
+
+def test_a_seal_whose_digest_was_kept_elsewhere_must_be_there() -> None:
+    filed_by("One")
+    now = timezone.now() + HOUR + SETTLED_AFTER
+    seal_finished_hours(now)
+    digest = Seal.objects.get().digest
+    assert verify(sealed=[digest])[-1] == WELL
+    JobEvent.objects.filter(number=4).delete()
+    Seal.objects.all().delete()
+    seal_finished_hours(now)  # a sweep makes it anew, of what was left
+    assert f"The seal with the digest {digest} is gone." in verify(sealed=[digest])
+
+
+# -- less than everything
+
+
+def test_one_job_may_be_looked_at() -> None:
+    job, other = filed_by("One"), filed_by("Two")
+    JobLog.objects.filter(pk=other.pk).update(filename="other.jpg")
+    assert verify(job=job.pk)[-1] == WELL
+    assert verify(job=other.pk)[-1] == "1 thing is broken."
+    with pytest.raises(CommandError, match="There is no job "):
+        call_command("verify_audit", job=UUID(int=7))
+
+
+def test_jobs_since_a_moment_may_be_looked_at() -> None:
+    job = filed_by("One")
+    JobLog.objects.update(created_at=F("created_at") - timedelta(days=2))
+    assert verify()[-1] == "1 thing is broken."
+    assert verify(since=timezone.now() - timedelta(days=1))[0] == "Jobs: 0 looked at, 0 broken"
+    assert verify(job=job.pk, since=timezone.now() - timedelta(days=3))[-1] == "1 thing is broken."
+
+
+# -- while it runs
+
+
+def test_a_job_that_changes_between_two_looks_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    filed_by("One")
+    read = audit.in_batches
+
+    def and_then_change(rows: Any) -> Iterator[list[Any]]:
+        for batch in read(rows):
+            for job in batch:
+                with transaction.atomic():
+                    note(lock_job(job.pk), kind=JobEvent.Kind.REPEATED, source=JobEvent.Source.API)
+            yield batch
+
+    monkeypatch.setattr(audit, "in_batches", and_then_change)
+    assert verify()[-1] == WELL
+    assert JobEvent.objects.count() == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_while_others_write_there_is_no_false_alarm() -> None:
+    def write() -> None:
+        for number in range(12):
+            filed_by(f"Shop {number}")
+        connection.close()
+
+    writer = Thread(target=write)
+    writer.start()
+    looks = [verify()[-1]]
+    while writer.is_alive():
+        looks.append(verify()[-1])
+    writer.join()
+    assert set(looks) == {WELL}
+    assert len(looks) > 2
+    assert verify()[0] == "Jobs: 12 looked at, 0 broken"
+
+
+@pytest.mark.processes
+def test_on_a_terminal_there_is_a_bar_and_the_exit_code_says_whether_all_is_well(tmp_path: Path) -> None:
+    with Installation(tmp_path, "http://127.0.0.1:9/webhook/receipts") as installation:
+        installation.start_web()
+        installation.upload()
+        assert run_in_a_terminal(installation.env)[:2] == (0, WELL)
+        installation.execute("UPDATE jobs_joblog SET filename = 'other.jpg'")
+        code, last, shown = run_in_a_terminal(installation.env)
+        assert (code, "100%" in shown, "1 thing is broken." in shown) == (1, True, True)
+        assert last == "Seals kept elsewhere: 0 looked at, 0 broken"
+
+
+def run_in_a_terminal(env: dict[str, str]) -> tuple[int, str, str]:
+    """Return the exit code, the last line printed, and what the terminal was shown beside."""
+    ours, its = pty.openpty()
+    command = [sys.executable, "manage.py", "verify_audit"]
+    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=its, check=False, text=True)
+    os.close(its)
+    shown = os.read(ours, 100_000).decode()
+    os.close(ours)
+    return done.returncode, done.stdout.splitlines()[-1], shown
