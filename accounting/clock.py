@@ -1,7 +1,9 @@
 """The one clock that counts: the database's, so that machines need not agree on the time."""
 
+from datetime import UTC, datetime
 from typing import Any
 
+from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.functions import Now
 from django.db.models.sql.compiler import SQLCompiler
@@ -19,3 +21,11 @@ class DatabaseNow(Now):
         return self.as_sql(
             compiler, connection, template="STRFTIME('%%%%Y-%%%%m-%%%%d %%%%H:%%%%M:%%%%f', 'NOW') || '000'", **extra
         )
+
+
+def database_now() -> datetime:
+    """Return what that clock says; within a transaction of PostgreSQL, what it said at the beginning."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT CURRENT_TIMESTAMP")
+        (now,) = cursor.fetchone()
+    return now if isinstance(now, datetime) else datetime.fromisoformat(now).replace(tzinfo=UTC)  # SQLite tells a text

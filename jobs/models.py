@@ -90,6 +90,10 @@ class JobLog(models.Model):
             # of the open ones only, so that a sweep costs what is overdue and not what was ever done
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="job_due"),
             models.Index(fields=["n8n_execution_id"], condition=Q(due_at__isnull=False), name="job_open_execution"),
+            # what the operations page asks: how many are open, since when; which wait for people; what failed lately
+            models.Index(fields=["status", "created_at"], condition=Q(due_at__isnull=False), name="job_open"),
+            models.Index(fields=["last_error"], condition=Q(needs_attention=True), name="job_needs_attention"),
+            models.Index(fields=["completed_at", "failure_code"], condition=Q(status="failure"), name="job_failed"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -180,6 +184,7 @@ class JobEvent(models.Model):
     class Meta:
         ordering = ["id"]
         verbose_name = "event"
+        indexes = [models.Index(fields=["at"], name="event_at")]
 
     def __str__(self) -> str:
         return self.get_kind_display()
@@ -234,3 +239,19 @@ class Heartbeat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
+
+
+class HourlyFigures(models.Model):
+    """What happened in one hour that is over; written once, by the sweep (`jobs.stats`)."""
+
+    hour = models.DateTimeField(primary_key=True, help_text="when it began")
+    received = models.PositiveIntegerField()
+    succeeded = models.PositiveIntegerField()
+    failed = models.JSONField(help_text="how many failed, by failure code")
+    latencies = models.JSONField(help_text="how many succeeded after how long, by bucket (jobs.histogram)")
+
+    class Meta:
+        verbose_name_plural = "hourly figures"
+
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%d %H:%M}"
