@@ -1,8 +1,8 @@
 """Figures over time: how many receipts came in, how many were filed or failed, and how long that took.
 
-What counts is what happened, by the time at which it happened: a job that fails, is retried and succeeds has failed once
-and succeeded once. Events never change, so neither do the figures of an hour that is over. The sweep keeps these as
-rows (`HourlyFigures`); only the last two hours are read from events, so that a page costs what an hour brings and
+What counts is what happened, by the time at which it happened: a job that fails, is retried and succeeds has failed
+once and succeeded once. Events never change, so neither do the figures of an hour that is over. The sweep keeps these
+as rows (`HourlyFigures`); only the last two hours are read from events, so that a page costs what an hour brings and
 not what was ever done.
 """
 
@@ -87,8 +87,8 @@ def tally(happenings: Iterable[Happening]) -> Figures:
 def close_hours(now: datetime) -> int:
     """Write down the figures of the hours that are over since the last one written; return how many.
 
-    After an outage it catches up, some hours at each pass. Several sweeps may do it at once: they find the same, and the
-    first to write an hour has written it.
+    After an outage it catches up, some hours at each pass. Several sweeps may do it at once: they find the same, and
+    the first to write an hour has written it.
 
     Args:
         now: by the database's clock.
