@@ -10,6 +10,7 @@ from enum import StrEnum
 
 STEP = 10.0  # the width of one step, in units of the drawing
 HEIGHT = 100.0
+NICE = (1, 1.2, 1.6, 2, 3, 4, 6, 8, 10)
 BAR = 0.7  # the share of a step that its bar fills
 
 
@@ -148,7 +149,7 @@ def nice_ceiling(value: float) -> float:
     if value <= 0:
         return 1.0
     magnitude = 10.0 ** math.floor(math.log10(value))
-    return next(step * magnitude for step in (1, 2, 4, 6, 8, 10) if step * magnitude >= value * (1 - 1e-9))
+    return next(step * magnitude for step in NICE if step * magnitude >= value * (1 - 1e-9))
 
 
 def _line(run: list[tuple[float, float]], tone: str) -> Line:

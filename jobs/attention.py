@@ -1,6 +1,7 @@
 """What needs somebody's attention, grouped by what would cure it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -29,7 +30,8 @@ class Kind(StrEnum):
 TITLES = {Kind.OVERDUE: "Overdue", Kind.DELAYED: "Not delivered", Kind.FAILED: "Failed since yesterday"}
 
 
-class Group(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Group:
     """Jobs that one thing cures.
 
     Attributes:

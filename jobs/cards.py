@@ -76,21 +76,28 @@ def _of_period(report: Report) -> list[Card]:
     now, before, label = report.total, report.before, report.period.label
     return [
         _counted("Received", now.received, before.received, label),
-        _counted("Succeeded", now.succeeded, before.succeeded, label, better="more"),
-        _counted("Failed", now.failures, before.failures, label, better="fewer"),
+        _counted("Succeeded", now.succeeded, before.succeeded, label),
+        _counted("Failed", now.failures, before.failures, label, is_bad=True),
         _rate(now, before, label),
         _latency(now, before, label),
     ]
 
 
-def _counted(title: str, now: int, before: int, label: str, *, better: str = "") -> Card:
+def _counted(title: str, now: int, before: int, label: str, *, is_bad: bool = False) -> Card:
     if now == before:
-        note, tone = f"as in the {label} before", ""
-    else:
-        word = "more" if now > before else "fewer"
-        note = f"{now - before:+,}: {word} than in the {label} before ({before:,})"
-        tone = "" if not better else "good" if word == better else "bad"
-    return Card(title=title, value=f"{now:,}", note=note, tone=tone, alarm=tone == "bad" and better == "fewer")
+        return Card(title=title, value=f"{now:,}", note=f"as in the {label} before")
+    word = "more" if now > before else "fewer"
+    note = f"{_signed(now - before, ',')}: {word} than in the {label} before ({before:,})"
+    worse = is_bad and now > before
+    return Card(title=title, value=f"{now:,}", note=note, tone=_tone(is_good=not worse) if is_bad else "", alarm=worse)
+
+
+def _signed(number: float, form: str) -> str:
+    return format(number, f"+{form}").replace("-", "−")
+
+
+def _tone(*, is_good: bool) -> str:
+    return "good" if is_good else "bad"
 
 
 def _rate(now: Figures, before: Figures, label: str) -> Card:
@@ -103,9 +110,9 @@ def _rate(now: Figures, before: Figures, label: str) -> Card:
     points = round(rate * 100, 1) - round(former * 100, 1)
     if abs(points) < 0.05:
         return Card(title="Success rate", value=value, unit="%", note=f"as in the {label} before")
-    word, tone = ("better", "good") if points > 0 else ("worse", "bad")
-    note = f"{points:+.1f} points: {word} than in the {label} before"
-    return Card(title="Success rate", value=value, unit="%", note=note, tone=tone)
+    word = "better" if points > 0 else "worse"
+    note = f"{_signed(points, '.1f')} points: {word} than in the {label} before"
+    return Card(title="Success rate", value=value, unit="%", note=note, tone=_tone(is_good=points > 0))
 
 
 def _latency(now: Figures, before: Figures, label: str) -> Card:

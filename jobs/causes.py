@@ -91,10 +91,10 @@ def cause_of(code: str) -> Cause:
     return CAUSES_OF_DELAY.get(code) or cause_of_failure(code)
 
 
-def _sentences() -> dict[str, str]:
+def _sentence(code: str) -> str:
     wrong_settings = dict(WRONG_SETTING.values())
-    return {**OF_ANSWERS, **wrong_settings, **TROUBLE_SENTENCES}
+    return OF_ANSWERS.get(code) or wrong_settings.get(code) or TROUBLE_SENTENCES[Trouble(code)]
 
 
 CAUSES_OF_FAILURE: dict[str, Cause] = {code: Cause(f"{code.label}.", cure) for code, cure in FAILURES.items()}
-CAUSES_OF_DELAY: dict[str, Cause] = {str(code): Cause(_sentences()[code], cure) for code, cure in DELIVERIES.items()}
+CAUSES_OF_DELAY: dict[str, Cause] = {str(code): Cause(_sentence(code), cure) for code, cure in DELIVERIES.items()}

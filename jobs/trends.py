@@ -31,7 +31,7 @@ def _throughput(report: Report) -> Chart:
         ],
         steps=_steps(report),
         axis=_axis(report),
-        high=max(nice_ceiling(highest), 2.0),
+        high=_end_of_axis(highest),
         told="{:,.0f}".format,
     )
 
@@ -90,9 +90,20 @@ def _steps(report: Report) -> list[str]:
 
 
 def _axis(report: Report) -> list[str]:
-    every = len(report.steps) // SHARES_OF_AXIS[report.period.name]
-    return [_short(start, report) for start, _ in report.steps[::every]]
+    """Return what stands below a chart: hours, or days with the month where it is another."""
+    starts = [start for start, _ in report.steps]
+    starts = starts[:: len(starts) // SHARES_OF_AXIS[report.period.name]]
+    if report.period.step == 1:
+        return [f"{start:%H:%M}" for start in starts]
+    before = [None, *starts]
+    return [_day(start, former) for start, former in zip(starts, before, strict=False)]
 
 
-def _short(start: datetime, report: Report) -> str:
-    return f"{start:%H:%M}" if report.period.step == 1 else f"{start.day} {start:%b}"
+def _day(start: datetime, former: datetime | None) -> str:
+    same_month = former is not None and former.month == start.month
+    return str(start.day) if same_month else f"{start.day} {start:%b}"
+
+
+def _end_of_axis(highest: int) -> float:
+    """Return a number whose half is a whole number, too."""
+    return max(highest + highest % 2, 2.0) if highest < 10 else nice_ceiling(highest)
