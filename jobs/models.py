@@ -93,7 +93,9 @@ class JobLog(models.Model):
             # what the operations page asks: how many are open, since when; which wait for people; what failed lately
             models.Index(fields=["status", "created_at"], condition=Q(due_at__isnull=False), name="job_open"),
             models.Index(fields=["last_error"], condition=Q(needs_attention=True), name="job_needs_attention"),
-            models.Index(fields=["completed_at", "failure_code"], condition=Q(status="failure"), name="job_failed"),
+            models.Index(
+                fields=["status", "completed_at", "failure_code"], condition=Q(status="failure"), name="job_failed"
+            ),
         ]
         constraints = [
             models.CheckConstraint(

@@ -38,6 +38,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='joblog',
-            index=models.Index(condition=models.Q(('status', 'failure')), fields=['completed_at', 'failure_code'], name='job_failed'),
+            index=models.Index(condition=models.Q(('status', 'failure')), fields=['status', 'completed_at', 'failure_code'], name='job_failed'),
         ),
     ]
