@@ -143,7 +143,7 @@ def verb_for(kind: str, code: str) -> str:
 
 
 def _groups(kind: Kind, way: _Way, now: datetime) -> list[Group]:
-    counts = way.jobs(now).order_by().values_list(way.field).annotate(count=Count("pk"))
+    counts = way.jobs(now).order_by().values_list(way.field).annotate(count=Count("*"))
     return [_group(kind, way, code, count, now) for code, count in counts.order_by("-count", way.field)]
 
 
