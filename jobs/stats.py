@@ -37,20 +37,12 @@ class Happening(NamedTuple):
 
 @dataclass(frozen=True)
 class Figures:
-    """What happened in some span of time; two can be added."""
+    """What happened in some span of time."""
 
     received: int = 0
     succeeded: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     latencies: Counter[int] = field(default_factory=Counter)
-
-    def __add__(self, other: "Figures") -> "Figures":
-        return Figures(
-            self.received + other.received,
-            self.succeeded + other.succeeded,
-            self.failed + other.failed,
-            self.latencies + other.latencies,
-        )
 
     @property
     def failures(self) -> int:
@@ -79,6 +71,17 @@ def tally(happenings: Iterable[Happening]) -> Figures:
         else:
             failed[code or FailureCode.WORKFLOW_FAILED.value] += 1  # N8N's own report names no code of ours
     return Figures(received, latencies.total(), failed, latencies)
+
+
+def added_up(parts: Iterable[Figures]) -> Figures:
+    """Return the figures of several spans together."""
+    received, succeeded, failed, latencies = 0, 0, Counter[str](), Counter[int]()
+    for part in parts:
+        received += part.received
+        succeeded += part.succeeded
+        failed.update(part.failed)
+        latencies.update(part.latencies)
+    return Figures(received, succeeded, failed, latencies)
 
 
 # -- hours that are over
@@ -194,7 +197,7 @@ def report(period: Period, now: datetime) -> Report:
     return Report(
         period=period,
         steps=steps,
-        total=sum((figures for _, figures in steps), Figures()),
+        total=added_up(figures for _, figures in steps),
         before=_sum(known, begin - period.hours * HOUR, begin),
         missing_from=missing_from,
     )
@@ -210,4 +213,4 @@ def _by_hour(begin: datetime, end: datetime) -> tuple[dict[datetime, Figures], d
 
 
 def _sum(known: dict[datetime, Figures], begin: datetime, end: datetime) -> Figures:
-    return sum((known[hour] for hour in _hours(begin, end) if hour in known), Figures())
+    return added_up(known[hour] for hour in _hours(begin, end) if hour in known)

@@ -18,7 +18,19 @@ from jobs import stats
 from jobs.histogram import ERROR, bucket_of, percentile
 from jobs.models import HourlyFigures, JobEvent
 from jobs.services import retry_job
-from jobs.stats import GRACE, HOUR, PERIODS, Figures, Happening, Period, close_hours, first_open_hour, hour_of, tally
+from jobs.stats import (
+    GRACE,
+    HOUR,
+    PERIODS,
+    Figures,
+    Happening,
+    Period,
+    added_up,
+    close_hours,
+    first_open_hour,
+    hour_of,
+    tally,
+)
 
 from .happenings import NOON, Kind, Source, event, failed, received, succeeded
 from .plans import plan
@@ -78,7 +90,7 @@ def test_latencies_of_hours_added_up_are_those_of_all_jobs_together() -> None:
     morning = tally(happening("succeeded", seconds) for seconds in (1, 2, 3))
     evening = tally(happening("succeeded", seconds) for seconds in (100, 200, 300, 400))
     both = tally(happening("succeeded", seconds) for seconds in (1, 2, 3, 100, 200, 300, 400))
-    assert morning + evening == both
+    assert added_up([morning, evening]) == both
     assert both.seconds(0.5) == pytest.approx(100, rel=0.06)
     assert both.seconds(0.95) == pytest.approx(400, rel=0.06)
 
