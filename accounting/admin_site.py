@@ -10,8 +10,12 @@ from django.contrib.admin import AdminSite
 from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
-from django.template.response import SimpleTemplateResponse
-from django.urls import URLPattern, URLResolver
+from django.template.response import SimpleTemplateResponse, TemplateResponse
+from django.urls import URLPattern, URLResolver, path
+
+from jobs import operations
+
+from .sections import in_sections
 
 logger = structlog.get_logger(__name__)
 
@@ -25,11 +29,23 @@ class OperationsSite(AdminSite):
     """Where staff work."""
 
     site_header = site_title = "Receipt automation"
-    index_title = "Operations, times in UTC"
+    index_title = "Operations"
+    site_url = None  # there is no other site to view
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        """Return Django's addresses without `r/…`: no row has a page elsewhere, and the queue has no table to ask."""
-        return [address for address in super().get_urls() if getattr(address, "name", "") != "view_on_site"]
+        """Return Django's addresses without `r/…` (no row has a page elsewhere), and the operations page's one."""
+        operate = self.admin_view(operations.operate_on_group)
+        own = path("attention/<slug:kind>/<slug:code>/", operate, name="operate_on_group")
+        return [own, *(address for address in super().get_urls() if getattr(address, "name", "") != "view_on_site")]
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """Show the operations page."""
+        return super().index(request, {**operations.page(request), **(extra_context or {})})
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """Return what the user may see: by section; of one app, as Django has it."""
+        apps = super().get_app_list(request, app_label)
+        return apps if app_label else in_sections(apps)
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
         """Return the view for staff only, and so that a query string can be wrong without harm."""

@@ -1,13 +1,12 @@
 """The one clock that counts: the database's, so that machines need not agree on the time."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.functions import Now
 from django.db.models.sql.compiler import SQLCompiler
-from django.utils import timezone
 
 
 class DatabaseNow(Now):
@@ -25,10 +24,9 @@ class DatabaseNow(Now):
 
 
 def database_now() -> datetime:
-    """Return the time by the database's clock; SQLite's is that of this machine."""
-    if connection.vendor == "sqlite":
-        return timezone.now()
+    """Return what that clock says, on SQLite to the second."""
+    clock = "STATEMENT_TIMESTAMP()" if connection.vendor == "postgresql" else "CURRENT_TIMESTAMP"
     with connection.cursor() as cursor:
-        cursor.execute("SELECT STATEMENT_TIMESTAMP()")
-        now: datetime = cursor.fetchone()[0]
-    return now
+        cursor.execute(f"SELECT {clock}")
+        (now,) = cursor.fetchone()
+    return now if isinstance(now, datetime) else datetime.fromisoformat(now).replace(tzinfo=UTC)  # SQLite tells a text

@@ -94,6 +94,12 @@ class JobLog(models.Model):
             # of the open ones only, so that a sweep costs what is overdue and not what was ever done
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="job_due"),
             models.Index(fields=["n8n_execution_id"], condition=Q(due_at__isnull=False), name="job_open_execution"),
+            # what the operations page asks: how many are open, since when; which wait for people; what failed lately
+            models.Index(fields=["status", "created_at"], condition=Q(due_at__isnull=False), name="job_open"),
+            models.Index(fields=["last_error"], condition=Q(needs_attention=True), name="job_needs_attention"),
+            models.Index(
+                fields=["status", "completed_at", "failure_code"], condition=Q(status="failure"), name="job_failed"
+            ),
         ]
         constraints = [
             models.CheckConstraint(
@@ -191,6 +197,7 @@ class JobEvent(models.Model):
         ordering = ["id"]
         verbose_name = "event"
         constraints = [models.UniqueConstraint(fields=["job", "number"], name="event_once_per_place")]
+        indexes = [models.Index(fields=["at"], name="event_at")]
 
     def __str__(self) -> str:
         return self.get_kind_display()
@@ -245,3 +252,19 @@ class Heartbeat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
+
+
+class HourlyFigures(models.Model):
+    """What happened in one hour that is over; written once, by the sweep (`jobs.stats`)."""
+
+    hour = models.DateTimeField(primary_key=True, help_text="when it began")
+    received = models.PositiveIntegerField()
+    succeeded = models.PositiveIntegerField()
+    failed = models.JSONField(help_text="how many failed, by failure code")
+    latencies = models.JSONField(help_text="how many succeeded after how long, by bucket (jobs.histogram)")
+
+    class Meta:
+        verbose_name_plural = "hourly figures"
+
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%d %H:%M}"

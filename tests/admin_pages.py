@@ -59,7 +59,8 @@ def _plain_pages() -> Examples:
     autocomplete = "app_label=receipts&model_name=apikey&field_name=client"
     job = JobFactory.create()
     return {
-        "index": ["/admin/"],
+        "index": ["/admin/", "/admin/?period=7d", "/admin/?period=30d", "/admin/?period=x"],
+        "operate_on_group": ["/admin/attention/failed/callback_timeout/"],
         "login": ["/admin/login/"],
         "logout": ["/admin/logout/"],
         "password_change": ["/admin/password_change/"],

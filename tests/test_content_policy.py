@@ -40,6 +40,7 @@ REFUSED = {  # pages that nobody is shown, and what is answered instead
         "joblog_add",
         "joblog_delete",
         "joblog_operate",
+        "operate_on_group",
         "jobevent_add",
         "jobevent_delete",
         *(f"django_rq_{name}" for name in ("clear", "requeue_all", "delete_failed_jobs", "confirm_action", "actions")),

@@ -10,12 +10,14 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import close_old_connections
 from django.utils import timezone
 
+from accounting.clock import database_now
 from accounting.identity import PROCESS
 from accounting.lockout import forget_old_attempts
 from accounting.options import seconds
 from accounting.problems import DATABASE_AWAY
 from jobs.models import Heartbeat
 from jobs.sealing import seal_finished_hours
+from jobs.stats import close_hours
 from jobs.sweep import beat, forget_dead_processes, sweep
 from receipts.services import remove_orphans
 
@@ -69,6 +71,7 @@ class Command(BaseCommand):
     def _pass(self) -> None:
         swept = sweep()
         beat(PROCESS, Heartbeat.Kind.SWEEP)
+        close_hours(database_now())
         if any(swept):
             logger.info("swept", **swept._asdict())
         if time.monotonic() >= self._next_seal:

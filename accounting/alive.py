@@ -1,0 +1,103 @@
+"""Whether what does the work is alive, in words."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Max
+
+from jobs.causes import cause_of
+from jobs.models import Heartbeat, JobEvent
+from jobs.queue import queue_service
+
+from .durations import told
+from .health import ALIVE_WITHIN
+
+Kind, Source = JobEvent.Kind, JobEvent.Source
+
+REMEMBERED = timedelta(days=1)
+EVENTS_READ = 1000  # of that day, the latest: it takes no longer on a busy day
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sign:
+    """What is known of one part.
+
+    Attributes:
+        name: of the part.
+        tone: good, warn or bad.
+        word: the same as a word.
+        facts: what says so.
+    """
+
+    name: str
+    tone: str
+    word: str
+    facts: list[str]
+
+
+def signs(now: datetime) -> list[Sign]:
+    """Return the signs of life of workers, sweep, Redis and N8N.
+
+    Args:
+        now: by the database's clock.
+    """
+    workers = _processes("Workers", Heartbeat.Kind.WORKER, now)
+    return [workers, _processes("Sweep", Heartbeat.Kind.SWEEP, now), _redis(), _n8n(now)]
+
+
+def _processes(name: str, kind: Heartbeat.Kind, now: datetime) -> Sign:
+    beats = Heartbeat.objects.filter(kind=kind).order_by()
+    alive = beats.filter(at__gte=now - ALIVE_WITHIN[kind]).aggregate(number=Count("pk"), at=Max("at"))
+    if alive["number"]:
+        count = f"{alive['number']} {kind.label.lower()}{'' if alive['number'] == 1 else 's'}"
+        return Sign(name=name, tone="good", word="alive", facts=[f"{count}, last beat {told(now - alive['at'])} ago"])
+    last = beats.aggregate(at=Max("at"))["at"]
+    fact = f"none alive, last beat {told(now - last)} ago" if last else "none has been seen for a day"
+    return Sign(name=name, tone="bad", word="silent", facts=[fact])
+
+
+def _redis() -> Sign:
+    """Ask for the number of rings; a Redis that is away is waited for once and then left alone for a while."""
+    depth = queue_service().depth()
+    if depth is None:
+        fact = "no worker can be rung for; nothing is lost, and the sweep rings once it is back"
+        return Sign(name="Redis", tone="bad", word="away", facts=[fact])
+    return Sign(name="Redis", tone="good", word="alive", facts=[f"{depth} {'ring' if depth == 1 else 'rings'} waiting"])
+
+
+def _n8n(now: datetime) -> Sign:
+    """Tell what the latest events say of N8N; it is not asked, for that would be one more receipt or none at all."""
+    events = JobEvent.objects.filter(at__gte=now - REMEMBERED).order_by("-at")
+    rows = events.values_list("kind", "source", "at", "detail__code")[:EVENTS_READ]
+    latest: dict[str, tuple[datetime, str]] = {}
+    for kind, source, at, code in rows:
+        for what in _said(kind, source):
+            latest.setdefault(what, (at, code or ""))
+    facts = [
+        f"last {what} {told(now - at)} ago{_reason(code) if what == 'trouble' else ''}"
+        for what, (at, code) in sorted(latest.items())
+    ]
+    return _judge({what: at for what, (at, _) in latest.items()}, facts)
+
+
+def _said(kind: str, source: str) -> Iterator[str]:
+    if source == Source.CALLBACK:
+        yield "callback"
+    if kind == Kind.DELIVERED:
+        yield "delivery"
+    if kind in (Kind.REFUSED, Kind.UNCONFIRMED) or (kind == Kind.FAILED and source == Source.WORKER):
+        yield "trouble"
+
+
+def _reason(code: str) -> str:
+    return f": {cause_of(code).sentence}"
+
+
+def _judge(at: dict[str, datetime], facts: list[str]) -> Sign:
+    heard = max((moment for what, moment in at.items() if what != "trouble"), default=None)
+    if heard is None and "trouble" not in at:
+        return Sign(name="N8N", tone="warn", word="quiet", facts=["nothing has been sent to it lately"])
+    if heard is None or at.get("trouble", heard) > heard:
+        return Sign(name="N8N", tone="bad", word="in trouble", facts=facts)
+    return Sign(name="N8N", tone="good", word="alive", facts=facts)

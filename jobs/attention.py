@@ -1,0 +1,160 @@
+"""What needs somebody's attention, grouped by what would cure it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from django.db.models import Count, QuerySet
+from django.urls import reverse
+
+from .causes import OVERDUE, UNKNOWN, Cause, cause_of_delay, cause_of_failure
+from .models import JobLog
+
+Status = JobLog.Status
+
+LATE = timedelta(minutes=1)  # a sweep passes every five seconds, and a worker comes by sooner
+EXAMPLES = 3
+
+
+class Kind(StrEnum):
+    """Why a job needs attention."""
+
+    OVERDUE = "overdue"  # what had to happen has not happened
+    DELAYED = "delayed"  # its deliveries fail because of a setting
+    FAILED = "failed"  # since yesterday
+
+
+TITLES = {Kind.OVERDUE: "Overdue", Kind.DELAYED: "Not delivered", Kind.FAILED: "Failed since yesterday"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Jobs that one thing cures.
+
+    Attributes:
+        code: of the cause; of overdue jobs, their status.
+        examples: the latest; of overdue jobs, those that are so for longest.
+        verb: what staff may do with all of them; "" where only a setting or a process cures them.
+        address: of the list that shows them.
+    """
+
+    kind: Kind
+    code: str
+    cause: Cause
+    count: int
+    examples: list[JobLog]
+    verb: str
+    address: str
+
+    @property
+    def title(self) -> str:
+        """Why they need attention, in a word."""
+        return TITLES[self.kind]
+
+
+class _Way(NamedTuple):
+    """How jobs of one kind are found and grouped.
+
+    Attributes:
+        field: what they are grouped by.
+        order: which are shown, and operated on, first. What is sent again goes to the other end.
+        listed: the list's filters for all of them.
+        filter: the list's filter by `field`, where it has one.
+    """
+
+    jobs: Callable[[datetime], QuerySet[JobLog]]
+    field: str
+    order: str
+    cause: Callable[[str], Cause]
+    verb: Callable[[str], str]
+    listed: dict[str, str]
+    filter: str = ""
+
+
+def since_yesterday(now: datetime) -> datetime:
+    """Return when yesterday began, so that the whole of last night counts."""
+    return now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
+
+
+def _overdue(now: datetime) -> QuerySet[JobLog]:
+    return JobLog.objects.filter(due_at__lt=now - LATE, needs_attention=False)
+
+
+def _delayed(now: datetime) -> QuerySet[JobLog]:
+    return JobLog.objects.filter(needs_attention=True, due_at__isnull=False)
+
+
+def _failed(now: datetime) -> QuerySet[JobLog]:
+    return JobLog.objects.filter(status=Status.FAILURE, completed_at__gte=since_yesterday(now))
+
+
+WAYS = {
+    Kind.OVERDUE: _Way(
+        jobs=_overdue,
+        field="status",
+        order="due_at",
+        cause=lambda status: OVERDUE.get(Status(status), UNKNOWN),
+        verb=lambda status: "resend" if status == Status.QUEUED else "",
+        listed={},
+        filter="status__exact",
+    ),
+    Kind.DELAYED: _Way(
+        jobs=_delayed,
+        field="last_error",
+        order="-due_at",
+        cause=cause_of_delay,
+        verb=lambda _: "resend",
+        listed={"needs_attention__exact": "1"},
+    ),
+    Kind.FAILED: _Way(
+        jobs=_failed,
+        field="failure_code",
+        order="-completed_at",
+        cause=cause_of_failure,
+        verb=lambda _: "retry",
+        listed={"status__exact": "failure"},
+        filter="failure_code__exact",
+    ),
+}
+
+
+def groups(now: datetime) -> list[Group]:
+    """Return what needs attention now, overdue jobs first, and the largest group of each kind first.
+
+    Args:
+        now: by the database's clock.
+    """
+    return [group for kind, way in WAYS.items() for group in _groups(kind, way, now)]
+
+
+def jobs_of(kind: Kind, code: str, now: datetime) -> QuerySet[JobLog]:
+    """Return the jobs of one group, in the order in which they are operated on."""
+    way = WAYS[kind]
+    return way.jobs(now).filter(**{way.field: code}).order_by(way.order)
+
+
+def verb_for(kind: str, code: str) -> str:
+    """Return what staff may do with all jobs of a group; "" where that is nothing, or there can be no such group."""
+    known = kind in WAYS and (kind != Kind.OVERDUE or code in JobLog.OPEN)
+    return WAYS[Kind(kind)].verb(code) if known else ""
+
+
+def _groups(kind: Kind, way: _Way, now: datetime) -> list[Group]:
+    counts = way.jobs(now).order_by().values_list(way.field).annotate(count=Count("*"))
+    return [_group(kind, way, code, count, now) for code, count in counts.order_by("-count", way.field)]
+
+
+def _group(kind: Kind, way: _Way, code: str, count: int, now: datetime) -> Group:
+    filters = way.listed | ({way.filter: code} if way.filter else {})
+    return Group(
+        kind=kind,
+        code=code,
+        cause=way.cause(code),
+        count=count,
+        examples=list(jobs_of(kind, code, now)[:EXAMPLES]),
+        verb=way.verb(code),
+        address=f"{reverse('admin:jobs_joblog_changelist')}?{urlencode(filters)}",
+    )

@@ -1,0 +1,126 @@
+"""The figures at the top of the operations page, each with what it was before, in words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db.models import Count, Min
+
+from accounting.durations import told
+
+from .models import JobLog
+from .stats import Figures, Report
+
+Status = JobLog.Status
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """One figure.
+
+    Attributes:
+        value, unit: the figure; the unit is set smaller.
+        note: what it means, or how it changed.
+        tone: good or bad, where the note is either.
+        alarm: whether the figure itself is bad.
+    """
+
+    title: str
+    value: str
+    unit: str = ""
+    note: str = ""
+    tone: str = ""
+    alarm: bool = False
+
+
+class Present(NamedTuple):
+    """What is open now: how many by status, and since when the one that has waited longest waits."""
+
+    counts: Mapping[str, int]
+    oldest: datetime | None
+
+
+def present() -> Present:
+    """Count the open jobs, in an index that holds no others."""
+    open_jobs = JobLog.objects.filter(due_at__isnull=False).order_by()
+    rows = list(open_jobs.values_list("status").annotate(count=Count("*"), since=Min("created_at")))
+    oldest = {status: since for status, _, since in rows}
+    return Present({status: count for status, count, _ in rows}, oldest.get(Status.QUEUED))
+
+
+def cards(report: Report, present: Present, overdue: Mapping[str, int], now: datetime) -> list[Card]:
+    """Return the page's figures.
+
+    Args:
+        overdue: how many open jobs are overdue, by status.
+        now: by the database's clock.
+    """
+    waits = f"oldest waits {told(now - present.oldest)}" if present.oldest else "nothing waits"
+    return [
+        _open("Queued", Status.QUEUED, present, overdue, waits),
+        _open("Sending", Status.SENDING, present, overdue, "on their way to N8N"),
+        _open("Processing", Status.PROCESSING, present, overdue, "at N8N"),
+        *_of_period(report),
+    ]
+
+
+def _open(title: str, status: JobLog.Status, present: Present, overdue: Mapping[str, int], note: str) -> Card:
+    late = overdue.get(status, 0)
+    note = f"{note}; {late:,} overdue" if late else note
+    value = f"{present.counts.get(status, 0):,}"
+    return Card(title=f"{title} now", value=value, note=note, tone="bad" if late else "", alarm=bool(late))
+
+
+def _of_period(report: Report) -> list[Card]:
+    now, before, label = report.total, report.before, report.period.label
+    return [
+        _counted("Received", now.received, before.received, label),
+        _counted("Succeeded", now.succeeded, before.succeeded, label),
+        _counted("Failed", now.failures, before.failures, label, is_bad=True),
+        _rate(now, before, label),
+        _latency(now, before, label),
+    ]
+
+
+def _counted(title: str, now: int, before: int, label: str, *, is_bad: bool = False) -> Card:
+    if now == before:
+        return Card(title=title, value=f"{now:,}", note=f"as in the {label} before")
+    word = "more" if now > before else "fewer"
+    note = f"{_signed(now - before, ',')}: {word} than in the {label} before ({before:,})"
+    worse = is_bad and now > before
+    return Card(title=title, value=f"{now:,}", note=note, tone=_tone(is_good=not worse) if is_bad else "", alarm=worse)
+
+
+def _signed(number: float, form: str) -> str:
+    return format(number, f"+{form}").replace("-", "−")
+
+
+def _tone(*, is_good: bool) -> str:
+    return "good" if is_good else "bad"
+
+
+def _rate(now: Figures, before: Figures, label: str) -> Card:
+    rate, former = now.success_rate, before.success_rate
+    if rate is None:
+        return Card(title="Success rate", value="–", note="nothing has ended")
+    value = f"{rate * 100:.1f}"
+    if former is None:
+        return Card(title="Success rate", value=value, unit="%", note=f"nothing ended in the {label} before")
+    points = round(rate * 100, 1) - round(former * 100, 1)
+    if abs(points) < 0.05:
+        return Card(title="Success rate", value=value, unit="%", note=f"as in the {label} before")
+    word = "better" if points > 0 else "worse"
+    note = f"{_signed(points, '.1f')} points: {word} than in the {label} before"
+    return Card(title="Success rate", value=value, unit="%", note=note, tone=_tone(is_good=points > 0))
+
+
+def _latency(now: Figures, before: Figures, label: str) -> Card:
+    median, slow, former = now.seconds(0.5), now.seconds(0.95), before.seconds(0.5)
+    if median is None or slow is None:
+        return Card(title="Latency", value="–", note="nothing has succeeded")
+    value, unit = told(median).split(" ")
+    note = f"p95 {told(slow)}"
+    if former is None:
+        return Card(title="Latency", value=value, unit=f"{unit} p50", note=note)
+    return Card(title="Latency", value=value, unit=f"{unit} p50", note=f"{note}; p50 was {told(former)} before")

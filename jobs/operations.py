@@ -1,0 +1,91 @@
+"""The operations page: what waits, what went wrong, what to do about it, and whether what does the work is alive."""
+
+from datetime import datetime
+from typing import Any, cast
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from accounting.alive import signs
+from accounting.clock import database_now
+
+from .attention import Kind, groups, jobs_of, verb_for
+from .cards import cards, present
+from .models import JobLog
+from .services import operate_on_all
+from .stats import PERIODS, Period, report
+from .trends import charts
+
+AT_ONCE = 200  # each is a transaction of its own, and a browser waits for all of them
+LATEST_ACTIONS = 8
+DONE = {"retry": "Retried", "resend": "Sent again"}
+
+
+def page(request: HttpRequest) -> dict[str, Any]:
+    """Return what the page shows to this user: without the permission to see jobs, no figure of them."""
+    context: dict[str, Any] = {}
+    if request.user.has_perm("jobs.view_joblog"):
+        context |= _figures(_period(request.GET.get("period", "")), database_now())
+        context["may_operate"] = request.user.has_perm("jobs.operate_joblog")
+    if request.user.has_perm("admin.view_logentry"):
+        entries = LogEntry.objects.select_related("user", "content_type").order_by("-pk")  # action_time has no index
+        context["actions"] = list(entries[:LATEST_ACTIONS])
+    return context
+
+
+def operate_on_group(request: HttpRequest, kind: str, code: str) -> HttpResponse:
+    """Retry a group, or send it again, for the reason that the form brings; as many as can be done at once.
+
+    Raises:
+        PermissionDenied: it is no POST, or the user may not.
+        Http404: there is nothing that staff could do with such a group.
+    """
+    if request.method != "POST" or not request.user.has_perm("jobs.operate_joblog"):
+        raise PermissionDenied
+    verb = verb_for(kind, code)
+    if not verb:
+        raise Http404
+    reason = request.POST.get("reason", "").replace("\0", "").strip()[:200]
+    if reason:
+        _operate(request, verb, jobs_of(Kind(kind), code, database_now()), reason)
+    else:
+        messages.error(request, "Give a reason: it is kept with each job.")
+    return HttpResponseRedirect(reverse("admin:index"))
+
+
+def _operate(request: HttpRequest, verb: str, jobs: QuerySet[JobLog], reason: str) -> None:
+    number = jobs.count()
+    outcome = operate_on_all(verb, jobs[:AT_ONCE], cast(User, request.user), reason)
+    level = messages.SUCCESS if outcome.done else messages.WARNING
+    messages.add_message(request, level, f"{DONE[verb]} {outcome.done} of {number} jobs.")
+    for sentence, left in sorted(outcome.left_alone.items()):
+        messages.warning(request, f"Left {left} alone: {sentence}")
+    if number > AT_ONCE:
+        messages.warning(request, f"Left {number - AT_ONCE} for the next time: no more than {AT_ONCE} go at once.")
+
+
+def _figures(period: Period, now: datetime) -> dict[str, Any]:
+    needs = groups(now)
+    overdue = {group.code: group.count for group in needs if group.kind is Kind.OVERDUE}
+    figures = report(period, now)
+    return {
+        "now": now,
+        "periods": PERIODS,
+        "report": figures,
+        "cards": cards(figures, present(), overdue, now),
+        "charts": charts(figures),
+        "groups": needs,
+        "at_once": AT_ONCE,
+        "signs": signs(now),
+        "first_upload": "" if JobLog.objects.exists() else f"{settings.PUBLIC_BASE_URL}{reverse('receipt-upload')}",
+    }
+
+
+def _period(name: str) -> Period:
+    return next((period for period in PERIODS if period.name == name), PERIODS[0])

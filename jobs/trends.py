@@ -1,0 +1,109 @@
+"""The charts of the operations page."""
+
+from datetime import datetime
+
+from accounting.charts import Chart, Kind, Series, nice_ceiling
+from accounting.durations import told
+
+from .stats import Figures, Report
+
+SHARES_OF_AXIS = {"24h": 6, "7d": 7, "30d": 6}
+
+
+def charts(report: Report) -> list[Chart]:
+    """Return throughput, success rate and latency over the report's period."""
+    return [_throughput(report), _success_rate(report), _latency(report)]
+
+
+def _throughput(report: Report) -> Chart:
+    figures = _figures(report)
+    highest = max(each.succeeded + each.failures for each in figures)
+    total, each_step = report.total, _each_step(report)
+    return Chart(
+        name="throughput",
+        title="Throughput",
+        unit=f"jobs ended {each_step}",
+        description=f"{total.succeeded:,} succeeded, {total.failures:,} failed; {highest:,} {each_step} at most.",
+        kind=Kind.BARS,
+        series=[
+            Series(name="success", tone="good", values=[each.succeeded for each in figures]),
+            Series(name="failure", tone="bad", values=[each.failures for each in figures]),
+        ],
+        steps=_steps(report),
+        axis=_axis(report),
+        high=_end_of_axis(highest),
+        told="{:,.0f}".format,
+    )
+
+
+def _success_rate(report: Report) -> Chart:
+    rates = [None if each.success_rate is None else each.success_rate * 100 for each in _figures(report)]
+    known = [rate for rate in rates if rate is not None]
+    lowest = min(known, default=100.0)
+    return Chart(
+        name="success-rate",
+        title="Success rate",
+        unit=f"% of jobs ended {_each_step(report)}",
+        description=f"Lowest {lowest:.1f} %." if known else "Nothing ended.",
+        kind=Kind.AREA,
+        series=[Series(name="success rate", tone="good", values=rates)],
+        steps=_steps(report),
+        axis=_axis(report),
+        low=next(floor for floor in (90.0, 50.0, 0.0) if lowest >= floor),
+        high=100.0,
+        told="{:.0f} %".format,
+    )
+
+
+def _latency(report: Report) -> Chart:
+    figures = _figures(report)
+    slow = [each.seconds(0.95) for each in figures]
+    highest = max((seconds for seconds in slow if seconds), default=0.0)
+    return Chart(
+        name="latency",
+        title="Latency",
+        unit="from upload to success",
+        description=f"The slowest p95 was {told(highest)}; half were done within the line p50.",
+        kind=Kind.LINES,
+        series=[
+            Series(name="p95", tone="warn", values=slow),
+            Series(name="p50", tone="info", values=[each.seconds(0.5) for each in figures]),
+        ],
+        steps=_steps(report),
+        axis=_axis(report),
+        high=nice_ceiling(highest),
+        told=told,
+    )
+
+
+def _figures(report: Report) -> list[Figures]:
+    return [figures for _, figures in report.steps]
+
+
+def _each_step(report: Report) -> str:
+    hours = report.period.step
+    return "an hour" if hours == 1 else "a day" if hours == 24 else f"in {hours} hours"
+
+
+def _steps(report: Report) -> list[str]:
+    return [f"{start.day} {start:%b %H:%M}" for start, _ in report.steps]
+
+
+def _axis(report: Report) -> list[str]:
+    """Return what stands below a chart: hours, or days with the month where it is another."""
+    starts = [start for start, _ in report.steps]
+    starts = starts[:: len(starts) // SHARES_OF_AXIS[report.period.name]]
+    if report.period.step == 1:
+        return [f"{start:%H:%M}" for start in starts]
+    before = [None, *starts]
+    return [_day(start, former) for start, former in zip(starts, before, strict=False)]
+
+
+def _day(start: datetime, former: datetime | None) -> str:
+    same_month = former is not None and former.month == start.month
+    return str(start.day) if same_month else f"{start.day} {start:%b}"
+
+
+def _end_of_axis(highest: int) -> float:
+    """Return a number whose half is a whole number, too."""
+    return max(highest + highest % 2, 2.0) if highest < 10 else nice_ceiling(highest)

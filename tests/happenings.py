@@ -1,0 +1,39 @@
+"""Jobs whose events lie in the past, for tests of figures over time."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from jobs.models import JobEvent, JobLog
+
+from .factories import JobFactory
+
+Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
+
+NOON = datetime.fromisoformat("2026-03-10T12:20:00+00:00")
+
+
+def event(job: JobLog, kind: JobEvent.Kind, at: datetime, source: JobEvent.Source, **detail: Any) -> JobEvent:
+    """Write one event as of that time."""
+    return JobEvent.objects.create(job=job, kind=kind, at=at, source=source, attempt=1, detail=detail)
+
+
+def received(at: datetime, **fields: Any) -> JobLog:
+    """Return a job that came in at that time."""
+    job: JobLog = JobFactory.create(created_at=at, **fields)
+    event(job, Kind.RECEIVED, at, Source.API)
+    return job
+
+
+def succeeded(at: datetime, *, seconds: float = 4.0) -> JobLog:
+    """Return a job that succeeded at that time, so many seconds after it came in."""
+    job = received(at - timedelta(seconds=seconds), success=True, completed_at=at)
+    event(job, Kind.SUCCEEDED, at, Source.CALLBACK)
+    return job
+
+
+def failed(at: datetime, code: str = "callback_timeout") -> JobLog:
+    """Return a job that failed at that time; what N8N reports brings no code of ours."""
+    job = received(at - timedelta(seconds=9), failure=True, completed_at=at, failure_code=code)
+    detail = {} if code == "workflow_failed" else {"code": code}
+    event(job, Kind.FAILED, at, Source.SWEEP if detail else Source.CALLBACK, **detail)
+    return job
