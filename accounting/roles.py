@@ -4,6 +4,7 @@ from typing import Any
 
 import structlog
 from django.apps import AppConfig
+from django.apps import apps as installed
 from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group, Permission, User
 from django.db.models import Q, QuerySet
@@ -40,7 +41,7 @@ ROLES = {"Auditor": AUDITOR, "Operator": OPERATOR, "Administrator": ADMINISTRATO
 APPS = frozenset(label.partition(".")[0] for label in ADMINISTRATOR)
 
 
-def make_roles(sender: AppConfig, using: str, apps: Any, **_: object) -> None:
+def make_roles(sender: AppConfig, using: str, apps: Any = installed, **_: object) -> None:
     """Give the groups what an app has for them; a receiver of `post_migrate`, which comes once for each app.
 
     A role is what the table says, no more and no less: who relies on "an auditor changes nothing" need not look it up.
@@ -74,7 +75,9 @@ def may_give(giver: User, permissions: QuerySet[Permission]) -> bool:
     """Tell whether somebody has all of these: nobody gives, or takes over, what he does not have."""
     if giver.is_active and giver.is_superuser:
         return True
-    return {label(permission) for permission in permissions.select_related("content_type")} <= giver.get_all_permissions()
+    return {
+        label(permission) for permission in permissions.select_related("content_type")
+    } <= giver.get_all_permissions()
 
 
 def permissions_of(user: User) -> QuerySet[Permission]:

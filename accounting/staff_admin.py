@@ -45,7 +45,9 @@ class StaffAdmin(UserAdmin):
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None or self.has_change_permission(request, obj):
             return fieldsets
-        return [(name, {**given, "fields": [f for f in given["fields"] if f != "password"]}) for name, given in fieldsets]
+        return [
+            (name, {**given, "fields": [f for f in given["fields"] if f != "password"]}) for name, given in fieldsets
+        ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         """Return what stays as it is: times, names, and what only superusers give."""
