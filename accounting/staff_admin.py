@@ -5,7 +5,7 @@ Django's own pages let whoever may change users make himself a superuser, or set
 does not have himself.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
@@ -24,7 +24,7 @@ FOR_SUPERUSERS = ("is_superuser", "user_permissions")
 
 
 @admin.register(User)
-class StaffAdmin(UserAdmin):
+class StaffAdmin(UserAdmin[User]):
     """Who works here. A name is for good, since timelines name people by it; who leaves is deactivated."""
 
     list_display = ("username", "email", "first_name", "last_name", "is_staff", "is_active", "last_login")
@@ -56,10 +56,10 @@ class StaffAdmin(UserAdmin):
         return named if request.user.is_superuser else (*named, *FOR_SUPERUSERS)
 
     def formfield_for_manytomany(
-        self, db_field: "ManyToManyField[Any, Any]", request: HttpRequest | None, **kwargs: Any
+        self, db_field: "ManyToManyField[Any, Any]", request: HttpRequest, **kwargs: Any
     ) -> Any:
         """Offer groups that the user could be a member of himself."""
-        if db_field.name == "groups" and request is not None:
+        if db_field.name == "groups":
             kwargs["queryset"] = _groups_to_give(_user(request))
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
@@ -124,8 +124,11 @@ class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
 
 
 def _user(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)  # these pages are for staff
-    return request.user
+    return cast(User, request.user)  # these pages are for staff
+
+
+def _without_password(options: dict[str, Any]) -> dict[str, Any]:
+    return options | {"fields": [name for name in options["fields"] if name != "password"]}
 
 
 def _may_touch(request: HttpRequest, group: Group | None) -> bool:

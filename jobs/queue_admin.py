@@ -32,7 +32,7 @@ logger = structlog.get_logger(__name__)
 PERMISSION = "django_rq.admin"
 WRITING = "jobs.change_queue"
 PREFIX = "django_rq_"
-# Of many chosen rings there are the whole queue and all that failed; our workers, which fork for no delivery, stop none.
+# Many rings are emptied or requeued together; and our workers, which fork for no delivery, cannot stop one.
 REFUSED = frozenset(PREFIX + name for name in ("confirm_action", "actions", "stop_job"))
 
 # What django-rq's views raise for a queue, scheduler, job or worker that there is none of.
@@ -144,7 +144,7 @@ def _do(request: HttpRequest, verb: Verb, queue: Queue, ring: Job | None) -> int
 def _write_down(request: HttpRequest, verb: Verb, queue: Queue, ring: Job | None, done: int) -> None:
     which = f" ({ring.description})" if ring else ""
     LogEntry.objects.create(
-        user_id=request.user.pk,
+        user_id=str(request.user.pk),
         content_type=ContentType.objects.get_for_model(Dashboard),
         object_id=queue.name,
         object_repr=f"queue {queue.name}",

@@ -28,7 +28,7 @@ class Verb:
 
 
 def _empty(queue: Queue, _: str) -> Iterator[int]:
-    yield queue.empty()
+    yield queue.empty()  # type: ignore[no-untyped-call] # RQ is typed in part
 
 
 def _delete_failed(queue: Queue, _: str) -> Iterator[int]:

@@ -139,7 +139,7 @@ def _take_in_all(request: HttpRequest) -> Iterator[Outcome]:
         yield _take_in_one(request, file)
 
 
-def _take_in_one(request: HttpRequest, file: UploadedFile) -> Outcome:
+def _take_in_one(request: HttpRequest, file: "UploadedFile[bytes]") -> Outcome:
     form = {
         "file": file,
         "notion_database_id": request.POST.get("other_database", "").strip() or request.POST.get("notion_database_id"),

@@ -2,7 +2,6 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -34,7 +33,7 @@ def take_in_request(request: Request, *, client: Client, source: JobEvent.Source
 
 
 def take_in(
-    form: Mapping[str, Any], *, client: Client, source: JobEvent.Source, actor: str, idempotency_key: str = ""
+    form: Any, *, client: Client, source: JobEvent.Source, actor: str, idempotency_key: str = ""
 ) -> Submission:
     """Take in a receipt: look at the form, then at the file, and submit it.
 

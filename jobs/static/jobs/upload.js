@@ -22,7 +22,9 @@
       this.part("name").textContent = file.name;
       this.part("size").textContent = size(file.size);
       this.part("again").addEventListener("click", () => this.begin());
+      this.part("again").setAttribute("aria-label", `Try ${file.name} again`);
       this.part("leave").addEventListener("click", () => this.leave());
+      this.part("leave").setAttribute("aria-label", `Leave ${file.name} out`);
       this.bar = this.row.querySelector("progress");
       this.bar.setAttribute("aria-label", `Upload of ${file.name}`);
       list.append(this.row);
@@ -128,9 +130,10 @@
 
   function tell() {
     const count = (...states) => uploads.filter(isIn(...states)).length;
-    const waiting = count("waiting");
-    button.value = waiting > 1 ? `Upload ${waiting} files` : "Upload";
-    button.disabled = waiting === 0;
+    const [waiting, broken] = [count("waiting"), count("broken")];
+    const number = waiting + broken;
+    button.value = (waiting ? "Upload" : broken ? "Try again" : "Upload") + (number > 1 ? `: ${number} files` : "");
+    button.disabled = number === 0;
     const ended = [["done", "taken in"], ["there", "already there"], ["refused", "refused"], ["broken", "broke off"]];
     const parts = ended.filter(([state]) => count(state)).map(([state, words]) => `${count(state)} ${words}`);
     const running = uploads.filter(busy).length;
@@ -175,7 +178,7 @@
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    uploads.filter(isIn("waiting")).forEach((upload) => upload.begin());
+    uploads.filter(isIn("waiting", "broken")).forEach((upload) => upload.begin());
   });
   document.addEventListener("dragover", (event) => {
     event.preventDefault();
