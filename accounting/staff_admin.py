@@ -96,15 +96,19 @@ class RolesAdmin(GroupAdmin):
 class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
     """Who did what in the admin, and when."""
 
-    list_display = ["action_time", "user", "action", "content_type", "row", "change"]
-    list_display_links = ["action_time"]
-    list_filter = ["action_flag", "content_type", "user"]
+    list_display = ["at", "user", "action", "row", "change"]
+    list_filter = ["action_flag", "user"]
     list_select_related = ["user", "content_type"]
     search_fields = ["=object_id", "object_repr", "change_message", "=user__username"]
     search_help_text = "A row's id, its name, or words of the message"
     ordering = ["-id"]
-    fields = ["action_time", "user", "action", "content_type", "object_id", "row", "change"]
-    readonly_fields = ["action", "row", "change"]
+    fields = ["at", "user", "action", "content_type", "object_id", "row", "change"]
+    readonly_fields = ["at", "action", "row", "change"]
+
+    @admin.display(description="time", ordering="id")
+    def at(self, entry: LogEntry) -> str:
+        """Return when it was done, to the second."""
+        return f"{entry.action_time:%Y-%m-%d %H:%M:%S}"
 
     @admin.display(description="action", ordering="action_flag")
     def action(self, entry: LogEntry) -> str:
