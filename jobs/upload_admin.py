@@ -140,9 +140,10 @@ def _take_in_all(request: HttpRequest) -> Iterator[Outcome]:
 
 
 def _take_in_one(request: HttpRequest, file: "UploadedFile[bytes]") -> Outcome:
+    written, chosen = (request.POST.get(name, "").strip() for name in ("other_database", "notion_database_id"))
     form = {
         "file": file,
-        "notion_database_id": request.POST.get("other_database", "").strip() or request.POST.get("notion_database_id"),
+        "notion_database_id": written or chosen,
         "allow_duplicate": "allow_duplicate" in request.POST,
     }
     try:
@@ -153,9 +154,15 @@ def _take_in_one(request: HttpRequest, file: "UploadedFile[bytes]") -> Outcome:
         problem = problem_of(exception)
         if problem is None:
             raise
-        return Outcome(name=file.name or "", refusal=str(problem.detail))
+        return Outcome(name=file.name or "", refusal=_sentence(problem))
     _write_down(request.user, submission)
     return Outcome(name=file.name or "", submission=submission)
+
+
+def _sentence(problem: Problem) -> str:
+    """Return what is wrong, without the names that the API has for the page's fields."""
+    messages = [message for messages in (problem.errors or {}).values() for message in messages]
+    return " ".join(messages) or str(problem.detail)
 
 
 def _client() -> Client:

@@ -19,6 +19,7 @@ from jobs.models import JobEvent, JobLog
 from jobs.services import claim_job
 from jobs.upload_admin import CLIENT, LATELY, databases_of_late
 from receipts.models import Client, Receipt
+from receipts.notion import NO_DATABASE_ID
 
 from . import pictures
 from .factories import DATABASE_ID, JobFactory
@@ -267,7 +268,8 @@ def test_a_database_that_is_written_counts_before_one_that_is_chosen(operator: B
 
 def test_a_form_without_a_file_or_without_a_database_says_so(operator: Browser) -> None:
     assert "Choose at least one file." in operator.post(PAGE, {}).content.decode()
-    assert "notion_database_id" in operator.post(PAGE, {"file": picture()}).content.decode()
+    (outcome,) = operator.post(PAGE, {"file": picture()}).context["outcomes"]
+    assert outcome.refusal == NO_DATABASE_ID
     assert not Client.objects.filter(jobs__isnull=False).exists()
 
 

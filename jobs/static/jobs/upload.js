@@ -109,15 +109,16 @@
 
     answered(request) {
       const answer = parsed(request.responseText);
+      const detail = answer.errors ? Object.values(answer.errors).flat().join(" ") : answer.detail;
       if (request.status === 202 || (request.status === 200 && this.brokeOff)) {
         this.turn("done", "Taken in:", answer);
       } else if (request.status === 200) {
         this.turn("there", "Already there:", answer);
       } else if (request.status === 429 || request.status >= 500) {
-        this.turn("broken", answer.detail || `The server answered ${request.status}.`);
+        this.turn("broken", detail || `The server answered ${request.status}.`);
       } else {
         this.mayBeMended = answer.code === "invalid" || request.status === 403;
-        this.turn("refused", `Refused: ${answer.detail || `the server answered ${request.status}; load this page again.`}`);
+        this.turn("refused", `Refused: ${detail || `the server answered ${request.status}; load this page again.`}`);
       }
     }
   }
