@@ -83,7 +83,7 @@ class UploadView(APIView):
             Problem: always.
         """
         if request.user is None:
-            raise Problem(403, "not_logged_in", "You are no longer logged in: load this page again, and log in.")
+            raise Problem(403, "not_authenticated", "You are no longer logged in: load this page again, and log in.")
         raise Problem(403, "permission_denied", "You may not upload receipts.")
 
 

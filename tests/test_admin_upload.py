@@ -177,7 +177,7 @@ def test_staff_are_not_throttled(operator: Browser, settings: LazySettings) -> N
 
 def test_without_a_session_it_says_what_to_do() -> None:
     answer = send(Browser())
-    assert (answer.status_code, answer.json()["code"]) == (403, "not_logged_in")
+    assert (answer.status_code, answer.json()["code"]) == (403, "not_authenticated")
 
 
 def test_who_may_not_upload_is_refused_before_the_file_is_looked_at() -> None:
