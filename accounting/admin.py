@@ -53,3 +53,6 @@ class AccessAttemptAdmin(ReadOnlyAdmin[AccessAttempt]):
 
 def _is_superuser(user: User | AnonymousUser) -> bool:
     return user.is_active and user.is_superuser
+
+
+from . import staff_admin  # noqa: E402, F401 - it registers by being imported, and needs what stands above

@@ -2,12 +2,19 @@
 
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
+from django.db.models.signals import post_migrate
 
 
 class AccountingConfig(AppConfig):
     """What both apps share."""
 
     name = "accounting"
+
+    def ready(self) -> None:
+        """Have the roles made after migrations."""
+        from .roles import make_roles
+
+        post_migrate.connect(make_roles, dispatch_uid="accounting.roles")
 
 
 class OperationsConfig(AdminConfig):

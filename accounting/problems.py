@@ -62,7 +62,7 @@ def answer_exception(exception: Exception, context: Mapping[str, Any]) -> Respon
     Returns:
         The response, or None for an exception that nobody expected: Django then logs it and answers 500.
     """
-    problem = _problem_of(exception)
+    problem = problem_of(exception)
     if problem is None:
         return None
     set_rollback()
@@ -77,11 +77,12 @@ def answer_exception(exception: Exception, context: Mapping[str, Any]) -> Respon
 
 def code_of(exception: exceptions.APIException) -> str:
     """Return the code under which the exception is answered."""
-    problem = _problem_of(exception)
+    problem = problem_of(exception)
     return problem.code if problem else ""
 
 
-def _problem_of(exception: Exception) -> Problem | None:
+def problem_of(exception: Exception) -> Problem | None:
+    """Return what somebody is told of an exception; None where it is a fault of ours that nobody expected."""
     match exception:
         case Problem():
             return exception

@@ -23,6 +23,7 @@ from receipts.services import find_rendition
 from . import queue_admin, services  # noqa: F401 - queue_admin registers by being imported
 from .models import JobEvent, JobLog
 from .timeline import timeline
+from .upload_admin import UploadsReceipts
 
 SHORT_MESSAGE = 80
 
@@ -36,7 +37,7 @@ VERBS_OF_STATUS = {
 
 
 @admin.register(JobLog)
-class JobLogAdmin(ReadOnlyAdmin[JobLog]):
+class JobLogAdmin(UploadsReceipts):
     """Where is my receipt?"""
 
     change_form_template = "admin/jobs/joblog/job.html"

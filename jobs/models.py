@@ -86,7 +86,10 @@ class JobLog(models.Model):
     class Meta:
         ordering = ["-created_at"]
         verbose_name = "job"
-        permissions = [("operate_joblog", "Can retry, send again and cancel jobs")]
+        permissions = [
+            ("operate_joblog", "Can retry, send again and cancel jobs"),
+            ("change_queue", "Can empty the queue, and delete and requeue its rings"),
+        ]
         indexes = [
             models.Index(fields=["-created_at"], name="job_newest"),
             models.Index(fields=["status", "-created_at"], name="job_newest_by_status"),

@@ -14,7 +14,7 @@ from .notion import NO_DATABASE_ID, parse_database_id
 class NotionDatabaseIdField(serializers.CharField):
     """A Notion database's id: 32 hex digits, a dashed UUID, or the database's address; kept dashed."""
 
-    default_error_messages = {"invalid_database": NO_DATABASE_ID}
+    default_error_messages = {"invalid_database": NO_DATABASE_ID, "blank": NO_DATABASE_ID}
 
     def to_internal_value(self, data: Any) -> str:
         """Return the dashed UUID."""

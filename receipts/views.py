@@ -1,10 +1,5 @@
 """Receipts over HTTP: upload one, ask for its facts, have its bytes back."""
 
-import re
-import unicodedata
-from pathlib import PurePath
-from typing import Any
-
 from django.db.models import QuerySet
 from django.http import FileResponse
 from django.urls import reverse
@@ -18,12 +13,10 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.viewsets import GenericViewSet
 
-from accounting.bodies import bound_of
 from accounting.openapi import problems
 from accounting.problems import Problem
-from jobs.models import JobLog
+from jobs.models import JobEvent, JobLog
 from jobs.serializers import JobCreationResponse
-from jobs.services import IdempotencyKeyReused, UploadRequest, submit_receipt
 from jobs.views import retry_after
 
 from .authentication import ApiKeyAuthentication, client_of, key_of
@@ -33,9 +26,7 @@ from .permissions import IsClientOrMayViewReceipts
 from .serializers import ReceiptSerializer, ReceiptUploadSerializer
 from .services import find_rendition, has_file
 from .throttles import UploadThrottle
-from .validators import check_upload
-
-IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+from .uploading import take_in_request
 
 
 @extend_schema_view(retrieve=extend_schema(responses={200: ReceiptSerializer} | problems(401, 403, 404, 429, 503)))
@@ -78,16 +69,8 @@ class ReceiptViewSet(RetrieveModelMixin, GenericViewSet[Receipt]):
     )
     def upload(self, request: Request) -> Response:
         """Take a receipt in: 202 with a new job, or 200 with the job that it was answered with before."""
-        _refuse_long_body(request)
-        _refuse_further_files(request)
-        form = ReceiptUploadSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        try:
-            submission = submit_receipt(_upload_request(request, form.validated_data))
-        except IdempotencyKeyReused:
-            raise Problem(
-                422, "idempotency_key_reused", "This Idempotency-Key came with another request before; use a new one."
-            ) from None
+        client, source = client_of(request), JobEvent.Source.API
+        submission = take_in_request(request, client=client, source=source, actor=key_of(request))
         return _answer(request, submission.job, status=202 if submission.created else 200)
 
     @extend_schema(
@@ -123,50 +106,6 @@ def _serve(stored: Receipt | Rendition) -> FileResponse:
     response["X-Content-Type-Options"] = "nosniff"
     response["Cache-Control"] = "private, no-store"
     return response
-
-
-def _refuse_long_body(request: Request) -> None:
-    bound = bound_of(request.path)
-    if _declared_length(request) > bound.size:
-        raise bound.problem()
-
-
-def _declared_length(request: Request) -> int:
-    try:
-        return int(request.headers.get("Content-Length") or 0)
-    except ValueError:
-        return 0  # as Django takes it: there is no body then
-
-
-def _refuse_further_files(request: Request) -> None:
-    """Refuse all rather than take one and lose the others."""
-    if sum(len(files) for _, files in request.FILES.lists()) > 1:
-        raise Problem(400, "too_many_files", "Send one receipt per request.")
-
-
-def _upload_request(request: Request, form: dict[str, Any]) -> UploadRequest:
-    return UploadRequest(
-        client=client_of(request),
-        upload=check_upload(form["file"]),
-        filename=display_name(form["file"].name or ""),
-        notion_database_id=form["notion_database_id"],
-        allow_duplicate=form["allow_duplicate"],
-        idempotency_key=_idempotency_key(request),
-        actor=key_of(request),
-    )
-
-
-def _idempotency_key(request: Request) -> str:
-    key = request.headers.get("Idempotency-Key", "")
-    if key and not IDEMPOTENCY_KEY.fullmatch(key):
-        raise Problem(400, "idempotency_key_invalid", "Idempotency-Key takes 1 to 255 visible ASCII characters.")
-    return key
-
-
-def display_name(name: str) -> str:
-    """Return a file's name for people to read: no folders, and nothing that controls or reorders text."""
-    visible = "".join(letter for letter in PurePath(name).name if unicodedata.category(letter)[0] != "C")
-    return visible.strip()[:255]
 
 
 def _answer(request: Request, job: JobLog, *, status: int) -> Response:

@@ -27,6 +27,7 @@ from .factories import JobFactory, job_in
 Examples = dict[str, list[str]]
 
 QUEUE = "/admin/django_rq/dashboard/"
+UPLOAD = "/admin/jobs/joblog/add/file/"
 
 
 def every_page(redis: "Redis") -> Examples:
@@ -69,6 +70,7 @@ def _plain_pages() -> Examples:
         "jsi18n": ["/admin/jsi18n/"],
         "app_list": [f"/admin/{label}/" for label in sorted({model._meta.app_label for model in _models()})],
         "auth_user_password_change": [f"/admin/auth/user/{user.pk}/password/"],
+        "jobs_joblog_upload": [UPLOAD],
         "jobs_joblog_operate": [f"/admin/jobs/joblog/{job.pk}/operate/retry/"],
     }
 
@@ -91,7 +93,7 @@ def _rows() -> dict[type[Model], list[Any]]:
     retry_job(again.pk, actor="anna", reason="again")
     create_api_key(client_name="Shop", key_name="till")
     user = User.objects.create_user("somebody", password="a-password-of-somebodys")
-    LogEntry.objects.log_actions(user.pk, [needy], CHANGE, "retry: again", single_object=True)
+    entry = LogEntry.objects.log_actions(user.pk, [needy], CHANGE, "retry: again", single_object=True)
     return {
         JobLog: [*jobs, again, needy],
         JobEvent: [JobEvent.objects.get()],
@@ -99,8 +101,9 @@ def _rows() -> dict[type[Model], list[Any]]:
         Client: [needy.client],
         ApiKey: [ApiKey.objects.get()],
         AccessAttempt: [AccessAttempt.objects.create(username="anna", ip_address="::", failures_since_start=1)],
-        Group: [Group.objects.create(name="auditors")],
+        Group: [Group.objects.create(name="Bookkeepers")],
         User: [user],
+        LogEntry: [entry],
     }
 
 

@@ -1,0 +1,152 @@
+"""Users, groups and the log of what staff did, so that nobody becomes more than he is, and nothing done is forgotten.
+
+Django's own pages let whoever may change users make himself a superuser, or set a superuser's password
+(https://docs.djangoproject.com/en/5.2/topics/auth/default/#creating-users). Here nobody gives, or takes over, what he
+does not have himself.
+"""
+
+from typing import Any, cast
+
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, Permission, User
+from django.db.models import ManyToManyField, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+
+from .admin import ReadOnlyAdmin
+from .roles import ROLES, label, may_give, permissions_of
+
+admin.site.unregister([User, Group])
+
+FOR_SUPERUSERS = ("is_superuser", "user_permissions")
+
+
+@admin.register(User)
+class StaffAdmin(UserAdmin[User]):
+    """Who works here. A name is for good, since timelines name people by it; who leaves is deactivated."""
+
+    list_display = ("username", "email", "first_name", "last_name", "is_staff", "is_active", "last_login")
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Tell whether the user may change users, and has everything that this one has."""
+        may = super().has_change_permission(request, obj)
+        if obj is None or not may:
+            return may
+        return request.user.is_superuser or (not obj.is_superuser and may_give(_user(request), permissions_of(obj)))
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Refuse: with a user goes the log of what he did."""
+        return False
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Return the fields, without a password's digest for who may only look."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return fieldsets
+        return [
+            (name, {**given, "fields": [f for f in given["fields"] if f != "password"]}) for name, given in fieldsets
+        ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Return what stays as it is: times, names, and what only superusers give."""
+        fixed = (*super().get_readonly_fields(request, obj), "last_login", "date_joined")
+        named = (*fixed, "username") if obj else fixed
+        return named if request.user.is_superuser else (*named, *FOR_SUPERUSERS)
+
+    def formfield_for_manytomany(
+        self, db_field: "ManyToManyField[Any, Any]", request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        """Offer groups that the user could be a member of himself."""
+        if db_field.name == "groups":
+            kwargs["queryset"] = _groups_to_give(_user(request))
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+
+@admin.register(Group)
+class RolesAdmin(GroupAdmin):
+    """Groups: the three roles as they are, and others that staff make of what they may do themselves."""
+
+    list_display = ("name", "kind")
+
+    @admin.display(description="kind")
+    def kind(self, group: Group) -> str:
+        """Tell whether it is one of ours."""
+        return "role, set after each migration" if group.name in ROLES else "made by staff"
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        """Tell whether the user may change groups, and this one is no role and gives nothing that he does not have."""
+        return super().has_change_permission(request, obj) and _may_touch(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        """Tell the same of deleting."""
+        return super().has_delete_permission(request, obj) and _may_touch(request, obj)
+
+    def formfield_for_manytomany(
+        self, db_field: "ManyToManyField[Any, Any]", request: HttpRequest | None = None, **kwargs: Any
+    ) -> Any:
+        """Offer what the user may do himself."""
+        if db_field.name == "permissions" and request is not None:
+            kwargs["queryset"] = _permissions_to_give(_user(request))
+        return super().formfield_for_manytomany(db_field, request=request, **kwargs)
+
+
+@admin.register(LogEntry)
+class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
+    """Who did what in the admin, and when."""
+
+    list_display = ["at", "user", "action", "row", "change"]
+    list_filter = ["action_flag", "user"]
+    list_select_related = ["user", "content_type"]
+    search_fields = ["=object_id", "object_repr", "change_message", "=user__username"]
+    search_help_text = "A row's id, its name, or words of the message"
+    ordering = ["-id"]
+    fields = ["at", "user", "action", "content_type", "object_id", "row", "change"]
+    readonly_fields = ["at", "action", "row", "change"]
+
+    @admin.display(description="time", ordering="id")
+    def at(self, entry: LogEntry) -> str:
+        """Return when it was done, to the second."""
+        return f"{entry.action_time:%Y-%m-%d %H:%M:%S}"
+
+    @admin.display(description="action", ordering="action_flag")
+    def action(self, entry: LogEntry) -> str:
+        """Return what kind of action it was."""
+        return entry.get_action_flag_display()
+
+    @admin.display(description="row")
+    def row(self, entry: LogEntry) -> str:
+        """Return a link to what it was done to, where that has a page."""
+        address = None if entry.is_deletion() else entry.get_admin_url()
+        return format_html('<a href="{}">{}</a>', address, entry.object_repr) if address else entry.object_repr
+
+    @admin.display(description="message")
+    def change(self, entry: LogEntry) -> str:
+        """Return what was done, in words."""
+        return entry.get_change_message()
+
+
+def _user(request: HttpRequest) -> User:
+    return cast(User, request.user)  # these pages are for staff
+
+
+def _without_password(options: dict[str, Any]) -> dict[str, Any]:
+    return options | {"fields": [name for name in options["fields"] if name != "password"]}
+
+
+def _may_touch(request: HttpRequest, group: Group | None) -> bool:
+    return group is None or (group.name not in ROLES and may_give(_user(request), group.permissions.all()))
+
+
+def _groups_to_give(giver: User) -> QuerySet[Group]:
+    groups = Group.objects.all()
+    beyond = Permission.objects.exclude(pk__in=_permissions_to_give(giver))
+    return groups if giver.is_superuser else groups.exclude(permissions__in=beyond)
+
+
+def _permissions_to_give(giver: User) -> QuerySet[Permission]:
+    every = Permission.objects.select_related("content_type")
+    if giver.is_superuser:
+        return every
+    return every.filter(pk__in=[each.pk for each in every if label(each) in giver.get_all_permissions()])

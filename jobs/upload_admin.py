@@ -1,0 +1,174 @@
+"""Uploads by staff: a page for many files, and the address that its script sends each of them to."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from django.conf import settings
+from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+from django.contrib.auth.models import AnonymousUser, User
+from django.core.exceptions import PermissionDenied
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from drf_spectacular.utils import extend_schema
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.parsers import MultiPartParser
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounting.admin import ReadOnlyAdmin
+from accounting.problems import Problem, problem_of
+from receipts.formats import CONTENT_TYPES
+from receipts.models import Client
+from receipts.uploading import refuse_long_body, take_in, take_in_request
+
+from .models import JobEvent, JobLog
+from .services import Submission
+
+PERMISSION = "jobs.add_joblog"
+CLIENT = "Admin uploads"
+LATELY = 500  # jobs that are looked through for databases
+CHOICES = 6
+NO_FILE = "Choose at least one file."
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one file, for the page without script."""
+
+    name: str
+    submission: Submission | None = None
+    refusal: str = ""
+
+
+class MayUpload(BasePermission):
+    """Lets in staff who may add jobs."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Tell whether the request comes from such staff."""
+        user = request.user
+        return bool(user and user.is_active and user.is_staff and user.has_perm(PERMISSION))
+
+
+@extend_schema(exclude=True)  # it is the page's own, and no part of the API
+@method_decorator(never_cache, name="dispatch")
+class UploadView(APIView):
+    """Takes one file of the page in; errors are problem details, as the API's are."""
+
+    authentication_classes = (SessionAuthentication,)
+    permission_classes = (MayUpload,)
+    parser_classes = (MultiPartParser,)
+
+    def post(self, request: Request) -> Response:
+        """Answer 202 with a new job, or 200 with the one that was there."""
+        user = request.user
+        submission = take_in_request(request, client=_client(), source=JobEvent.Source.ADMIN, actor=user.get_username())
+        _write_down(user, submission)
+        job = submission.job
+        address = reverse("admin:jobs_joblog_change", args=[job.pk])
+        answer = {"job_id": job.pk, "created": submission.created, "name": str(job), "address": address}
+        return Response(answer, status=202 if submission.created else 200)
+
+    def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> NoReturn:
+        """Say which of the two it is.
+
+        Raises:
+            Problem: always.
+        """
+        if request.user is None:
+            raise Problem(403, "not_authenticated", "You are no longer logged in: load this page again, and log in.")
+        raise Problem(403, "permission_denied", "You may not upload receipts.")
+
+
+class UploadsReceipts(ReadOnlyAdmin[JobLog]):
+    """Lets whoever may add jobs do so: by uploading receipts."""
+
+    def has_add_permission(self, request: HttpRequest, obj: JobLog | None = None) -> bool:
+        """Tell whether the user may upload."""
+        return request.user.has_perm(PERMISSION)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return Django's addresses and that to which the page's script sends files."""
+        return [path("add/file/", UploadView.as_view(), name="jobs_joblog_upload"), *super().get_urls()]
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Show the page; take in what it sends where no script does."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Upload receipts",
+            "opts": self.opts,
+            "outcomes": list(_take_in_all(request)) if request.method == "POST" else [],
+            "databases": databases_of_late(),
+            "lately": LATELY,
+            "accept": ",".join(accepted_types()),
+            "formats": ", ".join(name.upper() for name in settings.UPLOAD_FORMATS),
+            "most_bytes": settings.UPLOAD_MAX_BYTES,
+            "most_megabytes": settings.UPLOAD_MAX_MB,
+            "most_files": settings.DATA_UPLOAD_MAX_NUMBER_FILES,
+        }
+        return TemplateResponse(request, "admin/jobs/joblog/upload.html", context)
+
+
+def databases_of_late() -> list[tuple[str, int]]:
+    """Return the databases of the latest jobs, the one used last first, each with its number of these jobs."""
+    latest = JobLog.objects.order_by("-created_at").values_list("notion_database_id", flat=True)[:LATELY]
+    return list(Counter(latest).items())[:CHOICES]
+
+
+def accepted_types() -> list[str]:
+    """Return what a browser's file dialogue shows; phones name HEIC pictures in either way."""
+    types = [CONTENT_TYPES[name] for name in settings.UPLOAD_FORMATS]
+    return [*types, "image/heif", ".heic", ".heif"] if "heic" in settings.UPLOAD_FORMATS else types
+
+
+def _take_in_all(request: HttpRequest) -> Iterator[Outcome]:
+    """Take in each file of a form by itself: what is wrong with one stops no other."""
+    files = request.FILES.getlist("file")
+    if not files:
+        yield Outcome(name="", refusal=NO_FILE)
+    for file in files:
+        yield _take_in_one(request, file)
+
+
+def _take_in_one(request: HttpRequest, file: "UploadedFile[bytes]") -> Outcome:
+    written, chosen = (request.POST.get(name, "").strip() for name in ("other_database", "notion_database_id"))
+    form = {
+        "file": file,
+        "notion_database_id": written or chosen,
+        "allow_duplicate": "allow_duplicate" in request.POST,
+    }
+    try:
+        refuse_long_body(request)
+        actor = request.user.get_username()
+        submission = take_in(form, client=_client(), source=JobEvent.Source.ADMIN, actor=actor)
+    except Exception as exception:
+        problem = problem_of(exception)
+        if problem is None:
+            raise
+        return Outcome(name=file.name or "", refusal=_sentence(problem))
+    _write_down(request.user, submission)
+    return Outcome(name=file.name or "", submission=submission)
+
+
+def _sentence(problem: Problem) -> str:
+    """Return what is wrong, without the names that the API has for the page's fields."""
+    messages = [message for messages in (problem.errors or {}).values() for message in messages]
+    return " ".join(messages) or str(problem.detail)
+
+
+def _client() -> Client:
+    return Client.objects.get_or_create(name=CLIENT)[0]
+
+
+def _write_down(user: User | AnonymousUser, submission: Submission) -> None:
+    flag, message = (ADDITION, "uploaded") if submission.created else (CHANGE, "uploaded again: it was there already")
+    LogEntry.objects.log_actions(str(user.pk), [submission.job], flag, message, single_object=True)

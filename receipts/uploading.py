@@ -1,0 +1,99 @@
+"""What takes an upload in, whichever door it came through: the API's, or the admin's."""
+
+import re
+import unicodedata
+from pathlib import PurePath
+from typing import Any
+
+from django.http import HttpRequest
+from rest_framework.request import Request
+
+from accounting.bodies import bound_of
+from accounting.problems import Problem
+from jobs.models import JobEvent
+from jobs.services import IdempotencyKeyReused, Submission, UploadRequest, submit_receipt
+
+from .models import Client
+from .serializers import ReceiptUploadSerializer
+from .validators import check_upload
+
+IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+def take_in_request(request: Request, *, client: Client, source: JobEvent.Source, actor: str) -> Submission:
+    """Take in the one receipt that a request brings.
+
+    Raises:
+        Problem, ValidationError: what is wrong with it.
+    """
+    refuse_long_body(request)
+    _refuse_further_files(request)
+    key = _idempotency_key(request)
+    return take_in(request.data, client=client, source=source, actor=actor, idempotency_key=key)
+
+
+def take_in(form: Any, *, client: Client, source: JobEvent.Source, actor: str, idempotency_key: str = "") -> Submission:
+    """Take in a receipt: look at the form, then at the file, and submit it.
+
+    Args:
+        form: the fields of `ReceiptUploadSerializer`.
+
+    Raises:
+        Problem, ValidationError: what is wrong with it.
+    """
+    serializer = ReceiptUploadSerializer(data=form)
+    serializer.is_valid(raise_exception=True)
+    fields = serializer.validated_data
+    upload = UploadRequest(
+        client=client,
+        upload=check_upload(fields["file"]),
+        filename=display_name(fields["file"].name or ""),
+        notion_database_id=fields["notion_database_id"],
+        allow_duplicate=fields["allow_duplicate"],
+        idempotency_key=idempotency_key,
+        source=source,
+        actor=actor,
+    )
+    try:
+        return submit_receipt(upload)
+    except IdempotencyKeyReused:
+        raise Problem(
+            422, "idempotency_key_reused", "This Idempotency-Key came with another request before; use a new one."
+        ) from None
+
+
+def refuse_long_body(request: Request | HttpRequest) -> None:
+    """Refuse a body that was read although it is over the limit.
+
+    Raises:
+        Problem: it is.
+    """
+    bound = bound_of(request.path)
+    if _declared_length(request) > bound.size:
+        raise bound.problem()
+
+
+def _declared_length(request: Request | HttpRequest) -> int:
+    try:
+        return int(request.headers.get("Content-Length") or 0)
+    except ValueError:
+        return 0  # as Django takes it: there is no body then
+
+
+def _refuse_further_files(request: Request) -> None:
+    """Refuse all rather than take one and lose the others."""
+    if sum(len(files) for _, files in request.FILES.lists()) > 1:
+        raise Problem(400, "too_many_files", "Send one receipt per request.")
+
+
+def _idempotency_key(request: Request) -> str:
+    key = request.headers.get("Idempotency-Key", "")
+    if key and not IDEMPOTENCY_KEY.fullmatch(key):
+        raise Problem(400, "idempotency_key_invalid", "Idempotency-Key takes 1 to 255 visible ASCII characters.")
+    return key
+
+
+def display_name(name: str) -> str:
+    """Return a file's name for people to read: no folders, and nothing that controls or reorders text."""
+    visible = "".join(letter for letter in PurePath(name).name if unicodedata.category(letter)[0] != "C")
+    return visible.strip()[:255]

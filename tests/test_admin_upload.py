@@ -1,0 +1,310 @@
+"""Uploading from the admin: many files, each with its own result, through the same service as the API."""
+
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from django.conf import LazySettings
+from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+from django.contrib.auth.models import Group, User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client as Browser
+
+from accounting.bodies import bound_of
+from jobs.models import JobEvent, JobLog
+from jobs.services import claim_job
+from jobs.upload_admin import CLIENT, LATELY, databases_of_late
+from receipts.models import Client, Receipt
+from receipts.notion import NO_DATABASE_ID
+
+from . import pictures
+from .factories import DATABASE_ID, JobFactory
+from .installation import Installation
+from .servers import made_up
+from .uploads import content, picture
+
+pytestmark = pytest.mark.django_db
+
+PAGE = "/admin/jobs/joblog/add/"
+UPLOAD = f"{PAGE}file/"
+OTHER_DATABASE = "f" * 32
+
+
+def staff(role: str = "Operator", **options: Any) -> Browser:
+    user = User.objects.create_user("anna", is_staff=True)
+    user.groups.add(Group.objects.get(name=role))
+    browser = Browser(**options)
+    browser.force_login(user)
+    return browser
+
+
+@pytest.fixture
+def operator() -> Browser:
+    """Return the browser of somebody who may upload."""
+    return staff()
+
+
+def send(browser: Browser, number: int = 1, *, headers: dict[str, str] | None = None, **form: Any) -> Any:
+    """Send one file, as the page's script does; a field that is None is left out."""
+    fields = {"file": picture(number), "notion_database_id": DATABASE_ID} | form
+    return browser.post(UPLOAD, {name: value for name, value in fields.items() if value is not None}, headers=headers)
+
+
+class Fields(HTMLParser):
+    """Collects the fields of a page's forms."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[dict[str, str | None]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Look at one element."""
+        if tag == "input":
+            self.found.append(dict(attrs))
+
+
+# -- one file, as the script sends it
+
+
+def test_a_file_becomes_a_job_as_if_it_came_through_the_api(
+    operator: Browser, rung: Callable[[], list[str]], django_capture_on_commit_callbacks: Any
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = send(operator, file=picture(name="lunch.jpg"))
+    job = JobLog.objects.get()
+    assert answer.status_code == 202
+    assert answer.json() == {
+        "job_id": str(job.pk),
+        "created": True,
+        "name": str(job),
+        "address": f"/admin/jobs/joblog/{job.pk}/change/",
+    }
+    assert (job.status, job.filename, job.notion_database_id) == ("queued", "lunch.jpg", DATABASE_ID)
+    assert (job.client.name, job.receipt.size) == (CLIENT, len(content()))
+    assert rung() == [str(job.pk)]
+    assert claim_job(job.pk, worker="w1") is not None
+
+
+def test_who_uploaded_it_is_in_the_timeline_and_in_the_log(operator: Browser) -> None:
+    send(operator)
+    event, entry = JobEvent.objects.get(), LogEntry.objects.get()
+    assert (event.kind, event.source, event.actor) == ("received", JobEvent.Source.ADMIN, "anna")
+    assert (entry.action_flag, entry.object_id, entry.user.get_username()) == (ADDITION, str(event.job_id), "anna")
+
+
+def test_the_same_file_again_is_the_same_job_and_written_down(operator: Browser) -> None:
+    first, again = send(operator), send(operator)
+    assert (again.status_code, again.json()["created"]) == (200, False)
+    assert again.json()["job_id"] == first.json()["job_id"]
+    assert [event.kind for event in JobEvent.objects.all()] == ["received", "repeated"]
+    assert {event.source for event in JobEvent.objects.all()} == {"admin"}
+    assert [entry.action_flag for entry in LogEntry.objects.order_by("id")] == [ADDITION, CHANGE]
+
+
+def test_it_is_another_job_where_that_is_asked_for(operator: Browser) -> None:
+    first, again = send(operator), send(operator, allow_duplicate="true")
+    assert again.status_code == 202
+    assert str(JobLog.objects.get(pk=again.json()["job_id"]).duplicate_of_id) == first.json()["job_id"]
+
+
+def test_what_broke_off_and_is_sent_again_is_taken_in_once(operator: Browser) -> None:
+    key = {"Idempotency-Key": "0123456789abcdef"}
+    first, again = (send(operator, headers=key, allow_duplicate="true") for _ in range(2))
+    assert (first.status_code, again.status_code) == (202, 200)
+    assert first.json()["job_id"] == again.json()["job_id"]
+    other = send(operator, 2, headers=key)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+
+
+@pytest.mark.parametrize(
+    ("data", "content_type"), [(pictures.heic(), "image/heic"), (pictures.pdf(), "application/pdf")]
+)
+def test_each_format_of_the_api_is_taken(operator: Browser, data: bytes, content_type: str) -> None:
+    assert send(operator, file=SimpleUploadedFile("receipt", data)).status_code == 202
+    assert Receipt.objects.get().content_type == content_type
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "code"),
+    [
+        ({"file": SimpleUploadedFile("notes.txt", b"not a receipt")}, 415, "unsupported_file_type"),
+        ({"file": SimpleUploadedFile("broken.jpg", content()[:500])}, 400, "image_broken"),
+        ({"file": SimpleUploadedFile("empty.jpg", b"")}, 400, "file_empty"),
+        ({"file": None}, 400, "invalid"),
+        ({"notion_database_id": "nonsense"}, 400, "invalid"),
+        ({"notion_database_id": None}, 400, "invalid"),
+        ({"more": picture(2)}, 400, "too_many_files"),
+    ],
+)
+def test_what_is_wrong_is_said_as_the_api_says_it(
+    operator: Browser, media: Callable[[], list[Path]], form: dict[str, Any], status: int, code: str
+) -> None:
+    answer = send(operator, **form)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer["Content-Type"] == "application/problem+json"
+    assert answer.json()["detail"]
+    assert not JobLog.objects.exists()
+    assert not LogEntry.objects.exists()
+    assert media() == []
+
+
+def test_a_file_over_the_limit_is_refused(operator: Browser, settings: LazySettings) -> None:
+    settings.UPLOAD_MAX_BYTES = 1000
+    answer = send(operator)
+    assert (answer.status_code, answer.json()["code"]) == (413, "file_too_large")
+    settings.UPLOAD_MAX_BYTES = 10  # with the form, the body is longer than it may be
+    assert send(operator, file=SimpleUploadedFile("x.jpg", b"x" * 70_000)).json()["code"] == "file_too_large"
+
+
+@pytest.mark.parametrize("address", [PAGE, UPLOAD])
+def test_its_addresses_take_bodies_as_long_as_the_apis(address: str) -> None:
+    assert bound_of(address) == bound_of("/api/v1/receipts/upload")
+    assert bound_of("/admin/jobs/joblog/").size < bound_of(address).size
+
+
+def test_staff_are_not_throttled(operator: Browser, settings: LazySettings) -> None:
+    settings.UPLOAD_RATE = (1, 3600)
+    assert [send(operator, number).status_code for number in range(1, 5)] == [202] * 4
+
+
+# -- who may
+
+
+def test_without_a_session_it_says_what_to_do() -> None:
+    answer = send(Browser())
+    assert (answer.status_code, answer.json()["code"]) == (403, "not_authenticated")
+
+
+def test_who_may_not_upload_is_refused_before_the_file_is_looked_at() -> None:
+    auditor = staff("Auditor")
+    answer = send(auditor, file=SimpleUploadedFile("notes.txt", b"not a receipt"))
+    assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied")
+    assert auditor.get(PAGE).status_code == 403
+    assert auditor.post(PAGE, {"file": picture(), "notion_database_id": DATABASE_ID}).status_code == 403
+    assert not JobLog.objects.exists()
+    assert PAGE not in auditor.get("/admin/").content.decode()
+    assert PAGE not in auditor.get("/admin/jobs/joblog/").content.decode()
+
+
+def test_the_pages_own_token_is_needed() -> None:
+    browser = staff(enforce_csrf_checks=True)
+    assert send(browser).status_code == 403
+    token = browser.get(PAGE).context["csrf_token"]
+    assert send(browser, headers={"X-CSRFToken": str(token)}).status_code == 202
+
+
+def test_it_is_no_part_of_the_api(operator: Browser) -> None:
+    assert "/admin/" not in operator.get("/api/v1/schema/").content.decode()
+    assert operator.get(UPLOAD).status_code == 405
+
+
+# -- the page
+
+
+def test_the_page_is_found_from_the_index_and_from_the_list(operator: Browser) -> None:
+    for address in ("/admin/", "/admin/jobs/joblog/"):
+        assert f'href="{PAGE}"' in operator.get(address).content.decode()
+
+
+def test_phones_are_asked_for_pictures_and_for_their_camera(operator: Browser) -> None:
+    files = [field for field in Fields(operator.get(PAGE).content.decode()).found if field.get("type") == "file"]
+    many, camera = files
+    # with `capture` a phone offers nothing but its camera (W3C, HTML Media Capture), so that is a field of its own
+    assert "multiple" in many
+    assert "capture" not in many
+    assert {"image/jpeg", "image/heic", ".heic", "application/pdf"} < set(str(many["accept"]).split(","))
+    assert (camera["capture"], camera["accept"]) == ("environment", "image/*")
+
+
+def test_the_databases_used_lately_are_offered_the_latest_first(operator: Browser) -> None:
+    one, two = (f"{letter * 8}-4567-89ab-cdef-0123456789ab" for letter in "ab")
+    for database in (one, two, one, two, two):
+        JobFactory.create(notion_database_id=database)
+    JobFactory.create(notion_database_id=one)
+    assert databases_of_late() == [(one, 3), (two, 3)]
+    radios = [field for field in Fields(operator.get(PAGE).content.decode()).found if field.get("type") == "radio"]
+    assert [(field["value"], "checked" in field) for field in radios] == [(one, True), (two, False)]
+
+
+def test_the_databases_are_found_without_reading_all_jobs(django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(1) as queries:
+        databases_of_late()
+    assert f"LIMIT {LATELY}" in queries[0]["sql"]
+
+
+# -- without script
+
+
+def test_several_files_in_one_form_each_have_a_result(operator: Browser) -> None:
+    send(operator, 1)
+    files = [picture(1, name="again.jpg"), picture(2, name="new.jpg"), SimpleUploadedFile("notes.txt", b"no receipt")]
+    answer = operator.post(PAGE, {"file": files, "notion_database_id": DATABASE_ID})
+    results = [(each.name, each.submission and each.submission.created) for each in answer.context["outcomes"]]
+    assert results == [("again.jpg", False), ("new.jpg", True), ("notes.txt", None)]
+    text = answer.content.decode()
+    for part in ("Already there", "Taken in", "of no known format"):
+        assert part in text
+    assert JobLog.objects.count() == 2
+    assert LogEntry.objects.count() == 3
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        OTHER_DATABASE,
+        "ffffffff-ffff-ffff-ffff-ffffffffffff",
+        f"https://www.notion.so/acme/Receipts-{OTHER_DATABASE}?v=1",
+    ],
+)
+def test_a_database_that_is_written_counts_before_one_that_is_chosen(operator: Browser, written: str) -> None:
+    operator.post(PAGE, {"file": picture(), "notion_database_id": DATABASE_ID, "other_database": written})
+    assert JobLog.objects.get().notion_database_id == "ffffffff-ffff-ffff-ffff-ffffffffffff"
+
+
+def test_a_form_without_a_file_or_without_a_database_says_so(operator: Browser) -> None:
+    assert "Choose at least one file." in operator.post(PAGE, {}).content.decode()
+    (outcome,) = operator.post(PAGE, {"file": picture()}).context["outcomes"]
+    assert outcome.refusal == NO_DATABASE_ID
+    assert not Client.objects.filter(jobs__isnull=False).exists()
+
+
+# -- for real
+
+
+@pytest.mark.processes
+def test_a_file_goes_through_the_web_server_and_is_bounded_as_the_apis(tmp_path: Path) -> None:
+    with Installation(tmp_path, "http://127.0.0.1:9/webhook", UPLOAD_MAX_MB="1") as service:
+        service.manage("shell", "-c", MAKE_SUPERUSER)
+        service.start_web()
+        with requests.Session() as browser:
+            page = service.url + PAGE
+            login = {"username": "root", "password": PASSWORD, "csrfmiddlewaretoken": token(browser, page)}
+            browser.post(f"{service.url}/admin/login/", login, headers={"Referer": page})
+            headers = {"X-CSRFToken": token(browser, page), "Referer": page}
+
+            def uploaded(file: bytes) -> requests.Response:
+                form = {"notion_database_id": DATABASE_ID}
+                return browser.post(service.url + UPLOAD, form, files={"file": file}, headers=headers)
+
+            jpeg = content()
+            answers = [uploaded(jpeg), uploaded(jpeg), uploaded(jpeg + b"\0" * 1_200_000), uploaded(b"x" * 3_000_000)]
+        assert [answer.status_code for answer in answers] == [202, 200, 413, 413]
+        assert service.events(answers[0].json()["job_id"])[:2] == ["received", "repeated"]
+
+
+PASSWORD = made_up("password")
+MAKE_SUPERUSER = f"""
+from django.contrib.auth.models import User
+User.objects.create_superuser("root", password="{PASSWORD}")
+"""
+
+
+def token(browser: requests.Session, address: str) -> str:
+    found = re.search('name="csrfmiddlewaretoken" value="([^"]+)"', browser.get(address).text)
+    assert found is not None
+    return found[1]
