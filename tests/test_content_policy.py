@@ -40,13 +40,14 @@ REFUSED = {  # pages that nobody is shown, and what is answered instead
         "joblog_add",
         "joblog_delete",
         "joblog_operate",
+        "joblog_bulk",
         "jobevent_add",
         "jobevent_delete",
         *(f"django_rq_{name}" for name in ("clear", "requeue_all", "delete_failed_jobs", "confirm_action", "actions")),
         *(f"django_rq_{verb}_job" for verb in ("delete", "requeue", "enqueue", "stop")),
     ],
     404: ["scheduler_jobs", "cron_scheduler_detail", "cron_job_detail"],
-    405: ["logout"],
+    405: ["logout", "joblog_export"],
     302: ["login"],
 }
 

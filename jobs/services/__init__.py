@@ -1,5 +1,6 @@
 """The verbs: everything that may happen to a job, each in one transaction with the event that tells of it."""
 
+from .bulk import Outcome, operate, operate_on_all
 from .completion import Completion, complete_job, find_open_job, note_refused_callback
 from .delivery import claim_job, free_places, mark_delivered
 from .ending import fail
@@ -10,6 +11,7 @@ __all__ = [
     "Completion",
     "IdempotencyKeyReused",
     "NotNow",
+    "Outcome",
     "Submission",
     "UploadRequest",
     "cancel_job",
@@ -20,6 +22,8 @@ __all__ = [
     "free_places",
     "mark_delivered",
     "note_refused_callback",
+    "operate",
+    "operate_on_all",
     "resend_job",
     "retry_job",
     "submit_receipt",

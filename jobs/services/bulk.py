@@ -1,0 +1,71 @@
+"""Staff steps in: each change is in the job's events and in the staff member's own log, in one transaction."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from uuid import UUID
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from jobs.models import JobLog
+
+from .operation import NotNow, cancel_job, resend_job, retry_job
+
+Verb = Callable[..., JobLog]
+VERBS: dict[str, Verb] = {"retry": retry_job, "resend": resend_job, "cancel": cancel_job}
+
+# of many at once, what N8N has already is not sent a second time
+VERBS_FOR_MANY = VERBS | {"resend": partial(resend_job, seen_as=JobLog.Status.QUEUED)}
+TOUCHED = {
+    "retry": JobLog.Status.FAILURE,
+    "resend": JobLog.Status.QUEUED,
+    "cancel": JobLog.Status.QUEUED,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of many.
+
+    Attributes:
+        done: how many were changed.
+        left_alone: how many were not, by the sentence that says why.
+    """
+
+    done: int
+    left_alone: Counter[str]
+
+
+def operate(verb: str, job: JobLog, actor: User, reason: str, **seen: str) -> None:
+    """Do it to one job, and log it.
+
+    Args:
+        verb: one of `VERBS`.
+        actor: who asks.
+        seen: for a job that is to be sent again, the status that was seen (`seen_as`).
+
+    Raises:
+        NotNow: its state does not allow it; nothing was changed.
+    """
+    _do(VERBS[verb], verb, job.pk, actor, reason, **seen)
+
+
+def operate_on_all(verb: str, jobs: Iterable[JobLog], actor: User, reason: str) -> Outcome:
+    """Do it to those of the jobs whose state allows it, each in a transaction of its own, and leave the others alone."""
+    done, left_alone = 0, Counter[str]()
+    for job in jobs:
+        try:
+            _do(VERBS_FOR_MANY[verb], verb, job.pk, actor, reason)
+            done += 1
+        except NotNow as refusal:
+            left_alone[str(refusal)] += 1
+    return Outcome(done=done, left_alone=left_alone)
+
+
+@transaction.atomic
+def _do(act: Verb, verb: str, job_id: UUID, actor: User, reason: str, **seen: str) -> None:
+    job = act(job_id, actor=actor.get_username(), reason=reason, **seen)
+    LogEntry.objects.log_actions(str(actor.pk), [job], CHANGE, f"{verb}: {reason}", single_object=True)
