@@ -57,6 +57,10 @@ class EndlessList(ChangeList):
 
     newer = older = ""  # what leads to the next pages, empty where there is none
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = str(self.opts.verbose_name_plural).capitalize()
+
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
         """Return the one order that an index has, whatever the address asks for."""
         return [f"-{self.time_field}", "-pk"] if self.time_field else ["-pk"]

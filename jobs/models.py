@@ -130,7 +130,7 @@ class JobLog(models.Model):
     @property
     def took(self) -> float | None:
         """Seconds from the upload to the end; None while it is open."""
-        return (self.completed_at - self.created_at).total_seconds() if self.completed_at else None
+        return max((self.completed_at - self.created_at).total_seconds(), 0.0) if self.completed_at else None
 
     @property
     def next_step(self) -> str:

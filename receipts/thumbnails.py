@@ -13,7 +13,7 @@ from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 from PIL import Image, ImageOps
 
-from .cell import OWN_BYTES, Bounds, Crashed, Refused, TooMuch, TooSlow, in_cell
+from .cell import OWN_BYTES, Bounds, Crashed, TooSlow, in_cell
 from .models import Receipt
 from .rendering import FORMS
 from .structure import read_structure
