@@ -30,7 +30,8 @@ def search(jobs: QuerySet[JobLog], text: str) -> QuerySet[JobLog]:
     text = text.strip()
     if found := find_by_id(text):
         return jobs.filter(pk__in=found)
-    if of_database := _by_database(jobs, text):
+    of_database = _by_database(jobs, text)
+    if of_database is not None:  # its truth would read it whole
         return of_database
     return jobs.filter(pk__in={*_by_beginning(text), *_by_words(jobs, text)})
 

@@ -6,7 +6,7 @@ from django.test import Client as Browser
 
 def staff(*permissions: str, name: str = "anna") -> Browser:
     """Return the browser of a staff member with these permissions, each written as `app.codename`."""
-    user = User.objects.create_user(name, is_staff=True)
+    user, _ = User.objects.get_or_create(username=name, is_staff=True)
     for permission in permissions:
         app, codename = permission.split(".")
         user.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))

@@ -64,18 +64,20 @@ elements that stay keep their focus, their ticks, what is open and where they ar
       if (other) change(part, other);
     }
     if (fresh.title) document.title = fresh.title;
-    const changed = words().filter((word) => !before.includes(word));
-    if (changed.length) say(changed.length === 1 ? `Now: ${changed[0]}.` : `${changed.length} jobs have changed.`);
+    const changed = [...words()].filter(([one, said]) => before.get(one) !== said);
+    if (changed.length) say(changed.length === 1 ? `Now: ${changed[0][1]}.` : `${changed.length} jobs have changed.`);
     count();
   };
 
   /* What is worth being told: each row's, or the heading's, name and status. */
   const words = () =>
-    [...document.querySelectorAll("[data-live] tr[data-key], [data-live=heading] h1")].map((element) => {
-      const name = element.querySelector(".cell-job a");
-      const badge = element.querySelector(".badge");
-      return `${name ? name.textContent : "this job"} is ${badge ? badge.textContent.toLowerCase() : ""}`;
-    });
+    new Map(
+      [...document.querySelectorAll("[data-live] tr[data-key], [data-live=heading] h1")].map((element) => {
+        const name = element.querySelector(".cell-job a");
+        const badge = element.querySelector(".badge");
+        return [key(element), `${name ? name.textContent : "this job"} is ${badge ? badge.textContent.toLowerCase() : ""}`];
+      }),
+    );
 
   const key = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.dataset.key || node.id : "");
 
@@ -104,7 +106,7 @@ elements that stay keep their focus, their ticks, what is open and where they ar
     let here = old.firstChild;
     for (const wanted of [...fresh.childNodes]) {
       let found = here;
-      if (key(wanted)) while (found && !isSame(found, wanted)) found = found.nextSibling;
+      if (wanted.nodeType === Node.ELEMENT_NODE) while (found && !isSame(found, wanted)) found = found.nextSibling;
       if (found && isSame(found, wanted)) {
         if (found !== here) old.insertBefore(found, here);
         else here = here.nextSibling;
