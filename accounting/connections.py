@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 import time
 from typing import Any
 
@@ -21,6 +22,10 @@ ARRIVAL_SECONDS = 120  # by then a request has arrived, however slowly it trickl
 LINGER_SECONDS = 30
 LINGER_IDLE_SECONDS = 5
 LINGER_BYTES = 64 * 1024 * 1024
+READ_SECONDS = 10  # in which a client reads something of a long answer
+SLOW_READERS = 2  # may each keep a thread waiting
+
+_slow_readers = threading.BoundedSemaphore(SLOW_READERS)
 
 
 class _ProblemTask(ErrorTask):
@@ -110,7 +115,29 @@ class Channel(HTTPChannel):
             self.will_close = True
 
     def _flush_outbufs_below_high_watermark(self) -> None:
-        """Cut off who lets answers lie: waitress would let a thread wait for that client, without end."""
-        if self.total_outbufs_len > self.adj.outbuf_high_watermark:
+        """Wait for who reads a long answer slowly; cut off who lets it lie, and whoever is one too many.
+
+        waitress would let a thread wait for any client, without end.
+        """
+        if self._is_flooded() and not self._wait_for_reader():
             self.will_close = True
             self.server.pull_trigger()
+
+    def _is_flooded(self) -> bool:
+        return self.connected and not self.will_close and self.total_outbufs_len > self.adj.outbuf_high_watermark
+
+    def _wait_for_reader(self) -> bool:
+        """Wait until there is room for more, and tell whether there is."""
+        if not _slow_readers.acquire(blocking=False):
+            return False
+        try:
+            with self.outbuf_lock:
+                while self._is_flooded():
+                    left = self.total_outbufs_len
+                    self.server.pull_trigger()  # wakes the loop, which sends
+                    self.outbuf_lock.wait(READ_SECONDS)
+                    if self.total_outbufs_len >= left:
+                        return False
+            return True
+        finally:
+            _slow_readers.release()

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -70,6 +70,7 @@ class Answer:
         retry_after: the header's value.
         trouble: why there is no complete answer, if there is none.
         milliseconds: how long it took.
+        request: what was sent, in facts that may be written down; empty where nothing could be.
     """
 
     status: int = 0
@@ -79,6 +80,7 @@ class Answer:
     retry_after: str = ""
     trouble: Trouble | None = None
     milliseconds: int = 0
+    request: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

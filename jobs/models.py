@@ -94,6 +94,13 @@ class JobLog(models.Model):
             models.Index(fields=["-created_at"], name="job_newest"),
             models.Index(fields=["status", "-created_at"], name="job_newest_by_status"),
             models.Index(fields=["client", "-created_at"], name="job_newest_by_client"),
+            # what staff narrow the list by
+            models.Index(fields=["-created_at"], condition=Q(needs_attention=True), name="job_newest_needy"),
+            models.Index(fields=["-created_at"], condition=Q(due_at__isnull=False), name="job_newest_open"),
+            models.Index(fields=["failure_code", "-created_at"], name="job_newest_by_code"),
+            # what staff search by
+            models.Index(fields=["notion_database_id", "-created_at"], name="job_newest_by_database"),
+            models.Index(fields=["filename"], opclasses=["varchar_pattern_ops"], name="job_filename"),
             # of the open ones only, so that a sweep costs what is overdue and not what was ever done
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="job_due"),
             models.Index(fields=["n8n_execution_id"], condition=Q(due_at__isnull=False), name="job_open_execution"),
@@ -132,6 +139,11 @@ class JobLog(models.Model):
     def is_open(self) -> bool:
         """Whether something is still to happen."""
         return self.status in self.OPEN
+
+    @property
+    def took(self) -> float | None:
+        """Seconds from the upload to the end; None while it is open."""
+        return max((self.completed_at - self.created_at).total_seconds(), 0.0) if self.completed_at else None
 
     @property
     def next_step(self) -> str:

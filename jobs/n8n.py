@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import structlog
@@ -43,13 +44,25 @@ def send_receipt(job: JobLog) -> Answer:
     """
     try:
         payload = Payload(job)
-        return _client().post(payload, _headers(job, payload))
+        return replace(_client().post(payload, _headers(job, payload)), request=_facts(payload))
     except FileMissing:
         return Answer(trouble=Trouble.FILE_MISSING)
     except Unreadable:
         return Answer(trouble=Trouble.FILE_UNREADABLE)
     except NotMade:
         return Answer(trouble=Trouble.NOT_PREPARED)
+
+
+def _facts(payload: Payload) -> dict[str, Any]:
+    """Return what may be written down of a request: of the address no more than the host, its path is a secret."""
+    address = urlsplit(settings.N8N_WEBHOOK_URL)
+    host = address.hostname or ""
+    return {
+        "host": f"{host}:{address.port}" if address.port else host,
+        "bytes": len(payload),
+        **payload.picture,
+        "signed": bool(settings.N8N_WEBHOOK_SECRET),
+    }
 
 
 def _headers(job: JobLog, payload: Payload) -> dict[str, str]:

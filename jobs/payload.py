@@ -39,6 +39,11 @@ class Payload:
         self._head = json.dumps(_fields(job, self._sent))[:-1].encode() + b', "image_data": "'
         self._tail = b'"}'
 
+    @property
+    def picture(self) -> dict[str, Any]:
+        """What can be said of the picture in it."""
+        return {"content_type": self._sent.content_type, "size": self._sent.size, "sha256": self._sent.sha256}
+
     def __len__(self) -> int:
         encoded = (self._sent.size + 2) // 3 * 4
         return len(self._head) + encoded + len(self._tail)

@@ -1,20 +1,31 @@
 """Receipts, clients and their keys, for staff."""
 
+import hashlib
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
+from django.contrib.admin import ShowFacets
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.templatetags.static import static
+from django.urls import URLPattern, path, reverse
+from django.utils.cache import get_conditional_response
 from django.utils.html import format_html
+from django.views.decorators.http import require_safe
 from rest_framework_api_key.admin import APIKeyModelAdmin
 from rest_framework_api_key.models import APIKey as UnusedApiKey
 
 from accounting.admin import ReadOnlyAdmin
+from accounting.change_list import EndlessList
 
 from .models import ApiKey, Client, Receipt
+from .search import find_receipts
 from .services import find_rendition
+from .thumbnails import find_thumbnail
 
 admin.site.unregister(UnusedApiKey)  # the library's own table; ours knows the client
 
@@ -63,8 +74,11 @@ class ReceiptAdmin(ReadOnlyAdmin[Receipt]):
 
     list_display = ["id", "client", "content_type", "size", "created_at"]
     list_filter = ["client", "content_type", "created_at"]
-    search_fields = ["id", "sha256"]
-    date_hierarchy = "created_at"
+    search_fields = ["id"]
+    search_help_text = "Receipt id or SHA-256; 8 digits of it will do."
+    change_list_template = "admin/endless_list.html"
+    sortable_by = ()
+    show_facets = ShowFacets.NEVER  # they would count
     fields = [
         "id", "client", "picture", "sent", "sha256", "size", "content_type", "width", "height",
         "created_at", "purged_at",
@@ -83,6 +97,36 @@ class ReceiptAdmin(ReadOnlyAdmin[Receipt]):
         if made is None:
             return "–"
         return format_html('<a href="{}">{}</a>', reverse("receipt-rendition", args=[receipt.pk]), made)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[EndlessList]:
+        """Return the list that counts nothing."""
+        return EndlessList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Receipt], search_term: str
+    ) -> tuple[QuerySet[Receipt], bool]:
+        """Return the receipts whose id or SHA-256 begins so."""
+        return (find_receipts(queryset, search_term) if search_term.strip() else queryset), False
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return Django's addresses, and that of the small pictures in lists."""
+        thumbnail = self.admin_site.admin_view(require_safe(self.thumbnail_view), cacheable=True)
+        return [path("<uuid:pk>/thumbnail/", thumbnail, name="receipts_receipt_thumbnail"), *super().get_urls()]
+
+    def thumbnail_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """Return a small picture of the receipt, or lead to one that stands for it.
+
+        The file itself is never cached by a browser. This may be, by the one browser and for an hour: nothing can be
+        read in it, and a list that is looked at all day need not fetch it each time.
+        """
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        data = find_thumbnail(get_object_or_404(Receipt, pk=pk))
+        if not data:
+            return HttpResponseRedirect(static("receipts/no-thumbnail.svg"), headers={"Cache-Control": "no-store"})
+        response = HttpResponse(data, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+        response["ETag"] = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+        return get_conditional_response(request, response["ETag"], None, response) or response
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Receipt]:
         """Return the receipts with their clients."""

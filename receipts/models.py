@@ -85,7 +85,10 @@ class Receipt(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
-        indexes = [models.Index(fields=["-created_at"])]
+        indexes = [
+            models.Index(fields=["-created_at"]),
+            models.Index(fields=["sha256"], name="receipt_sha256"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["client", "sha256"], name="receipt_once_per_client"),
         ]

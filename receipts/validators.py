@@ -27,7 +27,7 @@ CELL_SECONDS = 15.0  # the bound of processor time is met first, unless the mach
 
 HERE = frozenset({"jpeg", "png"})  # libjpeg and zlib are decoded by this process itself, for speed
 
-_budget = MemoryBudget(LOOK_BYTES)
+looks_budget = MemoryBudget(LOOK_BYTES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +111,7 @@ def _inspect(file: "File[bytes]", form: str) -> tuple[int, int]:
 
 
 def _read_shape(file: "File[bytes]", form: str) -> Shape:
-    with _budget.draw(file.size):
+    with looks_budget.draw(file.size):
         file.seek(0)
         data: bytes = file.read(file.size)
         shape = read_structure(data, form) if form in HERE else read_container(data, form)
@@ -142,7 +142,7 @@ def _most_pixels(shape: Shape, form: str) -> float:
 
 
 def _look_here(file: "File[bytes]", form: str, shape: Shape) -> tuple[int, int]:
-    with _budget.draw(shape.pixels * shape.bytes_per_pixel):
+    with looks_budget.draw(shape.pixels * shape.bytes_per_pixel):
         with _open(file, form) as image:
             size = image.size
             if size != (shape.width, shape.height):
@@ -178,7 +178,7 @@ def _decode(file: "File[bytes]", form: str) -> None:
 
 def _look_in_cell(file: "File[bytes]", form: str, memory: int) -> tuple[int, int]:
     bounds = Bounds(memory=memory + 2 * file.size, cpu_seconds=CELL_CPU_SECONDS, seconds=CELL_SECONDS)
-    with _budget.draw(OWN_BYTES + memory), in_cell("look", file, bounds, form=form) as (found, _):
+    with looks_budget.draw(OWN_BYTES + memory), in_cell("look", file, bounds, form=form) as (found, _):
         return found["width"], found["height"]
 
 

@@ -71,6 +71,9 @@ def _plain_pages() -> Examples:
         "app_list": [f"/admin/{label}/" for label in sorted({model._meta.app_label for model in _models()})],
         "auth_user_password_change": [f"/admin/auth/user/{user.pk}/password/"],
         "jobs_joblog_upload": [UPLOAD],
+        "jobs_joblog_export": ["/admin/jobs/joblog/export/"],
+        "jobs_joblog_bulk": ["/admin/jobs/joblog/bulk/"],
+        "receipts_receipt_thumbnail": [f"/admin/receipts/receipt/{job.receipt_id}/thumbnail/"],
         "jobs_joblog_operate": [f"/admin/jobs/joblog/{job.pk}/operate/retry/"],
     }
 

@@ -79,7 +79,12 @@ def test_a_job_is_found_by(auditor: Browser, field: str) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    [{"status__exact": "failure"}, {"failure_code__exact": "callback_timeout"}, {"needs_attention__exact": 0}],
+    [
+        {"status__exact": "failure"},
+        {"failure_code__exact": "callback_timeout"},
+        {"needs_attention__exact": 0},
+        {"progress": "ended"},
+    ],
 )
 def test_the_list_can_be_filtered(auditor: Browser, query: dict[str, str]) -> None:
     wanted = JobFactory.create(failure=True)
@@ -157,12 +162,6 @@ def test_a_page_that_was_drawn_before_the_delivery_sends_nothing_twice(operator:
     assert not job.events.exists()
 
 
-def test_many_at_once_are_never_sent_a_second_time(operator: Browser) -> None:
-    jobs = [JobFactory.create(), JobFactory.create(processing=True)]
-    chosen = {"action": "resend_selected", "_selected_action": [str(job.pk) for job in jobs]}
-    assert "Done: resend 1 of 2 jobs." in operator.post(LIST, chosen, follow=True).content.decode()
-
-
 def test_without_a_reason_nothing_happens(operator: Browser) -> None:
     job = JobFactory.create(failure=True)
     assert "Give a reason" in operate(operator, job, "retry", reason=" ").content.decode()
@@ -173,15 +172,6 @@ def test_a_retry_that_is_not_allowed_now_says_why(operator: Browser) -> None:
     job = JobFactory.create(success=True)
     assert "only a failed job can be retried" in operate(operator, job, "retry").content.decode()
     assert not LogEntry.objects.exists()
-
-
-def test_many_are_retried_at_once_and_the_rest_is_left_alone_with_the_reason(operator: Browser) -> None:
-    jobs = [*JobFactory.create_batch(2, failure=True), JobFactory.create(success=True)]
-    chosen = {"action": "retry_selected", "_selected_action": [str(job.pk) for job in jobs]}
-    text = operator.post(LIST, chosen, follow=True).content.decode()
-    assert "Done: retry 2 of 3 jobs." in text
-    assert "Left 1 alone: It is success; only a failed job can be retried." in text
-    assert JobEvent.objects.filter(kind="retried", actor="anna").count() == 2
 
 
 # -- not acting

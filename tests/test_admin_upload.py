@@ -15,9 +15,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client as Browser
 
 from accounting.bodies import bound_of
+from jobs.admin.upload import CLIENT, LATELY, databases_of_late
 from jobs.models import JobEvent, JobLog
 from jobs.services import claim_job
-from jobs.upload_admin import CLIENT, LATELY, databases_of_late
 from receipts.models import Client, Receipt
 from receipts.notion import NO_DATABASE_ID
 

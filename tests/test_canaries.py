@@ -264,7 +264,7 @@ def faults_of_ours(everything: Everything, job_id: str, browser: requests.Sessio
     """Cause a real 500 in an upload, in a callback and on a page, with secrets in every variable around."""
     port = free_port()
     everything.env["LOG_FORMAT"] = log_format
-    faults = "receipts.uploading.submit_receipt,jobs.views.services.complete_job,jobs.admin.timeline"
+    faults = "receipts.uploading.submit_receipt,jobs.views.services.complete_job,jobs.admin.jobpage.timeline"
     everything.installation.start(*WEB, str(port), fail_at=faults)
     url = f"http://127.0.0.1:{port}"
     wait_for(lambda: is_up(url), "the web server with faults")

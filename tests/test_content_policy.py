@@ -40,6 +40,7 @@ REFUSED = {  # pages that nobody is shown, and what is answered instead
         "joblog_delete",
         "joblog_operate",
         "operate_on_group",
+        "joblog_bulk",
         "jobevent_add",
         "jobevent_delete",
         "logentry_add",
@@ -48,7 +49,7 @@ REFUSED = {  # pages that nobody is shown, and what is answered instead
         *(f"django_rq_{name}" for name in ("confirm_action", "actions", "stop_job")),
     ],
     404: ["scheduler_jobs", "cron_scheduler_detail", "cron_job_detail"],
-    405: ["logout", "joblog_upload"],
+    405: ["logout", "joblog_upload", "joblog_export"],
     302: ["login"],
 }
 

@@ -14,7 +14,7 @@ from rq import Queue, SimpleWorker
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from jobs import queue_writing
+from jobs.admin import queue_writing
 from jobs.models import JobLog
 from jobs.queue import queue_service
 from jobs.sweep import sweep

@@ -10,6 +10,7 @@ from django.db import connection, transaction
 
 from accounting.clock import DatabaseNow
 from jobs.answers import Answer, Decision, decide
+from jobs.masking import masked, readable
 from jobs.models import FailureCode, JobEvent, JobLog
 from jobs.transitions import Detail, change_status, lock_job
 
@@ -86,7 +87,7 @@ def mark_delivered(job_id: UUID, *, attempt: int, answer: Answer, worker: str) -
     decision = decide(
         answer, tries=job.tries, schedule=settings.DELIVERY_RETRY_SCHEDULE, jitter=random.random()  # noqa: S311 - no secret
     )  # fmt: skip
-    detail = _answer_detail(answer, decision)
+    detail = _answer_detail(answer, decision, job)
     match decision.status:
         case Status.PROCESSING:
             _await_callback(job, decision, worker, detail)
@@ -127,12 +128,26 @@ def _queue_again(job: JobLog, decision: Decision, worker: str, detail: Detail) -
     )
 
 
-def _answer_detail(answer: Answer, decision: Decision) -> Detail:
+def _answer_detail(answer: Answer, decision: Decision, job: JobLog) -> Detail:
     detail = {
         "http_status": answer.status,
         "ms": answer.milliseconds,
         "code": decision.code,
         "execution_id": decision.execution_id,
         "message": decision.sentence,
+        "request": answer.request,
+        "answer": _said(answer, job) if answer.status else {},
     }
     return {key: value for key, value in detail.items() if value}
+
+
+def _said(answer: Answer, job: JobLog) -> Detail:
+    said = {
+        "status": answer.status,
+        "content_type": masked(answer.content_type[:100], job),
+        "bytes": len(answer.body),
+        "goes_on": answer.goes_on,
+        "retry_after": masked(answer.retry_after[:100], job),
+        "body": readable(answer, job),
+    }
+    return {key: value for key, value in said.items() if value}

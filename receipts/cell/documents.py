@@ -39,6 +39,13 @@ def draw(data: bytes) -> Image.Image:
     return paper
 
 
+def draw_small(data: bytes) -> Image.Image:
+    """Return the first page, drawn small."""
+    for page, scale in _pages(data):
+        return _draw(page, scale * LOOK_SCALE)
+    raise Refusal("broken")
+
+
 def _pages(data: bytes) -> Iterator[tuple[pdfium.PdfPage, float]]:
     """Yield the first pages, each with the number of pixels that a point of it gets."""
     with _open(data) as document:

@@ -1,4 +1,4 @@
-"""What can be done in a cell: look at a file, or make of it what N8N can read."""
+"""What can be done in a cell: look at a file, make of it what N8N can read, or what a list shows."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +8,8 @@ from .fitting import fit
 from .refusal import Refusal
 
 __all__ = ["TASKS", "Refusal"]
+
+SMALL_BYTES = 16_000
 
 Made = tuple[dict[str, Any], bytes]
 
@@ -25,4 +27,11 @@ def render(data: bytes, *, form: str, most_bytes: int) -> Made:
     return {"width": made.width, "height": made.height, "content_type": "image/jpeg"}, made.data
 
 
-TASKS: dict[str, Callable[..., Made]] = {"look": look, "render": render}
+def thumbnail(data: bytes, *, form: str, size: tuple[int, int]) -> Made:
+    """Return the file as a JPEG of at most that size; of a PDF, its first page."""
+    picture = documents.draw_small(data) if form == "pdf" else pictures.draw(data, form)
+    picture.thumbnail((size[0], size[1]))
+    return {}, fit(picture, SMALL_BYTES).data
+
+
+TASKS: dict[str, Callable[..., Made]] = {"look": look, "render": render, "thumbnail": thumbnail}

@@ -25,12 +25,11 @@ from rest_framework.views import APIView
 
 from accounting.admin import ReadOnlyAdmin
 from accounting.problems import Problem, problem_of
+from jobs.models import JobEvent, JobLog
+from jobs.services import Submission
 from receipts.formats import CONTENT_TYPES
 from receipts.models import Client
 from receipts.uploading import refuse_long_body, take_in, take_in_request
-
-from .models import JobEvent, JobLog
-from .services import Submission
 
 PERMISSION = "jobs.add_joblog"
 CLIENT = "Admin uploads"

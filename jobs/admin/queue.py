@@ -1,7 +1,7 @@
 """django-rq's pages in the admin: to look at for those with the permission, to change for administrators.
 
 Its own views ask for `is_staff` alone, and empty a queue without a trace. Here django-rq shows; what changes the queue
-is in `jobs.queue_writing`, is confirmed first, and stands in Django's log afterwards.
+is in `jobs.admin.queue_writing`, is confirmed first, and stands in Django's log afterwards.
 """
 
 from collections.abc import Callable

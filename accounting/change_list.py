@@ -1,0 +1,110 @@
+"""Lists of the admin that cost the same however long the table is: nothing is counted, and pages begin at a row."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Self
+
+from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR, ChangeList
+from django.core.exceptions import ValidationError
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest
+from django.utils.dateparse import parse_datetime
+
+OLDER, NEWER = "older", "newer"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edge:
+    """The row at which a page begins, and the way that it goes from there; `at` is None in a list ordered by key."""
+
+    way: str
+    at: datetime | None
+    key: Any
+
+    @classmethod
+    def read(cls, text: str, model: type[Model], *, timed: bool) -> Self | None:
+        """Return the edge that `str` wrote, or None where it means nothing."""
+        way, _, rest = text.partition("~")
+        time, _, written = rest.partition("~")
+        try:
+            at = parse_datetime(time)
+            key = model._meta.pk.to_python(written)
+        except (ValueError, ValidationError, OverflowError):
+            return None
+        is_whole = way in (OLDER, NEWER) and timed == bool(at and at.tzinfo)
+        return cls(way=way, at=at, key=key) if is_whole else None
+
+    def __str__(self) -> str:
+        return f"{self.way}~{self.at.isoformat() if self.at else ''}~{self.key}"
+
+    def beyond(self, field: str) -> Q:
+        """Return the condition of the rows beyond it; the first part of it alone leads an index to them."""
+        than = "lt" if self.way == OLDER else "gt"
+        by_key = Q(**{f"pk__{than}": self.key})
+        if self.at is None:
+            return by_key
+        return Q(**{f"{field}__{than}e": self.at}) & (Q(**{f"{field}__{than}": self.at}) | by_key)
+
+
+class EndlessList(ChangeList):
+    """Newest first, without a number of pages: one row more than a page is read, and says whether there is another.
+
+    A page is asked for by its edge (`?p=older~time~key`), so that it costs what the first one does, and shows the same
+    rows while new ones come in.
+    """
+
+    time_field: ClassVar[str] = "created_at"  # "" for a list in the order of its keys
+
+    newer = older = ""  # what leads to the next pages, empty where there is none
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = str(self.opts.verbose_name_plural).capitalize()
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
+        """Return the one order that an index has, whatever the address asks for."""
+        return [f"-{self.time_field}", "-pk"] if self.time_field else ["-pk"]
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Read one page."""
+        edge = Edge.read(request.GET.get(PAGE_VAR, ""), self.model, timed=bool(self.time_field))
+        rows, more = self._read(edge)
+        if edge and edge.way == NEWER and not more:
+            edge = None  # it is the first page, and should be full
+            rows, more = self._read(None)
+        self.newer = self._beyond(NEWER, rows[:1]) if edge else ""
+        self.older = self._beyond(OLDER, rows[-1:]) if more or (edge and edge.way == NEWER) else ""
+        self.result_list = rows  # type: ignore[assignment] # a page is read once, and stays as it is
+        self.result_count = len(rows)
+        self.full_result_count = None
+        self.show_full_result_count = self.show_all = self.can_show_all = False
+        self.show_admin_actions = True
+        self.multi_page = bool(self.newer or self.older)
+
+    @property
+    def is_newest(self) -> bool:
+        """Whether new rows would turn up here."""
+        return not self.newer
+
+    @property
+    def first(self) -> str:
+        """The query string of the newest page."""
+        return self.get_query_string()
+
+    @property
+    def without_search(self) -> str:
+        """The query string of all rows that the filters leave."""
+        return self.get_query_string(remove=[SEARCH_VAR])
+
+    def _read(self, edge: Edge | None) -> tuple[list[Any], bool]:
+        """Return the rows of a page, newest first, and whether there are more that way."""
+        rows = self.queryset.filter(edge.beyond(self.time_field)) if edge else self.queryset
+        is_backwards = edge is not None and edge.way == NEWER
+        read = list((rows.reverse() if is_backwards else rows)[: self.list_per_page + 1])
+        page, more = read[: self.list_per_page], len(read) > self.list_per_page
+        return (page[::-1] if is_backwards else page), more
+
+    def _beyond(self, way: str, rows: list[Any]) -> str:
+        """Return the query string of the page beyond that row."""
+        edges = (Edge(way=way, at=getattr(row, self.time_field or "_", None), key=row.pk) for row in rows)
+        return "".join(self.get_query_string({PAGE_VAR: str(edge)}) for edge in edges)

@@ -1,0 +1,68 @@
+"""Many jobs at once: first a page that says how many each verb would touch and asks why, then the verb."""
+
+from collections import Counter
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from jobs.models import JobLog
+from jobs.services import NotNow, operate_on_all
+from jobs.services.bulk import TOUCHED, VERBS
+
+from .reason import reason_in, staff_of
+
+AT_ONCE = 1_000  # each is a transaction of its own
+LABELS = {"retry": "Retry", "resend": "Send now", "cancel": "Cancel"}
+
+
+def ask(model_admin: Any, request: HttpRequest, chosen: QuerySet[JobLog], verb: str) -> HttpResponse:
+    """Return the page between choosing and doing."""
+    jobs = list(chosen.values_list("pk", "status")[: AT_ONCE + 1])
+    return _page(model_admin, request, [pk for pk, _ in jobs], Counter(status for _, status in jobs[:AT_ONCE]), verb)
+
+
+def _page(
+    model_admin: Any, request: HttpRequest, ids: list[UUID], statuses: Counter[str], verb: str
+) -> TemplateResponse:
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": "Many jobs at once",
+        "opts": model_admin.opts,
+        "verb": verb,
+        "verbs": [(name, LABELS[name], statuses[status], status.label) for name, status in TOUCHED.items()],
+        "number": min(len(ids), AT_ONCE),
+        "at_once": AT_ONCE,
+        "are_more": len(ids) > AT_ONCE,
+        "ids": " ".join(map(str, ids[:AT_ONCE])),
+        "filters": request.GET.urlencode(),
+    }
+    return TemplateResponse(request, "admin/jobs/joblog/bulk.html", context)
+
+
+def do(model_admin: Any, request: HttpRequest) -> HttpResponse:
+    """Do what the page was sent off with, and say how many were left alone, and why."""
+    verb, ids = request.POST.get("verb", ""), _ids(request.POST.get("jobs", ""))
+    if verb not in VERBS or len(ids) > AT_ONCE:
+        raise PermissionDenied
+    try:
+        outcome = operate_on_all(verb, JobLog.objects.filter(pk__in=ids), staff_of(request), reason_in(request))
+    except NotNow as refusal:
+        messages.error(request, f"Nothing was changed. {refusal}")
+    else:
+        messages.success(request, f"Done: {verb} {outcome.done} of {len(ids)} jobs.")
+        for sentence, number in sorted(outcome.left_alone.items()):
+            messages.warning(request, f"Left {number} alone: {sentence}")
+    return HttpResponseRedirect(f"{reverse('admin:jobs_joblog_changelist')}?{request.GET.urlencode()}")
+
+
+def _ids(text: str) -> set[UUID]:
+    try:
+        return {UUID(written) for written in text.split()}
+    except ValueError:
+        raise PermissionDenied from None

@@ -1,0 +1,48 @@
+"""Who touched this, and when?"""
+
+from django.contrib import admin
+from django.contrib.admin import ShowFacets
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from accounting.admin import ReadOnlyAdmin
+from accounting.change_list import EndlessList
+from jobs.models import JobEvent
+from jobs.search import find_by_id
+
+RECENT = 50_000  # so many are looked through for an actor
+
+
+class EventList(EndlessList):
+    """Events in the order in which they were written."""
+
+    time_field = ""
+
+
+@admin.register(JobEvent)
+class JobEventAdmin(ReadOnlyAdmin[JobEvent]):
+    """All events, newest first."""
+
+    change_list_template = "admin/endless_list.html"
+    list_display = ["at", "kind", "source", "actor", "job", "from_status", "to_status", "attempt"]
+    list_filter = ["kind", "source", "at"]
+    list_select_related = ["job"]
+    sortable_by = ()
+    show_facets = ShowFacets.NEVER
+    search_fields = ["actor"]
+    search_help_text = f"Job id (8 digits of it will do), or an actor among the newest {RECENT:,}."
+
+    def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[EventList]:
+        """Return the list that counts nothing."""
+        return EventList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[JobEvent], search_term: str
+    ) -> tuple[QuerySet[JobEvent], bool]:
+        """Return the events of the job, or those of the actor."""
+        if not search_term:
+            return queryset, False
+        if jobs := find_by_id(search_term.strip()):
+            return queryset.filter(job__in=jobs), False
+        newest = JobEvent.objects.order_by("-id").values_list("id", flat=True).first() or 0
+        return queryset.filter(actor=search_term.strip(), id__gt=newest - RECENT), False

@@ -1,0 +1,174 @@
+"""What the list of jobs may be narrowed by; every one of them has an index."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.contrib.admin import SimpleListFilter
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+
+from accounting.clock import DatabaseNow
+from jobs.models import JobLog
+
+DAY = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?")
+
+Narrow = Callable[[QuerySet[JobLog]], QuerySet[JobLog]]
+PROGRESS: dict[str, tuple[str, Narrow]] = {
+    "open": ("Open", lambda jobs: jobs.filter(due_at__isnull=False)),
+    "overdue": ("Overdue", lambda jobs: jobs.filter(due_at__lt=DatabaseNow())),
+    "ended": ("Ended", lambda jobs: jobs.filter(due_at__isnull=True)),
+}
+
+
+class ProgressFilter(SimpleListFilter):
+    """Open, overdue, or over."""
+
+    title = "progress"
+    parameter_name = "progress"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the choices."""
+        return [(name, label) for name, (label, _) in PROGRESS.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[JobLog]) -> QuerySet[JobLog]:
+        """Return the jobs that are so far."""
+        _, narrow = PROGRESS.get(self.value() or "", ("", None))
+        return narrow(queryset) if narrow else queryset
+
+
+@dataclass(frozen=True)
+class Period:
+    """A year, a month or a day (UTC)."""
+
+    name: str
+
+    @cached_property
+    def parts(self) -> list[int]:
+        """Year, month and day, as far as they are given."""
+        found = DAY.fullmatch(self.name)
+        return [int(part) for part in found.groups() if part] if found else []
+
+    @cached_property
+    def start(self) -> datetime:
+        """When it begins.
+
+        Raises:
+            ValueError: there is no such day.
+        """
+        year, month, day = [*self.parts, *[1, 1, 1][len(self.parts) :]]
+        return datetime(year, month, day, tzinfo=UTC)
+
+    @cached_property
+    def end(self) -> datetime:
+        """When the next one begins."""
+        match len(self.parts):
+            case 1:
+                return self.start.replace(year=self.start.year + 1)
+            case 2:
+                return (self.start + timedelta(days=32)).replace(day=1)
+        return self.start + timedelta(days=1)
+
+    @property
+    def label(self) -> str:
+        """Return its name in words."""
+        return self.start.strftime(["", "%Y", "%B %Y", "%-d %B %Y"][len(self.parts)])
+
+    @property
+    def above(self) -> "Period | None":
+        """The month of a day, or the year of a month."""
+        return Period(self.name.rpartition("-")[0]) if len(self.parts) > 1 else None
+
+    def within(self) -> Iterator["Period"]:
+        """Yield a year's months, or a month's days."""
+        most = {1: 12, 2: 31}.get(len(self.parts), 0)
+        for number in range(1, most + 1):
+            below = Period(f"{self.name}-{number:02}")
+            try:
+                below.start  # noqa: B018 - it says whether there is such a day
+            except ValueError:
+                return
+            yield below
+
+
+class DayFilter(SimpleListFilter):
+    """From years to months to days: the periods between the first job and the last one, whether or not they had any.
+
+    Django's own drill-down reads the whole table for those that had some.
+    """
+
+    title = "day"
+    parameter_name = "on"
+    is_drill_down = True
+
+    def has_output(self) -> bool:
+        """Tell whether there is anything to choose."""
+        return True
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the choices, which `periods` finds."""
+        return [(period.name, period.label) for period in self.periods()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[JobLog]) -> QuerySet[JobLog]:
+        """Return the jobs that came in meanwhile.
+
+        Raises:
+            IncorrectLookupParameters: there is no such day.
+        """
+        if not self.value():
+            return queryset
+        try:
+            period = Period(self.value() or "")
+            return queryset.filter(created_at__gte=period.start, created_at__lt=period.end)
+        except (ValueError, OverflowError) as fault:
+            raise IncorrectLookupParameters(fault) from fault
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        """Yield what leads up, and then down."""
+        chosen = self.value()
+        for period in filter(None, [self._chosen and self._chosen.above]):
+            yield self._choice(changelist, period, label=f"‹ {period.label}")
+        if chosen:
+            yield {"query_string": changelist.get_query_string(remove=[self.parameter_name]), "display": "‹ All dates"}
+        for period in self.periods():
+            yield self._choice(changelist, period, label=period.label)
+
+    def _choice(self, changelist: ChangeList, period: Period, *, label: str) -> dict[str, Any]:
+        link = changelist.get_query_string({self.parameter_name: period.name})
+        return {"query_string": link, "display": label, "selected": period.name == self.value()}
+
+    @cached_property
+    def _chosen(self) -> Period | None:
+        try:
+            period = Period(self.value() or "")
+            return period if period.parts and period.start and period.end else None
+        except (ValueError, OverflowError):
+            return None
+
+    def periods(self) -> list[Period]:
+        """Return the periods to choose from."""
+        first, last = _edge("created_at"), _edge("-created_at")
+        if first is None or last is None:
+            return []
+        wide = self._chosen or _narrowest(first, last)
+        if wide is None:
+            return [Period(f"{year:04}") for year in range(first.year, last.year + 1)]
+        if len(wide.parts) == 3:
+            return [wide]
+        return [period for period in wide.within() if period.end > first and period.start <= last]
+
+
+def _edge(order: str) -> datetime | None:
+    return JobLog.objects.order_by(order).values_list("created_at", flat=True).first()
+
+
+def _narrowest(first: datetime, last: datetime) -> Period | None:
+    """Return the month or the year in which everything happened, if there is one."""
+    if first.year != last.year:
+        return None
+    return Period(f"{first:%Y-%m}") if first.month == last.month else Period(f"{first:%Y}")

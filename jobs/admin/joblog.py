@@ -1,0 +1,139 @@
+"""Where is my receipt? The jobs' list, each job's page, and what staff can do from there."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.contrib.admin import ShowFacets
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.http import require_POST
+
+from accounting.change_list import EndlessList
+from jobs import services
+from jobs.models import JobLog
+from jobs.search import HELP, search
+from jobs.services.bulk import VERBS
+
+from . import actions, export, jobpage, live
+from .filters import DayFilter, ProgressFilter
+from .reason import reason_in, staff_of
+from .upload import UploadsReceipts
+
+
+@admin.register(JobLog)
+class JobLogAdmin(UploadsReceipts):
+    """Shows jobs to whoever may view them, and lets those who may operate change them by the audited verbs."""
+
+    change_list_template = "admin/jobs/joblog/list.html"
+    change_form_template = "admin/jobs/joblog/job.html"
+    list_display = ["__str__"]  # the rows are drawn by templates/admin/jobs/joblog/rows.html
+    list_filter = ["status", "needs_attention", ProgressFilter, "failure_code", "client", "created_at", DayFilter]
+    list_select_related = ["client", "receipt"]
+    sortable_by = ()
+    show_facets = ShowFacets.NEVER  # they would count
+    search_fields = ["job_id"]  # shows the field; `search` does it
+    search_help_text = HELP
+    actions = ["retry_selected", "resend_selected", "cancel_selected"]
+
+    # -- the list
+
+    def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[EndlessList]:
+        """Return the list that counts nothing."""
+        return EndlessList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[JobLog], search_term: str
+    ) -> tuple[QuerySet[JobLog], bool]:
+        """Return what the words mean."""
+        return (search(queryset, search_term) if search_term.strip() else queryset), False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show the list, or what of it has changed."""
+        may_see = request.user.has_perm("receipts.view_receipt")
+        page = super().changelist_view(request, {**(extra_context or {}), "may_see_receipt": may_see})
+        shown = getattr(page, "context_data", None) or {}
+        if "cl" not in shown:
+            return page
+        jobs = shown["cl"].result_list
+        shown["is_live"] = shown["cl"].is_newest or any(job.is_open for job in jobs)
+        shown["seconds"] = 3 if any(job.is_open for job in jobs) else 10
+        version = live.version_of(jobpage.seen_of(job) for job in jobs)
+        return live.answer(request, page, version, "admin/jobs/joblog/rows.html")
+
+    # -- one job
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show one job: what it is, what happened to it, and what can be done; or what of that has changed."""
+        job = self.get_object(request, object_id)
+        if job is None or not self.has_view_permission(request, job):
+            return super().change_view(request, object_id, form_url, extra_context)
+        version = live.version_of([jobpage.seen_of(job), job.events.count()])
+        if live.is_known(request, version):
+            return live.answer(request, HttpResponse(), version, "")
+        context = jobpage.context_of(request, job, may_operate=self.has_operate_permission(request))
+        page = super().change_view(request, object_id, form_url, {**(extra_context or {}), **context})
+        return live.answer(request, page, version, "admin/jobs/joblog/job_live.html")
+
+    def operate_view(self, request: HttpRequest, job_id: UUID, verb: str) -> HttpResponse:
+        """Retry, send again or cancel one job, for the reason that the form brings."""
+        if request.method != "POST" or verb not in VERBS or not self.has_operate_permission(request):
+            raise PermissionDenied
+        job = get_object_or_404(JobLog, pk=job_id)
+        # the status that the page showed when its form was drawn
+        seen = {"seen_as": request.POST.get("status", "")} if verb == "resend" else {}
+        try:
+            services.operate(verb, job, staff_of(request), reason_in(request), **seen)
+            self.message_user(request, f"Done: {verb} {job}.", messages.SUCCESS)
+        except services.NotNow as refusal:
+            self.message_user(request, f"Nothing was changed. {refusal}", messages.ERROR)
+        return HttpResponseRedirect(reverse("admin:jobs_joblog_change", args=[job_id]))
+
+    # -- many jobs
+
+    @admin.action(description="Retry failed jobs…", permissions=["operate"])
+    def retry_selected(self, request: HttpRequest, queryset: QuerySet[JobLog]) -> HttpResponse:
+        """Ask why the chosen failed jobs get another round."""
+        return actions.ask(self, request, queryset, "retry")
+
+    @admin.action(description="Send queued jobs now…", permissions=["operate"])
+    def resend_selected(self, request: HttpRequest, queryset: QuerySet[JobLog]) -> HttpResponse:
+        """Ask why the chosen queued jobs are sent now."""
+        return actions.ask(self, request, queryset, "resend")
+
+    @admin.action(description="Cancel queued jobs…", permissions=["operate"])
+    def cancel_selected(self, request: HttpRequest, queryset: QuerySet[JobLog]) -> HttpResponse:
+        """Ask why the chosen queued jobs are cancelled."""
+        return actions.ask(self, request, queryset, "cancel")
+
+    def bulk_view(self, request: HttpRequest) -> HttpResponse:
+        """Do what `actions.ask` asked for."""
+        if request.method != "POST" or not self.has_operate_permission(request):
+            raise PermissionDenied
+        return actions.do(self, request)
+
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Hand out the list, as it is filtered, as CSV."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return export.answer(request, self.get_changelist_instance(request).queryset)
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Tell whether the user may retry, send again and cancel."""
+        return request.user.has_perm("jobs.operate_joblog")
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return Django's addresses and those of the changes that staff can make."""
+        guarded = self.admin_site.admin_view
+        return [
+            path("export/", guarded(require_POST(self.export_view)), name="jobs_joblog_export"),
+            path("bulk/", guarded(self.bulk_view), name="jobs_joblog_bulk"),
+            path("<uuid:job_id>/operate/<str:verb>/", guarded(self.operate_view), name="jobs_joblog_operate"),
+            *super().get_urls(),
+        ]

@@ -1,0 +1,52 @@
+"""What N8N answered, as far as staff may read it: bounded, and without a secret, an address or a byte of a picture."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import PurePath
+from urllib.parse import unquote, urlsplit
+
+from django.conf import settings
+
+from .answers import Answer
+from .models import JobLog
+from .signatures import callback_token
+
+KEPT = 2_000
+GAP = "…"
+READABLE = frozenset({"", "application/json", "application/problem+json", "text/plain", "text/html"})
+CUT_OFF = 300  # at the end of what was read, a secret may have been cut in two
+
+# What is as long as a key, a token or a line of base64, in any spelling: hex, base64, with escapes of JSON or URLs.
+LONG_WORD = re.compile(r"[\w+/=%\\.~:-]{25,}")
+SHORTEST_SECRET = 4  # a shorter part of an address is a word like any other
+KNOWN_PARTS = frozenset({"webhook", "webhook-test", "rest"})
+
+
+def readable(answer: Answer, job: JobLog) -> str:
+    """Return the beginning of an answer's body; "" where it is no text."""
+    if answer.content_type not in READABLE:
+        return ""
+    try:
+        return masked((answer.body[:-CUT_OFF] if answer.goes_on else answer.body).decode(), job)
+    except UnicodeDecodeError:
+        return ""
+
+
+def masked(text: str, job: JobLog) -> str:
+    """Return the text without what N8N was sent, and not longer than is kept."""
+    for secret in sorted(_secrets(job), key=len, reverse=True):
+        text = text.replace(secret, GAP)
+    plain = "".join(letter for letter in text if letter.isprintable() or letter in "\n\t")
+    text = LONG_WORD.sub(GAP, plain)
+    return text if len(text) <= KEPT else text[:KEPT] + GAP
+
+
+def _secrets(job: JobLog) -> Iterator[str]:
+    """Yield what N8N was sent and may send back, and is not to be kept a second time."""
+    yield from filter(None, [settings.N8N_API_KEY, callback_token(job.job_id)])
+    yield from filter(None, [*settings.N8N_WEBHOOK_SECRET, *settings.CALLBACK_SECRET_TOKEN])
+    address = urlsplit(settings.N8N_WEBHOOK_URL)
+    for part in {*re.split(r"[/?&=]", f"{address.path}/{address.query}"), job.filename, PurePath(job.filename).stem}:
+        if len(part) >= SHORTEST_SECRET and part not in KNOWN_PARTS:
+            yield from (part, unquote(part), json.dumps(part)[1:-1])

@@ -1,0 +1,78 @@
+"""Finds a job by whatever one has at hand; what it costs does not grow with the number of jobs."""
+
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Q, QuerySet
+
+from receipts.models import Receipt
+from receipts.notion import parse_database_id
+from receipts.search import UUID_DIGITS, find_receipts, id_digits, uuids_from
+
+from .models import JobLog
+
+RECENT = 20_000  # so many are looked through for words
+FOUND = 1_000
+LAST_LETTER = "\U0010ffff"
+
+HELP = (
+    f"Job or receipt id or SHA-256 (8 digits of it will do), Notion database (id or address), beginning of a file name; "
+    f"any words of the file name or message among the newest {RECENT:,}."
+)
+
+
+def search(jobs: QuerySet[JobLog], text: str) -> QuerySet[JobLog]:
+    """Return those of the jobs that the text means: as an id if there is one, else as words.
+
+    Ids are looked up among all jobs first, by an index each, and only then held against what `jobs` is narrowed by: so
+    no database is led to read a whole status or client in search of one id.
+    """
+    text = text.strip()
+    if found := find_by_id(text):
+        return jobs.filter(pk__in=found)
+    of_database = _by_database(jobs, text)
+    if of_database is not None:  # its truth would read it whole
+        return of_database
+    return jobs.filter(pk__in={*_by_beginning(text), *_by_words(jobs, text)})
+
+
+def find_by_id(text: str) -> list[UUID]:
+    """Return the jobs whose id, or whose receipt's id or SHA-256, begins so."""
+    digits = id_digits(text)
+    if not digits:
+        return []
+    of_jobs = _ids(Q(pk__range=uuids_from(digits))) if len(digits) <= UUID_DIGITS else []
+    return of_jobs or _of_receipts(digits)
+
+
+def _ids(condition: Q) -> list[UUID]:
+    return list(JobLog.objects.filter(condition).order_by().values_list("pk", flat=True)[:FOUND])
+
+
+def _of_receipts(digits: str) -> list[UUID]:
+    receipts = list(find_receipts(Receipt.objects.order_by(), digits).values_list("pk", flat=True)[:FOUND])
+    return _ids(Q(receipt__in=receipts)) if receipts else []
+
+
+def _by_database(jobs: QuerySet[JobLog], text: str) -> QuerySet[JobLog] | None:
+    try:
+        of_database = Q(notion_database_id=parse_database_id(text))
+    except ValueError:
+        return None
+    return jobs.filter(of_database) if JobLog.objects.filter(of_database).order_by().exists() else None
+
+
+def _by_beginning(text: str) -> list[UUID]:
+    """Return jobs, old ones too, whose file name begins so, in that spelling."""
+    if connection.vendor == "sqlite":  # its LIKE knows no case, and uses no index for that
+        return _ids(Q(filename__gte=text, filename__lt=text + LAST_LETTER))
+    return _ids(Q(filename__startswith=text))
+
+
+def _by_words(jobs: QuerySet[JobLog], text: str) -> list[UUID]:
+    recent = jobs.order_by("-created_at")
+    oldest = list(recent.values_list("created_at", flat=True)[RECENT : RECENT + 1])
+    for at in oldest:
+        recent = recent.filter(created_at__gt=at)
+    words = Q(filename__icontains=text) | Q(result_message__icontains=text) | Q(n8n_execution_id=text)
+    return list(recent.filter(words).values_list("pk", flat=True)[:FOUND])

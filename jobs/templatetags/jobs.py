@@ -1,0 +1,93 @@
+"""How pages write what they say of jobs: status, times, addresses."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django import template
+from django.contrib.admin import ListFilter
+from django.contrib.admin.views.main import ChangeList
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.timesince import timesince
+
+from jobs.admin.jobpage import https_only as only_https
+from jobs.models import JobLog
+
+register = template.Library()
+
+MINUTE, HOUR = 60, 3600
+ATTENTION = ("attention", "Needs attention")
+
+
+@register.simple_tag
+def badge(job: JobLog) -> str:
+    """Return the status as a word and a sign; the colour only repeats it."""
+    needy = format_html(' <span class="badge badge-{}">{}</span>', *ATTENTION) if job.needs_attention else ""
+    return format_html('<span class="badge badge-{}">{}</span>{}', job.status, job.get_status_display(), needy)
+
+
+@register.simple_tag
+def ago(at: datetime) -> str:
+    """Return the age in words, with the exact time on hover."""
+    words = timesince(at, depth=1)
+    return _time(at, "just now" if timezone.now() < at or words.startswith("0") else f"{words} ago")
+
+
+@register.simple_tag
+def moment(at: datetime) -> str:
+    """Return when something happens, today by the clock, with the exact time on hover."""
+    is_today = at.date() == timezone.now().date()
+    return _time(at, f"at {at:%H:%M:%S}" if is_today else f"on {at:%-d %b at %H:%M}")
+
+
+@register.simple_tag
+def exact(at: datetime) -> str:
+    """Return a time in full."""
+    return _time(at, f"{at:%-d %b %Y %H:%M:%S}")
+
+
+def _time(at: datetime, words: str) -> str:
+    title = f"{at:%Y-%m-%d %H:%M:%S} UTC"
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), title, words)
+
+
+@register.simple_tag
+def drill_down(changelist: ChangeList, days: ListFilter) -> list[dict[str, Any]]:
+    """Return the links of the drill-down by day."""
+    return list(days.choices(changelist))
+
+
+@register.simple_tag
+def nested(value: Any) -> str:
+    """Return what a workflow read: objects and lists as lists of their own, however deep."""
+    return render_to_string("admin/jobs/joblog/nested.html", {"rows": _rows(value), "value": value})
+
+
+def _rows(value: Any) -> list[tuple[str, Any]] | None:
+    if isinstance(value, dict):
+        return [(str(name).replace("_", " "), below) for name, below in value.items()]
+    return [(str(number), below) for number, below in enumerate(value, 1)] if isinstance(value, list) else None
+
+
+@register.filter
+def seconds(took: float | None) -> str:
+    """Return how long it took, in the unit that one would say it in."""
+    if took is None:
+        return "–"
+    if took < MINUTE:
+        return f"{took:.1f} s"
+    return f"{took / MINUTE:.0f} min" if took < 2 * HOUR else f"{took / HOUR:.0f} h"
+
+
+@register.filter
+def short_id(job_id: UUID) -> str:
+    """Return the beginning of an id, long enough to search by."""
+    return str(job_id)[:13]
+
+
+@register.filter
+def https_only(address: str) -> str:
+    """Return an address that may be a link, or ""."""
+    return only_https(address)

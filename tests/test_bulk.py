@@ -1,0 +1,118 @@
+"""Many jobs at once: a page that asks why, and then only those whose state allows it."""
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.test import Client as Browser
+
+from jobs.admin import actions
+from jobs.models import JobEvent, JobLog
+from jobs.services import operate_on_all
+
+from .factories import JobFactory, ReceiptFactory
+from .staff import auditor, operator
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/admin/jobs/joblog/"
+BULK = "/admin/jobs/joblog/bulk/"
+
+
+@pytest.fixture
+def browser() -> Browser:
+    return operator()
+
+
+def choose(browser: Browser, verb: str, jobs: list[JobLog], query: str = "", **fields: str) -> Any:
+    chosen = {"action": f"{verb}_selected", "_selected_action": [str(job.pk) for job in jobs], **fields}
+    return browser.post(LIST + query, chosen)
+
+
+def do(browser: Browser, verb: str, jobs: list[JobLog], reason: str = "N8N was down", query: str = "") -> Any:
+    form = {"verb": verb, "jobs": " ".join(str(job.pk) for job in jobs), "reason": reason}
+    return browser.post(BULK + query, form, follow=True)
+
+
+def test_the_page_between_says_how_many_each_verb_would_touch(browser: Browser) -> None:
+    jobs = [*JobFactory.create_batch(2, failure=True), JobFactory.create(), JobFactory.create(success=True)]
+    text = choose(browser, "retry", jobs).content.decode()
+    assert "You chose <strong>4 jobs</strong>" in text
+    touched = re.findall(r"<strong>([\w ]+)</strong>\s*<span class=\"quiet\">touches up to (\d+)", text)
+    assert touched == [("Retry", "2"), ("Send now", "1"), ("Cancel", "1")]
+    assert not JobEvent.objects.exists()
+
+
+def test_those_whose_state_allows_it_are_changed_and_the_others_left_alone_with_the_reason(browser: Browser) -> None:
+    jobs = [*JobFactory.create_batch(2, failure=True), JobFactory.create(success=True)]
+    text = do(browser, "retry", jobs).content.decode()
+    assert "Done: retry 2 of 3 jobs." in text
+    assert "Left 1 alone: It is success; only a failed job can be retried." in text
+    assert JobEvent.objects.filter(kind="retried", actor="anna", detail__reason="N8N was down").count() == 2
+
+
+def test_each_change_is_in_the_staff_members_log(browser: Browser) -> None:
+    jobs = [*JobFactory.create_batch(2), JobFactory.create(success=True)]
+    do(browser, "cancel", jobs)
+    entries = LogEntry.objects.filter(change_message="cancel: N8N was down")
+    assert {entry.object_id for entry in entries} == {str(job.pk) for job in jobs[:2]}
+
+
+def test_many_at_once_are_never_sent_a_second_time(browser: Browser) -> None:
+    jobs = [JobFactory.create(), JobFactory.create(processing=True)]
+    assert "Done: resend 1 of 2 jobs." in do(browser, "resend", jobs).content.decode()
+
+
+def test_without_a_reason_nothing_happens(browser: Browser) -> None:
+    assert "Give a reason" in do(browser, "cancel", [JobFactory.create()], reason=" ").content.decode()
+    assert not JobEvent.objects.exists()
+
+
+def test_all_that_the_filters_leave_can_be_chosen_on_every_page(browser: Browser) -> None:
+    receipt = ReceiptFactory.create()
+    JobFactory.create_batch(55, receipt=receipt)
+    JobFactory.create(success=True)
+    shown = [JobLog.objects.filter(status="queued")[0]]
+    answer = choose(browser, "cancel", shown, "?status__exact=queued", select_across="1")
+    assert answer.context["number"] == 55
+
+
+def test_no_more_than_a_bounded_number_is_taken_and_the_page_says_so(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actions, "AT_ONCE", 3)
+    jobs = JobFactory.create_batch(5, receipt=ReceiptFactory.create())
+    answer = choose(browser, "cancel", jobs)
+    assert "there are more than 3" in answer.content.decode()
+    assert len(answer.context["ids"].split()) == 3
+    assert do(browser, "cancel", jobs).status_code == 403
+    assert not JobEvent.objects.exists()
+
+
+def test_the_filters_are_still_there_afterwards(browser: Browser) -> None:
+    answer = do(browser, "cancel", [JobFactory.create()], query="?status__exact=queued")
+    assert answer.redirect_chain == [(f"{LIST}?status__exact=queued", 302)]
+
+
+@pytest.mark.parametrize("form", [{"verb": "delete"}, {"jobs": "x"}, {"verb": ""}])
+def test_what_the_page_does_not_offer_is_refused(browser: Browser, form: dict[str, str]) -> None:
+    whole = {"verb": "cancel", "jobs": str(JobFactory.create().pk), "reason": "why"} | form
+    assert browser.post(BULK, whole).status_code == 403
+    assert not JobEvent.objects.exists()
+
+
+def test_an_auditor_changes_nothing() -> None:
+    jobs, browser = [JobFactory.create()], auditor()
+    assert do(browser, "cancel", jobs).status_code == 403
+    choose(browser, "cancel", jobs)
+    assert not JobEvent.objects.exists()
+
+
+def test_the_service_counts_by_sentence() -> None:
+    user = User.objects.create_user("berta")
+    jobs = [JobFactory.create(failure=True), *JobFactory.create_batch(2, success=True)]
+    outcome = operate_on_all("retry", jobs, user, "why")
+    assert outcome.done == 1
+    assert dict(outcome.left_alone) == {"It is success; only a failed job can be retried.": 2}

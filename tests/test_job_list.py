@@ -1,0 +1,266 @@
+"""The jobs' list: what each row says, what narrows it, and that it costs the same however long the table is."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from jobs.admin.filters import Period
+from jobs.models import JobLog
+
+from .factories import ClientFactory, JobFactory, ReceiptFactory, job_in
+from .staff import auditor, staff
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/admin/jobs/joblog/"
+PAGE = 50
+
+
+@pytest.fixture
+def browser() -> Browser:
+    return auditor()
+
+
+def shown(answer: Any) -> list[JobLog]:
+    return list(answer.context["cl"].result_list)
+
+
+def jobs_at(*moments: datetime) -> list[JobLog]:
+    receipt = ReceiptFactory.create()
+    return [JobFactory.create(receipt=receipt, created_at=at) for at in moments]
+
+
+def many(number: int, **fields: Any) -> list[JobLog]:
+    """Make rows in one go, a minute apart, the newest first."""
+    receipt, now = ReceiptFactory.create(), timezone.now()
+    rows = [
+        JobLog(receipt=receipt, client=receipt.client, notion_database_id="x", due_at=now, filename="many.jpg",
+               created_at=now - timedelta(minutes=minute), **fields)
+        for minute in range(number)
+    ]  # fmt: skip
+    return JobLog.objects.bulk_create(rows)
+
+
+# -- a row
+
+
+def test_a_row_says_what_happens_next_and_when(browser: Browser) -> None:
+    due = timezone.now().replace(microsecond=0) + timedelta(days=3)
+    JobFactory.create(processing=True, due_at=due)
+    text = browser.get(LIST).content.decode()
+    assert "Fails unless N8N calls back" in text
+    assert f'datetime="{due.isoformat()}" title="{due:%Y-%m-%d %H:%M:%S} UTC"' in text
+
+
+def test_a_row_says_its_age_in_words_and_exactly_on_hover(browser: Browser) -> None:
+    at = timezone.now() - timedelta(hours=5, minutes=3)
+    jobs_at(at)
+    text = browser.get(LIST).content.decode()
+    assert f'title="{at:%Y-%m-%d %H:%M:%S} UTC">5\xa0hours ago</time>' in text
+
+
+@pytest.mark.parametrize("status", JobLog.Status)
+def test_a_status_is_a_word_and_not_a_colour_alone(browser: Browser, status: JobLog.Status) -> None:
+    job_in(status)
+    assert f'<span class="badge badge-{status}">{status.label}</span>' in browser.get(LIST).content.decode()
+
+
+def test_a_row_leads_to_notion_and_nowhere_else(browser: Browser) -> None:
+    JobFactory.create(success=True, notion_page_url="https://www.notion.so/0123")
+    JobFactory.create(success=True, notion_page_url="javascript:alert(1)")
+    text = browser.get(LIST).content.decode()
+    assert text.count('rel="noopener noreferrer"') == 1
+    assert "javascript:" not in text
+
+
+def test_pictures_are_for_those_who_may_see_receipts(browser: Browser) -> None:
+    address = f"/admin/receipts/receipt/{JobFactory.create().receipt_id}/thumbnail/"
+    other = staff("jobs.view_joblog", name="berta")
+    assert f'src="{address}"' in browser.get(LIST).content.decode()
+    assert address not in other.get(LIST).content.decode()
+
+
+# -- what narrows it
+
+
+@pytest.mark.parametrize(
+    ("progress", "found"), [("open", {"late", "early"}), ("overdue", {"late"}), ("ended", {"over"}), ("x", None)]
+)
+def test_jobs_can_be_narrowed_by_their_progress(browser: Browser, progress: str, found: set[str] | None) -> None:
+    now = timezone.now()
+    JobFactory.create(filename="late", due_at=now - timedelta(hours=1))
+    JobFactory.create(filename="early", due_at=now + timedelta(hours=1))
+    JobFactory.create(filename="over", success=True)
+    names = {job.filename for job in shown(browser.get(LIST, {"progress": progress}))}
+    assert names == (found or {"late", "early", "over"})
+
+
+def test_days_are_reached_by_year_and_month(browser: Browser) -> None:
+    old, new, newest = jobs_at(
+        datetime(2024, 12, 31, 23, 59, tzinfo=UTC),
+        datetime(2025, 1, 1, 0, 0, tzinfo=UTC),
+        datetime(2025, 3, 9, 12, 0, tzinfo=UTC),
+    )
+    for period, found in (
+        ("2024", [old]), ("2025", [newest, new]), ("2025-01", [new]), ("2025-03-09", [newest]), ("2025-03-08", []),
+    ):  # fmt: skip
+        assert shown(browser.get(LIST, {"on": period})) == found
+    assert "?on=2025-03" in browser.get(LIST, {"on": "2025"}).content.decode()
+    assert "?on=2025-03-09" in browser.get(LIST, {"on": "2025-03"}).content.decode()
+
+
+@pytest.mark.parametrize("absurd", ["2025-02-30", "0000", "9999", "2025-13", "x", "2025-01-01-01"])
+def test_a_day_that_there_is_none_of_is_no_fault(browser: Browser, absurd: str) -> None:
+    jobs_at(timezone.now())
+    assert browser.get(LIST, {"on": absurd}, follow=True).status_code == 200
+
+
+def test_a_month_ends_where_the_next_one_begins() -> None:
+    december, february = Period("2024-12"), Period("2024-02")
+    assert december.end == datetime(2025, 1, 1, tzinfo=UTC)
+    assert len(list(february.within())) == 29
+
+
+# -- its pages
+
+
+def test_pages_go_to_the_oldest_and_back_without_missing_or_repeating_a_row(browser: Browser) -> None:
+    rows = many(2 * PAGE + 7)
+    JobLog.objects.update(created_at=timezone.now())  # all at once, so that only their keys tell them apart
+    first = browser.get(LIST)
+    second = browser.get(LIST + first.context["cl"].older)
+    third = browser.get(LIST + second.context["cl"].older)
+    seen = [job.pk for answer in (first, second, third) for job in shown(answer)]
+    assert len(seen) == len(set(seen)) == len(rows)
+    assert third.context["cl"].older == ""
+    back = browser.get(LIST + third.context["cl"].newer)
+    assert shown(back) == shown(second)
+    top = browser.get(LIST + back.context["cl"].newer)
+    assert (shown(top), top.context["cl"].newer) == (shown(first), "")
+
+
+def test_a_page_shows_the_same_rows_while_new_ones_come_in(browser: Browser) -> None:
+    many(PAGE + 5)
+    older = browser.get(LIST).context["cl"].older
+    before = shown(browser.get(LIST + older))
+    JobFactory.create()
+    assert shown(browser.get(LIST + older)) == before
+
+
+@pytest.mark.parametrize(
+    "page", ["2", "older~", "older~x~y", "newer~2025-01-01T00:00:00~1", "x~2025-01-01T00:00:00Z~1"]
+)
+def test_a_page_that_means_nothing_is_the_first(browser: Browser, page: str) -> None:
+    job = JobFactory.create()
+    assert shown(browser.get(LIST, {"p": page})) == [job]
+
+
+# -- what it costs
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {},
+        {"status__exact": "queued"},
+        {"progress": "overdue"},
+        {"on": "2025"},
+        {"_facets": "1"},
+        {"o": "1"},
+        {"q": "jpg"},
+    ],
+    ids=str,
+)
+def test_it_counts_nothing_and_asks_as_often_for_one_row_as_for_a_page(browser: Browser, query: dict[str, str]) -> None:
+    JobFactory.create()
+    few = queries_of(browser, query)
+    for _ in range(5):
+        JobFactory.create(client=ClientFactory.create())
+    many(PAGE)
+    lots = queries_of(browser, query)
+    assert len(lots) == len(few) <= 14
+    assert [sql for sql in lots if "COUNT(" in sql or "DISTINCT" in sql] == []
+
+
+def queries_of(browser: Browser, query: dict[str, str]) -> list[str]:
+    with CaptureQueriesContext(connection) as captured:
+        assert browser.get(LIST, query).status_code in (200, 302)
+    return [one["sql"] for one in captured]
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        ({}, "job_newest"),
+        ({"status__exact": "failure"}, "job_newest_by_status"),
+        ({"failure_code__exact": "n8n_rejected"}, "job_newest_by_code"),
+        ({"needs_attention__exact": "1"}, "job_newest_needy"),
+        ({"client__id__exact": "1"}, "job_newest_by_client"),
+        ({"progress": "open"}, "job_newest_open"),
+        ({"on": "2025-03"}, "job_newest"),
+        ({"q": "0123abcd-4567-89ab-cdef-0123456789ab"}, "job_newest_by_database"),
+    ],
+    ids=str,
+)
+def test_each_filter_has_an_index_that_gives_its_rows_in_order(
+    browser: Browser, query: dict[str, str], index: str
+) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL plans by what is in the table, and reads a small one whole")
+    JobFactory.create_batch(2)  # of two clients: Django offers no choice of one
+    listing = browser.get(LIST, query).context["cl"].queryset[:PAGE]
+    plan = listing.explain()
+    assert f"INDEX {index} " in plan or f"INDEX {index}\n" in plan, plan
+    assert "SCAN jobs_joblog\n" not in plan
+
+
+# -- alive
+
+
+def ask(browser: Browser, version: str, **query: str) -> Any:
+    return browser.get(LIST, query, headers={"X-Live": "1", "If-None-Match": f'"{version}"'})
+
+
+@pytest.fixture
+def _a_minute_that_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = timezone.now()
+    monkeypatch.setattr("jobs.admin.live.timezone.now", lambda: now)
+
+
+@pytest.mark.usefixtures("_a_minute_that_lasts")
+def test_what_has_not_changed_is_not_sent_again(browser: Browser) -> None:
+    job = JobFactory.create()
+    version = browser.get(LIST).context["version"]
+    assert ask(browser, version).status_code == 304
+    JobLog.objects.filter(pk=job.pk).update(attempts=1)
+    changed = ask(browser, version)
+    assert changed.status_code == 200
+    assert changed.context["version"] != version
+
+
+def test_what_has_changed_is_sent_without_the_page_around_it(browser: Browser) -> None:
+    JobFactory.create(filename="lunch.jpg")
+    text = ask(browser, "another").content.decode()
+    assert "lunch.jpg" in text
+    assert "<html" not in text
+
+
+def test_a_question_keeps_no_session_alive_and_takes_no_message(browser: Browser) -> None:
+    expires = browser.session.get_expiry_date()
+    answer = ask(browser, "another")
+    assert "sessionid" not in answer.cookies
+    assert browser.session.get_expiry_date() - expires < timedelta(minutes=1)
+    assert Browser().get(LIST, headers={"X-Live": "1"}).status_code == 302
+
+
+def test_an_older_page_is_only_asked_again_while_something_on_it_is_open(browser: Browser) -> None:
+    many(PAGE)
+    ended = JobFactory.create(success=True, created_at=timezone.now() - timedelta(days=1))
+    first = browser.get(LIST)
+    older = browser.get(LIST + first.context["cl"].older)
+    assert (first.context["is_live"], shown(older), older.context["is_live"]) == (True, [ended], False)

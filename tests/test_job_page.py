@@ -1,0 +1,236 @@
+"""A job's page: the whole story, with what was said to N8N and back, and without a secret."""
+
+import base64
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.db import connection
+from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from jobs.answers import Answer, Trouble
+from jobs.masking import KEPT, masked, readable
+from jobs.models import FailureCode, JobLog
+from jobs.services import claim_job, mark_delivered
+from jobs.signatures import callback_token
+
+from .factories import JobFactory, ReceiptFactory, job_in
+from .staff import auditor, operator
+
+pytestmark = pytest.mark.django_db
+
+LONG = "abcdefghij0123456789abcdefghij"
+
+
+@pytest.fixture
+def browser() -> Browser:
+    return auditor()
+
+
+def page(job: JobLog) -> str:
+    return reverse("admin:jobs_joblog_change", args=[job.pk])
+
+
+def text_of(browser: Browser, job: JobLog) -> str:
+    return browser.get(page(job)).content.decode()
+
+
+def delivered(job: JobLog, answer: Answer) -> JobLog:
+    claim_job(job.pk, worker="w1")
+    mark_delivered(job.pk, attempt=1, answer=answer, worker="w1")
+    return JobLog.objects.get(pk=job.pk)
+
+
+def json_answer(status: int, body: Any, **fields: Any) -> Answer:
+    return Answer(status=status, content_type="application/json", body=json.dumps(body).encode(), **fields)
+
+
+# -- what is shown
+
+
+@pytest.mark.parametrize("status", JobLog.Status)
+def test_the_title_and_the_heading_say_the_status(browser: Browser, status: JobLog.Status) -> None:
+    job = job_in(status, filename="lunch.jpg")
+    text = text_of(browser, job)
+    assert f"<title>{status.label}: lunch.jpg" in text
+    assert f'badge badge-{status}">{status.label}</span></h1>' in text
+
+
+@pytest.mark.parametrize("code", FailureCode)
+def test_a_failure_comes_with_its_reason_and_its_cure(browser: Browser, code: FailureCode) -> None:
+    text = text_of(browser, JobFactory.create(failure=True, failure_code=code, result_message="So it was."))
+    assert f'<strong>{code.label.replace(chr(39), "&#x27;")}.</strong> So it was. <span class="cure">' in text
+
+
+def test_what_happens_next_is_said_with_the_time(browser: Browser) -> None:
+    due = timezone.now() + timedelta(days=2)
+    text = text_of(browser, JobFactory.create(processing=True, due_at=due))
+    assert f'title="{due:%Y-%m-%d %H:%M:%S} UTC"' in text
+    assert "it fails unless N8N calls back." in text
+
+
+def test_what_the_workflow_read_is_shown_however_deep(browser: Browser) -> None:
+    result = {
+        "vendor": "Trattoria",
+        "paid": True,
+        "lines": [{"what": "Soup", "price": "4.50"}, {"what": "Tea"}],
+        "tip": None,
+    }
+    text = text_of(browser, JobFactory.create(success=True, result=result)).replace("\n", "")
+    for part in (
+        "<dt>vendor</dt><dd>Trattoria</dd>",
+        "<dt>paid</dt><dd>yes</dd>",
+        "<dt>what</dt><dd>Tea</dd>",
+        "<dd>–</dd>",
+    ):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    "address", ["javascript:alert(1)", "http://www.notion.so/x", "https://", "x", "https://[", "data:x"]
+)
+def test_only_an_https_address_is_a_link(browser: Browser, address: str) -> None:
+    text = text_of(browser, JobFactory.create(success=True, notion_page_url=address))
+    assert f'href="{address}"' not in text
+    assert "https://www.notion.so/0123" in text_of(browser, JobFactory.create(success=True))
+
+
+def test_other_jobs_of_the_same_receipt_are_a_click_away(browser: Browser) -> None:
+    receipt = ReceiptFactory.create()
+    job, *others = [JobFactory.create(receipt=receipt, failure=True) for _ in range(23)]
+    answer = browser.get(page(job))
+    assert len(answer.context["siblings"]) == 20
+    assert answer.context["are_more_siblings"]
+    assert page(others[-1]) in answer.content.decode()
+
+
+def test_the_receipt_is_for_those_who_may_see_it() -> None:
+    job = JobFactory.create()
+    assert f'src="/api/v1/receipts/{job.receipt_id}/file"' in text_of(auditor(), job)
+
+
+def test_a_page_with_many_events_costs_no_more_queries(browser: Browser) -> None:
+    job = delivered(JobFactory.create(), json_answer(200, {}))
+    few = queries_of(browser, job)
+    for _ in range(30):
+        job.events.create(at=job.created_at, kind="callback_repeated", source="callback", attempt=1)
+    assert queries_of(browser, job) == few <= 14
+
+
+def queries_of(browser: Browser, job: JobLog) -> int:
+    with CaptureQueriesContext(connection) as captured:
+        browser.get(page(job))
+    return len(captured)
+
+
+# -- alive
+
+
+def test_what_has_not_changed_is_not_sent_again(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = timezone.now()
+    monkeypatch.setattr("jobs.admin.live.timezone.now", lambda: now)
+    job = JobFactory.create()
+    version = browser.get(page(job)).context["version"]
+    headers = {"X-Live": "1", "If-None-Match": f'"{version}"'}
+    assert browser.get(page(job), headers=headers).status_code == 304
+    claim_job(job.pk, worker="w1")
+    answer = browser.get(page(job), headers=headers)
+    assert answer.status_code == 200
+    assert "<title>Sending:" in answer.content.decode()
+    assert "<html" not in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("status", "seconds"), [("queued", "2"), ("processing", "2"), ("success", ""), ("failure", "")]
+)
+def test_a_job_that_has_ended_is_not_asked_for_again(browser: Browser, status: str, seconds: str) -> None:
+    text = text_of(browser, job_in(JobLog.Status(status)))
+    assert f'data-live-seconds="{seconds}"' in text
+
+
+def test_verbs_are_offered_to_operators_with_a_reason(browser: Browser) -> None:
+    job = JobFactory.create(failure=True)
+    assert 'name="reason" type="text" required' in text_of(operator(), job)
+
+
+# -- what was said to N8N, and back
+
+
+def test_a_delivery_keeps_what_was_asked_and_answered(browser: Browser) -> None:
+    request = {"host": "n8n.example", "bytes": 1234, "content_type": "image/jpeg", "signed": True}
+    job = delivered(JobFactory.create(), json_answer(503, {"message": "busy"}, request=request, milliseconds=7))
+    detail = job.events.get(kind="refused").detail
+    assert detail["request"] == request
+    assert detail["answer"] == {
+        "status": 503, "content_type": "application/json", "bytes": 19, "body": '{"message": "busy"}',
+    }  # fmt: skip
+    text = text_of(browser, job)
+    for part in ("n8n.example", "{&quot;message&quot;: &quot;busy&quot;}", "<dt>signed</dt><dd>yes</dd>"):
+        assert part in text
+
+
+def test_without_an_answer_there_is_only_the_request() -> None:
+    job = delivered(JobFactory.create(), Answer(trouble=Trouble.CUT, request={"host": "n8n.example"}))
+    detail = job.events.get(kind="unconfirmed").detail
+    assert detail["request"] == {"host": "n8n.example"}
+    assert "answer" not in detail
+
+
+def test_no_secret_of_ours_is_kept_of_an_answer(settings: LazySettings) -> None:
+    settings.N8N_WEBHOOK_URL = "https://n8n.example/webhook/my-path/sub%20path?key=short"
+    settings.N8N_API_KEY, settings.CALLBACK_SECRET_TOKEN = "four words of a key", ["call token"]
+    settings.N8N_WEBHOOK_SECRET = ["hook secret"]
+    job = JobFactory.create(filename="Käse alt.jpg")
+    secrets = ["my-path", "sub path", "sub%20path", "short", "four words of a key", "call token", "hook secret",
+               "Käse alt", callback_token(job.pk)]  # fmt: skip
+    for body in (json.dumps(secrets), json.dumps(secrets, ensure_ascii=False), " ".join(secrets)):
+        kept = readable(Answer(status=404, content_type="text/plain", body=body.encode()), job)
+        assert [secret for secret in secrets if secret in kept or json.dumps(secret)[1:-1] in kept] == []
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        LONG,
+        base64.b64encode(bytes(range(256))).decode(),
+        base64.b64encode(bytes(range(256))).decode().replace("/", "\\/"),
+        LONG.encode().hex(),
+        "".join(f"%{byte:02X}" for byte in LONG.encode()),
+        f"{LONG[:15]}.{LONG[:15]}",
+        f"v1,{LONG}",
+    ],
+)
+def test_nothing_as_long_as_a_secret_or_a_picture_is_kept(quoted: str) -> None:
+    kept = masked(f'{{"message": "you sent {quoted}"}}', JobFactory.create())
+    assert kept.startswith('{"message": "you sent ')
+    assert quoted[-20:] not in kept
+    assert len(kept) < 40
+
+
+def test_what_is_kept_is_bounded() -> None:
+    body = ("word " * 20_000).encode()
+    kept = readable(Answer(status=200, content_type="text/plain", body=body, goes_on=True), JobFactory.create())
+    assert len(kept) == KEPT + 1
+
+
+def test_a_secret_that_was_cut_in_two_is_not_kept() -> None:
+    job = JobFactory.create()
+    body = ("= " * 100 + callback_token(job.pk)[:20]).encode()
+    assert callback_token(job.pk)[:20] not in readable(Answer(content_type="", body=body, goes_on=True), job)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"), [("image/jpeg", b"\xff\xd8\xff"), ("image/png", b"text"), ("text/plain", b"\xff\xfe")]
+)
+def test_a_picture_is_never_kept(content_type: str, body: bytes) -> None:
+    assert readable(Answer(status=200, content_type=content_type, body=body), JobFactory.create()) == ""
+
+
+def test_what_n8n_answers_is_never_markup(browser: Browser) -> None:
+    job = delivered(JobFactory.create(), json_answer(400, {"message": "<script>alert(1)</script>"}))
+    assert "<script>alert(1)" not in text_of(browser, job)

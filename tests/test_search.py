@@ -1,0 +1,117 @@
+"""One field finds a job by whatever one has at hand."""
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
+
+from jobs import search
+from jobs.models import JobLog
+
+from .factories import JobFactory, ReceiptFactory
+from .staff import auditor
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/admin/jobs/joblog/"
+DATABASE = "fedcba98-4567-89ab-cdef-0123456789ab"
+
+
+@pytest.fixture
+def wanted() -> JobLog:
+    """Return a job among others."""
+    JobFactory.create_batch(3, filename="other.jpg")
+    job: JobLog = JobFactory.create(
+        success=True, filename="Lunch 100%_1.jpg", notion_database_id=DATABASE, result_message="Filed as Trattoria",
+        n8n_execution_id="471123",
+    )  # fmt: skip
+    return job
+
+
+def found(text: str, **query: str) -> list[Any]:
+    answer = auditor().get(LIST, {"q": text, **query})
+    return [job.pk for job in answer.context["cl"].result_list]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda job: str(job.pk),
+        lambda job: job.pk.hex.upper(),
+        lambda job: f"  {str(job.pk)[:8]} ",
+        lambda job: str(job.pk)[:13],
+        lambda job: str(job.receipt_id),
+        lambda job: job.receipt.sha256,
+        lambda job: job.receipt.sha256[:12],
+        lambda job: DATABASE,
+        lambda job: DATABASE.replace("-", ""),
+        lambda job: f"https://www.notion.so/team/Receipts-{DATABASE.replace('-', '')}?v=1",
+        lambda job: "Lunch",
+        lambda job: "unch 100%_1",
+        lambda job: "lunch",
+        lambda job: "trattoria",
+        lambda job: "471123",
+    ],
+)
+def test_a_job_is_found_by(wanted: JobLog, form: Any) -> None:
+    assert found(form(wanted)) == [wanted.pk]
+
+
+@pytest.mark.parametrize(
+    "text", ["nothing like it", "%", "_", "0" * 8, "f" * 64, "'; DROP", "\\", "https://[", "\U0010ffff"]
+)
+def test_what_there_is_not_is_not_found(text: str) -> None:
+    JobFactory.create(filename="other.jpg")
+    assert found(text) == []
+
+
+def test_too_few_digits_are_words(wanted: JobLog) -> None:
+    assert found(str(wanted.pk)[:7]) == []
+
+
+def test_a_databases_jobs_are_not_read_all_at_once(wanted: JobLog) -> None:
+    JobFactory.create_batch(60, receipt=wanted.receipt, notion_database_id=DATABASE)
+    with CaptureQueriesContext(connection) as captured:
+        assert len(found(DATABASE)) == 50
+    assert [one["sql"] for one in captured if 'FROM "jobs_joblog"' in one["sql"] and "LIMIT" not in one["sql"]] == []
+
+
+def test_eight_digits_that_are_no_id_may_be_a_date_in_a_file_name() -> None:
+    job = JobFactory.create(filename="20261123.jpg")
+    assert found("20261123") == [job.pk]
+
+
+def test_a_search_stays_within_the_filters(wanted: JobLog) -> None:
+    assert found("Lunch", status__exact="failure") == []
+    assert found(str(wanted.pk), status__exact="success") == [wanted.pk]
+
+
+def test_words_are_looked_for_among_the_newest_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "RECENT", 3)
+    receipt = ReceiptFactory.create()
+    old = JobFactory.create(receipt=receipt, filename="old lunch.jpg")
+    JobFactory.create_batch(3, receipt=receipt, filename="other.jpg")
+    assert found("lunch") == []
+    assert found("old l") == [old.pk]  # its beginning has an index
+
+
+@pytest.mark.parametrize("text", ["0123abcd", "a" * 64])
+def test_an_id_is_found_by_an_index(text: str) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL plans by what is in the table, and reads a small one whole")
+    JobFactory.create()
+    with CaptureQueriesContext(connection) as captured:
+        search.find_by_id(text)
+    for query in captured:
+        with connection.cursor() as cursor:
+            cursor.execute("EXPLAIN QUERY PLAN " + query["sql"])
+            plan = [row[3] for row in cursor.fetchall()]
+        assert all(step.startswith("SEARCH") for step in plan), plan
+
+
+def test_events_are_found_by_their_job(admin_client: Browser, wanted: JobLog) -> None:
+    wanted.events.create(at=wanted.created_at, kind="received", source="api", attempt=0)
+    answer = admin_client.get("/admin/jobs/jobevent/", {"q": str(wanted.pk)[:8]})
+    assert [event.job_id for event in answer.context["cl"].result_list] == [wanted.pk]
