@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0002_file_unreadable'),
+        ("jobs", "0005_roles"),
         ('receipts', '0003_receipt_sha256'),
     ]
 
