@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -78,6 +79,11 @@ class Environment:
         """Return a comma-separated list of words."""
         return _split(self.text(key, ",".join(default)))
 
+    def networks(self, key: str, default: list[str]) -> list[str]:
+        """Return a comma-separated list of IP addresses and networks."""
+        cure = "addresses or networks with commas between them, such as 10.0.0.5,192.168.0.0/16"
+        return self._cast(key, ",".join(default), _networks, cure)
+
     def choice(self, key: str, default: str, choices: tuple[str, ...]) -> str:
         """Return one of `choices`, whatever the case it was written in."""
         by_name = {choice.lower(): choice for choice in choices}
@@ -136,6 +142,10 @@ def _whole(minimum: int, maximum: int) -> Callable[[str], int]:
         return number
 
     return convert
+
+
+def _networks(joined: str) -> list[str]:
+    return [str(ip_network(item, strict=False)) for item in _split(joined)]
 
 
 def _rate(value: str) -> RateLimitItem | None:

@@ -18,6 +18,7 @@ SHARED: list[Processor] = [
 QUIET = {
     "axes": "CRITICAL",
     "django.request": "ERROR",
+    "django.security.DisallowedHost": "CRITICAL",  # with a traceback, and what somebody made up
     "django.server": "ERROR",
     "rq.worker": "WARNING",
     "urllib3": "ERROR",

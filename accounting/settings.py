@@ -27,7 +27,7 @@ CALLBACK_BASE_URL = env.base_url("CALLBACK_BASE_URL", PUBLIC_BASE_URL)
 OWN_HOSTS = sorted({urlsplit(url).hostname or "" for url in (PUBLIC_BASE_URL, CALLBACK_BASE_URL)})
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", OWN_HOSTS)
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS", [PUBLIC_BASE_URL])
-TRUSTED_PROXIES = env.names("TRUSTED_PROXIES", [])
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", [])
 
 # -- database, Redis, files -------------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ LINES = 100_000  # two for each chunk: bodies of one byte each would keep the se
 # Control characters, and a line's end that is not CR LF (sections 2.2 and 5.5)
 NEVER_IN_HEADERS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r(?!\n|\Z)")
 FOLDED = re.compile(rb"\r\n[ \t]")
+HOST = re.compile(rb"^host[ \t]*:", re.IGNORECASE | re.MULTILINE)
 TRANSFER_ENCODING = re.compile(rb"^transfer-encoding:(.*)$", re.IGNORECASE | re.MULTILINE)
 CHUNK = re.compile(rb"([0-9a-fA-F]{1,16})(?:;[\t\x20-\x7e\x80-\xff]*)?")
 
@@ -70,6 +71,8 @@ class Request(HTTPRequestParser):
             raise ParsingError("no path")
         if FOLDED.search(header_plus):
             raise ParsingError("a header of several lines")
+        if len(HOST.findall(header_plus)) not in ((1,) if self.version == "1.1" else (0, 1)):
+            raise ParsingError("no host, or several")  # section 3.2
         self._check_coding(TRANSFER_ENCODING.findall(header_plus))
         if self.proxy_netloc:
             self.headers["HOST"] = self.proxy_netloc  # section 3.2.2

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage, storages
 from django.utils.crypto import get_random_string
@@ -19,11 +20,11 @@ class PrivateFileStorage(FileSystemStorage):
     """
 
     def is_writable(self) -> bool:
-        """Tell whether the folder, or the nearest one above it that exists, takes files of ours."""
+        """Tell whether the folder, or the nearest one above it that exists, takes files of ours, and has room."""
         folder = Path(self.location)
         while not folder.exists():
             folder = folder.parent
-        return folder.is_dir() and os.access(folder, os.W_OK)
+        return folder.is_dir() and os.access(folder, os.W_OK) and _free_bytes(folder) >= settings.UPLOAD_MAX_BYTES
 
     def _save(self, name: str, content: "File[bytes]") -> str:
         final = Path(self.path(name))
@@ -43,6 +44,12 @@ def can_store() -> bool:
     """Tell whether receipts could be written now, as far as that can be seen without writing one."""
     storage = storages["default"]
     return not isinstance(storage, PrivateFileStorage) or storage.is_writable()
+
+
+def _free_bytes(folder: Path) -> int:
+    """Return how much may still be written there by whoever is not root."""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
 
 
 def _write(path: Path, content: "File[bytes]") -> None:

@@ -167,6 +167,13 @@ def test_a_storage_that_takes_no_files_is_not_ready(settings: LazySettings, tmp_
 
 
 @pytest.mark.usefixtures("staffed")
+def test_a_storage_without_room_for_one_more_upload_is_not_ready(settings: LazySettings, tmp_path: Path) -> None:
+    settings.MEDIA_ROOT = str(tmp_path)
+    settings.UPLOAD_MAX_BYTES = 10**18
+    assert ready(503)["checks"]["storage"] == "unavailable"
+
+
+@pytest.mark.usefixtures("staffed")
 def test_a_storage_that_is_still_to_be_made_is_ready(settings: LazySettings, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = str(tmp_path / "not" / "yet" / "there")
     assert ready()["checks"]["storage"] == "ok"

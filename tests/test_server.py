@@ -165,7 +165,7 @@ def test_told_to_stop_it_lets_nobody_in_and_a_request_in_progress_finish(web: We
 @pytest.mark.processes
 def test_what_does_not_reach_django_is_refused_in_the_one_format_of_errors(web: Web) -> None:
     too_long = web.answer(
-        b"POST /api/v1/receipts/upload HTTP/1.1\r\nContent-Length: 99999999\r\nX-Request-ID: mine\r\n\r\n"
+        b"POST /api/v1/receipts/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\nX-Request-ID: mine\r\n\r\n"
     )
     assert too_long.startswith("HTTP/1.1 413")
     assert "Content-Type: application/problem+json" in too_long
@@ -176,7 +176,7 @@ def test_what_does_not_reach_django_is_refused_in_the_one_format_of_errors(web: 
     assert broken.startswith("HTTP/1.0 400")
     assert '"code": "bad_request"' in broken
 
-    endless = web.answer(b"GET / HTTP/1.1\r\nX: ".ljust(256 * 1024, b"x"))
+    endless = web.answer(b"GET / HTTP/1.1\r\nHost: x\r\nX: ".ljust(256 * 1024, b"x"))
     assert endless.startswith("HTTP/1.0 431")
     assert '"code": "headers_too_large"' in endless
 

@@ -232,6 +232,13 @@ def headers(site: Site) -> Iterator[tuple[str, bytes, str]]:
         ("host of no port", b"Host: 127.0.0.1:\r\n", BAD),
     ]:
         yield name, asked + host + b"\r\n", expected
+    probe = b"GET /health HTTP/%s\r\nConnection: close\r\n%s\r\n"  # which is answered under any name
+    for name, version, hosts, expected in [
+        ("of a probe missing", b"1.1", b"", BAD),
+        ("of a probe twice", b"1.1", b"Host: x\r\nhOST: x\r\n", BAD),
+        ("of an old probe missing", b"1.0", b"", "200"),
+    ]:
+        yield f"host {name}", probe % (version, hosts), expected
 
 
 def targets(site: Site) -> Iterator[tuple[str, bytes, str]]:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping
 from typing import Any
-from wsgiref.types import WSGIApplication
 
 import structlog
 from django.conf import settings
@@ -45,8 +44,7 @@ class Command(BaseCommand):
         """Serve.
 
         Raises:
-            CommandError: the port is taken, the database cannot be reached or is not migrated, or a proxy's address
-                cannot be understood; each in one sentence.
+            CommandError: the port is taken, or the database cannot be reached or is not migrated; each in one sentence.
         """
         try:
             if options["migrate"]:
@@ -55,7 +53,8 @@ class Command(BaseCommand):
         except (DatabaseError, InterfaceError) as error:
             raise CommandError("The database cannot be reached: look at DATABASE_URL, and whether it runs.") from error
         listener = listen(options["host"], options["port"])
-        server = Server(_application(), listener, threads=options["threads"])
+        application = believe_proxies(get_internal_wsgi_application(), settings.TRUSTED_PROXIES)
+        server = Server(application, listener, threads=options["threads"])
         logger.info("serving", host=options["host"], port=listener.getsockname()[1], threads=options["threads"])
         server.run()
         logger.info("stopped")
@@ -67,12 +66,3 @@ def _require_migrations() -> None:
             f"The database lacks {len(missing)} migrations, the first is {missing[0]}: "
             "run `manage.py migrate`, or start with --migrate."
         )
-
-
-def _application() -> WSGIApplication:
-    try:
-        return believe_proxies(get_internal_wsgi_application(), settings.TRUSTED_PROXIES)
-    except ValueError as error:
-        raise CommandError(
-            f"TRUSTED_PROXIES cannot be understood: {error}; name addresses or networks, like 10.0.0.5 or 10.0.0.0/8."
-        ) from error
