@@ -1,13 +1,14 @@
 """The one clock that counts: the database's, so that machines need not agree on the time."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.functions import Now
 from django.db.models.sql.compiler import SQLCompiler
-from django.utils import timezone
+
+ASK = {"postgresql": "SELECT STATEMENT_TIMESTAMP()", "sqlite": "SELECT STRFTIME('%Y-%m-%d %H:%M:%f', 'NOW')"}
 
 
 class DatabaseNow(Now):
@@ -25,10 +26,8 @@ class DatabaseNow(Now):
 
 
 def database_now() -> datetime:
-    """Return the time by the database's clock; SQLite's is that of this machine."""
-    if connection.vendor == "sqlite":
-        return timezone.now()
+    """Return the time by the database's clock, as `DatabaseNow` would write it."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT STATEMENT_TIMESTAMP()")
-        now: datetime = cursor.fetchone()[0]
-    return now
+        cursor.execute(ASK[connection.vendor])
+        now: datetime | str = cursor.fetchone()[0]
+    return now if isinstance(now, datetime) else datetime.fromisoformat(now).replace(tzinfo=UTC)
