@@ -139,9 +139,8 @@ def _write(job: JobLog, event: JobEvent, changes: Detail, *, receipt: Detail | N
     """Save the changes and the chain's new head in one UPDATE, and the event."""
     event.attempt = changes.get("attempts", event.attempt)
     status = event.to_status or job.status
-    everything = {} if job.chain_length else facts_of(job)  # of a row that did not begin here
     about_receipt = {f"receipt.{name}": value for name, value in (receipt or {}).items()}
-    changes |= extend(event, job, everything | about_receipt | {"status": status} | changes)
+    changes |= extend(event, job, about_receipt | {"status": status} | changes)
     as_read = {"status": job.status, "attempts": job.attempts, "chain_length": job.chain_length}
     if not JobLog.objects.filter(pk=job.pk, **as_read).update(status=status, **changes):
         raise TransitionNotAllowed(f"job {job.pk} is no longer as it was read: {as_read}")
