@@ -8,6 +8,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.functions import Now
 from django.db.models.sql.compiler import SQLCompiler
 
+ASK = {"postgresql": "SELECT STATEMENT_TIMESTAMP()", "sqlite": "SELECT STRFTIME('%Y-%m-%d %H:%M:%f', 'NOW')"}
+
 
 class DatabaseNow(Now):
     """The time at which the statement runs, comparable with stored times on SQLite too.
@@ -24,9 +26,8 @@ class DatabaseNow(Now):
 
 
 def database_now() -> datetime:
-    """Return what that clock says, on SQLite to the second."""
-    clock = "STATEMENT_TIMESTAMP()" if connection.vendor == "postgresql" else "CURRENT_TIMESTAMP"
+    """Return the time by the database's clock, as `DatabaseNow` would write it."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {clock}")
-        (now,) = cursor.fetchone()
-    return now if isinstance(now, datetime) else datetime.fromisoformat(now).replace(tzinfo=UTC)  # SQLite tells a text
+        cursor.execute(ASK[connection.vendor])
+        now: datetime | str = cursor.fetchone()[0]
+    return now if isinstance(now, datetime) else datetime.fromisoformat(now).replace(tzinfo=UTC)

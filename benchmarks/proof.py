@@ -23,7 +23,7 @@ from tests.servers import SETTINGS
 MOST_PERCENT = 10.0
 ROUNDS = 200
 LIFE = ("received", "claimed", "delivered", "succeeded")
-NOTES = ("received", "callback repeated")  # their one UPDATE is for the chain alone
+NOTES = ("callback repeated",)  # its one UPDATE is for the chain alone
 Spent = list[tuple[str, float]]
 ROOT = Path(__file__).resolve().parent.parent
 

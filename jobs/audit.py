@@ -15,6 +15,7 @@ from .models import JobEvent, JobLog
 
 BATCH = 500
 PURGED_AT = "receipt.purged_at"
+BEGINNINGS = frozenset({JobEvent.Kind.RECEIVED, JobEvent.Kind.ADOPTED})  # these answer for the whole row
 
 T = TypeVar("T", bound=Model)
 
@@ -124,6 +125,8 @@ def _faults(job: JobLog, events: Sequence[JobEvent]) -> Iterator[str]:
             yield f"event {event.number} ({event.kind}) is not as it was written"
         facts |= {name: key and Fact(event.number, key, str(value)) for name, value in event.facts.items()}
         heads = [head(each, event) for each in ([key] if key else keys())]
+    if not BEGINNINGS.intersection(event.kind for event in events):
+        yield "no event says how it began"
     yield from _faults_of_end(job, place, heads)
     yield from _faults_of_row(job, facts)
 
@@ -134,11 +137,9 @@ def _signer(event: JobEvent, heads: Sequence[str]) -> bytes | None:
 
 
 def _faults_of_end(job: JobLog, last: int, heads: Sequence[str] | None) -> Iterator[str]:
-    if not last:
-        yield "it has no events"
-    elif job.chain_length != last:
+    if job.chain_length != last:
         yield f"it counts {job.chain_length} events, and the last one is number {last}"
-    elif heads is not None and job.chain_head not in heads:
+    elif last and heads is not None and job.chain_head not in heads:
         yield f"its chain's head is not that of event {last}"
 
 

@@ -76,6 +76,24 @@ def _ring_next() -> None:
     queue_service().ring(waiting.order_by("due_at").values_list("job_id", flat=True)[:1])
 
 
+def begin(
+    job: JobLog, *, kind: JobEvent.Kind, source: JobEvent.Source, actor: str = "", detail: Detail | None = None
+) -> None:
+    """Save a new job, with its first event, which answers for all of its row and of its receipt's.
+
+    Args:
+        job: complete, `now` by the database's clock among it.
+        kind, source, actor, detail: the event's.
+
+    Raises:
+        TransactionManagementError: no transaction is open.
+    """
+    event = _new_event(job, kind, source, actor, detail)
+    vars(job).update(extend(event, job, facts_of(job)))
+    job.save(force_insert=True)
+    _save(event)
+
+
 def note(
     job: JobLog,
     *,
@@ -109,23 +127,29 @@ def _new_event(
     detail: Detail | None,
     **statuses: JobLog.Status,
 ) -> JobEvent:
-    return JobEvent(job=job, at=job.now, kind=kind, source=source, actor=actor[:150], detail=detail or {}, **statuses)
+    if not connection.in_atomic_block:
+        raise TransactionManagementError("a change and its event belong in one transaction")
+    return JobEvent(
+        job=job, at=job.now, kind=kind, source=source, actor=actor[:150], attempt=job.attempts, detail=detail or {},
+        **statuses,
+    )  # fmt: skip
 
 
 def _write(job: JobLog, event: JobEvent, changes: Detail, *, receipt: Detail | None = None) -> None:
-    """Save the changes and the chain's new head in one UPDATE, and the event; a job's first one answers for all."""
-    if not connection.in_atomic_block:
-        raise TransactionManagementError("a change and its event belong in one transaction")
-    event.attempt = changes.get("attempts", job.attempts)
+    """Save the changes and the chain's new head in one UPDATE, and the event."""
+    event.attempt = changes.get("attempts", event.attempt)
     status = event.to_status or job.status
-    everything = {} if job.chain_length else facts_of(job)
     about_receipt = {f"receipt.{name}": value for name, value in (receipt or {}).items()}
-    changes |= extend(event, job, everything | about_receipt | {"status": status} | changes)
+    changes |= extend(event, job, about_receipt | {"status": status} | changes)
     as_read = {"status": job.status, "attempts": job.attempts, "chain_length": job.chain_length}
     if not JobLog.objects.filter(pk=job.pk, **as_read).update(status=status, **changes):
         raise TransitionNotAllowed(f"job {job.pk} is no longer as it was read: {as_read}")
     for field, value in {"status": status, **changes}.items():
         setattr(job, field, value)
+    _save(event)
+
+
+def _save(event: JobEvent) -> None:
     event.save(force_insert=True)
     transaction.on_commit(partial(_log, event), robust=True)
 

@@ -185,7 +185,17 @@ def test_a_job_set_back_to_before_its_last_event_in_every_column_is_found_all_th
 def test_a_job_without_any_event_is_named() -> None:
     job = filed()
     JobEvent.objects.filter(job=job).delete()
-    assert "it has no events" in wrong(job)
+    assert "it counts 4 events, and the last one is number 0" in wrong(job)
+
+
+def test_a_chain_that_was_begun_anew_from_a_changed_row_is_named() -> None:
+    """The service goes on with whatever row it finds; what it signs then does not say how the job began."""
+    job = uploaded()
+    JobEvent.objects.filter(job=job).delete()
+    JobLog.objects.filter(pk=job.pk).update(chain_length=0, chain_head="", notion_database_id="0" * 36)
+    assert wrong(job) == ("no event says how it began",)
+    delivered(job)
+    assert wrong(job) == ("no event says how it began",)
 
 
 def test_events_in_another_order_are_named() -> None:

@@ -56,7 +56,9 @@ def test_every_command_that_is_named_exists() -> None:
 
 def test_every_kind_of_event_is_written_somewhere() -> None:
     written = "".join(path.read_text() for path in Path("jobs").rglob("*.py") if path.name != "models.py")
-    assert [kind.name for kind in JobEvent.Kind if f"Kind.{kind.name}" not in written] == []
+    of_migrations = set(re.findall(r'kind="(\w+)"', written))
+    kinds = [kind for kind in JobEvent.Kind if kind not in of_migrations]
+    assert [kind.name for kind in kinds if f"Kind.{kind.name}" not in written] == []
 
 
 def _tests_in(folder: Path) -> set[str]:

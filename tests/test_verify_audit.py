@@ -170,7 +170,7 @@ def test_files_need_not_be_read() -> None:
 def test_a_job_whose_events_are_gone_is_named() -> None:
     job = filed_by("One")
     JobEvent.objects.filter(job=job).delete()
-    assert f"Job {job.pk}: it has no events." in verify()
+    assert f"Job {job.pk}: no event says how it began." in verify()
 
 
 def test_a_receipt_whose_job_is_gone_is_named() -> None:

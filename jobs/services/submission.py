@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import structlog
 from django.db import IntegrityError, transaction
 
-from accounting.clock import DatabaseNow
+from accounting.clock import database_now
 from jobs.models import IdempotencyKey, JobEvent, JobLog
 from jobs.queue import ring_on_commit
-from jobs.transitions import Detail, lock_job, note
+from jobs.transitions import Detail, begin, lock_job, note
 from receipts.models import Client, Receipt
 from receipts.services import Refusal, keep_receipt, stored_file
 from receipts.validators import CheckedUpload
@@ -109,19 +109,19 @@ def _note_repeat(job: JobLog, request: UploadRequest) -> JobLog:
 
 
 def _create_job(request: UploadRequest, receipt: Receipt, *, duplicate_of: JobLog | None) -> JobLog:
-    created = JobLog.objects.create(
+    now = database_now()
+    job = JobLog(
         receipt=receipt,
         client=request.client,
         filename=request.filename,
         notion_database_id=request.notion_database_id,
         duplicate_of=duplicate_of,
-        created_at=DatabaseNow(),
-        due_at=DatabaseNow(),
+        created_at=now,
+        due_at=now,
     )
-    job = lock_job(created.pk)
-    job.receipt = receipt  # its first event answers for it, too
+    job.now = now
     detail = _request_detail() | {"size": receipt.size, "sha256": receipt.sha256}
-    note(job, kind=Kind.RECEIVED, source=request.source, actor=request.actor, detail=detail)
+    begin(job, kind=Kind.RECEIVED, source=request.source, actor=request.actor, detail=detail)
     ring_on_commit(job.pk)
     return job
 
