@@ -8,6 +8,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.functions import Now
 from django.db.models.sql.compiler import SQLCompiler
 
+CLOCKS = {
+    "sqlite": "SELECT STRFTIME('%Y-%m-%d %H:%M:%f', 'NOW')",
+    "postgresql": "SELECT STATEMENT_TIMESTAMP()",
+}
+
 
 class DatabaseNow(Now):
     """The time at which the statement runs, comparable with stored times on SQLite too.
@@ -24,8 +29,8 @@ class DatabaseNow(Now):
 
 
 def database_now() -> datetime:
-    """Return what that clock says; within a transaction of PostgreSQL, what it said at the beginning."""
+    """Return what that clock says."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT CURRENT_TIMESTAMP")
+        cursor.execute(CLOCKS[connection.vendor])
         (now,) = cursor.fetchone()
     return now if isinstance(now, datetime) else datetime.fromisoformat(now).replace(tzinfo=UTC)  # SQLite tells a text
