@@ -8,7 +8,10 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.functions import Now
 from django.db.models.sql.compiler import SQLCompiler
 
-ASK = {"postgresql": "SELECT STATEMENT_TIMESTAMP()", "sqlite": "SELECT STRFTIME('%Y-%m-%d %H:%M:%f', 'NOW')"}
+CLOCKS = {
+    "sqlite": "SELECT STRFTIME('%Y-%m-%d %H:%M:%f', 'NOW')",
+    "postgresql": "SELECT STATEMENT_TIMESTAMP()",
+}
 
 
 class DatabaseNow(Now):
@@ -26,8 +29,8 @@ class DatabaseNow(Now):
 
 
 def database_now() -> datetime:
-    """Return the time by the database's clock, as `DatabaseNow` would write it."""
+    """Return what that clock says."""
     with connection.cursor() as cursor:
-        cursor.execute(ASK[connection.vendor])
-        now: datetime | str = cursor.fetchone()[0]
-    return now if isinstance(now, datetime) else datetime.fromisoformat(now).replace(tzinfo=UTC)
+        cursor.execute(CLOCKS[connection.vendor])
+        (now,) = cursor.fetchone()
+    return now if isinstance(now, datetime) else datetime.fromisoformat(now).replace(tzinfo=UTC)  # SQLite tells a text
