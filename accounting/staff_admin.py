@@ -96,7 +96,7 @@ class RolesAdmin(GroupAdmin):
 class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
     """Who did what in the admin, and when."""
 
-    list_display = ["at", "user", "action", "row", "change"]
+    list_display = ["at", "user", "row", "change"]
     list_filter = ["action_flag", "user"]
     list_select_related = ["user", "content_type"]
     search_fields = ["=object_id", "object_repr", "change_message", "=user__username"]
@@ -124,7 +124,7 @@ class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
     @admin.display(description="message")
     def change(self, entry: LogEntry) -> str:
         """Return what was done, in words."""
-        return entry.get_change_message()
+        return entry.get_change_message() or entry.get_action_flag_display()
 
 
 def _user(request: HttpRequest) -> User:

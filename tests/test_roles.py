@@ -195,7 +195,7 @@ def test_each_role_may_look_at_receipts_through_the_api(role: str, browser: Brow
     assert browser.get(address).status_code == 200
     # and no further: a session is no API key
     assert browser.get("/api/v1/jobs/").status_code == 401
-    assert browser.post("/api/v1/receipts/upload", {"file": picture()}).status_code == 403
+    assert browser.post("/api/v1/receipts/upload", {"file": picture()}).status_code == 401
     answer = browser.get(f"{address}file")
     assert answer.status_code == 200
     answer.close()
