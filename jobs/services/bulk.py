@@ -54,7 +54,7 @@ def operate(verb: str, job: JobLog, actor: User, reason: str, **seen: str) -> No
 
 
 def operate_on_all(verb: str, jobs: Iterable[JobLog], actor: User, reason: str) -> Outcome:
-    """Do it to those of the jobs whose state allows it, each in a transaction of its own, and leave the others alone."""
+    """Do it to those of the jobs whose state allows it, each in its own transaction, and leave the others alone."""
     done, left_alone = 0, Counter[str]()
     for job in jobs:
         try:
