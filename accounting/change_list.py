@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR, ChangeList
 from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
+from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 from django.utils.dateparse import parse_datetime
 
@@ -61,7 +62,7 @@ class EndlessList(ChangeList):
         super().__init__(*args, **kwargs)
         self.title = str(self.opts.verbose_name_plural).capitalize()
 
-    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str | Combinable]:
         """Return the one order that an index has, whatever the address asks for."""
         return [f"-{self.time_field}", "-pk"] if self.time_field else ["-pk"]
 
@@ -74,7 +75,7 @@ class EndlessList(ChangeList):
             rows, more = self._read(None)
         self.newer = self._beyond(NEWER, rows[:1]) if edge else ""
         self.older = self._beyond(OLDER, rows[-1:]) if more or (edge and edge.way == NEWER) else ""
-        self.result_list = rows  # type: ignore[assignment] # a page is read once, and stays as it is
+        self.result_list = rows
         self.result_count = len(rows)
         self.full_result_count = None
         self.show_full_result_count = self.show_all = self.can_show_all = False

@@ -4,11 +4,12 @@ import json
 import socket
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 import structlog
 from django.http import HttpRequest
-from waitress.channel import HTTPChannel
+from waitress.channel import ClientDisconnected, HTTPChannel
 from waitress.task import ErrorTask
 
 from .middleware import request_id
@@ -118,10 +119,17 @@ class Channel(HTTPChannel):
         """Wait for who reads a long answer slowly; cut off who lets it lie, and whoever is one too many.
 
         waitress would let a thread wait for any client, without end.
+
+        Raises:
+            ClientDisconnected: it is cut off, and what makes the answer need not go on.
         """
         if self._is_flooded() and not self._wait_for_reader():
             self.will_close = True
+            with suppress(OSError):  # a socket that is full would never be ready to be closed by the loop
+                connected: Any = self.socket
+                connected.shutdown(socket.SHUT_RDWR)
             self.server.pull_trigger()
+            raise ClientDisconnected
 
     def _is_flooded(self) -> bool:
         return self.connected and not self.will_close and self.total_outbufs_len > self.adj.outbuf_high_watermark

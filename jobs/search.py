@@ -16,7 +16,7 @@ FOUND = 1_000
 LAST_LETTER = "\U0010ffff"
 
 HELP = (
-    f"Job or receipt id or SHA-256 (8 digits of it will do), Notion database (id or address), beginning of a file name; "
+    "Job or receipt id or SHA-256 (8 digits of it will do), Notion database (id or address), beginning of a file name; "
     f"any words of the file name or message among the newest {RECENT:,}."
 )
 

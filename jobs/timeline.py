@@ -26,6 +26,11 @@ class Entry:
         return self.event.get_kind_display()
 
     @property
+    def by(self) -> str:
+        """Which part of the system did it, and who."""
+        return " · ".join(filter(None, [self.event.source, self.event.actor]))
+
+    @property
     def message(self) -> str:
         """The sentence that came with it."""
         return str(self.event.detail.get("message", ""))

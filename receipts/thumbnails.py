@@ -1,8 +1,8 @@
 """Small pictures of receipts for lists: made when first asked for, kept beside the files, and cheap to do without.
 
-A thumbnail lies under its receipt's id, so no table names it; it may be deleted at any time, and is made again. An empty
-file says that none can be made. A list of fifty asks for fifty at once: two are made at a time, and who would wait for
-longer than a moment gets none this time.
+A thumbnail lies under its receipt's id, so no table names it; it may be deleted at any time, and is made again. An
+empty file says that none can be made. A list of fifty asks for fifty at once: two are made at a time, and who would
+wait for longer than a moment gets none this time.
 """
 
 import io

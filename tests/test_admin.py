@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission, User
 from django.test import Client as Browser
 from django.urls import reverse
 from django.utils import timezone
@@ -15,7 +14,9 @@ from jobs.answers import Answer, Trouble
 from jobs.models import JobEvent, JobLog
 from jobs.services import claim_job, mark_delivered
 
+from . import staff as people
 from .factories import JobFactory, ReceiptFactory, job_in
+from .staff import staff
 
 pytestmark = pytest.mark.django_db
 
@@ -23,26 +24,16 @@ LIST = "/admin/jobs/joblog/"
 QUEUE = "/admin/django_rq/dashboard/"
 
 
-def staff(*permissions: str) -> Browser:
-    user = User.objects.create_user("anna", is_staff=True)
-    for name in permissions:
-        app, codename = name.split(".")
-        user.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
-    browser = Browser()
-    browser.force_login(user)
-    return browser
-
-
 @pytest.fixture
 def auditor() -> Browser:
     """Return the browser of somebody who may see everything and change nothing."""
-    return staff("jobs.view_joblog", "jobs.view_jobevent", "receipts.view_receipt", "receipts.view_client")
+    return people.auditor()
 
 
 @pytest.fixture
 def operator() -> Browser:
     """Return the browser of somebody who may also retry."""
-    return staff("jobs.view_joblog", "jobs.operate_joblog", "receipts.view_receipt")
+    return people.operator()
 
 
 def page(job: JobLog) -> str:

@@ -78,7 +78,7 @@ def test_a_formula_in_any_column_is_made_harmless(browser: Browser) -> None:
 def test_it_comes_in_pieces_each_read_by_one_query(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "PIECE", 100)
     many(2050)
-    answer = browser.post(EXPORT)
+    answer: Any = browser.post(EXPORT)
     pieces = iter(answer.streaming_content)
     with CaptureQueriesContext(connection) as captured:
         next(pieces)
@@ -106,7 +106,7 @@ def many(number: int) -> None:
 
 
 def test_a_spreadsheet_knows_its_encoding_and_nobody_keeps_it(browser: Browser) -> None:
-    answer = browser.post(EXPORT)
+    answer: Any = browser.post(EXPORT)
     assert b"".join(answer.streaming_content).startswith(b"\xef\xbb\xbf")
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
     assert answer["Content-Disposition"].startswith('attachment; filename="jobs-')

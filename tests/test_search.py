@@ -115,3 +115,12 @@ def test_events_are_found_by_their_job(admin_client: Browser, wanted: JobLog) ->
     wanted.events.create(at=wanted.created_at, kind="received", source="api", attempt=0)
     answer = admin_client.get("/admin/jobs/jobevent/", {"q": str(wanted.pk)[:8]})
     assert [event.job_id for event in answer.context["cl"].result_list] == [wanted.pk]
+
+
+@pytest.mark.parametrize("form", [lambda receipt: str(receipt.pk), lambda receipt: receipt.sha256[:8]])
+def test_receipts_are_found_in_their_own_list_without_counting_any(admin_client: Browser, form: Any) -> None:
+    wanted, _ = ReceiptFactory.create_batch(2)
+    with CaptureQueriesContext(connection) as captured:
+        answer = admin_client.get("/admin/receipts/receipt/", {"q": form(wanted)})
+    assert list(answer.context["cl"].result_list) == [wanted]
+    assert [one["sql"] for one in captured if "COUNT(" in one["sql"]] == []

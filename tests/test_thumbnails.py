@@ -80,7 +80,7 @@ def test_what_no_picture_can_be_made_of_is_tried_once(media: Media, monkeypatch:
 
 def test_a_file_that_is_away_for_now_is_tried_again() -> None:
     receipt = ReceiptFactory.create()
-    name = receipt.file.name
+    name = receipt.file.name or ""
     with receipt.file.open() as file:
         data = file.read()
     receipt.file.storage.delete(name)
@@ -110,7 +110,7 @@ def test_a_full_disk_keeps_nobody_from_seeing_it(monkeypatch: pytest.MonkeyPatch
     def full(*args: Any) -> Any:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(thumbnails.default_storage, "save", full)
+    monkeypatch.setattr("receipts.thumbnails.default_storage.save", full)
     assert opened(find_thumbnail(receipt)).format == "JPEG"
 
 

@@ -1,4 +1,4 @@
-"""Pages that refresh themselves (static/jobs/live.js): they ask with the version that they show, and mostly get a 304."""
+"""Pages that refresh themselves (static/jobs/live.js): they ask with the version that they show, and get a 304."""
 
 import hashlib
 from collections.abc import Iterable

@@ -54,7 +54,7 @@ def _time(at: datetime, words: str) -> str:
 
 
 @register.simple_tag
-def drill_down(changelist: ChangeList, days: ListFilter) -> list[dict[str, Any]]:
+def drill_down(changelist: ChangeList, days: ListFilter) -> list[Any]:
     """Return the links of the drill-down by day."""
     return list(days.choices(changelist))
 

@@ -1,0 +1,92 @@
+"""Long answers: a client may read them slowly, but not let them lie, and few may keep a thread waiting."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+import pytest
+from waitress import wasyncore
+
+from accounting import connections
+from accounting.server import Server
+
+from .installation import wait_for
+
+PIECE, PIECES = bytes(100_000), 200
+LENGTH = len(PIECE) * PIECES
+
+begun: list[str] = []
+
+
+def long_answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    begun.append(environ["REMOTE_PORT"])
+    start_response("200 OK", [("Content-Length", str(LENGTH))])
+    return (PIECE for _ in range(PIECES))
+
+
+@contextmanager
+def serving() -> Iterator[tuple[Server, int]]:
+    """Lend a server that answers at length, and its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = Server(long_answer, listener, threads=4)
+        server.adj.outbuf_high_watermark = 200_000
+        stop = threading.Event()
+        loop = threading.Thread(target=turn_until, args=[server, stop])
+        loop.start()
+        try:
+            yield server, listener.getsockname()[1]
+        finally:
+            stop.set()
+            loop.join(20)
+            wasyncore.close_all(server._sockets)
+            server.task_dispatcher.shutdown()
+
+
+def turn_until(server: Server, stop: threading.Event) -> None:
+    while not stop.is_set():
+        server._turn(0.05)
+
+
+def asking(port: int) -> socket.socket:
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.settimeout(20)
+    client.connect(("127.0.0.1", port))
+    client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    return client
+
+
+def read_all(client: socket.socket, pause: Callable[[], Any] = lambda: None) -> int:
+    """Return how many bytes came in all."""
+    number = 0
+    while piece := client.recv(100_000):
+        number += len(piece)
+        pause()
+    return number
+
+
+def test_a_slow_reader_gets_all_of_it() -> None:
+    with serving() as (_, port), asking(port) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 200_000)
+        assert read_all(client, lambda: time.sleep(0.002)) > LENGTH
+
+
+def test_who_reads_nothing_is_cut_off_and_what_makes_the_answer_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "READ_SECONDS", 0.3)
+    with serving() as (server, port), asking(port) as client:
+        wait_for(server._channels, "the client")
+        wait_for(lambda: not server._channels(), "the cut")
+        assert read_all(client) < LENGTH  # what was on its way
+
+
+def test_few_may_keep_a_thread_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "READ_SECONDS", 20)
+    with serving() as (server, port), ExitStack() as clients:
+        before = begun.copy()
+        them = [clients.enter_context(asking(port)) for _ in range(connections.SLOW_READERS + 2)]
+        wait_for(lambda: len(begun) - len(before) == len(them), "all of them")
+        wait_for(lambda: len(server._channels()) == connections.SLOW_READERS, "the others' end")
