@@ -16,7 +16,6 @@ from jobs.services import claim_job, mark_delivered
 
 from . import staff as people
 from .factories import JobFactory, ReceiptFactory, job_in
-from .staff import staff
 
 pytestmark = pytest.mark.django_db
 
