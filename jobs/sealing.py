@@ -56,9 +56,10 @@ def _beginning_of_hour(moment: datetime) -> datetime:
 
 
 def _seal(hour: datetime, *, late: bool) -> bool:
+    seal = _make(hour, Seal.objects.last())  # what it covers no longer changes, so nobody has to wait for it
     try:
         with transaction.atomic():
-            seal = _make(hour, Seal.objects.last())
+            seal.save(force_insert=True)
     except IntegrityError:
         return False  # another sweep was quicker
     log = logger.warning if late else logger.info  # late: no sweep ran, or somebody deleted a seal
@@ -75,7 +76,6 @@ def _make(hour: datetime, last: Seal | None) -> Seal:
     seal.jobs = events.aggregate(jobs=Count("job", distinct=True))["jobs"]
     seal.events, content = _content(events)
     seal.digest = sign(keys()[0], _signed(seal, content, last))
-    seal.save(force_insert=True)
     return seal
 
 

@@ -51,6 +51,7 @@ class Everything:
             n8n.url + self.webhook,
             SECRET_KEY=self.secret("SECRET_KEY"),
             SECRET_KEY_FALLBACKS=self.secret("SECRET_KEY_FALLBACKS"),
+            AUDIT_KEY=self.secret("AUDIT_KEY"),
             N8N_API_KEY=self.secret("N8N_API_KEY"),
             N8N_WEBHOOK_SECRET=f"{self.secret('N8N_WEBHOOK_SECRET')},{standard(self.secret('former webhook secret'))}",
             CALLBACK_SECRET_TOKEN=f"{self.secret('CALLBACK_SECRET_TOKEN')},{self.secret('former callback token')}",

@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from jobs import sealing
 from jobs.models import JobEvent, JobLog, Seal
 from jobs.sealing import HOUR, SETTLED_AFTER, seal_finished_hours, verify_seals
-from jobs.transitions import lock_job
+from jobs.transitions import begin, lock_job
 from receipts.models import Client
 
 from .histories import delivered, filed, reported, uploaded
@@ -31,15 +31,19 @@ OLD, NEW = made_up("old"), made_up("new")
 
 @contextmanager
 def clock_at(moment: datetime) -> Iterator[None]:
-    """Let all that happens within happen then, by the clock that a locked row is read with."""
+    """Let all that is written down within be written down as of then."""
 
     def lock(job_id: Any) -> JobLog:
         job = lock_job(job_id)
         job.now = moment
         return job
 
+    def begin_then(job: JobLog, **event: Any) -> None:
+        job.now = moment
+        begin(job, **event)
+
     with (
-        patch("jobs.services.submission.lock_job", lock),
+        patch("jobs.services.submission.begin", begin_then),
         patch("jobs.services.delivery.lock_job", lock),
         patch("jobs.services.completion.lock_job", lock),
     ):
