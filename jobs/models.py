@@ -95,6 +95,7 @@ class JobLog(models.Model):
             models.Index(fields=["status", "-created_at"], name="job_newest_by_status"),
             models.Index(fields=["client", "-created_at"], name="job_newest_by_client"),
             # what staff narrow the list by
+            models.Index(fields=["client", "status", "-created_at"], name="job_newest_by_client_state"),
             models.Index(fields=["-created_at"], condition=Q(needs_attention=True), name="job_newest_needy"),
             models.Index(fields=["-created_at"], condition=Q(due_at__isnull=False), name="job_newest_open"),
             models.Index(fields=["failure_code", "-created_at"], name="job_newest_by_code"),

@@ -201,6 +201,7 @@ def queries_of(browser: Browser, query: dict[str, str]) -> list[str]:
         ({"failure_code__exact": "n8n_rejected"}, "job_newest_by_code"),
         ({"needs_attention__exact": "1"}, "job_newest_needy"),
         ({"client__id__exact": "1"}, "job_newest_by_client"),
+        ({"client__id__exact": "1", "status__exact": "queued"}, "job_newest_by_client_state"),
         ({"progress": "open"}, "job_newest_open"),
         ({"on": "2025-03"}, "job_newest"),
         ({"q": "0123abcd-4567-89ab-cdef-0123456789ab"}, "job_newest_by_database"),

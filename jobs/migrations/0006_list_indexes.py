@@ -13,6 +13,10 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddIndex(
             model_name='joblog',
+            index=models.Index(fields=['client', 'status', '-created_at'], name='job_newest_by_client_state'),
+        ),
+        migrations.AddIndex(
+            model_name='joblog',
             index=models.Index(condition=models.Q(('needs_attention', True)), fields=['-created_at'], name='job_newest_needy'),
         ),
         migrations.AddIndex(
