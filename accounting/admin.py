@@ -55,4 +55,4 @@ def _is_superuser(user: User | AnonymousUser) -> bool:
     return user.is_active and user.is_superuser
 
 
-from . import staff_admin  # noqa: E402, F401 - it registers by being imported, and needs what stands above
+from . import log_admin, staff_admin  # noqa: E402, F401 - they register by being imported, and need what stands above

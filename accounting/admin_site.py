@@ -45,7 +45,7 @@ class OperationsSite(AdminSite):
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """Return what the user may see: by section; of one app, as Django has it."""
         apps = super().get_app_list(request, app_label)
-        return apps if app_label else in_sections(apps)
+        return apps if app_label else in_sections(apps, request.path)
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
         """Return the view for staff only, and so that a query string can be wrong without harm."""

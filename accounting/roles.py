@@ -15,6 +15,7 @@ AUDITOR = frozenset(
     {
         "jobs.view_joblog",
         "jobs.view_jobevent",
+        "jobs.view_seal",
         "receipts.view_receipt",
         "receipts.view_client",
         "receipts.view_apikey",

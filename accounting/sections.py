@@ -1,27 +1,55 @@
 """The admin's sections: what staff look for, by plain names, whichever app it comes from."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from django.urls import reverse
+
 SECTIONS = {
-    "Jobs": ["JobLog"],
+    "Jobs": ["JobLog", "Upload"],
     "Receipts": ["Receipt"],
-    "Clients and keys": ["Client", "ApiKey"],
+    "Clients and keys": ["Client", "ApiKey", "Documentation"],
     "Queue": ["Dashboard"],
     "Access": ["User", "Group", "AccessAttempt"],
-    "Audit": ["JobEvent", "Seal", "LogEntry"],
+    "Audit": ["JobEvent", "LogEntry", "Seal"],
 }
 
+Row = dict[str, Any]
 
-def in_sections(apps: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the models of Django's list of apps by section; what no section names stays with its app."""
+
+def in_sections(apps: list[Row], path: str) -> list[Row]:
+    """Return the models of Django's list of apps by section; what no section names stays with its app.
+
+    Args:
+        apps: as Django lists what the user may see.
+        path: of the page that is shown; the row that it belongs to is marked as the current one.
+    """
     models = {model["object_name"]: model for app in apps for model in app["models"]}
-    named = {name: [models[key] for key in keys if key in models] for name, keys in SECTIONS.items()}
-    sections = [_section(name, found) for name, found in named.items() if found]
-    return [*sections, *_others(apps)]
+    rows = models | {page["object_name"]: page for page in _pages(models)}
+    named = {name: [rows[key] for key in keys if key in rows] for name, keys in SECTIONS.items()}
+    sections = [*(_section(name, found) for name, found in named.items() if found), *_others(apps)]
+    _mark([row for section in sections for row in section["models"]], path)
+    return sections
 
 
-def _section(name: str, models: list[dict[str, Any]]) -> dict[str, Any]:
+def _pages(models: dict[str, Row]) -> Iterator[Row]:
+    """Return rows for pages that are no model's list, for those who may see the models beside them."""
+    jobs = models.get("JobLog")
+    if jobs and jobs["add_url"]:
+        yield {**jobs, "add_url": None}
+        yield {"name": "Upload receipts", "object_name": "Upload", "admin_url": jobs["add_url"]}
+    if not models.keys().isdisjoint(["Client", "ApiKey"]):
+        yield {"name": "API documentation", "object_name": "Documentation", "admin_url": reverse("docs")}
+
+
+def _mark(rows: Iterable[Row], path: str) -> None:
+    """Mark the one row whose address leads furthest towards the page."""
+    above = [row for row in rows if row.get("admin_url") and path.startswith(row["admin_url"])]
+    for row in sorted(above, key=lambda row: len(row["admin_url"]))[-1:]:
+        row["is_current"] = True
+
+
+def _section(name: str, models: list[Row]) -> Row:
     return {
         "name": name,
         "app_label": name.lower().replace(" ", "-"),
@@ -31,7 +59,7 @@ def _section(name: str, models: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _others(apps: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _others(apps: list[Row]) -> Iterator[Row]:
     in_a_section = {name for names in SECTIONS.values() for name in names}
     for app in apps:
         if left := [model for model in app["models"] if model["object_name"] not in in_a_section]:

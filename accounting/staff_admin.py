@@ -1,4 +1,4 @@
-"""Users, groups and the log of what staff did, so that nobody becomes more than he is, and nothing done is forgotten.
+"""Users and groups, so that nobody becomes more than he is, and nothing that somebody did is forgotten.
 
 Django's own pages let whoever may change users make himself a superuser, or set a superuser's password
 (https://docs.djangoproject.com/en/5.2/topics/auth/default/#creating-users). Here nobody gives, or takes over, what he
@@ -8,14 +8,11 @@ does not have himself.
 from typing import Any, cast
 
 from django.contrib import admin
-from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, Permission, User
 from django.db.models import ManyToManyField, QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html
 
-from .admin import ReadOnlyAdmin
 from .roles import ROLES, label, may_give, permissions_of
 
 admin.site.unregister([User, Group])
@@ -90,41 +87,6 @@ class RolesAdmin(GroupAdmin):
         if db_field.name == "permissions" and request is not None:
             kwargs["queryset"] = _permissions_to_give(_user(request))
         return super().formfield_for_manytomany(db_field, request=request, **kwargs)
-
-
-@admin.register(LogEntry)
-class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
-    """Who did what in the admin, and when."""
-
-    list_display = ["at", "user", "row", "change"]
-    list_filter = ["action_flag", "user"]
-    list_select_related = ["user", "content_type"]
-    search_fields = ["=object_id", "object_repr", "change_message", "=user__username"]
-    search_help_text = "A row's id, its name, or words of the message"
-    ordering = ["-id"]
-    fields = ["at", "user", "action", "content_type", "object_id", "row", "change"]
-    readonly_fields = ["at", "action", "row", "change"]
-
-    @admin.display(description="time", ordering="id")
-    def at(self, entry: LogEntry) -> str:
-        """Return when it was done, to the second."""
-        return f"{entry.action_time:%Y-%m-%d %H:%M:%S}"
-
-    @admin.display(description="action", ordering="action_flag")
-    def action(self, entry: LogEntry) -> str:
-        """Return what kind of action it was."""
-        return entry.get_action_flag_display()
-
-    @admin.display(description="row")
-    def row(self, entry: LogEntry) -> str:
-        """Return a link to what it was done to, where that has a page."""
-        address = None if entry.is_deletion() else entry.get_admin_url()
-        return format_html('<a href="{}">{}</a>', address, entry.object_repr) if address else entry.object_repr
-
-    @admin.display(description="message")
-    def change(self, entry: LogEntry) -> str:
-        """Return what was done, in words."""
-        return entry.get_change_message() or entry.get_action_flag_display()
 
 
 def _user(request: HttpRequest) -> User:

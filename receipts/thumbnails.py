@@ -1,6 +1,7 @@
 """Small pictures of receipts for lists: made when first asked for, kept beside the files, and cheap to do without.
 
-A thumbnail lies under its receipt's id, so no table names it; it may be deleted at any time, and is made again. An
+A thumbnail lies under its receipt's id, so no table names it; it may be deleted at any time, and is made again. Rows of
+receipts are never deleted, so none is left over but a purged one's, which is deleted with the file. An
 empty file says that none can be made. A list of fifty asks for fifty at once: two are made at a time, and who would
 wait for longer than a moment gets none this time.
 """

@@ -17,7 +17,7 @@ from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from jobs.models import JobEvent, JobLog
+from jobs.models import JobEvent, JobLog, Seal
 from jobs.services import retry_job
 from receipts.models import ApiKey, Client, Receipt
 from receipts.services import create_api_key
@@ -100,6 +100,7 @@ def _rows() -> dict[type[Model], list[Any]]:
     return {
         JobLog: [*jobs, again, needy],
         JobEvent: [JobEvent.objects.get()],
+        Seal: [Seal.objects.create(number=1, hour=entry.action_time, last_event=1, events=1, jobs=1, digest="0" * 64)],
         Receipt: [needy.receipt],
         Client: [needy.client],
         ApiKey: [ApiKey.objects.get()],

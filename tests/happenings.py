@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from jobs.chain import extend
 from jobs.models import JobEvent, JobLog
 
 from .factories import JobFactory
@@ -13,8 +14,12 @@ NOON = datetime.fromisoformat("2026-03-10T12:20:00+00:00")
 
 
 def event(job: JobLog, kind: JobEvent.Kind, at: datetime, source: JobEvent.Source, **detail: Any) -> JobEvent:
-    """Write one event as of that time."""
-    return JobEvent.objects.create(job=job, kind=kind, at=at, source=source, attempt=1, detail=detail)
+    """Write one event as of that time, in the job's chain."""
+    written = JobEvent(job=job, kind=kind, at=at, source=source, attempt=1, detail=detail)
+    ends = extend(written, JobLog.objects.get(pk=job.pk), {})
+    written.save()
+    JobLog.objects.filter(pk=job.pk).update(**ends)
+    return written
 
 
 def received(at: datetime, **fields: Any) -> JobLog:

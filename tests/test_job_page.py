@@ -15,11 +15,13 @@ from django.utils import timezone
 
 from jobs.answers import Answer, Trouble
 from jobs.masking import KEPT, masked, readable
-from jobs.models import FailureCode, JobLog
+from jobs.models import FailureCode, JobEvent, JobLog
 from jobs.services import claim_job, mark_delivered
 from jobs.signatures import callback_token
 
 from .factories import JobFactory, ReceiptFactory, job_in
+from .happenings import event
+from .histories import filed
 from .staff import auditor, operator
 
 pytestmark = pytest.mark.django_db
@@ -65,6 +67,24 @@ def test_the_title_and_the_heading_say_the_status(browser: Browser, status: JobL
 def test_a_failure_comes_with_its_reason_and_its_cure(browser: Browser, code: FailureCode) -> None:
     text = text_of(browser, JobFactory.create(failure=True, failure_code=code, result_message="So it was."))
     assert f'<strong>{code.label.replace(chr(39), "&#x27;")}.</strong> So it was. <span class="cure">' in text
+
+
+def test_a_job_whose_events_are_as_written_says_so(browser: Browser) -> None:
+    assert '<span class="badge badge-good">Verified: 4 events.</span>' in text_of(browser, filed())
+
+
+def test_a_job_that_somebody_changed_says_what_is_broken(browser: Browser) -> None:
+    job = filed()
+    JobLog.objects.update(notion_page_url="https://www.notion.so/another")
+    text = text_of(browser, job)
+    assert '<span class="badge badge-bad">Not as written</span> Broken: its notion_page_url is not what event 4' in text
+    assert "Verified" not in text
+
+
+def test_a_job_with_too_many_events_is_not_verified_while_one_waits(browser: Browser) -> None:
+    job = filed()
+    JobLog.objects.update(chain_length=501)
+    assert '<span class="badge">Not verified here</span>' in text_of(browser, job)
 
 
 def test_what_happens_next_is_said_with_the_time(browser: Browser) -> None:
@@ -118,7 +138,7 @@ def test_a_page_with_many_events_costs_no_more_queries(browser: Browser) -> None
     job = delivered(JobFactory.create(), json_answer(200, {}))
     few = queries_of(browser, job)
     for _ in range(30):
-        job.events.create(at=job.created_at, kind="callback_repeated", source="callback", attempt=1)
+        event(job, JobEvent.Kind.CALLBACK_REPEATED, job.created_at, JobEvent.Source.CALLBACK)
     assert queries_of(browser, job) == few <= 14
 
 

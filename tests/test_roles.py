@@ -48,9 +48,10 @@ SHOWN_TO = {
          "django_rq_requeue_job", "django_rq_enqueue_job"), ADMINISTRATORS,
     ),
     **dict.fromkeys(("django_rq_confirm_action", "django_rq_actions", "django_rq_stop_job"), NOBODY),
-    "jobs_joblog_operate": NOBODY,  # it takes POST only
+    **dict.fromkeys(("jobs_joblog_operate", "jobs_joblog_bulk", "operate_on_group"), NOBODY),  # they take POST only
     **dict.fromkeys(
-        ("jobs_joblog_delete", "jobs_jobevent_add", "jobs_jobevent_delete", "receipts_receipt_add",
+        ("jobs_joblog_delete", "jobs_jobevent_add", "jobs_jobevent_delete", "jobs_seal_add",
+         "jobs_seal_delete", "receipts_receipt_add",
          "receipts_receipt_delete", "receipts_client_delete", "receipts_apikey_delete", "admin_logentry_add",
          "admin_logentry_delete", "auth_user_delete"), NOBODY,
     ),
@@ -64,6 +65,7 @@ OTHERWISE = {  # what is answered where it is not simply 200 or 403
     "django_rq_scheduler_jobs": 404,
     "django_rq_cron_scheduler_detail": 404,
     "django_rq_cron_job_detail": 404,
+    "jobs_joblog_export": 405,  # it takes POST only, and writes down who had it
 }
 ACTIONS = ("retry_selected", "resend_selected", "cancel_selected", "delete_selected")
 
@@ -155,7 +157,7 @@ def expected(name: str, address: str, role: str) -> int:
 
 def test_nothing_that_an_auditor_sends_changes_anything(browser: Browser, redis: "Redis") -> None:
     pages = every_page(redis)
-    del pages["logout"]
+    del pages["logout"], pages["jobs_joblog_export"]  # who may see the list may take it along, which is written down
     before = everything(redis)
     for name, addresses in pages.items():
         for address in addresses:
@@ -167,13 +169,15 @@ def test_nothing_that_an_auditor_sends_changes_anything(browser: Browser, redis:
 
 def forms(name: str) -> list[dict[str, Any]]:
     """Return what somebody might send to an address: a yes, values, and on lists each action for all rows."""
+    jobs = [str(job.pk) for job in JobLog.objects.all()]
     values = {
-        "post": "yes", "reason": "because", "name": "changed", "is_superuser": "on", "username": "changed",
+        "verb": "retry", "jobs": " ".join(jobs), "post": "yes", "reason": "because", "name": "changed",
+        "is_superuser": "on", "username": "changed",
         "file": picture(), "notion_database_id": "0" * 32, "job_ids": ["x"], "action": "delete",
     }  # fmt: skip
     if not name.endswith("_changelist"):
         return [values]
-    every = [str(job.pk) for job in JobLog.objects.all()] + [str(user.pk) for user in User.objects.all()]
+    every = jobs + [str(user.pk) for user in User.objects.all()]
     return [{"action": action, "_selected_action": every, "post": "yes", "reason": "because"} for action in ACTIONS]
 
 
@@ -185,6 +189,9 @@ def test_operators_change_jobs_and_auditors_do_not(role: str, may: bool, browser
         job = job_in(JobLog.Status(status))
         browser.post(f"{JOBS}{job.pk}/operate/{verb}/", {"reason": "because", "status": status})
         assert job.events.exists() == may
+    job = JobFactory.create(failure=True)
+    browser.post("/admin/attention/failed/callback_timeout/", {"reason": "because"})
+    assert job.events.exists() == may
     upload = browser.post(f"{JOBS}add/file/", {"file": picture(), "notion_database_id": "0" * 32})
     assert upload.status_code == (202 if may else 403)
 
@@ -238,8 +245,10 @@ def test_what_staff_do_is_in_the_jobs_timeline_and_in_the_log(
 )
 def test_what_staff_do_to_many_is_in_the_timeline_of_each(browser: Browser, verb: str, status: str, kind: str) -> None:
     job = job_in(JobLog.Status(status))
-    form = {"action": f"{verb}_selected", "_selected_action": [str(job.pk)], "reason": "because", "post": "yes"}
-    browser.post(JOBS, form)
+    chosen = {"action": f"{verb}_selected", "_selected_action": [str(job.pk)], "reason": "because", "post": "yes"}
+    browser.post(JOBS, chosen)  # asks
+    assert not job.events.exists()
+    browser.post(f"{JOBS}bulk/", {"verb": verb, "jobs": str(job.pk), "reason": "because"})
     assert written_down(job, verb) == kind
 
 

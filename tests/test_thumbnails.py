@@ -11,9 +11,10 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 from PIL import Image
 
+from jobs.services import note_purge
 from receipts import thumbnails
 from receipts.models import Receipt
-from receipts.thumbnails import find_thumbnail, forget_thumbnail, thumbnail_name
+from receipts.thumbnails import find_thumbnail, thumbnail_name
 
 from .factories import ReceiptFactory
 from .pictures import heic, pdf, png, webp
@@ -96,11 +97,12 @@ def test_of_a_deleted_receipt_none_is_shown_even_if_one_was_made() -> None:
     assert find_thumbnail(receipt) == b""
 
 
-def test_it_can_be_forgotten(media: Media) -> None:
+def test_the_retention_rule_leaves_none(media: Media, django_capture_on_commit_callbacks: Any) -> None:
     receipt = ReceiptFactory.create()
     find_thumbnail(receipt)
     assert [path for path in media() if path.name == f"{receipt.pk.hex}.jpg"] != []
-    forget_thumbnail(receipt.pk)
+    with django_capture_on_commit_callbacks(execute=True):
+        note_purge(receipt, purged_at=timezone.now())
     assert [path for path in media() if path.name == f"{receipt.pk.hex}.jpg"] == []
 
 

@@ -1,5 +1,5 @@
 """Jobs and their events for staff: everything can be seen, only the audited actions change anything."""
 
-from . import events, joblog, queue
+from . import events, joblog, queue, seals
 
-__all__ = ["events", "joblog", "queue"]  # each registers by being imported
+__all__ = ["events", "joblog", "queue", "seals"]  # each registers by being imported

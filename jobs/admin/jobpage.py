@@ -6,8 +6,10 @@ from urllib.parse import urlsplit
 from django.http import HttpRequest
 from django.urls import reverse
 
-from jobs.models import FailureCode, JobLog
-from jobs.timeline import timeline
+from jobs.audit import verify_job
+from jobs.causes import cause_of_failure
+from jobs.models import JobLog
+from jobs.timeline import MOST, timeline
 from receipts.formats import SHOWN_BY_BROWSERS
 from receipts.models import Receipt
 from receipts.services import find_rendition
@@ -17,17 +19,6 @@ VERBS_OF_STATUS = {
     JobLog.Status.FAILURE: [("retry", "Retry")],
     JobLog.Status.PROCESSING: [("resend", "Send again")],
     JobLog.Status.QUEUED: [("resend", "Send now"), ("cancel", "Cancel the job")],
-}
-CURES = {
-    FailureCode.WORKFLOW_FAILED: "Look at the execution in N8N, mend the workflow, then retry.",
-    FailureCode.CALLBACK_TIMEOUT: "Look in Notion whether it was filed after all; if it was not, retry.",
-    FailureCode.DELIVERY_UNCONFIRMED: "Look in N8N and Notion whether it arrived; if it did not, retry.",
-    FailureCode.N8N_UNAVAILABLE: "See that N8N runs and its workflow is active, then retry.",
-    FailureCode.N8N_REJECTED: "See what N8N's answer says below, mend it, then retry.",
-    FailureCode.N8N_REDIRECTED: "Set N8N_WEBHOOK_URL to the address that it leads to, then retry.",
-    FailureCode.FILE_MISSING: "Restore the file where workers read it, then retry; or have it uploaded again.",
-    FailureCode.FILE_UNREADABLE: "Have the receipt photographed again and uploaded.",
-    FailureCode.CANCELLED: "Retry it if it should be filed after all.",
 }
 
 
@@ -46,8 +37,8 @@ def context_of(request: HttpRequest, job: JobLog, *, may_operate: bool) -> dict[
         "job": job,
         "timeline": timeline(job),
         "verbs": VERBS_OF_STATUS.get(JobLog.Status(job.status), []) if may_operate else [],
-        "cure": CURES.get(FailureCode(job.failure_code), "") if job.failure_code else "",
-        "verification": None,  # of its events' digests, where they have any
+        "cure": cause_of_failure(job.failure_code).cure if job.failure_code else "",
+        "verification": verify_job(job) if job.chain_length <= MOST else None,  # it reads them all
         "execution_url": "",  # of the execution at N8N, where it is known how to get there
         "notion_url": https_only(job.notion_page_url),
         "may_see_receipt": request.user.has_perm("receipts.view_receipt"),
