@@ -24,6 +24,8 @@ INSIDE = (sys.executable, "-E", "-s", "-W", "ignore", "-m", "receipts.cell")
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "TMPDIR")
 # pdfium aborts where it gets no memory
 STARVED = frozenset({-signal.SIGPROF, -signal.SIGXCPU, -signal.SIGXFSZ, -signal.SIGABRT})
+# the kernel, where memory is short; whoever stops the service, in the moment before the inside turns a deaf ear
+ENDED_FROM_OUTSIDE = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
 OWN_BYTES = 40_000_000  # Python, Pillow and the decoders themselves, before they have opened anything
 
 
@@ -71,7 +73,12 @@ def in_cell(
         Refused, TooMuch, TooSlow, Crashed: nothing was found.
     """
     with _on_disk(file) as given, tempfile.TemporaryFile() as made:
-        asked = {"memory": bounds.memory + OWN_BYTES, "cpu_seconds": bounds.cpu_seconds, "made": made.fileno()}
+        asked = {
+            "parent": os.getpid(),
+            "memory": bounds.memory + OWN_BYTES,
+            "cpu_seconds": bounds.cpu_seconds,
+            "made": made.fileno(),
+        }
         found = _found(_run([*INSIDE, task, json.dumps(asked | arguments)], given, made, bounds.seconds))
         made.seek(0)
         yield found, made
@@ -82,13 +89,13 @@ def _run(command: list[str], given: IO[bytes], made: IO[bytes], seconds: float) 
     try:
         ended = subprocess.run(  # noqa: S603 - our own program
             command, stdin=given, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, pass_fds=[made.fileno()],
-            cwd=ROOT, env=_environment(), timeout=seconds,
+            cwd=ROOT, env=_environment(), timeout=seconds, start_new_session=True,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise TooSlow from None
     if ended.returncode in STARVED:
         raise TooMuch
-    if ended.returncode == -signal.SIGKILL:
+    if ended.returncode in ENDED_FROM_OUTSIDE:
         raise TooSlow
     if ended.returncode != 0:
         raise Crashed
