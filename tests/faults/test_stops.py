@@ -169,7 +169,7 @@ def test_a_web_server_told_to_stop_in_mid_upload_answers_it(service: Installatio
 
 
 def test_a_stop_of_all_while_a_picture_is_prepared_lets_it_be_sent(service: Installation) -> None:
-    service.env |= {"N8N_DEADLINE_SECONDS": "10"}
+    service.env |= {"N8N_PREPARATION_SECONDS": "20"}
     service.start_web()
     job_id = service.upload_bytes(PHOTO).json()["job_id"]
     worker = service.start(*WORKER)
