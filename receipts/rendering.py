@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import structlog
 from django.core.files.base import File
 from PIL import Image
 from PIL.ExifTags import Base
@@ -11,6 +12,8 @@ from PIL.ExifTags import Base
 from .cell import Bounds, Crashed, Refused, TooMuch, TooSlow, in_cell
 from .formats import CONTENT_TYPES
 from .models import Receipt
+
+logger = structlog.get_logger(__name__)
 
 READ_BY_N8N = frozenset({"image/jpeg", "image/png"})
 FORMS = {content_type: form for form, content_type in CONTENT_TYPES.items()}
@@ -71,7 +74,8 @@ def rendered(receipt: Receipt, file: "File[bytes]", *, most_bytes: int, seconds:
     try:
         with in_cell("render", file, bounds, form=form, most_bytes=most_bytes) as (found, made):
             yield Picture(file=File(made), **found)
-    except (Crashed, Refused, TooMuch):
+    except (Crashed, Refused, TooMuch) as fault:
+        logger.warning("not_rendered", receipt=str(receipt.pk), fault=type(fault).__name__, why=str(fault))
         raise Unreadable(str(receipt.pk)) from None
     except (TooSlow, OSError):
         raise NotMade(str(receipt.pk)) from None

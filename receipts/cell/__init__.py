@@ -5,6 +5,7 @@ all. They run here only: with a bound on memory, on processor time and on time, 
 without Django. This module is the outside; `python -m receipts.cell` is the inside.
 """
 
+import errno
 import json
 import os
 import signal
@@ -57,7 +58,7 @@ class TooSlow(Exception):
 
 
 class Crashed(Exception):
-    """The decoder fell over the file."""
+    """The decoder fell over the file; its argument is the process' return code."""
 
 
 @contextmanager
@@ -71,6 +72,7 @@ def in_cell(
 
     Raises:
         Refused, TooMuch, TooSlow, Crashed: nothing was found.
+        OSError: there is no room for the files or for the process.
     """
     with _on_disk(file) as given, tempfile.TemporaryFile() as made:
         asked = {
@@ -98,17 +100,22 @@ def _run(command: list[str], given: IO[bytes], made: IO[bytes], seconds: float) 
     if ended.returncode in ENDED_FROM_OUTSIDE:
         raise TooSlow
     if ended.returncode != 0:
-        raise Crashed
+        raise Crashed(ended.returncode)
     return ended.stdout
 
 
 def _found(printed: bytes) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(printed.splitlines()[-1])  # what libraries print comes before
+    try:
+        found: dict[str, Any] = json.loads(printed.splitlines()[-1])  # what libraries print comes before
+    except (IndexError, ValueError):  # or behind
+        raise Crashed(0) from None
     match found.get("refused"):
         case None:
             return found
         case "too_much":
             raise TooMuch
+        case "no_room":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         case reason:
             raise Refused(reason)
 

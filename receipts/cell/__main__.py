@@ -48,10 +48,18 @@ def main() -> None:
     task, asked = sys.argv[1], json.loads(sys.argv[2])
     stay_with(asked.pop("parent"))
     confine(asked.pop("memory"), asked.pop("cpu_seconds"))
-    with os.fdopen(asked.pop("made"), "wb") as out:
-        found, made = _do(task, os.pread(0, os.fstat(0).st_size, 0), asked)
-        out.write(made)
-    print(json.dumps(found))  # noqa: T201 - this is how it answers
+    out = asked.pop("made")
+    found, made = _do(task, os.pread(0, os.fstat(0).st_size, 0), asked)
+    print(json.dumps(found if _is_written(made, out) else {"refused": "no_room"}))  # noqa: T201 - this is how it answers
+
+
+def _is_written(made: bytes, out: int) -> bool:
+    try:
+        with os.fdopen(out, "wb") as file:
+            file.write(made)
+    except OSError:
+        return False
+    return True
 
 
 def _do(task: str, data: bytes, asked: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
