@@ -15,7 +15,7 @@ from PIL import Image
 
 from accounting.problems import Problem, busy
 
-from .budget import MemoryBudget
+from .budget import Crowded, MemoryBudget
 from .cell import OWN_BYTES, Bounds, Crashed, Refused, TooMuch, TooSlow, in_cell
 from .containers import Animated, read_container
 from .formats import CONTENT_TYPES, HEAD_BYTES, find_format, unsupported
@@ -37,7 +37,9 @@ CELL_SECONDS = 15.0  # the bound of processor time is met first, unless the mach
 HERE = frozenset({"jpeg", "png"})  # libjpeg and zlib are decoded by this process itself, for speed
 RAISED_BY_DECODERS = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error)  # of damaged files
 
-_budget = MemoryBudget(LOOK_BYTES)
+THREADS_FOR_ALL_ELSE = 2  # health, callbacks, reads
+
+_budget = MemoryBudget(LOOK_BYTES, places=settings.WEB_THREADS - THREADS_FOR_ALL_ELSE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +74,11 @@ def check_upload(file: "File[bytes]") -> CheckedUpload:
     """
     size = _check_size(file)
     form = _find_format(file)
-    width, height = _inspect(file, form)
+    try:
+        width, height = _inspect(file, form)
+    except Crowded:
+        logger.warning("looks_crowded")
+        raise busy() from None
     return CheckedUpload(
         file=file,
         sha256=digest(file),
@@ -119,8 +125,10 @@ def _told_apart(form: str) -> Iterator[None]:
     """Answer what a decoder of this process raises: for the file's fault, for ours, and for what nobody expected."""
     try:
         yield
-    except (Problem, Animated) as fault:
-        raise (fault if isinstance(fault, Problem) else refusal(form, fault)) from None
+    except (Problem, Crowded):
+        raise
+    except Animated as fault:
+        raise refusal(form, fault) from None
     except MemoryError:
         logger.error("look_without_memory", form=form)
         raise busy() from None

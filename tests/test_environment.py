@@ -33,6 +33,7 @@ IMPOSSIBLE = [
     ("PUBLIC_BASE_URL", f"https://receipts.example.com/{CANARY}"),
     ("CALLBACK_BASE_URL", f"ftp://{CANARY}"),
     ("CALLBACK_BASE_URL", f"http://web:8000/#{CANARY}"),
+    ("WEB_THREADS", "2"),
     ("DATABASE_URL", f"mysql://user:{CANARY}@127.0.0.1/receipts"),
     ("DATABASE_URL", f"postgresql://user:{CANARY}@127.0.0.1:port/receipts"),
     ("DATABASE_URL", f"${CANARY}"),
