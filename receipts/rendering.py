@@ -19,7 +19,7 @@ READ_BY_N8N = frozenset({"image/jpeg", "image/png"})
 FORMS = {content_type: form for form, content_type in CONTENT_TYPES.items()}
 RENDER_BYTES = 640_000_000  # the largest picture there is, decoded, and turned
 RENDER_CPU_SECONDS = 10.0  # the largest takes a fifth of that; what takes more will always do
-UPRIGHT = 1
+TURNED = range(2, 9)  # Exif 2.32, tag Orientation; 1 is upright, and other values mean nothing
 
 
 class Unreadable(Exception):
@@ -51,7 +51,7 @@ def _is_upright(file: "File[bytes]") -> bool:
     try:
         with Image.open(file, formats=["JPEG", "PNG"]) as picture:
             exif = Image.Image.getexif(picture)  # a PNG's own method would decode the picture first
-            return bool(exif.get(Base.Orientation, UPRIGHT) == UPRIGHT)
+            return exif.get(Base.Orientation) not in TURNED
     except Exception:  # as when it was uploaded, whatever a decoder says of bytes; they go out as they are
         return True
 
@@ -69,7 +69,7 @@ def rendered(receipt: Receipt, file: "File[bytes]", *, most_bytes: int, seconds:
     Raises:
         Unreadable, NotMade: there is none.
     """
-    bounds = Bounds(memory=RENDER_BYTES, cpu_seconds=RENDER_CPU_SECONDS, seconds=seconds)
+    bounds = Bounds(memory=RENDER_BYTES + 2 * receipt.size, cpu_seconds=RENDER_CPU_SECONDS, seconds=seconds)
     form = FORMS[receipt.content_type]
     try:
         with in_cell("render", file, bounds, form=form, most_bytes=most_bytes) as (found, made):
