@@ -3,6 +3,7 @@
 It prints JSON, what it found or `{"refused": reason}`, and writes what it made to the descriptor that it was given.
 """
 
+import ctypes
 import json
 import math
 import os
@@ -12,6 +13,22 @@ import sys
 from typing import Any
 
 MOST_WRITTEN = 256 * 1024 * 1024
+
+POLITE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+def stay_with(parent: int) -> None:
+    """Live exactly as long as the parent wants.
+
+    A stop that is told to all processes of a service at once is the parent's to answer: it may finish what it is at.
+    """
+    for number in POLITE:
+        signal.signal(number, signal.SIG_IGN)
+    if sys.platform == "linux":  # elsewhere the bound of processor time has to do
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit("The parent is gone.")
 
 
 def confine(memory: int, cpu_seconds: float) -> None:
@@ -29,11 +46,20 @@ def confine(memory: int, cpu_seconds: float) -> None:
 def main() -> None:
     """Do one task."""
     task, asked = sys.argv[1], json.loads(sys.argv[2])
+    stay_with(asked.pop("parent"))
     confine(asked.pop("memory"), asked.pop("cpu_seconds"))
-    with os.fdopen(asked.pop("made"), "wb") as out:
-        found, made = _do(task, os.pread(0, os.fstat(0).st_size, 0), asked)
-        out.write(made)
-    print(json.dumps(found))  # noqa: T201 - this is how it answers
+    out = asked.pop("made")
+    found, made = _do(task, os.pread(0, os.fstat(0).st_size, 0), asked)
+    print(json.dumps(found if _is_written(made, out) else {"refused": "no_room"}))  # noqa: T201 - this is how it answers
+
+
+def _is_written(made: bytes, out: int) -> bool:
+    try:
+        with os.fdopen(out, "wb") as file:
+            file.write(made)
+    except OSError:
+        return False
+    return True
 
 
 def _do(task: str, data: bytes, asked: dict[str, Any]) -> tuple[dict[str, Any], bytes]:

@@ -1,7 +1,8 @@
 """PDFs: their first pages as one picture, one below the other on white."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 import pypdfium2 as pdfium
 from PIL import Image
@@ -15,6 +16,8 @@ DOTS_PER_INCH = 200
 MOST_PIXELS = 25_000_000  # of all pages; five of A4 have 19 million
 MOST_SIDE = 60_000  # of all pages; a JPEG may have 65,500
 LOOK_SCALE = 0.1  # what drawing costs hangs on what is in a page; its paper need not cost, too
+N = TypeVar("N", int, float)
+
 END_MARK, END_WITHIN = b"%%EOF", 2048
 
 
@@ -45,9 +48,10 @@ def _pages(data: bytes) -> Iterator[tuple[pdfium.PdfPage, float]]:
         number = min(len(document), MOST_PAGES)
         if not number:
             raise Refusal("broken")
+        scales = _scales([document.get_page_size(index) for index in range(number)])
         for index in range(number):
             page = document[index]
-            yield page, _scale(page.get_size(), MOST_PIXELS / number, MOST_SIDE / number)
+            yield page, scales[index]
             page.close()
 
 
@@ -62,8 +66,15 @@ def _open(data: bytes) -> pdfium.PdfDocument:
     return document
 
 
+def _scales(sizes: list[tuple[float, float]]) -> list[float]:
+    """Return each page's scale: of the wanted resolution, or of what there is room for on the paper of all pages."""
+    scales = [_scale(size, MOST_PIXELS / len(sizes), MOST_SIDE / len(sizes)) for size in sizes]
+    width, height = _stacked([(size[0] * scale, size[1] * scale) for size, scale in zip(sizes, scales, strict=True)])
+    room = min(1.0, math.sqrt(MOST_PIXELS / (width * height)))  # beside a wide page, a high one has white margins
+    return [scale * room for scale in scales]
+
+
 def _scale(size: tuple[float, float], most_pixels: float, most_side: float) -> float:
-    """Return the scale of the wanted resolution, or of what there is room for."""
     width, height = size
     room = math.sqrt(most_pixels / (width * height))
     return min(DOTS_PER_INCH / POINTS_PER_INCH, room, most_side / max(width, height))
@@ -74,5 +85,5 @@ def _draw(page: pdfium.PdfPage, scale: float) -> Image.Image:
     return drawn
 
 
-def _stacked(sizes: list[tuple[int, int]]) -> tuple[int, int]:
+def _stacked(sizes: Sequence[tuple[N, N]]) -> tuple[N, N]:
     return max(width for width, _ in sizes), sum(height for _, height in sizes)
