@@ -15,7 +15,9 @@ POINTS_PER_INCH = 72
 DOTS_PER_INCH = 200
 MOST_PIXELS = 25_000_000  # of all pages; five of A4 have 19 million
 MOST_SIDE = 60_000  # of all pages; a JPEG may have 65,500
-LOOK_SCALE = 0.1  # what drawing costs hangs on what is in a page; its paper need not cost, too
+# A look draws small, but not so small that it says nothing of what the pixels will cost: what it takes grows at most by
+# the square of this, so that what passes within the seconds of a look is drawn within those of a preparation.
+LOOK_SCALE = 0.4
 N = TypeVar("N", int, float)
 
 END_MARK, END_WITHIN = b"%%EOF", 2048
