@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.core.files.base import ContentFile
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 from PIL import Image, ImageChops, ImageStat
 
@@ -328,6 +328,18 @@ def test_a_file_that_nobody_can_read_is_told_of_and_ends_no_worker(content: byte
 @pytest.mark.django_db
 def test_where_the_machine_is_too_busy_it_is_tried_again_later(settings: LazySettings) -> None:
     settings.N8N_PREPARATION_SECONDS = 0.001
+    assert n8n.send_receipt(job_for(heic(), "image/heic", sending=True)).trouble is Trouble.NOT_PREPARED
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_where_the_database_is_away_when_it_is_to_be_kept_it_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(services, "_keep_rendition", away)
     assert n8n.send_receipt(job_for(heic(), "image/heic", sending=True)).trouble is Trouble.NOT_PREPARED
 
 
