@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -75,13 +77,24 @@ def test_one_that_is_ended_from_outside_says_nothing_of_its_file(monkeypatch: py
         look(pdf(), "pdf")
 
 
+@contextmanager
+def busy_cell(folder: Path) -> Iterator[psutil.Process]:
+    """Lend a cell that is at work for long, in a parent of its own that is killed at the end."""
+    (folder / "endless.pdf").write_bytes(BOMBS["PDF of tiny tiles"]())
+    with subprocess.Popen([sys.executable, "-c", LOOK, folder / "endless.pdf"]) as parent:
+        try:
+            yield wait_for(lambda: cells_of(parent.pid), "the cell to be at work")[0]
+        finally:
+            parent.kill()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no child is told that its parent is gone")
-def test_it_does_not_outlive_its_parent(tmp_path: Path) -> None:
-    (tmp_path / "endless.pdf").write_bytes(BOMBS["PDF of tiny tiles"]())
-    with subprocess.Popen([sys.executable, "-c", LOOK, tmp_path / "endless.pdf"]) as parent:
-        inside = wait_for(lambda: cells_of(parent.pid), "the cell to be at work")[0]
+def test_it_hears_no_polite_stop_and_does_not_outlive_its_parent(tmp_path: Path) -> None:
+    with busy_cell(tmp_path) as inside:
+        wait_for(lambda: inside.rlimit(psutil.RLIMIT_NPROC) == (0, 0), "the last of its bounds")
+        assert inside.rlimit(psutil.RLIMIT_NOFILE) == (32, 32)
         inside.terminate()
-        parent.kill()
+        assert inside.is_running()
     psutil.wait_procs([inside], timeout=5)
     assert not inside.is_running()
 
