@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from jobs.parsers import MAX_BODY_BYTES, body_too_large
-from receipts.validators import file_too_large
+from receipts.refusals import file_too_large
 
 from .problems import Problem
 

@@ -23,6 +23,7 @@ R = TypeVar("R", bound=HttpResponseBase)
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
+NO_ROOM_FOR_MORE = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # processes, memory, open files
 NEEDS_KEY = "An API key is needed: send the header Authorization: Api-Key <key>."
 # PostgreSQL calls it internal that it may only be read (a standby) and that it has ended an idle transaction
 # (https://www.postgresql.org/docs/current/errcodes-appendix.html, class 25)
@@ -100,13 +101,16 @@ def problem_of(exception: Exception) -> Problem | None:
             return Problem(400, "bad_request", "The request could not be understood.")
         case OperationalError() | InterfaceError() | InternalError():  # DATABASE_AWAY
             logger.error("database_unavailable", error=type(exception).__name__)
-            return _unavailable(503, "database_unavailable", "The database cannot be reached just now; try again.")
+            return unavailable(503, "database_unavailable", "The database cannot be reached just now; try again.")
         case OSError() if exception.errno in (errno.ENOSPC, errno.EDQUOT):
             logger.error("storage_full")
-            return _unavailable(507, "storage_full", "There is no room to store the receipt just now; try again later.")
+            return unavailable(507, "storage_full", "There is no room to store the receipt just now; try again later.")
+        case OSError() if exception.errno in NO_ROOM_FOR_MORE:
+            logger.error("machine_busy", errno=exception.errno)
+            return busy()
         case OSError():
             logger.error("storage_unavailable", error=type(exception).__name__, errno=exception.errno)
-            return _unavailable(503, "storage_unavailable", "The storage cannot be used just now; try again later.")
+            return unavailable(503, "storage_unavailable", "The storage cannot be used just now; try again later.")
     return None
 
 
@@ -139,8 +143,14 @@ def _from_drf(exception: exceptions.APIException) -> Problem:
     return Problem(exception.status_code, str(exception.get_codes()), detail, headers=headers)
 
 
-def _unavailable(status: int, code: str, detail: str) -> Problem:
+def unavailable(status: int, code: str, detail: str) -> Problem:
+    """Return the answer to what goes wrong just now, through no fault of the client's, and may be repeated."""
     return Problem(status, code, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+def busy() -> Problem:
+    """Return the answer where there is too much to do just now."""
+    return unavailable(503, "busy", "There is too much to do just now; try again.")
 
 
 def _body(request: HttpRequest, problem: Problem) -> dict[str, Any]:

@@ -28,6 +28,7 @@ OWN_HOSTS = sorted({urlsplit(url).hostname or "" for url in (PUBLIC_BASE_URL, CA
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", OWN_HOSTS)
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS", [PUBLIC_BASE_URL])
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", [])
+WEB_THREADS = env.number("WEB_THREADS", 8, minimum=3, maximum=1000)
 
 # -- database, Redis, files -------------------------------------------------------------------------------------------
 
@@ -70,6 +71,7 @@ N8N_API_KEY = env.secret("N8N_API_KEY", purpose="the secret that the Webhook nod
 N8N_WEBHOOK_SECRET = env.secrets("N8N_WEBHOOK_SECRET", [])
 N8N_VERIFY_SSL = env.text("N8N_VERIFY_SSL", "true")
 N8N_DEADLINE_SECONDS = env.number("N8N_DEADLINE_SECONDS", 60, maximum=3600)
+N8N_PREPARATION_SECONDS = env.number("N8N_PREPARATION_SECONDS", 20, maximum=3600)
 N8N_MAX_PAYLOAD_MB = env.number("N8N_MAX_PAYLOAD_MB", 16)
 N8N_MAX_IN_FLIGHT = env.number("N8N_MAX_IN_FLIGHT", 100)
 CALLBACK_SECRET_TOKEN = env.secrets(
@@ -80,9 +82,9 @@ DELIVERY_RETRY_SCHEDULE = env.numbers(
     "DELIVERY_RETRY_SCHEDULE", [5, 30, 120, 300, 900, 1800, 3600, 7200, 10800, 14400, 21600, 28800]
 )
 # What is to be sent is made ready, and then sent, before the lease ends; and the lease ends before RQ's own time-out.
-N8N_PREPARATION_SECONDS = min(20.0, N8N_DEADLINE_SECONDS / 3)
-N8N_LEASE_SECONDS = N8N_DEADLINE_SECONDS * 3 // 2
-RQ_TIMEOUT_SECONDS = N8N_DEADLINE_SECONDS * 2
+# Half of the preparation is what else there is to do: to read the disk, and to write down what came of it.
+N8N_LEASE_SECONDS = N8N_DEADLINE_SECONDS + N8N_PREPARATION_SECONDS * 3 // 2
+RQ_TIMEOUT_SECONDS = N8N_LEASE_SECONDS + N8N_PREPARATION_SECONDS * 3 // 2
 
 # -- uploads ----------------------------------------------------------------------------------------------------------
 

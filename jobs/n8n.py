@@ -19,6 +19,7 @@ from urllib3 import BaseHTTPResponse, ProxyManager
 from urllib3.exceptions import HTTPError
 
 from accounting import __version__
+from accounting.problems import DATABASE_AWAY
 from receipts.rendering import NotMade, Unreadable
 
 from .answers import Answer, Trouble
@@ -49,7 +50,7 @@ def send_receipt(job: JobLog) -> Answer:
         return Answer(trouble=Trouble.FILE_MISSING)
     except Unreadable:
         return Answer(trouble=Trouble.FILE_UNREADABLE)
-    except NotMade:
+    except (NotMade, *DATABASE_AWAY):  # nothing was posted yet
         return Answer(trouble=Trouble.NOT_PREPARED)
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import weakref
 from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any
@@ -29,6 +30,8 @@ class FileMissing(Exception):
 class Payload:
     """The body of one delivery: its length is known, its bytes come in pieces, as often as they are asked for.
 
+    Its file is open for as long as there is somebody who holds it.
+
     Raises:
         FileMissing: there is nothing to send.
         Unreadable, NotMade: N8N could not read it as it came, and nothing was made of it.
@@ -36,6 +39,8 @@ class Payload:
 
     def __init__(self, job: JobLog) -> None:
         self._sent = _choose(job.receipt)
+        self._file = _opened(self._sent)  # once: what is deleted meanwhile can be read all the same
+        weakref.finalize(self, self._file.close)
         self._head = json.dumps(_fields(job, self._sent))[:-1].encode() + b', "image_data": "'
         self._tail = b'"}'
 
@@ -50,7 +55,9 @@ class Payload:
 
     def __iter__(self) -> Iterator[bytes]:
         yield self._head
-        yield from _encoded(self._sent)
+        self._file.seek(0)
+        while piece := self._file.read(PIECE_BYTES):
+            yield base64.b64encode(piece)
         yield self._tail
 
 
@@ -92,12 +99,6 @@ def _filename(name: str, sent: Receipt | Rendition) -> str:
     if isinstance(sent, Receipt):
         return name
     return (PurePath(name).stem or "receipt") + SUFFIXES[sent.content_type]
-
-
-def _encoded(sent: Receipt | Rendition) -> Iterator[bytes]:
-    with _opened(sent) as file:
-        while piece := file.read(PIECE_BYTES):
-            yield base64.b64encode(piece)
 
 
 def _opened(sent: Receipt | Rendition) -> "File[bytes]":

@@ -12,7 +12,7 @@ MAX_BOXES = 5000
 MAX_NESTING = 4
 
 WEBP_COST = {"bytes_per_pixel": 16.0, "nanoseconds_per_pixel": 45.0}
-HEIC_COST = {"bytes_per_pixel": 8.0, "nanoseconds_per_pixel": 30.0}
+HEIC_COST = {"bytes_per_pixel": 8.0, "nanoseconds_per_pixel": 40.0}
 
 ANIMATION_FLAG = 0x02
 SEQUENCE_BRANDS = frozenset({b"hevc", b"hevx", b"hevm", b"hevs", b"msf1"})

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import structlog
 from django.core.files.base import File
 from PIL import Image
 from PIL.ExifTags import Base
@@ -12,10 +13,13 @@ from .cell import Bounds, Crashed, Refused, TooMuch, TooSlow, in_cell
 from .formats import CONTENT_TYPES
 from .models import Receipt
 
+logger = structlog.get_logger(__name__)
+
 READ_BY_N8N = frozenset({"image/jpeg", "image/png"})
 FORMS = {content_type: form for form, content_type in CONTENT_TYPES.items()}
 RENDER_BYTES = 640_000_000  # the largest picture there is, decoded, and turned
-UPRIGHT = 1
+RENDER_CPU_SECONDS = 10.0  # the largest takes a fifth of that; what takes more will always do
+TURNED = range(2, 9)  # Exif 2.32, tag Orientation; 1 is upright, and other values mean nothing
 
 
 class Unreadable(Exception):
@@ -47,7 +51,7 @@ def _is_upright(file: "File[bytes]") -> bool:
     try:
         with Image.open(file, formats=["JPEG", "PNG"]) as picture:
             exif = Image.Image.getexif(picture)  # a PNG's own method would decode the picture first
-            return bool(exif.get(Base.Orientation, UPRIGHT) == UPRIGHT)
+            return exif.get(Base.Orientation) not in TURNED
     except Exception:  # as when it was uploaded, whatever a decoder says of bytes; they go out as they are
         return True
 
@@ -60,17 +64,18 @@ def rendered(receipt: Receipt, file: "File[bytes]", *, most_bytes: int, seconds:
         The picture, for as long as the block runs.
 
     Args:
-        seconds: in all; half of them of processor time.
+        seconds: on the clock.
 
     Raises:
         Unreadable, NotMade: there is none.
     """
-    bounds = Bounds(memory=RENDER_BYTES, cpu_seconds=seconds / 2, seconds=seconds)
+    bounds = Bounds(memory=RENDER_BYTES + 2 * receipt.size, cpu_seconds=RENDER_CPU_SECONDS, seconds=seconds)
     form = FORMS[receipt.content_type]
     try:
         with in_cell("render", file, bounds, form=form, most_bytes=most_bytes) as (found, made):
             yield Picture(file=File(made), **found)
-    except (Crashed, Refused, TooMuch):
+    except (Crashed, Refused, TooMuch) as fault:
+        logger.warning("not_rendered", receipt=str(receipt.pk), fault=type(fault).__name__, why=str(fault))
         raise Unreadable(str(receipt.pk)) from None
     except (TooSlow, OSError):
         raise NotMade(str(receipt.pk)) from None

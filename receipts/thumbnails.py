@@ -14,6 +14,7 @@ from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 from PIL import Image, ImageOps
 
+from .budget import Crowded
 from .cell import OWN_BYTES, Bounds, Crashed, TooSlow, in_cell
 from .models import Receipt
 from .rendering import FORMS
@@ -70,7 +71,7 @@ def _make(receipt: Receipt) -> bytes:
     try:
         with receipt.file.storage.open(receipt.file.name or "") as file:
             made = _here(file) if receipt.content_type == "image/jpeg" else _in_cell(file, FORMS[receipt.content_type])
-    except (TooSlow, OSError):  # it may go better another time, or the file is away for now
+    except (Crowded, TooSlow, OSError):  # it may go better another time, or the file is away for now
         return b""
     except Exception:  # decoders raise whatever they like; they will raise it again
         made = b""

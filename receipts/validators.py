@@ -1,20 +1,28 @@
 """Looks at the bytes of an upload, cheapest question first, and believes nothing that was said about them."""
 
 import hashlib
-from dataclasses import dataclass
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from math import floor
 
+import structlog
 from django.conf import settings
 from django.core.files.base import File
 from PIL import Image
 
-from accounting.problems import Problem
+from accounting.problems import Problem, busy
 
-from .budget import MemoryBudget
+from .budget import Crowded, MemoryBudget
 from .cell import OWN_BYTES, Bounds, Crashed, Refused, TooMuch, TooSlow, in_cell
 from .containers import Animated, read_container
 from .formats import CONTENT_TYPES, HEAD_BYTES, find_format, unsupported
+from .refusals import broken, file_too_large, refusal
 from .structure import Shape, read_structure
+
+logger = structlog.get_logger(__name__)
 
 # Ours is lower and is asked before any pixel is decoded; Pillow's would only warn, or answer with its own words.
 Image.MAX_IMAGE_PIXELS = None
@@ -22,12 +30,16 @@ Image.MAX_IMAGE_PIXELS = None
 LOOK_BYTES = 280_000_000  # for all looks together: with what the web process is anyway it stays below 400 MB
 LOOK_NANOSECONDS = 1_200_000_000
 DOCUMENT_BYTES = 160_000_000
-CELL_CPU_SECONDS = 1.35
+DOCUMENT_CPU_SECONDS = 1.35  # nothing else bounds what is in a page
+CELL_CPU_SECONDS = 4.5  # three times what is let through by its pixels takes: the same picture is always taken
 CELL_SECONDS = 15.0  # the bound of processor time is met first, unless the machine is very busy
 
 HERE = frozenset({"jpeg", "png"})  # libjpeg and zlib are decoded by this process itself, for speed
+RAISED_BY_DECODERS = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error)  # of damaged files
 
-looks_budget = MemoryBudget(LOOK_BYTES)
+THREADS_FOR_ALL_ELSE = 2  # health, callbacks, reads
+
+looks_budget = MemoryBudget(LOOK_BYTES, places=settings.WEB_THREADS - THREADS_FOR_ALL_ELSE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,11 +68,17 @@ def check_upload(file: "File[bytes]") -> CheckedUpload:
 
     Raises:
         Problem: 413 `file_too_large`, 400 `file_empty`, 415 `unsupported_file_type`, or 400 `image_too_many_pixels`,
-            `image_too_complex`, `image_animated`, `image_broken`, `pdf_too_complex`, `pdf_encrypted`, `pdf_broken`.
+            `image_too_complex`, `image_animated`, `image_broken`, `pdf_too_complex`, `pdf_encrypted`, `pdf_broken`; and
+            503 `busy`.
+        OSError: the storage of temporary files is full or cannot be used, or there is no room for another process.
     """
     size = _check_size(file)
     form = _find_format(file)
-    width, height = _inspect(file, form)
+    try:
+        width, height = _inspect(file, form)
+    except Crowded:
+        logger.warning("looks_crowded")
+        raise busy() from None
     return CheckedUpload(
         file=file,
         sha256=digest(file),
@@ -69,11 +87,6 @@ def check_upload(file: "File[bytes]") -> CheckedUpload:
         width=width,
         height=height,
     )
-
-
-def file_too_large() -> Problem:
-    """Return the answer to a file over the limit."""
-    return Problem(413, "file_too_large", f"The file is larger than {settings.UPLOAD_MAX_MB} MB.")
 
 
 def _check_size(file: "File[bytes]") -> int:
@@ -94,20 +107,35 @@ def _find_format(file: "File[bytes]") -> str:
 
 
 def _inspect(file: "File[bytes]", form: str) -> tuple[int, int]:
-    try:
-        if form == "pdf":
-            return _look_in_cell(file, form, DOCUMENT_BYTES)
+    if form == "pdf":
+        return _look_in_cell(
+            file, form, Bounds(memory=DOCUMENT_BYTES, cpu_seconds=DOCUMENT_CPU_SECONDS, seconds=CELL_SECONDS)
+        )
+    with _told_apart(form):
         shape = _read_shape(file, form)
         _check_pixels(shape, form)
         if form in HERE:
             return _look_here(file, form, shape)
-        return _look_in_cell(file, form, round(shape.pixels * shape.bytes_per_pixel))
-    except Problem:
+    memory = round(shape.pixels * shape.bytes_per_pixel)
+    return _look_in_cell(file, form, Bounds(memory=memory, cpu_seconds=CELL_CPU_SECONDS, seconds=CELL_SECONDS))
+
+
+@contextmanager
+def _told_apart(form: str) -> Iterator[None]:
+    """Answer what a decoder of this process raises: for the file's fault, for ours, and for what nobody expected."""
+    try:
+        yield
+    except (Problem, Crowded):
         raise
-    except (Animated, Refused, TooMuch, TooSlow) as fault:
-        raise _refusal(form, fault) from None
-    except Exception:  # Pillow raises whatever its decoders do: OSError, ValueError, SyntaxError, struct.error, …
-        raise _refusal(form, Crashed()) from None
+    except Animated as fault:
+        raise refusal(form, fault) from None
+    except MemoryError:
+        logger.error("look_without_memory", form=form)
+        raise busy() from None
+    except Exception as error:
+        if not isinstance(error, RAISED_BY_DECODERS):
+            logger.warning("look_failed", form=form, error=type(error).__name__)
+        raise broken(form) from None
 
 
 def _read_shape(file: "File[bytes]", form: str) -> Shape:
@@ -176,23 +204,19 @@ def _decode(file: "File[bytes]", form: str) -> None:
 # -- in a cell ---------------------------------------------------------------------------------------------------------
 
 
-def _look_in_cell(file: "File[bytes]", form: str, memory: int) -> tuple[int, int]:
-    bounds = Bounds(memory=memory + 2 * file.size, cpu_seconds=CELL_CPU_SECONDS, seconds=CELL_SECONDS)
-    with looks_budget.draw(OWN_BYTES + memory), in_cell("look", file, bounds, form=form) as (found, _):
-        return found["width"], found["height"]
-
-
-def _refusal(form: str, fault: Exception) -> Problem:
-    """Return the answer to a file that was looked at in vain."""
-    kind, what = ("pdf", "PDF") if form == "pdf" else ("image", "image")
-    match fault:
-        case TooMuch() | TooSlow():
-            return Problem(400, f"{kind}_too_complex", f"The {what} takes too much memory or time; send a simpler one.")
-        case Animated() | Refused(args=["animated"]):
-            return Problem(400, "image_animated", "The image is an animation; send a single picture.")
-        case Refused(args=["encrypted"]):
-            return Problem(400, "pdf_encrypted", "The PDF is locked with a password; send it without.")
-    return Problem(400, f"{kind}_broken", f"The {what} is damaged or cut short; take or export it again.")
+def _look_in_cell(file: "File[bytes]", form: str, bounds: Bounds) -> tuple[int, int]:
+    """Look in a cell; an OSError, such as a full disk, is this machine's own and no fault of the file's: it goes on."""
+    with_file = replace(bounds, memory=bounds.memory + 2 * file.size)
+    try:
+        with looks_budget.draw(OWN_BYTES + bounds.memory), in_cell("look", file, with_file, form=form) as (found, _):
+            return found["width"], found["height"]
+    except TooSlow:
+        logger.warning("look_too_slow", form=form)
+        raise busy() from None
+    except (Refused, TooMuch, Crashed) as fault:
+        if isinstance(fault, Crashed):
+            logger.warning("decoder_crashed", form=form, returncode=fault.args[0])
+        raise refusal(form, fault) from None
 
 
 def digest(file: "File[bytes]") -> str:

@@ -109,6 +109,13 @@ def masked_page() -> bytes:
     return pdf_page(b"/G gs /F0 Do\n" * 3000, packed(b"0 0 595 842 re f", group), resources=state + F0)
 
 
+def layered_page() -> bytes:
+    """Return a PDF of a kilobyte whose few layers cost for each pixel, and next to nothing on a small page."""
+    group = FORM + b"/Group<</S/Transparency/I true/CS/DeviceRGB>>"
+    state = b"/ExtGState<</G<</ca .5/BM/Luminosity>>>>"
+    return pdf_page(b"/G gs /F0 Do\n" * 40, packed(b".5 .2 .9 rg 0 0 595 842 re f", group), resources=state + F0)
+
+
 def lying_heic(told: int, truly: int) -> bytes:
     """Return a HEIC whose boxes tell another size than its picture has."""
     content = saved(Image.new("RGB", (truly, truly), "white"), "HEIF", quality=10, enc_params={"preset": "ultrafast"})
@@ -162,4 +169,5 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "PDF with a JBIG2 of 3,600 megapixels": lambda: jbig2_page(60_000),
     "PDF of tiny tiles": tiling_page,
     "PDF of masks": masked_page,
+    "PDF of layers": layered_page,
 }

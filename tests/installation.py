@@ -28,6 +28,7 @@ PATIENCE_SECONDS = 30.0
 # short, so that a test sees in seconds what takes minutes in production
 HURRIED = {
     "N8N_DEADLINE_SECONDS": "2",
+    "N8N_PREPARATION_SECONDS": "1",
     "CALLBACK_TIMEOUT_SECONDS": "4",
     "DELIVERY_RETRY_SCHEDULE": ",".join(["1"] * 60),
 }

@@ -70,6 +70,27 @@ def is_stopped(pid: int) -> bool:
     return psutil.Process(pid).status() == psutil.STATUS_STOPPED
 
 
+def cells_of(pid: int) -> list[psutil.Process]:
+    """Return the cells of a process that are at work: those that hear no polite stop any more."""
+    with suppress(psutil.NoSuchProcess, FileNotFoundError):
+        return [child for child in psutil.Process(pid).children(recursive=True) if _is_deaf_cell(child)]
+    return []
+
+
+def _is_deaf_cell(process: psutil.Process) -> bool:
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    ignored = int(status.partition("SigIgn:")[2].split()[0], 16)
+    return "receipts.cell" in process.cmdline() and bool(ignored >> (signal.SIGTERM - 1) & 1)
+
+
+def stop_all_of(pid: int) -> None:
+    """Tell a process and all its children to stop, as systemd does (`KillMode=control-group`, its default)."""
+    parent = psutil.Process(pid)
+    for process in [*parent.children(recursive=True), parent]:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+
+
 def go_on(pid: int) -> None:
     """Let a stopped process continue."""
     os.kill(pid, signal.SIGCONT)

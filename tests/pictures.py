@@ -7,6 +7,7 @@ from typing import Any
 
 from PIL import Image
 from pillow_heif import register_heif_opener
+from pypdfium2 import PdfDocument
 
 from receipts.sample import draw_receipt
 
@@ -41,6 +42,16 @@ def pdf(pages: int = 1) -> bytes:
     """Return drawn receipts as a PDF of as many pages, as a scanner makes it: 200 dots to the inch."""
     first, *others = (drawn(number) for number in range(1, pages + 1))
     return saved(first, "PDF", save_all=True, append_images=others, resolution=200)
+
+
+def blank_pages(sizes: list[tuple[int, int]]) -> bytes:
+    """Return a PDF of empty pages, of so many points each."""
+    file = io.BytesIO()
+    with PdfDocument.new() as document:
+        for size in sizes:
+            document.new_page(*size)
+        document.save(file)
+    return file.getvalue()
 
 
 def drawn(number: int = 1, mode: str = "RGB", size: tuple[int, int] = SMALL) -> Image.Image:

@@ -1,7 +1,13 @@
 """A cell ends whatever becomes of it, takes nobody along, and knows no secret."""
 
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from django.core.files.base import ContentFile
 
@@ -9,9 +15,19 @@ from receipts import cell
 from receipts.cell import Bounds, Crashed, Refused, TooMuch, TooSlow, in_cell
 
 from .bombs import BOMBS
+from .installation import wait_for
+from .outages import cells_of
 from .pictures import heic, pdf, webp
 
 PLENTY = Bounds(memory=200_000_000, cpu_seconds=20.0, seconds=60.0)
+LOOK = """
+import sys
+from django.core.files.base import File
+from receipts.cell import Bounds, in_cell
+bounds = Bounds(memory=200_000_000, cpu_seconds=20.0, seconds=60.0)
+with open(sys.argv[1], "rb") as file, in_cell("look", File(file), bounds, form="pdf"):
+    pass
+"""
 
 
 def look(content: bytes, form: str, bounds: Bounds = PLENTY) -> dict[str, Any]:
@@ -52,6 +68,35 @@ def test_a_decoder_that_crashes_is_told_of(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(cell, "INSIDE", ("/bin/sh", "-c", "kill -SEGV $$"))
     with pytest.raises(Crashed):
         look(pdf(), "pdf")
+
+
+@pytest.mark.parametrize("name", ["KILL", "TERM", "INT", "HUP"])
+def test_one_that_is_ended_from_outside_says_nothing_of_its_file(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(cell, "INSIDE", ("/bin/sh", "-c", f"kill -{name} $$"))
+    with pytest.raises(TooSlow):
+        look(pdf(), "pdf")
+
+
+@contextmanager
+def busy_cell(folder: Path) -> Iterator[psutil.Process]:
+    """Lend a cell that is at work for long, in a parent of its own that is killed at the end."""
+    (folder / "endless.pdf").write_bytes(BOMBS["PDF of tiny tiles"]())
+    with subprocess.Popen([sys.executable, "-c", LOOK, folder / "endless.pdf"]) as parent:
+        try:
+            yield wait_for(lambda: cells_of(parent.pid), "the cell to be at work")[0]
+        finally:
+            parent.kill()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no child is told that its parent is gone")
+def test_it_hears_no_polite_stop_and_does_not_outlive_its_parent(tmp_path: Path) -> None:
+    with busy_cell(tmp_path) as inside:
+        wait_for(lambda: inside.rlimit(psutil.RLIMIT_NPROC) == (0, 0), "the last of its bounds")
+        assert inside.rlimit(psutil.RLIMIT_NOFILE) == (32, 32)
+        inside.terminate()
+        assert inside.is_running()
+    psutil.wait_procs([inside], timeout=5)
+    assert not inside.is_running()
 
 
 def test_no_secret_goes_in(monkeypatch: pytest.MonkeyPatch) -> None:

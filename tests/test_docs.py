@@ -72,7 +72,7 @@ def _problem_codes(folder: Path) -> set[str]:
     return {
         argument.value
         for call in calls
-        if isinstance(call, ast.Call) and ast.unparse(call.func) in ("Problem", "_unavailable")
+        if isinstance(call, ast.Call) and ast.unparse(call.func) in ("Problem", "unavailable")
         for argument in call.args[1:2]
         if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
     }

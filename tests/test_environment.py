@@ -35,6 +35,7 @@ IMPOSSIBLE = [
     ("PUBLIC_BASE_URL", f"https://receipts.example.com/{CANARY}"),
     ("CALLBACK_BASE_URL", f"ftp://{CANARY}"),
     ("CALLBACK_BASE_URL", f"http://web:8000/#{CANARY}"),
+    ("WEB_THREADS", "2"),
     ("DATABASE_URL", f"mysql://user:{CANARY}@127.0.0.1/receipts"),
     ("DATABASE_URL", f"postgresql://user:{CANARY}@127.0.0.1:port/receipts"),
     ("DATABASE_URL", f"${CANARY}"),
@@ -44,6 +45,7 @@ IMPOSSIBLE = [
     ("N8N_WEBHOOK_URL", f"/webhook/{CANARY}"),
     ("N8N_DEADLINE_SECONDS", CANARY),
     ("N8N_DEADLINE_SECONDS", "0"),
+    ("N8N_PREPARATION_SECONDS", "0"),
     ("N8N_MAX_PAYLOAD_MB", "-1"),
     ("N8N_MAX_IN_FLIGHT", "many"),
     ("CALLBACK_TIMEOUT_SECONDS", "15m"),
@@ -96,6 +98,14 @@ def test_https_binds_this_host_and_none_beside_it() -> None:
 def test_n8n_may_reach_us_below_a_path_that_a_proxy_takes_off() -> None:
     loaded = loaded_settings(CALLBACK_BASE_URL="http://gateway/receipts/")
     assert loaded["CALLBACK_BASE_URL"] == "http://gateway/receipts"
+
+
+@pytest.mark.parametrize("deadline", [1, 3, 10, 60, 3600])
+def test_whatever_the_deadline_preparation_has_its_time_within_the_lease(deadline: int) -> None:
+    loaded = loaded_settings(N8N_DEADLINE_SECONDS=str(deadline))
+    assert loaded["N8N_PREPARATION_SECONDS"] == 20
+    assert loaded["N8N_LEASE_SECONDS"] == deadline + 20 + 10
+    assert loaded["RQ_TIMEOUT_SECONDS"] == loaded["N8N_LEASE_SECONDS"] + 30
 
 
 def test_a_secret_may_begin_with_a_dollar() -> None:

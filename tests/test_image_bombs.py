@@ -162,6 +162,7 @@ def test_what_keeps_a_library_busy_is_ended_in_its_cell(name: str) -> None:
         ("HEIC of boxes", "image_broken"),
         ("PDF of forms within forms", "pdf_too_complex"),
         ("PDF of tiny tiles", "pdf_too_complex"),
+        ("PDF of layers", "pdf_too_complex"),
     ],
 )
 def test_some_of_them_are_refused_for_what_they_are(name: str, expected: str) -> None:

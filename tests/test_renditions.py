@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import math
 import os
 import threading
 from collections.abc import Callable
@@ -12,7 +13,8 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.db import connection
+from django.core.files.base import ContentFile
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 from PIL import Image, ImageChops, ImageStat
 
@@ -23,10 +25,12 @@ from jobs.payload import Payload, most_bytes
 from receipts import services
 from receipts.models import Receipt, Rendition
 from receipts.services import remove_orphans
+from receipts.validators import check_upload
 
+from .bombs import BOMBS
 from .deliveries import n8n_at
 from .factories import SMALL, JobFactory, ReceiptFactory
-from .pictures import drawn, heic, jpeg, pdf, pdf_page, png, saved, webp
+from .pictures import blank_pages, drawn, heic, jpeg, pdf, pdf_page, png, saved, webp
 from .stub_server import answering, stub_server
 
 Media = Callable[[], list[Path]]
@@ -126,6 +130,20 @@ def test_the_pages_of_a_pdf_are_sent_as_one_picture_from_top_to_bottom() -> None
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
+    "sizes", [[(4320, 150), *[(150, 4320)] * 4], [(5000, 30), (30, 5000)], [(595, 842)] * 5], ids=["L", "cross", "A4"]
+)
+def test_pages_of_different_shapes_are_sent_on_paper_that_there_is_room_for(sizes: list[tuple[int, int]]) -> None:
+    content = blank_pages(sizes)
+    found = check_upload(ContentFile(content))
+    _, picture = sent(job_for(content, "application/pdf"))
+    width, height = opened(picture).size
+    assert (width, height) == pytest.approx((found.width, found.height), abs=1)
+    assert width * height <= 25_100_000  # every page's edges are rounded up
+    assert min(opened(picture).convert("L").tobytes()) > 250
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
     ("content", "content_type"),
     [
         (saved(Image.new("RGBA", (40, 40), (0, 0, 0, 0)), "WEBP", lossless=True), "image/webp"),
@@ -147,6 +165,51 @@ def test_a_picture_that_is_too_large_for_n8n_is_made_smaller(settings: LazySetti
     body = Payload(job)
     assert job.receipt.size > most_bytes() > 700_000
     assert 400_000 < len(body) <= 1024 * 1024
+
+
+@pytest.mark.django_db
+def test_no_more_pixels_are_lost_than_there_is_no_room_for(settings: LazySettings) -> None:
+    settings.N8N_MAX_PAYLOAD_MB = 1
+    noise = Image.frombytes("RGB", (1600, 1500), os.urandom(1600 * 1500 * 3))
+    _, picture = sent(job_for(saved(noise, "PNG"), "image/png"))
+    room = most_bytes() / len(saved(noise, "JPEG", quality=65))
+    assert room < 0.75
+    assert opened(picture).width > 0.95 * 0.95 * 1600 * math.sqrt(room)
+
+
+@pytest.mark.django_db
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    ("make", "content_type"),
+    [
+        (lambda: saved(Image.new("RGB", (7000, 7100)), "JPEG", exif=lying()), "image/jpeg"),
+        (lambda: saved(Image.new("RGBA", (7000, 7100)), "PNG", exif=lying(), compress_level=1), "image/png"),
+        (BOMBS["HEIC of 29 megapixels of white"], "image/heic"),
+    ],
+    ids=["JPEG", "PNG", "HEIC"],
+)
+def test_the_largest_picture_keeps_all_its_pixels(make: Callable[[], bytes], content_type: str) -> None:
+    content = make()
+    with Image.open(io.BytesIO(content)) as image:
+        pixels = image.width * image.height
+    _, picture = sent(job_for(content, content_type))
+    assert opened(picture).width * opened(picture).height == pixels
+
+
+def lying() -> Image.Exif:
+    """Return Exif of a camera that lay on its side."""
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    return exif
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("orientation", [0, 1, 9])
+def test_an_orientation_that_means_nothing_changes_no_byte(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    content = jpeg(exif=exif)
+    assert sent(job_for(content, "image/jpeg"))[1] == content
 
 
 @pytest.mark.django_db
@@ -269,8 +332,16 @@ def test_where_the_machine_is_too_busy_it_is_tried_again_later(settings: LazySet
     assert n8n.send_receipt(job_for(heic(), "image/heic", sending=True)).trouble is Trouble.NOT_PREPARED
 
 
-def test_a_lease_outlasts_preparation_and_delivery(settings: LazySettings) -> None:
-    assert settings.N8N_LEASE_SECONDS >= settings.N8N_PREPARATION_SECONDS + settings.N8N_DEADLINE_SECONDS + 10
+@pytest.mark.django_db
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_where_the_database_is_away_when_it_is_to_be_kept_it_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(services, "_keep_rendition", away)
+    assert n8n.send_receipt(job_for(heic(), "image/heic", sending=True)).trouble is Trouble.NOT_PREPARED
 
 
 # -- to look at

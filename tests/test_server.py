@@ -123,8 +123,6 @@ def test_a_database_that_cannot_be_reached_is_one_sentence(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("command", "options", "sentence"),
     [
-        ("serve", ["--threads=0"], "--threads: it takes a whole number from 1 to 1000"),
-        ("serve", ["--threads=many"], "--threads: it takes a whole number from 1 to 1000"),
         ("sweep_jobs", ["--interval=0"], "--interval: it takes seconds from 0.1 to 3600"),
         ("sweep_jobs", ["--interval=nan"], "--interval: it takes seconds from 0.1 to 3600"),
         ("n8n_sandbox", ["--delay=-1"], "--delay: it takes seconds from 0 to 3600"),

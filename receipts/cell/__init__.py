@@ -5,6 +5,7 @@ all. They run here only: with a bound on memory, on processor time and on time, 
 without Django. This module is the outside; `python -m receipts.cell` is the inside.
 """
 
+import errno
 import json
 import os
 import signal
@@ -24,6 +25,8 @@ INSIDE = (sys.executable, "-E", "-s", "-W", "ignore", "-m", "receipts.cell")
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "TMPDIR")
 # pdfium aborts where it gets no memory
 STARVED = frozenset({-signal.SIGPROF, -signal.SIGXCPU, -signal.SIGXFSZ, -signal.SIGABRT})
+# the kernel, where memory is short; whoever stops the service, in the moment before the inside turns a deaf ear
+ENDED_FROM_OUTSIDE = frozenset({-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
 OWN_BYTES = 40_000_000  # Python, Pillow and the decoders themselves, before they have opened anything
 
 
@@ -55,7 +58,7 @@ class TooSlow(Exception):
 
 
 class Crashed(Exception):
-    """The decoder fell over the file."""
+    """The decoder fell over the file; its argument is the process' return code."""
 
 
 @contextmanager
@@ -69,9 +72,15 @@ def in_cell(
 
     Raises:
         Refused, TooMuch, TooSlow, Crashed: nothing was found.
+        OSError: there is no room for the files or for the process.
     """
     with _on_disk(file) as given, tempfile.TemporaryFile() as made:
-        asked = {"memory": bounds.memory + OWN_BYTES, "cpu_seconds": bounds.cpu_seconds, "made": made.fileno()}
+        asked = {
+            "parent": os.getpid(),
+            "memory": bounds.memory + OWN_BYTES,
+            "cpu_seconds": bounds.cpu_seconds,
+            "made": made.fileno(),
+        }
         found = _found(_run([*INSIDE, task, json.dumps(asked | arguments)], given, made, bounds.seconds))
         made.seek(0)
         yield found, made
@@ -82,26 +91,31 @@ def _run(command: list[str], given: IO[bytes], made: IO[bytes], seconds: float) 
     try:
         ended = subprocess.run(  # noqa: S603 - our own program
             command, stdin=given, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, pass_fds=[made.fileno()],
-            cwd=ROOT, env=_environment(), timeout=seconds,
+            cwd=ROOT, env=_environment(), timeout=seconds, start_new_session=True,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise TooSlow from None
     if ended.returncode in STARVED:
         raise TooMuch
-    if ended.returncode == -signal.SIGKILL:
+    if ended.returncode in ENDED_FROM_OUTSIDE:
         raise TooSlow
     if ended.returncode != 0:
-        raise Crashed
+        raise Crashed(ended.returncode)
     return ended.stdout
 
 
 def _found(printed: bytes) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(printed.splitlines()[-1])  # what libraries print comes before
+    try:
+        found: dict[str, Any] = json.loads(printed.splitlines()[-1])  # what libraries print comes before
+    except (IndexError, ValueError):  # or behind
+        raise Crashed(0) from None
     match found.get("refused"):
         case None:
             return found
         case "too_much":
             raise TooMuch
+        case "no_room":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         case reason:
             raise Refused(reason)
 

@@ -1,7 +1,8 @@
 """PDFs: their first pages as one picture, one below the other on white."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 import pypdfium2 as pdfium
 from PIL import Image
@@ -14,7 +15,11 @@ POINTS_PER_INCH = 72
 DOTS_PER_INCH = 200
 MOST_PIXELS = 25_000_000  # of all pages; five of A4 have 19 million
 MOST_SIDE = 60_000  # of all pages; a JPEG may have 65,500
-LOOK_SCALE = 0.1  # what drawing costs hangs on what is in a page; its paper need not cost, too
+# A look draws small, but not so small that it says nothing of what the pixels will cost: what it takes grows at most by
+# the square of this, so that what passes within the seconds of a look is drawn within those of a preparation.
+LOOK_SCALE = 0.4
+N = TypeVar("N", int, float)
+
 END_MARK, END_WITHIN = b"%%EOF", 2048
 
 
@@ -52,9 +57,10 @@ def _pages(data: bytes) -> Iterator[tuple[pdfium.PdfPage, float]]:
         number = min(len(document), MOST_PAGES)
         if not number:
             raise Refusal("broken")
+        scales = _scales([document.get_page_size(index) for index in range(number)])
         for index in range(number):
             page = document[index]
-            yield page, _scale(page.get_size(), MOST_PIXELS / number, MOST_SIDE / number)
+            yield page, scales[index]
             page.close()
 
 
@@ -69,8 +75,15 @@ def _open(data: bytes) -> pdfium.PdfDocument:
     return document
 
 
+def _scales(sizes: list[tuple[float, float]]) -> list[float]:
+    """Return each page's scale: of the wanted resolution, or of what there is room for on the paper of all pages."""
+    scales = [_scale(size, MOST_PIXELS / len(sizes), MOST_SIDE / len(sizes)) for size in sizes]
+    width, height = _stacked([(size[0] * scale, size[1] * scale) for size, scale in zip(sizes, scales, strict=True)])
+    room = min(1.0, math.sqrt(MOST_PIXELS / (width * height)))  # beside a wide page, a high one has white margins
+    return [scale * room for scale in scales]
+
+
 def _scale(size: tuple[float, float], most_pixels: float, most_side: float) -> float:
-    """Return the scale of the wanted resolution, or of what there is room for."""
     width, height = size
     room = math.sqrt(most_pixels / (width * height))
     return min(DOTS_PER_INCH / POINTS_PER_INCH, room, most_side / max(width, height))
@@ -81,5 +94,5 @@ def _draw(page: pdfium.PdfPage, scale: float) -> Image.Image:
     return drawn
 
 
-def _stacked(sizes: list[tuple[int, int]]) -> tuple[int, int]:
+def _stacked(sizes: Sequence[tuple[N, N]]) -> tuple[N, N]:
     return max(width for width, _ in sizes), sum(height for _, height in sizes)

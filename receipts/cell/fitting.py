@@ -1,12 +1,13 @@
 """A picture in as many bytes as there is room for: first at a lower quality, then at a smaller size."""
 
 import io
+import math
 from dataclasses import dataclass
 
 from PIL import Image
 
 QUALITIES = (90, 80, 65)  # text is hard to read below
-SMALLER = 0.75
+SMALLER = 0.95  # at the least, so that it comes to an end
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +20,11 @@ class Fitted:
 
 
 def fit(picture: Image.Image, most_bytes: int) -> Fitted:
-    """Return the picture as a JPEG of at most so many bytes; the smallest there is, where none is small enough."""
+    """Return the picture as a JPEG of at most so many bytes, and of as many pixels as that has room for.
+
+    Raises:
+        MemoryError: not even a single pixel fits.
+    """
     profile = picture.info.get("icc_profile")
     while True:
         for quality in QUALITIES:
@@ -28,8 +33,12 @@ def fit(picture: Image.Image, most_bytes: int) -> Fitted:
                 return Fitted(data=data, width=picture.width, height=picture.height)
         if max(picture.size) <= 1:
             raise MemoryError
-        smaller = (max(1, int(picture.width * SMALLER)), max(1, int(picture.height * SMALLER)))
-        picture = picture.resize(smaller, Image.Resampling.LANCZOS)
+        picture = _smaller(picture, min(SMALLER, math.sqrt(most_bytes / len(data))))
+
+
+def _smaller(picture: Image.Image, by: float) -> Image.Image:
+    size = (max(1, int(picture.width * by)), max(1, int(picture.height * by)))
+    return picture.resize(size, Image.Resampling.LANCZOS)
 
 
 def _jpeg(picture: Image.Image, quality: int, profile: bytes | None) -> bytes:

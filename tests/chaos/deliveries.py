@@ -7,9 +7,8 @@ from itertools import pairwise
 from .evidence import Evidence, Row
 from .ledger import Entry
 from .reasons import end_of, is_of_worker, stops_worker
-from .ways import DEADLINE_SECONDS
+from .ways import DEADLINE_SECONDS, LEASE_SECONDS
 
-LEASE_SECONDS = DEADLINE_SECONDS * 1.5
 IN_FLIGHT_SECONDS = 0.2  # an answer sent that shortly before the deadline may have met it on its way
 
 

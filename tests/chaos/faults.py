@@ -8,9 +8,9 @@ from .databases import PostgresDatabase, SqliteDatabase
 from .installation import SWEEPS, WORKERS, Installation
 from .ledger import Ledger
 from .n8n import StubN8N
+from .ways import LEASE_SECONDS
 
 GAP_SECONDS = (0.6, 2.0)
-LEASE_SECONDS = 3.0
 FREEZE_SECONDS = (LEASE_SECONDS + 0.5, LEASE_SECONDS + 2.5)
 SPELL_SECONDS = (0.5, 2.5)
 

@@ -17,7 +17,7 @@ from accounting.processes import Process, Supervisor
 from tests.servers import SETTINGS, free_port
 
 from .ledger import Ledger
-from .ways import CALLBACK_SECONDS, DEADLINE_SECONDS
+from .ways import CALLBACK_SECONDS, DEADLINE_SECONDS, PREPARATION_SECONDS
 
 START_SECONDS = 60
 AWAY_SECONDS = 1.0  # what dies often must not be away for most of the run
@@ -25,6 +25,7 @@ WORKERS = ("worker-1", "worker-2")
 SWEEPS = ("sweep-1", "sweep-2")
 HURRIED = {
     "N8N_DEADLINE_SECONDS": str(DEADLINE_SECONDS),
+    "N8N_PREPARATION_SECONDS": str(PREPARATION_SECONDS),
     "CALLBACK_TIMEOUT_SECONDS": str(CALLBACK_SECONDS),
     "DELIVERY_RETRY_SCHEDULE": ",".join([*["1"] * 100, "86400"]),
     "UPLOAD_RATE": "none",

@@ -7,9 +7,7 @@ from datetime import datetime
 from .evidence import Evidence, log_lines
 from .ledger import Entry
 from .reasons import end_of, stops_worker
-from .ways import DEADLINE_SECONDS
-
-TASK_SECONDS = DEADLINE_SECONDS * 2
+from .ways import TASK_SECONDS
 
 # the last line of a traceback; what speaks of a database or of Redis being away is what the faults are about
 AWAY = re.compile(

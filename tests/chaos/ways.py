@@ -11,6 +11,9 @@ Meaning = Literal["taken", "refused", "unclear", "failed"]
 Outcome = Literal["success", "failure"]
 
 DEADLINE_SECONDS = 2
+PREPARATION_SECONDS = 1
+LEASE_SECONDS = 3  # the deadline, the preparation, and half of it
+TASK_SECONDS = 4  # RQ's time-out
 CALLBACK_SECONDS = 4
 LATE = CALLBACK_SECONDS + 1.5
 

@@ -11,11 +11,13 @@ import pytest
 
 from jobs.sandbox import Sandbox, running_sandbox
 from tests.installation import SWEEP, WORKER, Installation, wait_for
-from tests.outages import go_on, is_stopped
+from tests.outages import cells_of, go_on, is_stopped, stop_all_of
+from tests.pictures import heic
 
 pytestmark = [pytest.mark.processes, pytest.mark.faults]
 
 GRACE_SECONDS = 10.0
+PHOTO = heic(size=(2400, 3200))  # half a second's work
 
 
 @pytest.fixture
@@ -158,6 +160,33 @@ def test_a_web_server_told_to_stop_in_mid_upload_answers_it(service: Installatio
     wait_for(lambda: is_stopped(web.pid), "the upload to be on its way")
     web.send_signal(signal.SIGTERM)
     go_on(web.pid)
+    upload.join()
+    web.wait(GRACE_SECONDS)
+    assert (answers, web.returncode) == ([202], 0)
+
+
+# what a control group is told, a cell is told, too
+
+
+def test_a_stop_of_all_while_a_picture_is_prepared_lets_it_be_sent(service: Installation) -> None:
+    service.env |= {"N8N_PREPARATION_SECONDS": "20"}
+    service.start_web()
+    job_id = service.upload_bytes(PHOTO).json()["job_id"]
+    worker = service.start(*WORKER)
+    wait_for(lambda: cells_of(worker.pid), "the cell to be at work")
+    stop_all_of(worker.pid)
+    worker.wait(GRACE_SECONDS)
+    assert worker.returncode == 0
+    assert service.events(job_id)[:3] == ["received", "claimed", "delivered"]
+
+
+def test_a_stop_of_all_while_a_picture_is_looked_at_lets_it_be_taken(service: Installation) -> None:
+    web = service.start_web()
+    answers: list[int] = []
+    upload = threading.Thread(target=lambda: answers.append(service.upload_bytes(PHOTO).status_code))
+    upload.start()
+    wait_for(lambda: cells_of(web.pid), "the cell to be at work")
+    stop_all_of(web.pid)
     upload.join()
     web.wait(GRACE_SECONDS)
     assert (answers, web.returncode) == ([202], 0)

@@ -11,6 +11,7 @@ import requests
 from jobs.sandbox import Sandbox
 from tests.installation import SWEEP, WORKER, Installation, wait_for
 from tests.outages import CAN_MOUNT, SmallDisk, small_disk
+from tests.pictures import heic
 
 pytestmark = [pytest.mark.processes, pytest.mark.faults]
 needs_mount = pytest.mark.skipif(not CAN_MOUNT, reason="only root on Linux can mount a small disk")
@@ -96,6 +97,21 @@ def test_without_room_for_what_comes_in_nothing_is_taken_and_the_server_lives(me
         incoming.clear()
         assert service.upload(1).status_code == 202
         assert web.poll() is None
+
+
+@needs_mount
+def test_without_room_for_a_cells_files_an_upload_is_507_and_no_picture_is_called_damaged(
+    media: OnDisk, tmp_path: Path
+) -> None:
+    service, _ = media
+    with small_disk(tmp_path / "temporary") as temporary:
+        service.env["TMPDIR"] = str(temporary.folder)
+        service.start_web()
+        assert service.upload_bytes(heic(1)).status_code == 202
+        temporary.fill()
+        assert is_problem(service.upload_bytes(heic(2)), 507, "storage_full")
+        temporary.clear()
+        assert service.upload_bytes(heic(2)).status_code == 202
 
 
 def test_a_storage_that_was_removed_is_told_of_loudly_and_healed_by_uploading_again(

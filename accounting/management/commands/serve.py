@@ -13,7 +13,6 @@ from django.db import DatabaseError, InterfaceError
 
 from accounting.health import unapplied_migrations
 from accounting.listening import listen, port_number
-from accounting.options import whole_number
 from accounting.server import Server, believe_proxies
 
 logger = structlog.get_logger(__name__)
@@ -25,7 +24,7 @@ class Command(BaseCommand):
     help = "Serve the API and the admin: system checks, migrations checked (or applied), then waitress."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Declare where to listen, how many threads answer, and whether to migrate first."""
+        """Declare where to listen, and whether to migrate first."""
         parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)")
         parser.add_argument(
             "--port",
@@ -33,7 +32,6 @@ class Command(BaseCommand):
             default=os.environ.get("PORT") or "8000",
             help="the port to listen on ($PORT or 8000)",
         )
-        parser.add_argument("--threads", type=whole_number(1, 1000), default=8, help="requests answered at once (8)")
         parser.add_argument("--migrate", action="store_true", help="apply migrations first; on one machine at a time")
 
     def get_check_kwargs(self, options: Mapping[str, Any]) -> Any:
@@ -54,8 +52,8 @@ class Command(BaseCommand):
             raise CommandError("The database cannot be reached: look at DATABASE_URL, and whether it runs.") from error
         listener = listen(options["host"], options["port"])
         application = believe_proxies(get_internal_wsgi_application(), settings.TRUSTED_PROXIES)
-        server = Server(application, listener, threads=options["threads"])
-        logger.info("serving", host=options["host"], port=listener.getsockname()[1], threads=options["threads"])
+        server = Server(application, listener, threads=settings.WEB_THREADS)
+        logger.info("serving", host=options["host"], port=listener.getsockname()[1], threads=settings.WEB_THREADS)
         server.run()
         logger.info("stopped")
 
