@@ -47,7 +47,14 @@ def failed() -> list[str]:
     return [str(reported(job, status=job.Status.FAILURE, message="Notion was away.").pk) for job in jobs]
 
 
-PARTS: dict[str, Callable[[], Any]] = {part.__name__: part for part in (people, pages, failed)}
+def month() -> dict[str, str]:
+    """Let a whole month pass; return what is worth a picture."""
+    from tests.browser.month import Month
+
+    return Month().tell()
+
+
+PARTS: dict[str, Callable[[], Any]] = {part.__name__: part for part in (people, pages, failed, month)}
 
 if __name__ == "__main__":
     django.setup()
