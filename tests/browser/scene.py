@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import django
 
@@ -41,10 +42,13 @@ def pages() -> dict[str, list[str]]:
 
 def failed() -> list[str]:
     """Let three receipts of the one client be filed in vain; return their jobs' ids."""
+    from django.db import transaction
+
     from tests.histories import delivered, reported, uploaded
 
-    jobs = [delivered(uploaded(database=f"{number:032x}")) for number in range(1, 4)]
-    return [str(reported(job, status=job.Status.FAILURE, message="Notion was away.").pk) for job in jobs]
+    with transaction.atomic():  # before any worker hears of them
+        jobs = [delivered(uploaded(database=str(uuid4()))) for _ in range(3)]
+        return [str(reported(job, status=job.Status.FAILURE, message="Notion was away.").pk) for job in jobs]
 
 
 def month() -> dict[str, str]:

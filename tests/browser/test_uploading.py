@@ -4,7 +4,7 @@ from playwright.sync_api import FilePayload, Page, expect
 
 from receipts.sample import draw_receipt
 from tests.factories import DATABASE_ID
-from tests.installation import Installation
+from tests.installation import Installation, wait_for
 from tests.pictures import heic, pdf
 
 from .chromium import Visitor
@@ -44,6 +44,7 @@ def test_each_file_is_told_what_became_of_it(visitor: Visitor, service: Installa
     expect(said["iphone"]).to_contain_text("Taken in:")
     expect(said["invoice"]).to_contain_text("Taken in:")
     expect(said["notes"]).to_contain_text("Refused:")
+    visitor.forgive("status of 415")  # the refusal, in the browser's own words
     said["iphone"].get_by_role("link").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("iphone.heic")
     expect(page.locator(".timeline")).to_contain_text("oscar")
@@ -54,8 +55,7 @@ def test_what_broke_off_is_sent_again_and_taken_in_once(visitor: Visitor, servic
     page.route(UPLOADS, lambda route: route.abort("connectionreset"), times=1)
     begin(page, photograph(11, "tunnel.jpg"))
     expect(page.locator("#summary")).to_have_text("1 broke off")
-    assert [fault for fault in visitor.faults if "ERR_CONNECTION_RESET" in fault]
-    visitor.faults.clear()  # the browser's own words for what we broke
+    visitor.forgive("ERR_CONNECTION_RESET")
     page.get_by_role("button", name="Try tunnel.jpg again").click()
     expect(page.locator("#summary")).to_have_text("1 taken in")
     assert service.query("SELECT count(*) FROM jobs_joblog WHERE filename = 'tunnel.jpg'") == [(1,)]
@@ -71,10 +71,11 @@ def test_progress_is_shown_while_a_file_is_under_way(visitor: Visitor) -> None:
     page.locator("#other-database").fill(DATABASE_ID)
     page.locator("#files").set_input_files([photograph(12)])
     page.locator("#upload input[type=submit]").click()
-    expect(page.locator("progress")).to_be_visible()
-    page.wait_for_function("0 < document.querySelector('progress').value && document.querySelector('progress').value < 1")
+    bar = page.locator("li.file progress")
+    expect(bar).to_be_visible()
+    wait_for(lambda: 0 < bar.evaluate("bar => bar.value") < 1, "a bar on its way")
     expect(page.locator("#summary")).to_have_text("1 taken in")
-    expect(page.locator("progress")).to_be_hidden()
+    expect(bar).to_be_hidden()
 
 
 def test_without_script_the_form_does_the_work(visitor: Visitor) -> None:
