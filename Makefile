@@ -12,21 +12,27 @@ SEED ?= 1
 DURATION ?= 20
 DATABASE ?= sqlite
 
-.PHONY: help demo test test-faults chaos bench lint types check clean
+.PHONY: help demo test test-faults test-browser screenshots chaos bench lint types check clean
 
 help: ## list what there is to make
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/.installed ## run everything here and send a receipt through it (PORT=8000, ONCE=1 to end after that)
 	@$(BIN)/python -m accounting.demo
 
 test: .venv/.installed ## run all tests, on SQLite and on PostgreSQL
-	$(BIN)/python -m pytest -n 2 -m "not faults"
-	$(BIN)/python -m pytest -n 2 -m "not faults" --database=postgresql
+	$(BIN)/python -m pytest -n 2 -m "not faults and not browser"
+	$(BIN)/python -m pytest -n 2 -m "not faults and not browser" --database=postgresql
 
 test-faults: .venv/.installed ## run the slow tests, which cause faults for real, on both databases
 	$(BIN)/python -m pytest -n 2 -m faults
 	$(BIN)/python -m pytest -n 2 -m faults --database=postgresql
+
+test-browser: .venv/.installed ## run the tests that drive a real Chromium (apt install chromium, or CHROMIUM=/path/of/it)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m browser tests/browser
+
+screenshots: .venv/.installed ## draw the pictures in docs/images anew, from an installation with made-up data
+	$(BIN)/python -m tests.browser.screenshots
 
 chaos: .venv/.installed ## strike a whole installation with random faults (SEED=1 DURATION=20 DATABASE=sqlite or postgresql)
 	$(BIN)/python -m tests.chaos --seed $(SEED) --duration $(DURATION) --database $(DATABASE)

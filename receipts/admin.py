@@ -52,6 +52,14 @@ class ApiKeyAdmin(APIKeyModelAdmin):
     search_fields = ["name", "prefix", "client__name"]  # type: ignore[assignment] # as above
     autocomplete_fields = ["client"]
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Name the two fields of the expiry: the library's form gives both one label, which reaches neither."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name == "expiry_date" and field is not None:
+            for part, name in zip(field.widget.widgets, ("Expiry date", "Expiry time"), strict=True):
+                part.attrs["aria-label"] = name
+        return field
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any = None, change: bool = False) -> None:
         """Save it, and keep a new key for the answer; the library would send it through a cookie, as a message."""
         if not change:

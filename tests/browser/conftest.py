@@ -1,0 +1,73 @@
+"""An installation and a Chromium for each file of tests, and a visitor for each test."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from jobs.sandbox import running_sandbox
+from tests.installation import Installation
+
+from .chromium import Visitor, find_chromium, running_chromium
+
+Fill = Callable[[str], Any]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test in this folder."""
+    for item in items:
+        if "browser" in item.path.parts:
+            item.add_marker("browser")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Return a running Chromium; for one file only, since Playwright's loop keeps Django from its database."""
+    path = find_chromium()
+    if not path:
+        sentence = "There is no Chromium: apt install chromium, or name one by CHROMIUM=/path/of/it."
+        pytest.fail(sentence) if os.environ.get("CI") == "true" else pytest.skip(sentence)
+    with running_chromium(path) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def service(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """Return an installation whose web runs, with a sandbox for N8N; tests start what else they need."""
+    with (
+        running_sandbox(delay=0.2) as n8n,
+        Installation(
+            tmp_path_factory.mktemp("installation"),
+            f"{n8n.url}/webhook/receipts",
+            CALLBACK_TIMEOUT_SECONDS="900",
+            N8N_DEADLINE_SECONDS="20",
+        ) as installation,
+    ):
+        installation.start_web()
+        yield installation
+
+
+@pytest.fixture(scope="module")
+def fill(service: Installation) -> Fill:
+    """Return a function that fills the database with a part of the scene; people are in it already."""
+
+    def run(part: str) -> Any:
+        command = [sys.executable, "-m", "tests.browser.scene", part]
+        return json.loads(subprocess.run(command, env=service.env, stdout=subprocess.PIPE, check=True).stdout)
+
+    run("people")
+    return run
+
+
+@pytest.fixture
+def visitor(chromium: Browser, service: Installation, fill: Fill) -> Iterator[Visitor]:
+    """Return somebody at a browser; afterwards no page may have done what it must not."""
+    visitor = Visitor(chromium, service.url)
+    yield visitor
+    visitor.leave()
+    assert visitor.faults == []

@@ -1,0 +1,140 @@
+"""What staff do with jobs, from where they find them to where they end."""
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.installation import WORKER, Installation
+
+from .chromium import Visitor
+from .conftest import Fill
+
+NOTE_THAT_IT_STAYS = "window.stays = true"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _worker(service: Installation) -> None:
+    service.start(*WORKER)
+
+
+@pytest.fixture
+def jobs(fill: Fill) -> list[str]:
+    """Return the ids of three jobs that have just failed."""
+    ids: list[str] = fill("failed")
+    return ids
+
+
+def find(page: Page, words: str) -> Locator:
+    """Search the list of jobs as somebody at a keyboard does, and return the rows."""
+    page.goto("/admin/jobs/joblog/")
+    page.locator("#searchbar").fill(words)
+    page.locator("#searchbar").press("Enter")
+    expect(page).to_have_url(re.compile("q="))
+    return page.locator("#result_list tbody tr")
+
+
+def retry(page: Page, reason: str) -> None:
+    """Retry the job whose page is open."""
+    page.locator("summary", has_text="Retry").click()
+    page.get_by_label("Reason").fill(reason)
+    page.get_by_role("button", name="Retry", exact=True).click()
+
+
+def badge(page: Page) -> Locator:
+    return page.locator("h1 .badge")
+
+
+def test_the_operations_page_leads_to_what_failed(visitor: Visitor, jobs: list[str]) -> None:
+    page = visitor.open("oscar")
+    attention = page.get_by_role("region", name="Needs attention")
+    expect(attention).to_contain_text("The workflow")
+    attention.locator("h3 a").first.click()
+    expect(page.locator("#result_list tbody tr").first).to_contain_text("Failure")
+
+
+@pytest.mark.parametrize("digits", [8, 32])
+def test_a_job_is_found_by_the_beginning_of_its_id(visitor: Visitor, jobs: list[str], digits: int) -> None:
+    page = visitor.open("audrey")
+    rows = find(page, jobs[0].replace("-", "")[:digits])
+    expect(rows).to_have_count(1)
+    rows.get_by_role("link").first.click()
+    expect(page.locator(".job-id")).to_have_text(jobs[0])
+
+
+def test_a_job_is_found_by_its_files_name(visitor: Visitor, service: Installation) -> None:
+    service.upload(4711)
+    page = visitor.open("audrey")
+    expect(find(page, "receipt.j").first).to_contain_text("receipt.jpg")
+    expect(find(page, "no such file")).to_have_count(0)
+    expect(page.get_by_text("No job is as you ask.")).to_be_visible()
+
+
+def test_a_retried_job_turns_to_success_before_ones_eyes(visitor: Visitor, jobs: list[str]) -> None:
+    page = visitor.open("oscar")
+    page.goto(f"/admin/jobs/joblog/{jobs[0]}/change/")
+    expect(badge(page)).to_have_text("Failure")
+    retry(page, "Notion is back")
+    expect(page.locator(".timeline")).to_contain_text("Notion is back")
+    page.evaluate(NOTE_THAT_IT_STAYS)
+    expect(badge(page)).to_have_text("Success")
+    expect(page.locator(".timeline li").last).to_contain_text("Filed in Notion")
+    assert page.evaluate("window.stays")  # it was not loaded anew
+    assert page.title().startswith("Success")
+
+
+def test_the_list_refreshes_itself_and_keeps_what_is_ticked(visitor: Visitor, service: Installation) -> None:
+    page = visitor.open("oscar")
+    page.goto("/admin/jobs/joblog/")
+    page.evaluate(NOTE_THAT_IT_STAYS)
+    before = page.locator("#result_list tbody tr").first
+    ticked = before.get_attribute("data-key") if before.count() else ""
+    if ticked:
+        page.locator(f"tr[data-key='{ticked}'] .action-select").check()
+    job_id = service.upload(4712).json()["job_id"]
+    row = page.locator(f"tr[data-key='{job_id}']")
+    expect(row.locator(".badge")).to_have_text("Success")
+    assert page.evaluate("window.stays")
+    if ticked:
+        expect(page.locator(f"tr[data-key='{ticked}'] .action-select")).to_be_checked()
+
+
+def test_many_are_retried_at_once_for_one_reason(visitor: Visitor, service: Installation, jobs: list[str]) -> None:
+    page = visitor.open("oscar")
+    page.goto("/admin/jobs/joblog/?status__exact=failure")
+    for job_id in jobs[:2]:
+        page.locator(f"tr[data-key='{job_id}'] .action-select").check()
+    expect(page.locator(".action-counter")).to_contain_text("2 of")
+    page.get_by_label("Action:").select_option("retry_selected")
+    page.get_by_role("button", name="Go").or_(page.get_by_role("button", name="Run")).click()
+    expect(page.get_by_text("You chose 2 jobs")).to_be_visible()
+    page.get_by_label("Reason").fill("Notion is back")
+    page.get_by_role("button", name="Do it").click()
+    expect(page.locator(".messagelist")).to_contain_text("retry 2 of 2 jobs")
+    for job_id in jobs[:2]:
+        service.wait_for_status(job_id, "success")
+    assert service.job(jobs[2])["status"] == "failure"
+
+
+def test_without_script_pages_are_read_and_a_job_is_retried(
+    visitor: Visitor, service: Installation, jobs: list[str]
+) -> None:
+    page = visitor.open("oscar", java_script_enabled=False)
+    expect(page.get_by_role("heading", name="Needs attention")).to_be_visible()
+    find(page, jobs[1][:8]).get_by_role("link").first.click()
+    retry(page, "without script")
+    expect(page.locator(".timeline")).to_contain_text("without script")
+    service.wait_for_status(jobs[1], "success")
+    page.reload()
+    expect(badge(page)).to_have_text("Success")
+
+
+@pytest.mark.parametrize("look", [{"color_scheme": "dark"}, {"color_scheme": "light"}])
+def test_the_look_is_as_dark_as_the_system_asks_for(visitor: Visitor, look: dict[str, Any]) -> None:
+    page = visitor.open("audrey", **look)
+    for address in ("/admin/", "/admin/jobs/joblog/"):
+        page.goto(address)
+        colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        brightness = sum(map(int, re.findall(r"\d+", colour)[:3])) / 3
+        assert (brightness < 80) == (look["color_scheme"] == "dark"), colour
