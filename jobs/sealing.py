@@ -58,7 +58,7 @@ def _beginning_of_hour(moment: datetime) -> datetime:
 def _seal(hour: datetime, *, late: bool) -> bool:
     try:
         with transaction.atomic():
-            seal = _make(hour, Seal.objects.last())
+            seal = make_seal(hour, Seal.objects.last())
     except IntegrityError:
         return False  # another sweep was quicker
     log = logger.warning if late else logger.info  # late: no sweep ran, or somebody deleted a seal
@@ -67,7 +67,8 @@ def _seal(hour: datetime, *, late: bool) -> bool:
     return True
 
 
-def _make(hour: datetime, last: Seal | None) -> Seal:
+def make_seal(hour: datetime, last: Seal | None) -> Seal:
+    """Seal all events from where the last seal ends to the end of that hour."""
     begins_after = last.last_event if last else 0
     seal = Seal(number=last.number + 1 if last else 1, hour=hour)
     seal.last_event = _last_event(hour, after=begins_after)
