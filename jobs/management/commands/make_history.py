@@ -75,8 +75,7 @@ class Command(BaseCommand):
         with without_indexes(Receipt, JobLog, JobEvent) if is_empty and number >= LARGE else nullcontext():
             figures = self._write(spans, options["processes"])
         _keep_figures(figures, spans[0].begin, now)
-        if not options["unsigned"]:
-            self._seal(spans[0].begin, now)
+        self._seal(spans[0].begin, now)
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")  # or the database would plan for the few rows that it knows of
         self.stdout.write(f"Made {number:,} jobs of {options['days']} days.")
