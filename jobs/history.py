@@ -1,0 +1,278 @@
+"""Made-up lives of jobs, as rows for `manage.py make_history`: what the services would have written, at speed.
+
+Nothing here asks the database, so that other processes can do it.
+"""
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from receipts.models import Receipt
+
+from .chain import FINGERPRINT_BYTES, extend, facts_of
+from .models import FailureCode, JobEvent, JobLog
+from .stats import COUNTED, HOUR, Figures, Happening, added_up, hour_of, tally
+
+Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
+Code = FailureCode
+Facts = dict[str, Any]
+
+SHOPS = {"Bakery": 60, "Corner shop": 25, "Café": 10, "Phone of the office": 4, "Scanner": 1}
+DATABASES = [f"{number:08x}-4567-89ab-cdef-0123456789ab" for number in range(0x0123ABCD, 0x0123ABCD + 20)]
+NAMES = ("IMG_{0:%Y%m%d}_{1:06}.jpg", "scan-{1}.pdf", "Beleg {1}.png", "receipt.jpg", "Rechnung Bäckerei {1}.jpg")
+UNSIGNED = "0" * 64
+LEASE, PATIENCE = timedelta(seconds=90), timedelta(minutes=15)
+
+
+class Span(NamedTuple):
+    """What one batch is to make.
+
+    Attributes:
+        begin, end: when its jobs came in, spread evenly.
+        now: nothing has happened after that.
+        clients: keys of those that sent them, by name.
+        most_events: what a job has lived through at the most; the rest is still to come.
+    """
+
+    seed: int
+    jobs: int
+    begin: datetime
+    end: datetime
+    now: datetime
+    clients: dict[str, int]
+    is_signed: bool = True
+    most_events: int = 100
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The rows of some jobs, in the order of time, and what they come to by hour."""
+
+    receipts: list[Receipt]
+    jobs: list[JobLog]
+    events: list[JobEvent]
+    figures: dict[datetime, Figures]
+
+
+def make(span: Span) -> Batch:
+    """Return jobs with all that has happened to them."""
+    chance = random.Random(span.seed)  # noqa: S311 - no secret
+    seconds = (span.end - span.begin).total_seconds()
+    moments = sorted(span.begin + timedelta(seconds=chance.uniform(0, seconds)) for _ in range(span.jobs))
+    lives = [_live(chance, at, span) for at in moments]
+    return Batch(
+        receipts=[life.job.receipt for life in lives],
+        jobs=[life.job for life in lives],
+        events=[event for life in lives for event in life.events],
+        figures=_by_hour(lives),
+    )
+
+
+def add_figures(total: dict[datetime, Figures], more: dict[datetime, Figures]) -> None:
+    """Add what happened in some hours to what is known of them."""
+    for hour, figures in more.items():
+        total[hour] = added_up([total[hour], figures]) if hour in total else figures
+
+
+def _by_hour(lives: "Iterable[Life]") -> dict[datetime, Figures]:
+    hours: dict[datetime, list[Happening]] = {}
+    for life in lives:
+        for event in life.events:
+            if event.kind in COUNTED:
+                happening = Happening(event.kind, event.at, life.job.created_at, event.detail.get("code"))
+                hours.setdefault(hour_of(event.at), []).append(happening)
+    return {hour: tally(happenings) for hour, happenings in hours.items()}
+
+
+class Life:
+    """One job on its way, without a database; what would happen after `span.now` does not."""
+
+    def __init__(self, chance: random.Random, job: JobLog, span: Span) -> None:
+        self.chance, self.job, self.span = chance, job, span
+        self.at = job.created_at
+        self.events: list[JobEvent] = []
+
+    def happen(
+        self,
+        after: float,
+        kind: JobEvent.Kind,
+        source: JobEvent.Source,
+        to: str = "",
+        actor: str = "",
+        detail: Facts | None = None,
+        changes: Callable[[datetime], Facts] = lambda _: {},
+    ) -> None:
+        """Let something happen so many seconds after what was last, as `transitions` writes it down."""
+        self.at += timedelta(seconds=after)
+        if self.at > self.span.now or len(self.events) >= self.span.most_events:
+            self.at = self.span.now + HOUR  # nor does what comes after it
+            return
+        job, changed = self.job, changes(self.at)
+        event = JobEvent(
+            job_id=job.pk, at=self.at, kind=kind, source=source, actor=actor, from_status=job.status if to else "",
+            to_status=to, attempt=changed.get("attempts", job.attempts), detail=detail or {},
+        )  # fmt: skip
+        changed["status"] = to or job.status
+        chained = extend if self.span.is_signed else _number
+        vars(job).update(changed | chained(event, job, changed if self.events else facts_of(job)))
+        self.events.append(event)
+
+
+def _number(event: JobEvent, job: JobLog, covered: Facts) -> Facts:
+    """Do what `extend` does with blanks of the same width instead of signatures, which take most of the time."""
+    event.number, event.digest = job.chain_length + 1, UNSIGNED
+    event.facts = dict.fromkeys(covered, UNSIGNED[: 2 * FINGERPRINT_BYTES])
+    return {"chain_length": event.number, "chain_head": UNSIGNED}
+
+
+def _live(chance: random.Random, at: datetime, span: Span) -> Life:
+    shop = chance.choices(list(SHOPS), list(SHOPS.values()))[0]
+    receipt = Receipt(
+        id=_uuid(chance), client_id=span.clients[shop], sha256=chance.randbytes(32).hex(), size=chance.randrange(2**21),
+        content_type="image/jpeg", width=3000, height=4000, created_at=at,
+        file=f"receipts/{at:%Y/%m/%d}/{chance.randbytes(16).hex()}.jpg",
+    )  # fmt: skip
+    job = JobLog(
+        job_id=_uuid(chance), receipt=receipt, client_id=receipt.client_id, due_at=at, created_at=at,
+        filename=chance.choice(NAMES).format(at, chance.randrange(1_000_000)),
+        notion_database_id=chance.choice(DATABASES),
+    )  # fmt: skip
+    life = Life(chance, job, span)
+    detail = {"request_id": chance.randbytes(16).hex(), "size": receipt.size, "sha256": receipt.sha256}
+    life.happen(0, Kind.RECEIVED, Source.API, actor=shop, detail=detail)
+    course = chance.choices([each for each, _ in COURSES], [share for _, share in COURSES])[0]
+    course(life)
+    return life
+
+
+def _uuid(chance: random.Random) -> UUID:
+    return UUID(int=chance.getrandbits(128), version=4)
+
+
+# -- what happens
+
+
+def _claim(life: Life) -> None:
+    job = life.job
+    life.happen(
+        life.chance.uniform(0.05, 1.5), Kind.CLAIMED, Source.WORKER, Status.SENDING, "worker-1",
+        changes=lambda at: {"attempts": job.attempts + 1, "tries": job.tries + 1, "due_at": at + LEASE},
+    )  # fmt: skip
+
+
+def _deliver(life: Life) -> None:
+    _claim(life)
+    execution, ms = str(life.chance.randrange(10**6, 10**7)), life.chance.randrange(80, 900)
+    detail = {"http_status": 200, "ms": ms, "execution_id": execution, "answer": {"status": 200, "bytes": 40}}
+    life.happen(
+        ms / 1000, Kind.DELIVERED, Source.WORKER, Status.PROCESSING, "worker-1", detail,
+        lambda at: {
+            "due_at": at + PATIENCE, "delivered_at": at, "n8n_execution_id": execution, "last_error": "",
+            "needs_attention": False,
+        },
+    )  # fmt: skip
+
+
+def _refuse(life: Life, code: str = "n8n_unavailable", *, needs_attention: bool = False) -> None:
+    _claim(life)
+    wait = life.chance.choice((5, 30, 120, 300, 900))
+    detail = {"http_status": 503, "ms": 60, "code": code, "message": "N8N answered 503.", "again_in_seconds": wait}
+    life.happen(
+        0.06, Kind.REFUSED, Source.WORKER, Status.QUEUED, "worker-1", detail,
+        lambda at: {
+            "due_at": at + timedelta(seconds=wait), "last_error": code, "needs_attention": needs_attention,
+        },
+    )  # fmt: skip
+    life.at += timedelta(seconds=wait)
+
+
+def _fail(life: Life, code: FailureCode, source: JobEvent.Source, after: float, **more: Any) -> None:
+    detail = {"code": code.value, "message": code.label} if code != Code.WORKFLOW_FAILED else {"reported": "failure"}
+    life.happen(
+        after, more.get("kind", Kind.FAILED), source, Status.FAILURE, more.get("actor", ""), detail,
+        lambda at: {
+            "due_at": None, "completed_at": at, "failure_code": code.value, "result_message": code.label,
+            "needs_attention": False,
+        },
+    )  # fmt: skip
+
+
+def _file(life: Life) -> None:
+    page = f"https://www.notion.so/{life.chance.randbytes(16).hex()}"
+    total = round(life.chance.uniform(1, 200), 2)
+    result = {"vendor": "Bäckerei", "total": total, "lines": [{"name": "Brot", "price": total}]}
+    detail = {"reported": "success", "notion_page_url": page}
+    life.happen(
+        life.chance.lognormvariate(2.5, 0.6), Kind.SUCCEEDED, Source.CALLBACK, Status.SUCCESS, "job token", detail,
+        lambda at: {
+            "due_at": None, "completed_at": at, "failure_code": "", "result_message": f"Filed {total} EUR.",
+            "notion_page_url": page, "result": result, "last_error": "", "needs_attention": False,
+        },
+    )  # fmt: skip
+
+
+# -- whole lives
+
+
+def _well(life: Life) -> None:
+    _deliver(life)
+    _file(life)
+
+
+def _told_twice(life: Life) -> None:
+    _well(life)
+    life.happen(2, Kind.CALLBACK_REPEATED, Source.CALLBACK, actor="job token", detail={"reported": "success"})
+
+
+def _at_last(life: Life) -> None:
+    for _ in range(life.chance.randint(1, 3)):
+        _refuse(life)
+    _well(life)
+
+
+def _workflow_fails(life: Life) -> None:
+    _deliver(life)
+    _fail(life, Code.WORKFLOW_FAILED, Source.CALLBACK, life.chance.uniform(3, 60), actor="job token")
+
+
+def _no_callback(life: Life) -> None:
+    _deliver(life)
+    _fail(life, Code.CALLBACK_TIMEOUT, Source.SWEEP, PATIENCE.total_seconds())
+
+
+def _never_taken(life: Life) -> None:
+    for _ in range(8):
+        _refuse(life, needs_attention=True)
+    _claim(life)
+    _fail(life, Code.N8N_UNAVAILABLE, Source.WORKER, 60, actor="worker-1")
+
+
+def _at_once(code: FailureCode) -> Callable[[Life], None]:
+    def course(life: Life) -> None:
+        _claim(life)
+        _fail(life, code, Source.WORKER, 0.2, actor="worker-1")
+
+    return course
+
+
+def _cancelled(life: Life) -> None:
+    _refuse(life, "n8n_rejected", needs_attention=True)
+    _fail(life, Code.CANCELLED, Source.ADMIN, 30, kind=Kind.CANCELLED, actor="anna")
+
+
+COURSES: Sequence[tuple[Callable[[Life], None], float]] = (
+    (_well, 50),
+    (_told_twice, 28),
+    (_at_last, 15),
+    (_workflow_fails, 3),
+    (_no_callback, 1),
+    (_never_taken, 1),
+    (_at_once(Code.N8N_REJECTED), 0.8),
+    (_at_once(Code.DELIVERY_UNCONFIRMED), 0.4),
+    (_at_once(Code.FILE_MISSING), 0.2),
+    (_at_once(Code.FILE_UNREADABLE), 0.3),
+    (_cancelled, 0.3),
+)
