@@ -35,7 +35,7 @@ CELL_CPU_SECONDS = 4.5  # three times what is let through by its pixels takes: t
 CELL_SECONDS = 15.0  # the bound of processor time is met first, unless the machine is very busy
 
 HERE = frozenset({"jpeg", "png"})  # libjpeg and zlib are decoded by this process itself, for speed
-RAISED_BY_DECODERS = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error)  # of damaged files
+RAISED_BY_DECODERS = (OSError, ValueError, LookupError, SyntaxError, EOFError, struct.error, zlib.error)
 
 THREADS_FOR_ALL_ELSE = 2  # health, callbacks, reads
 
