@@ -1,4 +1,4 @@
-"""A made-up month of a service in use: every job taken, sent and ended by the service's own verbs, on a clock of the past."""
+"""A made-up month of a service in use: all is done by the service's own verbs, on a clock of the past."""
 
 import hashlib
 import random
@@ -72,7 +72,7 @@ class Month:
         """Return when receipts come in: by day more than by night, and few on Sundays."""
         days = [now - timedelta(days=day) for day in range(DAYS)]
         moments = [
-            day.replace(hour=min(int(self.chance.triangular(OPENING, CLOSING, 12)), 23), minute=self.chance.randrange(60))
+            day.replace(hour=int(self.chance.triangular(OPENING, CLOSING, 12)), minute=self.chance.randrange(60))
             for day in days
             for _ in range(self.chance.randint(2, 4) if day.weekday() == 6 else self.chance.randint(12, 22))
         ]
@@ -181,7 +181,9 @@ class Month:
                 "total": sample.total / 100,
                 "vat": sample.vat / 100,
                 "currency": "EUR",
-                "items": [{"name": item.name, "count": item.count, "total": item.total / 100} for item in sample.items[:3]],
+                "items": [
+                    {"name": item.name, "count": item.count, "total": item.total / 100} for item in sample.items[:3]
+                ],
             },
         )
 
