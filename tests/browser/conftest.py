@@ -17,20 +17,13 @@ from .filling import fill_with
 Fill = Callable[[str], Any]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test in this folder."""
-    for item in items:
-        if "browser" in item.path.parts:
-            item.add_marker("browser")
-
-
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """Return a running Chromium; for one file only, since Playwright's loop keeps Django from its database."""
     path = find_chromium()
     if not path:
         sentence = "There is no Chromium: apt install chromium, or name one by CHROMIUM=/path/of/it."
-        pytest.fail(sentence) if os.environ.get("CI") == "true" else pytest.skip(sentence)
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(sentence)
     with running_chromium(path) as browser:
         yield browser
 

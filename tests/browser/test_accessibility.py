@@ -12,6 +12,8 @@ from .axe import violations_in_every_look
 from .chromium import PHONE, Visitor, log_in
 from .conftest import Fill
 
+pytestmark = pytest.mark.browser
+
 # its script writes a link into each button, and h3 after h1; no setting of it says otherwise
 OF_SWAGGER_UI = ("nested-interactive", "heading-order")
 WIDTH = "document.documentElement.scrollWidth"
