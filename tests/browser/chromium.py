@@ -7,13 +7,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from .scene import PASSWORD
 
 PATIENCE_MILLISECONDS = 30_000
-PHONE = {"width": 390, "height": 844}
-DESK = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+DESK: ViewportSize = {"width": 1280, "height": 900}
 FLAGS = [
     "--no-sandbox",  # CI runs as root, in a container, and visits nobody but us
     "--disable-gpu",
@@ -45,7 +54,10 @@ def running_chromium(path: str) -> Iterator[Browser]:
 
 @dataclass
 class Visitor:
-    """Somebody at a browser, who notes what a page must not do: faults of scripts, of the policy, and foreign requests."""
+    """Somebody at a browser, who notes what a page must not do.
+
+    That is: an error in the console, something that the content policy forbids, a request to anybody else.
+    """
 
     browser: Browser
     url: str

@@ -1,10 +1,8 @@
 """An installation and a Chromium for each file of tests, and a visitor for each test."""
 
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,15 +12,9 @@ from jobs.sandbox import running_sandbox
 from tests.installation import Installation
 
 from .chromium import Visitor, find_chromium, running_chromium
+from .filling import fill_with
 
 Fill = Callable[[str], Any]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test in this folder."""
-    for item in items:
-        if "browser" in item.path.parts:
-            item.add_marker("browser")
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +23,7 @@ def chromium() -> Iterator[Browser]:
     path = find_chromium()
     if not path:
         sentence = "There is no Chromium: apt install chromium, or name one by CHROMIUM=/path/of/it."
-        pytest.fail(sentence) if os.environ.get("CI") == "true" else pytest.skip(sentence)
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(sentence)
     with running_chromium(path) as browser:
         yield browser
 
@@ -56,12 +48,8 @@ def service(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def fill(service: Installation) -> Fill:
     """Return a function that fills the database with a part of the scene; people are in it already."""
 
-    def run(part: str) -> Any:
-        command = [sys.executable, "-m", "tests.browser.scene", part]
-        return json.loads(subprocess.run(command, env=service.env, stdout=subprocess.PIPE, check=True).stdout)
-
-    run("people")
-    return run
+    fill_with(service, "people")
+    return partial(fill_with, service)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A made-up month of a service in use: every job taken, sent and ended by the service's own verbs, on a clock of the past."""
+"""A made-up month of a service in use: all is done by the service's own verbs, on a clock of the past."""
 
 import hashlib
 import random
@@ -27,7 +27,12 @@ DATABASES = ("5f0c1d9e-3b7a-4c58-9f21-6d8e2a4b7c10", "8b21f0a4-6c3d-4e7f-a5b9-0d
 DAYS = 30
 SIZE = (420, 650)
 DIFFERENT = 24  # pictures that are drawn; further receipts are these with other bytes at their end
-OPENING, CLOSING = 7, 19
+OPENING, CLOSING = 6, 23
+PUZZLING, NEVER_REPORTED = 0.965, 0.993  # fates between 0 and 1
+LATELY = (  # minutes ago, and the fate of what came in then
+    (310, 0.97), (255, 0.5), (231, 0.98), (190, 0.999), (140, 0.98), (95, 0.4), (70, 0.5), (52, 0.5),
+    (48, 0.3), (33, 0.5), (21, 0.5), (12, 0.5),
+)  # fmt: skip
 PUZZLED = "The total could not be read: the photograph is out of focus."
 
 
@@ -60,7 +65,10 @@ class Month:
         now = self.clock.now
         for at in self._moments(now):
             self.clock.now = at
-            self._one()
+            self._one(self.chance.random())
+        for minutes, fate in LATELY:
+            self.clock.now = now - timedelta(minutes=minutes)
+            self._one(fate)
         shown = self._retried(now - timedelta(minutes=41))
         self._still_open(now)
         self.clock.now = now
@@ -72,23 +80,22 @@ class Month:
         """Return when receipts come in: by day more than by night, and few on Sundays."""
         days = [now - timedelta(days=day) for day in range(DAYS)]
         moments = [
-            day.replace(hour=min(int(self.chance.triangular(OPENING, CLOSING, 12)), 23), minute=self.chance.randrange(60))
+            day.replace(hour=int(self.chance.triangular(OPENING, CLOSING, 12)), minute=self.chance.randrange(60))
             for day in days
             for _ in range(self.chance.randint(2, 4) if day.weekday() == 6 else self.chance.randint(12, 22))
         ]
-        lately = [now - timedelta(minutes=minutes) for minutes in (310, 255, 190, 140, 95, 70, 52, 33, 21, 12)]
-        return sorted([moment for moment in moments if moment < now - timedelta(hours=3)] + lately)
+        return sorted(moment for moment in moments if moment < now - timedelta(minutes=LATELY[0][0]))
 
-    def _one(self) -> None:
+    def _one(self, fate: float) -> None:
+        """Tell of one receipt: most fates are good ones."""
         job = self._uploaded()
-        fate = self.chance.random()
-        if fate < 0.05:
+        if fate < 0.03:
             self._refused(job, Answer(trouble=Trouble.UNREACHABLE))
         self._delivered(job)
-        if fate > 0.99:
+        if fate > NEVER_REPORTED:
             self.clock.forward(1000)
             sweep()
-        elif fate > 0.965:
+        elif fate > PUZZLING:
             self._reported(job, JobLog.Status.FAILURE, message=PUZZLED)
         else:
             self._filed(job)
@@ -109,7 +116,7 @@ class Month:
 
     def _still_open(self, now: datetime) -> None:
         """Leave jobs in every status that is open."""
-        for minutes, waits in ((4, "refused"), (3, "delivered"), (2, "delivered"), (1, "claimed")):
+        for minutes, waits in ((4, "refused"), (3, "delivered"), (2, "delivered"), (0, "claimed")):
             self.clock.now = now - timedelta(minutes=minutes)
             job = self._uploaded()
             if waits == "refused":
@@ -181,7 +188,9 @@ class Month:
                 "total": sample.total / 100,
                 "vat": sample.vat / 100,
                 "currency": "EUR",
-                "items": [{"name": item.name, "count": item.count, "total": item.total / 100} for item in sample.items[:3]],
+                "items": [
+                    {"name": item.name, "count": item.count, "total": item.total / 100} for item in sample.items[:3]
+                ],
             },
         )
 

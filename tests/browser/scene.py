@@ -1,4 +1,4 @@
-"""`python -m tests.browser.scene PART`: fills an installation's database, and prints what the tests need to know as JSON.
+"""`python -m tests.browser.scene PART`: fills an installation's database, and prints what is to be known as JSON.
 
 It runs in a process of its own, with the installation's environment: the browser's tests ask the database nothing.
 """

@@ -11,6 +11,8 @@ from tests.installation import WORKER, Installation
 from .chromium import Visitor
 from .conftest import Fill
 
+pytestmark = pytest.mark.browser
+
 NOTE_THAT_IT_STAYS = "window.stays = true"
 
 

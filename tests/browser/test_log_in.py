@@ -1,8 +1,11 @@
 """The admin's door."""
 
+import pytest
 from playwright.sync_api import expect
 
 from .chromium import Visitor, log_in
+
+pytestmark = pytest.mark.browser
 
 
 def test_whoever_knows_the_password_comes_to_the_operations_page(visitor: Visitor) -> None:

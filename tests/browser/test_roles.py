@@ -8,6 +8,8 @@ from tests.installation import Installation
 from .chromium import Visitor
 from .conftest import Fill
 
+pytestmark = pytest.mark.browser
+
 QUEUE = "/admin/django_rq/dashboard/queues/0/"
 
 

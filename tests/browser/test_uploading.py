@@ -1,5 +1,6 @@
 """Many receipts at once, each with its progress and what became of it."""
 
+import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
 from receipts.sample import draw_receipt
@@ -8,6 +9,8 @@ from tests.installation import Installation, wait_for
 from tests.pictures import heic, pdf
 
 from .chromium import Visitor
+
+pytestmark = pytest.mark.browser
 
 UPLOADS = "**/admin/jobs/joblog/add/file/"
 

@@ -7,6 +7,8 @@ from tests.installation import Installation
 
 from .chromium import Visitor
 
+pytestmark = pytest.mark.browser
+
 
 @pytest.mark.parametrize(
     ("script", "fault"),
