@@ -41,7 +41,9 @@ def write(model: type[Model], rows: Sequence[Row]) -> None:
             with cursor.copy(f"COPY {table} ({', '.join(names)}) FROM STDIN") as copy:
                 copy.write(b"".join(rows))  # type: ignore[arg-type] # lines, where it copies
         else:
-            cursor.executemany(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))})", rows)
+            cursor.executemany(
+                f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))})", rows
+            )
 
 
 @contextmanager
