@@ -50,7 +50,8 @@ class Site(NamedTuple):
                 next(answer.iter_content(1))
             return
         answer = self.session.get(address, timeout=60, allow_redirects=False)
-        assert answer.status_code == 200, f"{name}: {answer.status_code}"
+        if answer.status_code != 200:
+            raise RuntimeError(f"{name}: {answer.status_code}")
 
 
 def main() -> int:
