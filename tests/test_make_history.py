@@ -16,7 +16,7 @@ from jobs.models import HourlyFigures, JobEvent, JobLog, Seal
 from jobs.stats import close_hours
 
 from .factories import JobFactory
-from .happenings import received
+from .histories import uploaded
 from .staff import auditor
 
 pytestmark = pytest.mark.django_db
@@ -70,7 +70,7 @@ def test_events_are_numbered_in_the_order_in_which_they_happened() -> None:
 def test_what_happens_next_gets_the_next_number() -> None:
     make_history(20)
     last = JobEvent.objects.order_by("id").last()
-    received(database_now())
+    uploaded()
     assert last
     assert JobEvent.objects.filter(pk=last.pk + 1).exists()
 
