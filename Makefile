@@ -11,6 +11,7 @@ PRODUCTION = env SECRET_KEY=$(A_SECRET) N8N_API_KEY=$(A_SECRET) CALLBACK_SECRET_
 SEED ?= 1
 DURATION ?= 20
 DATABASE ?= sqlite
+JOBS ?= 1000000
 
 .PHONY: help demo test test-faults test-browser screenshots chaos bench lint types check clean
 
@@ -37,8 +38,9 @@ screenshots: .venv/.installed ## draw the pictures in docs/images anew, from an 
 chaos: .venv/.installed ## strike a whole installation with random faults (SEED=1 DURATION=20 DATABASE=sqlite or postgresql)
 	$(BIN)/python -m tests.chaos --seed $(SEED) --duration $(DURATION) --database $(DATABASE)
 
-bench: .venv/.installed ## measure looking at uploads and preparing them, at their worst (docs/performance.md)
+bench: .venv/.installed ## measure uploads at their worst, and pages with many jobs (docs/performance.md; JOBS=1000000)
 	@$(BIN)/python -m benchmarks.looking
+	@$(BIN)/python -m benchmarks.pages --jobs $(JOBS)
 
 lint: .venv/.installed ## look for mistakes, for what is dangerous, and for untidy code
 	$(BIN)/ruff check .

@@ -3,7 +3,7 @@
 Both databases are made by `manage.py make_history`, each is served by a `manage.py serve` of its own, and a browser's
 session asks both in turn for the same page, so that whatever else the machine does slows both. Times are on the clock,
 from the request to the last byte; of the export to the first. It fails where a page takes more than 1.5 times as long
-at the larger size (medians), or more than 300 ms (p95).
+at the larger size (medians; but for words), or more than 300 ms (p95).
 """
 
 import argparse
@@ -30,6 +30,8 @@ MOST_MS = 300
 SMALL = 1_000
 ROOT = Path(__file__).resolve().parent.parent
 EXPORT, SWEEP = "export, first byte", "sweep, a pass"
+# Words are looked for among the newest 20,000 jobs: what it costs ends there, and begins with the 1,000 that there are.
+BOUNDED = {"search: words", "search: words that are nowhere", "search within a rare client: words"}
 Env = dict[str, str]
 
 
@@ -50,7 +52,8 @@ class Site(NamedTuple):
                 next(answer.iter_content(1))
             return
         answer = self.session.get(address, timeout=60, allow_redirects=False)
-        assert answer.status_code == 200, f"{name}: {answer.status_code}"
+        if answer.status_code != 200:
+            raise RuntimeError(f"{name}: {answer.status_code}")
 
 
 def main() -> int:
@@ -64,7 +67,7 @@ def main() -> int:
     with ExitStack() as stack:
         folder = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server, redis = _start_postgres(folder), stack.enter_context(_valkey())
-        environments = [_made(server, redis, number, signed=options.signed) for number in (SMALL, options.jobs)]
+        environments = [_made(folder, server, redis, number, signed=options.signed) for number in (SMALL, options.jobs)]
         passes = [_run(env, "passes") for env in environments]
         sites = [stack.enter_context(_site(env)) for env in environments]
         times = _measure(sites, options.rounds)
@@ -79,7 +82,8 @@ def _show(times: dict[str, list[list[float]]], jobs: int) -> int:
         ratio, late = median(large) / median(small), _p95(large)
         figures = " | ".join(f"{ms:.0f}" for each in (small, large) for ms in (median(each), _p95(each)))
         print(f"| {name} | {figures} | {ratio:.2f} |", flush=True)
-        too_slow += [name] if ratio > MOST_TIMES or late > MOST_MS else []
+        grows = ratio > MOST_TIMES and name not in BOUNDED
+        too_slow += [name] if grows or late > MOST_MS else []
     print(f"\nToo slow: {', '.join(too_slow) or 'none'}.")
     return bool(too_slow)
 
@@ -127,12 +131,12 @@ def _valkey() -> Iterator[str]:
         server.stop()
 
 
-def _made(server: str, redis: str, jobs: int, *, signed: bool) -> Env:
+def _made(folder: Path, server: str, redis: str, jobs: int, *, signed: bool) -> Env:
     """Return the environment of an installation with so many jobs, made unless it is there already."""
     name, port = f"jobs_{jobs}", free_port()
     env = os.environ | SETTINGS | {
         "DATABASE_URL": server.replace("/postgres?", f"/{name}?"), "REDIS_URL": redis, "LOG_LEVEL": "ERROR",
-        "PORT": str(port), "PUBLIC_BASE_URL": f"http://127.0.0.1:{port}", "MEDIA_ROOT": tempfile.gettempdir(),
+        "PORT": str(port), "PUBLIC_BASE_URL": f"http://127.0.0.1:{port}", "MEDIA_ROOT": str(folder / "media"),
         "DJANGO_SUPERUSER_PASSWORD": made_up("password"), "DJANGO_SETTINGS_MODULE": "accounting.settings",
     }  # fmt: skip
     with psycopg.connect(server, autocommit=True) as connection:

@@ -1,4 +1,4 @@
-"""Writes many rows at once, as the database takes them fastest: by COPY into PostgreSQL, by one statement into SQLite."""
+"""Writes many rows at once as the database takes them fastest: by COPY into PostgreSQL, by executemany into SQLite."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -35,13 +35,15 @@ def numbered(number: int, row: Row) -> Row:
 def write(model: type[Model], rows: Sequence[Row]) -> None:
     """Add the rows to the model's table."""
     quote = connection.ops.quote_name
-    table, names = quote(model._meta.db_table), [quote(str(field.column)) for field in columns(model)]
+    names = [quote(str(field.column)) for field in columns(model)]
+    table = f"{quote(model._meta.db_table)} ({', '.join(names)})"
     with connection.cursor() as cursor:
         if _copies():
-            with cursor.copy(f"COPY {table} ({', '.join(names)}) FROM STDIN") as copy:
+            with cursor.copy(f"COPY {table} FROM STDIN") as copy:
                 copy.write(b"".join(rows))  # type: ignore[arg-type] # lines, where it copies
         else:
-            cursor.executemany(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(['%s'] * len(names))})", rows)
+            places = ", ".join(["%s"] * len(names))
+            cursor.executemany(f"INSERT INTO {table} VALUES ({places})", rows)  # noqa: S608 - our models' own names
 
 
 @contextmanager

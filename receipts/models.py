@@ -88,6 +88,7 @@ class Receipt(models.Model):
         indexes = [
             models.Index(fields=["-created_at"]),
             models.Index(fields=["sha256"], name="receipt_sha256"),
+            models.Index(fields=["file"], name="receipt_file"),  # whose is a file that nobody seems to know?
         ]
         constraints = [
             models.UniqueConstraint(fields=["client", "sha256"], name="receipt_once_per_client"),
@@ -114,6 +115,7 @@ class Rendition(models.Model):
 
     class Meta:
         ordering = ["-made_at"]
+        indexes = [models.Index(fields=["file"], name="rendition_file")]
 
     def __str__(self) -> str:
         return f"{self.content_type}, {self.width} × {self.height}, {self.sha256[:12]}"

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from jobs import sweep as sweeping
@@ -17,10 +19,12 @@ from jobs.models import FailureCode, Heartbeat, JobLog
 from jobs.queue import queue_service
 from jobs.services import fail
 from jobs.sweep import Swept, sweep
+from receipts.models import Receipt, Rendition
 from receipts.services import has_file, remove_orphans
 from receipts.storage import PrivateFileStorage
 
 from .factories import JobFactory, ReceiptFactory
+from .plans import plan
 
 Status = JobLog.Status
 Rung = Callable[[], list[str]]
@@ -186,3 +190,10 @@ def test_an_upload_that_ends_while_orphans_are_looked_for_is_left_alone(monkeypa
     monkeypatch.setattr(PrivateFileStorage, "listdir", list_just_before_it_ends)
     assert remove_orphans(now=timezone.now()) == 0
     assert stored.exists()
+
+
+@pytest.mark.parametrize("model", [Receipt, Rendition])
+def test_the_row_of_a_file_is_found_by_an_index(model: type[Receipt | Rendition]) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        list(model.objects.filter(file__in=["one", "two"]).values_list("file").order_by())
+    assert f"{model.__name__.lower()}_file" in plan(queries.captured_queries[0]["sql"])

@@ -54,7 +54,9 @@ class Command(BaseCommand):
         parser.add_argument("--jobs", type=whole_number(1, 100_000_000), default=1_000, help="how many (1000)")
         parser.add_argument("--days", type=whole_number(1, 10_000), default=35, help="over how many days (35)")
         parser.add_argument("--seed", type=whole_number(0, 10**9), default=1, help="another one makes others (1)")
-        parser.add_argument("--processes", type=whole_number(1, 64), default=os.cpu_count(), help="that sign (one a CPU)")
+        parser.add_argument(
+            "--processes", type=whole_number(1, 64), default=os.cpu_count(), help="that sign (one a CPU)"
+        )
         parser.add_argument("--unsigned", action="store_true", help="blanks for signatures: faster; no audit holds")
         parser.add_argument("--force", action="store_true", help="also where DEBUG is off")
         parser.add_argument("--add", action="store_true", help="also where there are jobs")
@@ -104,7 +106,7 @@ class Command(BaseCommand):
             return
         hours = list(_hours(begin, hour_of(now - GRACE)))
         last = None
-        with _bar(len(hours), "Seals") as bar:
+        with transaction.atomic(), _bar(len(hours), "Seals") as bar:
             for hour in hours:
                 last = make_seal(hour, last)
                 last.save(force_insert=True)
@@ -116,9 +118,11 @@ def _spans(options: dict[str, Any], now: datetime) -> Iterator[Span]:
     number, begin = options["jobs"], now - timedelta(days=options["days"])
     left_open = min(OPEN, number // 10)
     clients = {name: Client.objects.get_or_create(name=name)[0].pk for name in SHOPS}
-    sizes = [min(BATCH, number - left_open - start) for start in range(0, number - left_open, BATCH)]
-    step = (now - OPEN_SINCE - begin) / len(sizes)
-    for place, size in enumerate(sizes):
+    ended = number - left_open
+    batches = -(-ended // BATCH)
+    step = (now - OPEN_SINCE - begin) / batches
+    for place in range(batches):
+        size = ended * (place + 1) // batches - ended * place // batches  # all alike: each has as much of the time
         seed, start = options["seed"] * 10**6 + place, begin + place * step
         yield Span(seed, size, start, start + step, now, clients, is_signed=not options["unsigned"])
     last = Span(options["seed"], left_open, now - OPEN_SINCE, now, now, clients, is_signed=not options["unsigned"])
