@@ -33,7 +33,9 @@ def in_sections(apps: list[Row], path: str) -> list[Row]:
 
 
 def _pages(models: dict[str, Row]) -> Iterator[Row]:
-    """Return rows for pages that are no model's list, for those who may see the models beside them."""
+    """Return rows by plainer names, and pages that are no list of a model, for who may see the models beside them."""
+    if queue := models.get("Dashboard"):
+        yield {**queue, "name": "Queue"}
     jobs = models.get("JobLog")
     if jobs and jobs["add_url"]:
         yield {**jobs, "add_url": None}

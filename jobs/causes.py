@@ -33,7 +33,7 @@ FAILURES = {
     FailureCode.CALLBACK_TIMEOUT: LOOK_FIRST,
     FailureCode.DELIVERY_UNCONFIRMED: LOOK_FIRST,
     FailureCode.N8N_UNAVAILABLE: "See that N8N runs and its webhook is active, then retry.",
-    FailureCode.N8N_REJECTED: "See in a timeline what N8N answered, mend its Webhook node or the proxy, then retry.",
+    FailureCode.N8N_REJECTED: "See in the timeline what N8N answered, mend its Webhook node or the proxy, then retry.",
     FailureCode.N8N_REDIRECTED: "Set N8N_WEBHOOK_URL to where it redirects, start the workers again, then retry.",
     FailureCode.FILE_MISSING: MEND_FOLDER,
     FailureCode.FILE_UNREADABLE: NEW_PICTURE,

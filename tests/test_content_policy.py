@@ -43,6 +43,8 @@ REFUSED = {  # pages that nobody is shown, and what is answered instead
         "joblog_bulk",
         "jobevent_add",
         "jobevent_delete",
+        "seal_add",
+        "seal_delete",
         "logentry_add",
         "logentry_delete",
         "user_delete",

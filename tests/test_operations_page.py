@@ -368,6 +368,20 @@ def test_every_model_of_the_admin_has_a_section(admin_client: Browser) -> None:
     assert sections == ["Jobs", "Receipts", "Clients and keys", "Queue", "Access", "Audit"]
 
 
+def test_pages_that_are_no_list_have_a_row_for_those_who_may_use_them(admin_client: Browser) -> None:
+    viewing, every = page(staff(*FIGURES)), page(admin_client)
+    for address in (reverse("admin:jobs_joblog_add"), reverse("docs")):
+        assert (f'href="{address}"' in viewing, f'href="{address}"' in every) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("address", "name"), [("jobs_joblog_add", "Upload receipts"), ("jobs_joblog_changelist", "Jobs")]
+)
+def test_the_sidebar_marks_the_one_row_of_the_page(admin_client: Browser, address: str, name: str) -> None:
+    text = admin_client.get(reverse(f"admin:{address}")).content.decode()
+    assert re.findall(r'aria-current="page">([^<]+)<', text) == [name]
+
+
 def test_what_a_client_sent_is_never_markup(viewer: Browser) -> None:
     JobFactory.create(failure=True, filename="<script>alert(1)</script>")
     assert "<script>alert" not in viewer.get(INDEX).content.decode()

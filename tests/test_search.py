@@ -8,9 +8,10 @@ from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
 from jobs import search
-from jobs.models import JobLog
+from jobs.models import JobEvent, JobLog
 
 from .factories import JobFactory, ReceiptFactory
+from .happenings import event
 from .staff import auditor
 
 pytestmark = pytest.mark.django_db
@@ -112,9 +113,9 @@ def test_an_id_is_found_by_an_index(text: str) -> None:
 
 
 def test_events_are_found_by_their_job(admin_client: Browser, wanted: JobLog) -> None:
-    wanted.events.create(at=wanted.created_at, kind="received", source="api", attempt=0)
+    event(wanted, JobEvent.Kind.RECEIVED, wanted.created_at, JobEvent.Source.API)
     answer = admin_client.get("/admin/jobs/jobevent/", {"q": str(wanted.pk)[:8]})
-    assert [event.job_id for event in answer.context["cl"].result_list] == [wanted.pk]
+    assert [row.job_id for row in answer.context["cl"].result_list] == [wanted.pk]
 
 
 @pytest.mark.parametrize("form", [lambda receipt: str(receipt.pk), lambda receipt: receipt.sha256[:8]])
