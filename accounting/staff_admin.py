@@ -93,10 +93,6 @@ def _user(request: HttpRequest) -> User:
     return cast(User, request.user)  # these pages are for staff
 
 
-def _without_password(options: dict[str, Any]) -> dict[str, Any]:
-    return options | {"fields": [name for name in options["fields"] if name != "password"]}
-
-
 def _may_touch(request: HttpRequest, group: Group | None) -> bool:
     return group is None or (group.name not in ROLES and may_give(_user(request), group.permissions.all()))
 

@@ -206,3 +206,8 @@ def test_whoever_is_not_staff_is_asked_to_log_in() -> None:
     job = JobFactory.create()
     for address in ("/admin/", LIST, page(job), QUEUE):
         assert Browser().get(address).status_code == 302
+
+
+@pytest.mark.parametrize("page", ["auth/user", "jobs/joblog", "admin/logentry"])
+def test_what_one_searches_in_has_a_label_in_words(admin_client: Browser, page: str) -> None:
+    assert '<label for="searchbar">Search</label>' in admin_client.get(f"/admin/{page}/").content.decode()

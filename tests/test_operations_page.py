@@ -408,4 +408,4 @@ def test_what_is_asked_of_jobs_is_found_by_an_index_of_few() -> None:
     plans = [plan(query["sql"]) for query in queries.captured_queries]
     assert len(plans) == 7
     for each in plans:
-        assert re.search(r"job_(?:open|due|needs_attention|failed)", each), each
+        assert re.search(r"job_(?:open|due|needs_attention|failed|newest_open|newest_needy)", each), each
