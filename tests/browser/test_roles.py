@@ -47,4 +47,4 @@ def test_only_an_administrator_may_empty_the_queue(visitor: Visitor, job: str, n
     page = visitor.open(name)
     page.goto(QUEUE)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
-    expect(page.get_by_role("link", name="Empty").or_(page.locator("a[href*='/empty/']"))).to_have_count(int(may))
+    expect(page.locator("a[href$='/empty/']")).to_have_count(int(may))
