@@ -4,7 +4,7 @@ Nothing here asks the database, so that other processes can do it.
 """
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -13,18 +13,17 @@ from uuid import UUID
 from receipts.models import Receipt
 
 from .chain import FINGERPRINT_BYTES, extend, facts_of
-from .models import FailureCode, JobEvent, JobLog
+from .courses import COURSES
+from .models import JobEvent, JobLog
 from .stats import COUNTED, HOUR, Figures, Happening, added_up, hour_of, tally
 
 Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
-Code = FailureCode
 Facts = dict[str, Any]
 
 SHOPS = {"Bakery": 60, "Corner shop": 25, "Café": 10, "Phone of the office": 4, "Scanner": 1}
 DATABASES = [f"{number:08x}-4567-89ab-cdef-0123456789ab" for number in range(0x0123ABCD, 0x0123ABCD + 20)]
 NAMES = ("IMG_{0:%Y%m%d}_{1:06}.jpg", "scan-{1}.pdf", "Beleg {1}.png", "receipt.jpg", "Rechnung Bäckerei {1}.jpg")
 UNSIGNED = "0" * 64
-LEASE, PATIENCE = timedelta(seconds=90), timedelta(minutes=15)
 
 
 class Span(NamedTuple):
@@ -150,129 +149,3 @@ def _live(chance: random.Random, at: datetime, span: Span) -> Life:
 
 def _uuid(chance: random.Random) -> UUID:
     return UUID(int=chance.getrandbits(128), version=4)
-
-
-# -- what happens
-
-
-def _claim(life: Life) -> None:
-    job = life.job
-    life.happen(
-        life.chance.uniform(0.05, 1.5), Kind.CLAIMED, Source.WORKER, Status.SENDING, "worker-1",
-        changes=lambda at: {"attempts": job.attempts + 1, "tries": job.tries + 1, "due_at": at + LEASE},
-    )  # fmt: skip
-
-
-def _deliver(life: Life) -> None:
-    _claim(life)
-    execution, ms = str(life.chance.randrange(10**6, 10**7)), life.chance.randrange(80, 900)
-    detail = {"http_status": 200, "ms": ms, "execution_id": execution, "answer": {"status": 200, "bytes": 40}}
-    life.happen(
-        ms / 1000, Kind.DELIVERED, Source.WORKER, Status.PROCESSING, "worker-1", detail,
-        lambda at: {
-            "due_at": at + PATIENCE, "delivered_at": at, "n8n_execution_id": execution, "last_error": "",
-            "needs_attention": False,
-        },
-    )  # fmt: skip
-
-
-def _refuse(life: Life, code: str = "n8n_unavailable", *, needs_attention: bool = False) -> None:
-    _claim(life)
-    wait = life.chance.choice((5, 30, 120, 300, 900))
-    detail = {"http_status": 503, "ms": 60, "code": code, "message": "N8N answered 503.", "again_in_seconds": wait}
-    life.happen(
-        0.06, Kind.REFUSED, Source.WORKER, Status.QUEUED, "worker-1", detail,
-        lambda at: {
-            "due_at": at + timedelta(seconds=wait), "last_error": code, "needs_attention": needs_attention,
-        },
-    )  # fmt: skip
-    life.at += timedelta(seconds=wait)
-
-
-def _fail(life: Life, code: FailureCode, source: JobEvent.Source, after: float, **more: Any) -> None:
-    detail = {"code": code.value, "message": code.label} if code != Code.WORKFLOW_FAILED else {"reported": "failure"}
-    life.happen(
-        after, more.get("kind", Kind.FAILED), source, Status.FAILURE, more.get("actor", ""), detail,
-        lambda at: {
-            "due_at": None, "completed_at": at, "failure_code": code.value, "result_message": code.label,
-            "needs_attention": False,
-        },
-    )  # fmt: skip
-
-
-def _file(life: Life) -> None:
-    page = f"https://www.notion.so/{life.chance.randbytes(16).hex()}"
-    total = round(life.chance.uniform(1, 200), 2)
-    result = {"vendor": "Bäckerei", "total": total, "lines": [{"name": "Brot", "price": total}]}
-    detail = {"reported": "success", "notion_page_url": page}
-    life.happen(
-        life.chance.lognormvariate(2.5, 0.6), Kind.SUCCEEDED, Source.CALLBACK, Status.SUCCESS, "job token", detail,
-        lambda at: {
-            "due_at": None, "completed_at": at, "failure_code": "", "result_message": f"Filed {total} EUR.",
-            "notion_page_url": page, "result": result, "last_error": "", "needs_attention": False,
-        },
-    )  # fmt: skip
-
-
-# -- whole lives
-
-
-def _well(life: Life) -> None:
-    _deliver(life)
-    _file(life)
-
-
-def _told_twice(life: Life) -> None:
-    _well(life)
-    life.happen(2, Kind.CALLBACK_REPEATED, Source.CALLBACK, actor="job token", detail={"reported": "success"})
-
-
-def _at_last(life: Life) -> None:
-    for _ in range(life.chance.randint(1, 3)):
-        _refuse(life)
-    _well(life)
-
-
-def _workflow_fails(life: Life) -> None:
-    _deliver(life)
-    _fail(life, Code.WORKFLOW_FAILED, Source.CALLBACK, life.chance.uniform(3, 60), actor="job token")
-
-
-def _no_callback(life: Life) -> None:
-    _deliver(life)
-    _fail(life, Code.CALLBACK_TIMEOUT, Source.SWEEP, PATIENCE.total_seconds())
-
-
-def _never_taken(life: Life) -> None:
-    for _ in range(8):
-        _refuse(life, needs_attention=True)
-    _claim(life)
-    _fail(life, Code.N8N_UNAVAILABLE, Source.WORKER, 60, actor="worker-1")
-
-
-def _at_once(code: FailureCode) -> Callable[[Life], None]:
-    def course(life: Life) -> None:
-        _claim(life)
-        _fail(life, code, Source.WORKER, 0.2, actor="worker-1")
-
-    return course
-
-
-def _cancelled(life: Life) -> None:
-    _refuse(life, "n8n_rejected", needs_attention=True)
-    _fail(life, Code.CANCELLED, Source.ADMIN, 30, kind=Kind.CANCELLED, actor="anna")
-
-
-COURSES: Sequence[tuple[Callable[[Life], None], float]] = (
-    (_well, 50),
-    (_told_twice, 28),
-    (_at_last, 15),
-    (_workflow_fails, 3),
-    (_no_callback, 1),
-    (_never_taken, 1),
-    (_at_once(Code.N8N_REJECTED), 0.8),
-    (_at_once(Code.DELIVERY_UNCONFIRMED), 0.4),
-    (_at_once(Code.FILE_MISSING), 0.2),
-    (_at_once(Code.FILE_UNREADABLE), 0.3),
-    (_cancelled, 0.3),
-)
