@@ -43,7 +43,7 @@ def write(model: type[Model], rows: Sequence[Row]) -> None:
                 copy.write(b"".join(rows))  # type: ignore[arg-type] # lines, where it copies
         else:
             places = ", ".join(["%s"] * len(names))
-            cursor.executemany(f"INSERT INTO {table} VALUES ({places})", rows)  # noqa: S608 # nosec B608 - our models' names
+            cursor.executemany(f"INSERT INTO {table} VALUES ({places})", rows)  # noqa: S608 - our models' own names # nosec B608
 
 
 @contextmanager
