@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import floor
+from typing import NamedTuple
 
 import structlog
 from django.conf import settings
@@ -52,6 +53,15 @@ class CheckedUpload:
     content_type: str
     width: int
     height: int
+    pages: int = 1
+
+
+class Looked(NamedTuple):
+    """What a decoder says of a file."""
+
+    width: int
+    height: int
+    pages: int = 1
 
 
 def check_upload(file: "File[bytes]") -> CheckedUpload:
@@ -75,7 +85,7 @@ def check_upload(file: "File[bytes]") -> CheckedUpload:
     size = _check_size(file)
     form = _find_format(file)
     try:
-        width, height = _inspect(file, form)
+        looked = _inspect(file, form)
     except Crowded:
         logger.warning("looks_crowded")
         raise busy() from None
@@ -84,8 +94,9 @@ def check_upload(file: "File[bytes]") -> CheckedUpload:
         sha256=digest(file),
         size=size,
         content_type=CONTENT_TYPES[form],
-        width=width,
-        height=height,
+        width=looked.width,
+        height=looked.height,
+        pages=looked.pages,
     )
 
 
@@ -106,7 +117,7 @@ def _find_format(file: "File[bytes]") -> str:
     return found
 
 
-def _inspect(file: "File[bytes]", form: str) -> tuple[int, int]:
+def _inspect(file: "File[bytes]", form: str) -> Looked:
     if form == "pdf":
         return _look_in_cell(
             file, form, Bounds(memory=DOCUMENT_BYTES, cpu_seconds=DOCUMENT_CPU_SECONDS, seconds=CELL_SECONDS)
@@ -169,7 +180,7 @@ def _most_pixels(shape: Shape, form: str) -> float:
 # -- here --------------------------------------------------------------------------------------------------------------
 
 
-def _look_here(file: "File[bytes]", form: str, shape: Shape) -> tuple[int, int]:
+def _look_here(file: "File[bytes]", form: str, shape: Shape) -> Looked:
     with looks_budget.draw(shape.pixels * shape.bytes_per_pixel):
         with _open(file, form) as image:
             size = image.size
@@ -177,7 +188,7 @@ def _look_here(file: "File[bytes]", form: str, shape: Shape) -> tuple[int, int]:
                 raise ValueError("two sizes")
             _check_frames(image, form)
         _decode(file, form)
-    return size
+    return Looked(*size)
 
 
 def _open(file: "File[bytes]", form: str) -> Image.Image:
@@ -204,12 +215,12 @@ def _decode(file: "File[bytes]", form: str) -> None:
 # -- in a cell ---------------------------------------------------------------------------------------------------------
 
 
-def _look_in_cell(file: "File[bytes]", form: str, bounds: Bounds) -> tuple[int, int]:
+def _look_in_cell(file: "File[bytes]", form: str, bounds: Bounds) -> Looked:
     """Look in a cell; an OSError, such as a full disk, is this machine's own and no fault of the file's: it goes on."""
     with_file = replace(bounds, memory=bounds.memory + 2 * file.size)
     try:
         with looks_budget.draw(OWN_BYTES + bounds.memory), in_cell("look", file, with_file, form=form) as (found, _):
-            return found["width"], found["height"]
+            return Looked(**found)
     except TooSlow:
         logger.warning("look_too_slow", form=form)
         raise busy() from None

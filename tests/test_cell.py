@@ -37,7 +37,7 @@ def look(content: bytes, form: str, bounds: Bounds = PLENTY) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("content", "form"), [(webp(), "webp"), (heic(), "heic"), (pdf(), "pdf")])
 def test_it_tells_what_it_found(content: bytes, form: str) -> None:
-    assert set(look(content, form)) == {"width", "height"}
+    assert set(look(content, form)) == {"width", "height", "pages"}
 
 
 def test_it_refuses_what_it_cannot_read() -> None:

@@ -66,6 +66,10 @@ def test_a_picture_is_taken_in_every_usual_form(content: bytes, content_type: st
     assert size == pytest.approx(SMALL, abs=1)
 
 
+def test_all_pages_of_a_pdf_are_counted() -> None:
+    assert check(pdf(pages=7)).pages == 7
+
+
 def test_a_pdfs_size_is_that_of_the_picture_which_is_made_of_its_first_five_pages() -> None:
     assert found(pdf(pages=3))[1:] == pytest.approx((SMALL[0], 3 * SMALL[1]), abs=3)
     assert found(pdf(pages=7))[1:] == pytest.approx((SMALL[0], 5 * SMALL[1]), abs=5)

@@ -23,19 +23,21 @@ N = TypeVar("N", int, float)
 END_MARK, END_WITHIN = b"%%EOF", 2048
 
 
-def look(data: bytes) -> tuple[int, int]:
-    """Draw the pages small, and return the size of the picture that will be made of them."""
+def look(data: bytes) -> tuple[int, int, int]:
+    """Draw the first pages small; return the size of the picture that will be made of them, and how many there are."""
     sizes = []
-    for page, scale in _pages(data):
-        width, height = page.get_size()
-        sizes.append((math.ceil(width * scale), math.ceil(height * scale)))
-        _draw(page, scale * LOOK_SCALE)
-    return _stacked(sizes)
+    with _open(data) as document:
+        for page, scale in _pages(document):
+            width, height = page.get_size()
+            sizes.append((math.ceil(width * scale), math.ceil(height * scale)))
+            _draw(page, scale * LOOK_SCALE)
+        return *_stacked(sizes), len(document)
 
 
 def draw(data: bytes) -> Image.Image:
     """Return the pages as one picture."""
-    drawn = [_draw(page, scale) for page, scale in _pages(data)]
+    with _open(data) as document:
+        drawn = [_draw(page, scale) for page, scale in _pages(document)]
     paper = Image.new("RGB", _stacked([picture.size for picture in drawn]), "white")
     top = 0
     for picture in drawn:
@@ -46,22 +48,21 @@ def draw(data: bytes) -> Image.Image:
 
 def draw_small(data: bytes) -> Image.Image:
     """Return the first page, drawn small."""
-    for page, scale in _pages(data):
-        return _draw(page, scale * LOOK_SCALE)
-    raise Refusal("broken")
-
-
-def _pages(data: bytes) -> Iterator[tuple[pdfium.PdfPage, float]]:
-    """Yield the first pages, each with the number of pixels that a point of it gets."""
     with _open(data) as document:
-        number = min(len(document), MOST_PAGES)
-        if not number:
-            raise Refusal("broken")
-        scales = _scales([document.get_page_size(index) for index in range(number)])
-        for index in range(number):
-            page = document[index]
-            yield page, scales[index]
-            page.close()
+        page, scale = next(_pages(document))
+        return _draw(page, scale * LOOK_SCALE)
+
+
+def _pages(document: pdfium.PdfDocument) -> Iterator[tuple[pdfium.PdfPage, float]]:
+    """Yield the first pages, each with the number of pixels that a point of it gets."""
+    number = min(len(document), MOST_PAGES)
+    if not number:
+        raise Refusal("broken")
+    scales = _scales([document.get_page_size(index) for index in range(number)])
+    for index in range(number):
+        page = document[index]
+        yield page, scales[index]
+        page.close()
 
 
 def _open(data: bytes) -> pdfium.PdfDocument:

@@ -15,9 +15,9 @@ Made = tuple[dict[str, Any], bytes]
 
 
 def look(data: bytes, *, form: str) -> Made:
-    """Decode all that will be sent, and say how large it is."""
-    width, height = documents.look(data) if form == "pdf" else pictures.look(data, form)
-    return {"width": width, "height": height}, b""
+    """Decode all that will be sent, and say how large it is, and how many pages the file has."""
+    width, height, pages = documents.look(data) if form == "pdf" else (*pictures.look(data, form), 1)
+    return {"width": width, "height": height, "pages": pages}, b""
 
 
 def render(data: bytes, *, form: str, most_bytes: int) -> Made:
