@@ -12,10 +12,11 @@ from uuid import UUID
 
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
-from PIL import Image, ImageOps
+from PIL import Image
 
 from .budget import Crowded
 from .cell import OWN_BYTES, Bounds, Crashed, TooSlow, in_cell
+from .cell.pictures import orientation_of, turned
 from .models import Receipt
 from .rendering import FORMS
 from .structure import read_structure
@@ -91,7 +92,7 @@ def _here(file: "File[bytes]") -> bytes:
         ):
             it.draft("RGB", (2 * WIDTH, 2 * HEIGHT))
             it.load()
-            return _small(ImageOps.exif_transpose(it).convert("RGB"))
+            return _small(turned(it.convert("RGB"), orientation_of(it)))
     except OSError as fault:  # Pillow's word for a broken file; that of a disk is the same
         raise Crashed from fault
 

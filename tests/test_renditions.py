@@ -213,6 +213,12 @@ def test_an_orientation_that_means_nothing_changes_no_byte(orientation: int) -> 
 
 
 @pytest.mark.django_db
+def test_damaged_metadata_keeps_no_picture_from_being_sent() -> None:
+    content = saved(drawn(), "WEBP", exif=b"Exif\0\0M\xff\xff\x7f\0\0\0\x08", quality=90)
+    assert looks_like(sent(job_for(content, "image/webp"))[1], drawn())
+
+
+@pytest.mark.django_db
 def test_sixteen_bits_of_grey_stay_legible() -> None:
     exif = Image.Exif()
     exif[ORIENTATION] = 3

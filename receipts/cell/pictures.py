@@ -2,13 +2,24 @@
 
 import io
 
-from PIL import Image, ImageOps
+from PIL import Image
 from PIL.ExifTags import Base
 
 from .refusal import Refusal
 
 MOST_PIXELS = 60_000_000  # that a cell has the memory for, decoded and turned; a larger JPEG is halved on its way
 MOST_PROFILE_BYTES = 64 * 1024
+
+UPRIGHT = 1
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 Image.MAX_IMAGE_PIXELS = None  # ours is asked before a file comes here
 
@@ -26,12 +37,24 @@ def draw(data: bytes, form: str) -> Image.Image:
     """Return a picture as it is to be seen: on white, and upright."""
     picture = _loaded(data, form)
     profile = picture.info.get("icc_profile", b"") if picture.mode in ("RGB", "RGBA") else b""
-    orientation = picture.getexif().get(Base.Orientation)
+    orientation = orientation_of(picture)
     picture = _on_white(picture)  # first, and without keeping what was: to turn what can be seen through costs more
-    picture.getexif()[Base.Orientation] = orientation
-    upright = ImageOps.exif_transpose(picture)
+    upright = turned(picture, orientation)
     upright.info = {"icc_profile": profile} if 0 < len(profile) <= MOST_PROFILE_BYTES else {}
     return upright
+
+
+def orientation_of(picture: Image.Image) -> int:
+    """Return how the picture lies (Exif 2.32, section 4.6.4); one that does not say so, or not in order, is upright."""
+    try:
+        return int(picture.getexif().get(Base.Orientation, UPRIGHT))
+    except Exception:  # Pillow raises whatever it likes of damaged metadata
+        return UPRIGHT
+
+
+def turned(picture: Image.Image, orientation: int) -> Image.Image:
+    """Return the picture upright."""
+    return picture.transpose(TURNS[orientation]) if orientation in TURNS else picture
 
 
 def _open(data: bytes, form: str) -> Image.Image:
