@@ -37,7 +37,7 @@ def test_a_web_server_killed_between_commit_and_bell_loses_nothing(n8n: Sandbox,
         pytest.param("receipts.storage.os.fsync", 1, id="before the file is synced"),
         pytest.param("receipts.storage._sync_folder", 1, id="between the file's rename and its folder's sync"),
         pytest.param("jobs.services.submission._submit", 1, id="between the file and its row"),
-        pytest.param("jobs.transitions._write_event", 1, id="within the transaction"),
+        pytest.param("jobs.transitions._save", 1, id="within the transaction"),
     ],
 )
 def test_a_web_server_killed_before_the_commit_has_taken_nothing_and_the_sweep_tidies_up(
@@ -94,7 +94,7 @@ def test_a_callback_that_finds_no_web_server_ends_the_job_when_n8n_repeats_it(tm
 @faults
 def test_a_worker_killed_in_its_claim_has_claimed_nothing(n8n: Sandbox, service: Installation) -> None:
     service.start_web()
-    worker = service.start(*WORKER, crash_at="jobs.transitions._write_event")
+    worker = service.start(*WORKER, crash_at="jobs.transitions._save")
     job_id = service.upload().json()["job_id"]
     assert worker.wait(30) == -signal.SIGKILL
     assert (service.job(job_id)["status"], service.events(job_id)) == ("queued", ["received"])
@@ -162,7 +162,7 @@ def test_a_sweep_killed_in_mid_pass_has_done_each_thing_whole_or_not_at_all(
     worker = service.start(*WORKER, crash_at="jobs.n8n.send_receipt")
     job_id = service.upload().json()["job_id"]
     worker.wait(30)
-    sweep = service.start(*SWEEP, crash_at="jobs.transitions._write_event")
+    sweep = service.start(*SWEEP, crash_at="jobs.transitions._save")
     assert sweep.wait(30) == -signal.SIGKILL  # when it takes the lease back
     assert (service.job(job_id)["status"], service.events(job_id)) == ("sending", ["received", "claimed"])
     service.start(*SWEEP)

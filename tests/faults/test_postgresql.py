@@ -92,7 +92,7 @@ def test_an_upload_whose_connection_is_cut_leaves_no_row_and_may_be_repeated(
     on_own_postgres: Installation, own_postgres: PostgresServer
 ) -> None:
     service = on_own_postgres
-    web = service.start_web(stop_at="jobs.transitions._write_event")
+    web = service.start_web(stop_at="jobs.transitions._save")
     upload = Meanwhile(service.upload)
     wait_for(lambda: is_stopped(web.pid), "the web server to stop within the transaction")
     own_postgres.cut_connections(service.env["DATABASE_URL"])
