@@ -1,7 +1,7 @@
 /* Gives a name to what Django's own scripts make without one, so that a screen reader can tell it: SelectFilter2.js
    labels icons that have no role, and select2 shows an empty box as a field that its label does not reach. */
 "use strict";
-window.addEventListener("load", () => {
+function name() {
   for (const icon of document.querySelectorAll(".search-label-icon[aria-label]")) icon.setAttribute("role", "img");
   for (const box of document.querySelectorAll(".select2-selection[aria-labelledby]")) {
     const select = box.closest(".select2")?.previousElementSibling;
@@ -12,4 +12,7 @@ window.addEventListener("load", () => {
     box.setAttribute("aria-labelledby", `${label.id} ${shown ? shown.id : ""}`);
     shown?.setAttribute("aria-labelledby", label.id);
   }
-});
+}
+
+// jQuery calls what waits for it in turn, and a moment after the page is read: select2's boxes may not be there at "load" yet
+window.addEventListener("load", () => (window.django?.jQuery ?? setTimeout)(name));
