@@ -13,7 +13,7 @@ from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse, TemplateResponse
 from django.urls import URLPattern, URLResolver, path
 
-from jobs import operations
+from jobs.operations import page
 
 from .sections import in_sections
 
@@ -34,13 +34,13 @@ class OperationsSite(AdminSite):
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         """Return Django's addresses without `r/…` (no row has a page elsewhere), and the operations page's one."""
-        operate = self.admin_view(operations.operate_on_group)
+        operate = self.admin_view(page.operate_on_group)
         own = path("attention/<slug:kind>/<slug:code>/", operate, name="operate_on_group")
         return [own, *(address for address in super().get_urls() if getattr(address, "name", "") != "view_on_site")]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Show the operations page."""
-        return super().index(request, {**operations.page(request), **(extra_context or {})})
+        return super().index(request, {**page.context_for(request), **(extra_context or {})})
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """Return what the user may see: by section; of one app, as Django has it."""

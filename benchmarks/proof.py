@@ -88,7 +88,7 @@ def watched() -> Iterator[Spent]:
     """Let what the chain does be timed; yields a list that takes the seconds of each piece, by its name."""
     from django.db.models import QuerySet
 
-    from jobs.chain import extend, facts_of
+    from jobs.proof.chain import extend, facts_of
 
     spent: Spent = []
 
@@ -146,8 +146,8 @@ def lives(number: int, chain: Spent) -> dict[str, list[tuple[float, float]]]:
 
 def verify(database: str) -> None:
     """Print how fast all that is verified, but for files."""
-    from jobs.audit import verify_jobs
     from jobs.models import JobEvent, JobLog
+    from jobs.proof.audit import verify_jobs
 
     started = time.perf_counter()
     wrong = [sentence for _, sentences in verify_jobs(JobLog.objects.all()) for sentence in sentences]

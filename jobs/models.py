@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from receipts.models import Client, Receipt
 
-from .seal import Seal as Seal
+from .proof.seal import Seal as Seal
 
 
 class FailureCode(models.TextChoices):

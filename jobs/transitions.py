@@ -11,8 +11,8 @@ from django.db.transaction import TransactionManagementError
 
 from accounting.clock import DatabaseNow
 
-from .chain import extend, facts_of
 from .models import JobEvent, JobLog
+from .proof.chain import extend, facts_of
 from .queue import queue_service
 
 logger = structlog.get_logger(__name__)

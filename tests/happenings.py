@@ -3,8 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from jobs.chain import extend
 from jobs.models import JobEvent, JobLog
+from jobs.proof.chain import extend
 
 from .factories import JobFactory
 

@@ -13,9 +13,9 @@ from django.db.models import F
 from django.utils import timezone
 
 from jobs import services
-from jobs.audit import verify_job
-from jobs.chain import canonical
 from jobs.models import JobEvent, JobLog
+from jobs.proof.audit import verify_job
+from jobs.proof.chain import canonical
 from jobs.transitions import TransitionNotAllowed, lock_job, note
 from receipts.models import Client, Receipt
 

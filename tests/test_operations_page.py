@@ -18,10 +18,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounting.redis import redis_at
-from jobs import operations
-from jobs.attention import groups, since_yesterday
-from jobs.cards import present
 from jobs.models import Heartbeat, JobEvent, JobLog
+from jobs.operations import page as operations
+from jobs.operations.attention import groups, since_yesterday
+from jobs.operations.cards import present
 from jobs.queue import queue_service
 from jobs.stats import close_hours
 

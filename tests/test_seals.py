@@ -14,9 +14,9 @@ from django.db import connection
 from django.db.models import F
 from structlog.testing import capture_logs
 
-from jobs import sealing
 from jobs.models import JobEvent, JobLog, Seal
-from jobs.sealing import HOUR, SETTLED_AFTER, seal_finished_hours, verify_seals
+from jobs.proof import sealing
+from jobs.proof.sealing import HOUR, SETTLED_AFTER, seal_finished_hours, verify_seals
 from jobs.transitions import begin, lock_job
 from receipts.models import Client
 

@@ -20,9 +20,9 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from accounting.clock import DatabaseNow
 from jobs import services
-from jobs.audit import verify_job
 from jobs.callbacks import Report
 from jobs.models import JobLog
+from jobs.proof.audit import verify_job
 from jobs.sweep import sweep
 from receipts.models import Client
 

@@ -21,9 +21,10 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from jobs import audit, services
+from jobs import services
 from jobs.models import JobEvent, JobLog, Seal
-from jobs.sealing import HOUR, SETTLED_AFTER, seal_finished_hours
+from jobs.proof import audit
+from jobs.proof.sealing import HOUR, SETTLED_AFTER, seal_finished_hours
 from jobs.transitions import lock_job, note
 from receipts import evidence
 from receipts.models import Client, Receipt, Rendition

@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 from django.http import HttpRequest
 from django.urls import reverse
 
-from jobs.audit import verify_job
 from jobs.causes import cause_of_failure
 from jobs.models import JobLog
+from jobs.proof.audit import verify_job
 from jobs.timeline import MOST, timeline
 from receipts.formats import SHOWN_BY_BROWSERS
 from receipts.models import Receipt

@@ -3,7 +3,7 @@
 from django.db import migrations, models
 from django.utils import timezone
 
-from jobs.chain import extend, facts_of
+from jobs.proof.chain import extend, facts_of
 
 BATCH = 500
 

@@ -22,10 +22,10 @@ from django.db.models import Max
 
 from accounting.clock import database_now
 from accounting.options import whole_number
-from jobs.bulk_rows import Row, encoded, numbered, without_indexes, write
-from jobs.history import SHOPS, Span, add_figures, make
+from jobs.history.lives import SHOPS, Span, add_figures, make
+from jobs.history.rows import Row, encoded, numbered, without_indexes, write
 from jobs.models import HourlyFigures, JobEvent, JobLog, Seal
-from jobs.sealing import make_seal
+from jobs.proof.sealing import make_seal
 from jobs.stats import GRACE, HOUR, Figures, figures_of, hour_of, row_of
 from receipts.models import Client, Receipt
 

@@ -16,7 +16,7 @@ from accounting.lockout import forget_old_attempts
 from accounting.options import seconds
 from accounting.problems import DATABASE_AWAY
 from jobs.models import Heartbeat
-from jobs.sealing import seal_finished_hours
+from jobs.proof.sealing import seal_finished_hours
 from jobs.stats import close_hours
 from jobs.sweep import beat, forget_dead_processes, sweep
 from receipts.services import remove_orphans

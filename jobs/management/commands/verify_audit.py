@@ -11,9 +11,9 @@ import click
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 
-from jobs.audit import find_strays, verify_jobs
 from jobs.models import JobLog, Seal
-from jobs.sealing import verify_seals
+from jobs.proof.audit import find_strays, verify_jobs
+from jobs.proof.sealing import verify_seals
 from receipts.evidence import verify_files
 from receipts.models import Receipt, Rendition
 

@@ -1,4 +1,4 @@
-"""The model of a seal; `jobs.sealing` makes and verifies them."""
+"""The model of a seal; `jobs.proof.sealing` makes and verifies them."""
 
 from django.db import models
 

@@ -16,7 +16,7 @@ from uuid import UUID
 from django.conf import settings
 
 if TYPE_CHECKING:
-    from .models import JobEvent, JobLog
+    from jobs.models import JobEvent, JobLog
 
 Facts = dict[str, Any]
 

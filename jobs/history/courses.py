@@ -1,13 +1,13 @@
-"""What may happen to made-up jobs (`jobs.history`), and how often each course is taken."""
+"""What may happen to made-up jobs (`jobs.history.lives`), and how often each course is taken."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from .models import FailureCode, JobEvent, JobLog
+from jobs.models import FailureCode, JobEvent, JobLog
 
 if TYPE_CHECKING:
-    from .history import Life
+    from .lives import Life
 
 Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
 Code = FailureCode

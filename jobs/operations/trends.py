@@ -4,8 +4,7 @@ from datetime import datetime
 
 from accounting.charts import Chart, Kind, Series, nice_ceiling
 from accounting.durations import told
-
-from .stats import Figures, Report
+from jobs.stats import Figures, Report
 
 SHARES_OF_AXIS = {"24h": 6, "7d": 7, "30d": 6}
 

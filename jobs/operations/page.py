@@ -14,12 +14,12 @@ from django.urls import reverse
 
 from accounting.alive import signs
 from accounting.clock import database_now
+from jobs.models import JobLog
+from jobs.services import operate_on_all
+from jobs.stats import PERIODS, Period, report
 
 from .attention import Kind, groups, jobs_of, verb_for
 from .cards import cards, present
-from .models import JobLog
-from .services import operate_on_all
-from .stats import PERIODS, Period, report
 from .trends import charts
 
 AT_ONCE = 200  # each is a transaction of its own, and a browser waits for all of them
@@ -27,7 +27,7 @@ LATEST_ACTIONS = 8
 DONE = {"retry": "Retried", "resend": "Sent again"}
 
 
-def page(request: HttpRequest) -> dict[str, Any]:
+def context_for(request: HttpRequest) -> dict[str, Any]:
     """Return what the page shows to this user: without the permission to see jobs, no figure of them."""
     context: dict[str, Any] = {}
     if request.user.has_perm("jobs.view_joblog"):

@@ -13,9 +13,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, QuerySet
 
 from accounting.clock import database_now
+from jobs.models import JobEvent, Seal
 
 from .chain import keys, sign, signer
-from .models import JobEvent, Seal
 
 logger = structlog.get_logger(__name__)
 

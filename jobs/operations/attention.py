@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 from django.db.models import Count, QuerySet
 from django.urls import reverse
 
-from .causes import OVERDUE, UNKNOWN, Cause, cause_of_delay, cause_of_failure
-from .models import JobLog
+from jobs.causes import OVERDUE, UNKNOWN, Cause, cause_of_delay, cause_of_failure
+from jobs.models import JobLog
 
 Status = JobLog.Status
 

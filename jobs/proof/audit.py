@@ -8,10 +8,10 @@ from uuid import UUID
 
 from django.db.models import Exists, Model, OuterRef, QuerySet
 
+from jobs.models import JobEvent, JobLog
 from receipts.models import Receipt
 
 from .chain import event_content, fingerprint, head, keys, signer
-from .models import JobEvent, JobLog
 
 BATCH = 500
 PURGED_AT = "receipt.purged_at"

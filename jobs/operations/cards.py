@@ -8,9 +8,8 @@ from typing import NamedTuple
 from django.db.models import Count, Min
 
 from accounting.durations import told
-
-from .models import JobLog
-from .stats import Figures, Report
+from jobs.models import JobLog
+from jobs.stats import Figures, Report
 
 Status = JobLog.Status
 

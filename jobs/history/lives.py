@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from jobs.models import JobEvent, JobLog
+from jobs.proof.chain import FINGERPRINT_BYTES, extend, facts_of
+from jobs.stats import COUNTED, HOUR, Figures, Happening, added_up, hour_of, tally
 from receipts.models import Receipt
 
-from .chain import FINGERPRINT_BYTES, extend, facts_of
 from .courses import COURSES
-from .models import JobEvent, JobLog
-from .stats import COUNTED, HOUR, Figures, Happening, added_up, hour_of, tally
 
 Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
 Facts = dict[str, Any]

@@ -1,0 +1,1 @@
+"""The operations page, the admin's first."""
