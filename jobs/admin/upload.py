@@ -120,8 +120,8 @@ class UploadsReceipts(ReadOnlyAdmin[JobLog]):
 def databases_of_late() -> list[tuple[str, int]]:
     """Return the databases of the latest jobs, the one used last first, each with its number of these jobs."""
     latest = JobLog.objects.filter(is_canary=False).order_by("-created_at")
-    latest = latest.values_list("notion_database_id", flat=True)[:LATELY]
-    return list(Counter(latest).items())[:CHOICES]
+    used = latest.values_list("notion_database_id", flat=True)[:LATELY]
+    return list(Counter(used).items())[:CHOICES]
 
 
 def accepted_types() -> list[str]:

@@ -88,9 +88,7 @@ def _delayed(now: datetime) -> QuerySet[JobLog]:
 
 
 def _failed(now: datetime) -> QuerySet[JobLog]:
-    return JobLog.objects.filter(
-        status=Status.FAILURE, completed_at__gte=since_yesterday(now), is_canary=False
-    )
+    return JobLog.objects.filter(status=Status.FAILURE, completed_at__gte=since_yesterday(now), is_canary=False)
 
 
 WAYS = {
