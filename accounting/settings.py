@@ -95,6 +95,7 @@ UPLOAD_MAX_BYTES = UPLOAD_MAX_MB * 1024 * 1024
 UPLOAD_MAX_MEGAPIXELS = env.number("UPLOAD_MAX_MEGAPIXELS", 50)
 UPLOAD_FORMATS = env.names("UPLOAD_FORMATS", ["jpeg", "png", "webp", "heic", "pdf"])
 UPLOAD_RATE = env.rate("UPLOAD_RATE", "600/minute")
+RETENTION_DAYS = env.number("RETENTION_DAYS", 0, minimum=0, maximum=36_500)
 
 # -- logs -------------------------------------------------------------------------------------------------------------
 
