@@ -72,7 +72,9 @@ N8N_WEBHOOK_SECRET = env.secrets("N8N_WEBHOOK_SECRET", [])
 N8N_VERIFY_SSL = env.text("N8N_VERIFY_SSL", "true")
 N8N_DEADLINE_SECONDS = env.number("N8N_DEADLINE_SECONDS", 60, maximum=3600)
 N8N_PREPARATION_SECONDS = env.number("N8N_PREPARATION_SECONDS", 20, maximum=3600)
-N8N_MAX_PAYLOAD_MB = env.number("N8N_MAX_PAYLOAD_MB", 16)
+N8N_PAYLOAD = env.choice("N8N_PAYLOAD", "json", ("json", "multipart"))
+# what N8N takes unless told otherwise: its N8N_PAYLOAD_SIZE_MAX, its N8N_FORMDATA_FILE_SIZE_MAX
+N8N_MAX_PAYLOAD_MB = env.number("N8N_MAX_PAYLOAD_MB", {"json": 16, "multipart": 200}[N8N_PAYLOAD], maximum=2000)
 N8N_MAX_IN_FLIGHT = env.number("N8N_MAX_IN_FLIGHT", 100)
 CALLBACK_SECRET_TOKEN = env.secrets(
     "CALLBACK_SECRET_TOKEN", purpose="one secret, or several with commas, that N8N may send as X-Callback-Token"
@@ -94,6 +96,7 @@ UPLOAD_MAX_BYTES = UPLOAD_MAX_MB * 1024 * 1024
 UPLOAD_MAX_MEGAPIXELS = env.number("UPLOAD_MAX_MEGAPIXELS", 50)
 UPLOAD_FORMATS = env.names("UPLOAD_FORMATS", ["jpeg", "png", "webp", "heic", "pdf"])
 UPLOAD_RATE = env.rate("UPLOAD_RATE", "600/minute")
+RETENTION_DAYS = env.number("RETENTION_DAYS", 0, minimum=0, maximum=36_500)
 
 # -- logs -------------------------------------------------------------------------------------------------------------
 

@@ -60,6 +60,7 @@ def _facts(payload: Payload) -> dict[str, Any]:
     host = address.hostname or ""
     return {
         "host": f"{host}:{address.port}" if address.port else host,
+        "payload": settings.N8N_PAYLOAD,
         "bytes": len(payload),
         **payload.picture,
         "signed": bool(settings.N8N_WEBHOOK_SECRET),
@@ -70,7 +71,7 @@ def _headers(job: JobLog, payload: Payload) -> dict[str, str]:
     message_id = str(job.job_id)
     headers = {
         "Authorization": f"Bearer {settings.N8N_API_KEY}",
-        "Content-Type": "application/json",
+        "Content-Type": payload.content_type,
         "Accept": "application/json",
         "Accept-Encoding": "identity",
         "Idempotency-Key": message_id,

@@ -1,7 +1,5 @@
-"""What is sent to N8N: one JSON object with the receipt in base64, never whole in memory."""
+"""What N8N is sent: the facts of a job and its picture, in the form that `N8N_PAYLOAD` names; never whole in memory."""
 
-import base64
-import json
 import weakref
 from collections.abc import Iterator
 from pathlib import PurePath
@@ -16,11 +14,12 @@ from receipts.models import Receipt, Rendition
 from receipts.rendering import can_be_sent
 from receipts.services import prepare_rendition
 
+from .encodings import ENCODINGS, Encoding, Fields
 from .models import JobLog
 from .signatures import callback_token
 
-PIECE_BYTES = 3 * 32 * 1024  # base64 turns three bytes into four characters: pieces of a multiple of three join up
-HEAD_BYTES = 16 * 1024  # what is beside the picture: a name of 255 letters, written as twelve each, is the most of it
+PIECE_BYTES = 3 * 32 * 1024  # a multiple of three, so that pieces in base64 join up
+FRAME_BYTES = 16 * 1024  # what is around the picture: a name of 255 letters, written as twelve each, is the most of it
 
 
 class FileMissing(Exception):
@@ -41,8 +40,12 @@ class Payload:
         self._sent = _choose(job.receipt)
         self._file = _opened(self._sent)  # once: what is deleted meanwhile can be read all the same
         weakref.finalize(self, self._file.close)
-        self._head = json.dumps(_fields(job, self._sent))[:-1].encode() + b', "image_data": "'
-        self._tail = b'"}'
+        self._encoding = _encoding()(_fields(job, self._sent))
+
+    @property
+    def content_type(self) -> str:
+        """The type of the body."""
+        return self._encoding.content_type
 
     @property
     def picture(self) -> dict[str, Any]:
@@ -50,15 +53,15 @@ class Payload:
         return {"content_type": self._sent.content_type, "size": self._sent.size, "sha256": self._sent.sha256}
 
     def __len__(self) -> int:
-        encoded = (self._sent.size + 2) // 3 * 4
-        return len(self._head) + encoded + len(self._tail)
+        around = len(self._encoding.head) + len(self._encoding.tail)
+        return around + self._encoding.encoded_size(self._sent.size)
 
     def __iter__(self) -> Iterator[bytes]:
-        yield self._head
+        yield self._encoding.head
         self._file.seek(0)
         while piece := self._file.read(PIECE_BYTES):
-            yield base64.b64encode(piece)
-        yield self._tail
+            yield self._encoding.encode(piece)
+        yield self._encoding.tail
 
 
 def callback_url(job: JobLog) -> str:
@@ -68,7 +71,11 @@ def callback_url(job: JobLog) -> str:
 
 def most_bytes() -> int:
     """Return how large a file may be, so that it fits into a request that N8N takes."""
-    return (settings.N8N_MAX_PAYLOAD_MB * 1024 * 1024 - HEAD_BYTES) // 4 * 3
+    return _encoding().room(settings.N8N_MAX_PAYLOAD_MB * 1024 * 1024 - FRAME_BYTES)
+
+
+def _encoding() -> type[Encoding]:
+    return ENCODINGS[settings.N8N_PAYLOAD]
 
 
 def _choose(receipt: Receipt) -> Receipt | Rendition:
@@ -81,7 +88,7 @@ def _choose(receipt: Receipt) -> Receipt | Rendition:
         return prepare_rendition(receipt, file, most_bytes=most_bytes(), seconds=settings.N8N_PREPARATION_SECONDS)
 
 
-def _fields(job: JobLog, sent: Receipt | Rendition) -> dict[str, Any]:
+def _fields(job: JobLog, sent: Receipt | Rendition) -> Fields:
     return {
         "job_id": str(job.job_id),
         "filename": _filename(job.filename, sent),

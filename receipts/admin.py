@@ -14,6 +14,7 @@ from django.template.response import TemplateResponse
 from django.templatetags.static import static
 from django.urls import URLPattern, path, reverse
 from django.utils.cache import get_conditional_response
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.views.decorators.http import require_safe
 from rest_framework_api_key.admin import APIKeyModelAdmin
@@ -103,7 +104,9 @@ class ReceiptAdmin(ReadOnlyAdmin[Receipt]):
 
     @admin.display(description="file")
     def picture(self, receipt: Receipt) -> str:
-        """Return a link to the bytes, for those who may see them."""
+        """Return a link to the bytes, for those who may see them, or when they were deleted."""
+        if receipt.purged_at is not None:
+            return f"{receipt}; deleted by rule on {date_format(receipt.purged_at)}"
         return format_html('<a href="{}">{}</a>', reverse("receipt-file", args=[receipt.pk]), receipt)
 
     @admin.display(description="sent to N8N")

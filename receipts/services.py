@@ -1,8 +1,8 @@
-"""The verbs of receipts: put a file away, keep its row, prepare what is sent, make a key, remove what is left over."""
+"""The verbs of receipts: put a file away, keep its row, prepare what is sent, make a key."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from django.core.files.base import File
@@ -12,17 +12,17 @@ from django.db import transaction
 from accounting.clock import DatabaseNow
 
 from .formats import SUFFIXES
-from .models import ApiKey, Client, Receipt, Rendition, day_folder, rendition_name, stored_name
-from .rendering import Picture, rendered
+from .models import ApiKey, Client, Receipt, Rendition, rendition_name, stored_name
+from .rendering import NotMade, Picture, rendered
 from .validators import CheckedUpload, digest
-
-ORPHAN_AGE = timedelta(days=1)
-ORPHAN_SEARCH_DAYS = 8
-BATCH = 500
 
 
 class Refusal(Exception):
     """A service says no, and has changed nothing."""
+
+
+class JustPurged(Refusal):
+    """The receipt's file was deleted between the look at it and its lock: the bytes at hand are to be stored."""
 
 
 @contextmanager
@@ -67,6 +67,9 @@ def keep_receipt(*, client: Client, upload: CheckedUpload, stored_as: str) -> Re
 
     Args:
         stored_as: the name of the file just stored; it heals a receipt whose file was purged or is gone.
+
+    Raises:
+        JustPurged: no file was stored, and there is none any more.
     """
     receipt, created = Receipt.objects.get_or_create(
         client=client,
@@ -81,6 +84,8 @@ def keep_receipt(*, client: Client, upload: CheckedUpload, stored_as: str) -> Re
         },
     )
     receipt = Receipt.objects.select_for_update().get(pk=receipt.pk)
+    if not stored_as and receipt.purged_at is not None:
+        raise JustPurged
     if stored_as and not created and not has_file(receipt):
         receipt.file.name = stored_as
         receipt.purged_at = None
@@ -127,7 +132,9 @@ def _usable_rendition(receipt: Receipt, most_bytes: int) -> Rendition | None:
 @transaction.atomic
 def _keep_rendition(receipt: Receipt, picture: Picture, *, sha256: str, most_bytes: int, stored_as: str) -> Rendition:
     """Write the rendition's row, unless somebody else was quicker, and remove the file that no row names then."""
-    Receipt.objects.select_for_update().get(pk=receipt.pk)
+    if Receipt.objects.select_for_update().get(pk=receipt.pk).purged_at is not None:
+        default_storage.delete(stored_as)
+        raise NotMade(str(receipt.pk))  # whoever asks lost the job meanwhile: no open one's receipt is purged
     quicker = _usable_rendition(receipt, most_bytes)
     if quicker is not None:
         default_storage.delete(stored_as)
@@ -160,43 +167,3 @@ def create_api_key(*, client_name: str, key_name: str, expires_at: datetime | No
     client, _ = Client.objects.get_or_create(name=client_name)
     _, key = ApiKey.objects.create_key(client=client, name=key_name, expiry_date=expires_at)
     return str(key)
-
-
-def remove_orphans(*, now: datetime) -> int:
-    """Delete stored files of the last week that no row names and that are older than a day.
-
-    An upload whose process died between its file and its row leaves one; its client was never answered 2xx. So does
-    the preparation of a rendition.
-
-    Returns:
-        How many were deleted.
-    """
-    days = [now - timedelta(days=number) for number in range(ORPHAN_SEARCH_DAYS)]
-    return sum(_remove_orphans_of(model, day, now=now) for model in (Receipt, Rendition) for day in days)
-
-
-def _remove_orphans_of(model: type[Receipt | Rendition], day: datetime, *, now: datetime) -> int:
-    folder = day_folder(model, day)
-    try:
-        _, files = default_storage.listdir(folder)
-    except FileNotFoundError:
-        return 0
-    old = [name for name in (f"{folder}/{file}" for file in files) if _age(name, now=now) > ORPHAN_AGE]
-    batches = [old[at : at + BATCH] for at in range(0, len(old), BATCH)]
-    orphans = [name for batch in batches for name in _without_row(model, batch)]
-    for name in orphans:
-        default_storage.delete(name)
-    return len(orphans)
-
-
-def _without_row(model: type[Receipt | Rendition], names: Sequence[str]) -> list[str]:
-    known = set(model.objects.filter(file__in=names).values_list("file", flat=True))
-    return [name for name in names if name not in known]
-
-
-def _age(name: str, *, now: datetime) -> timedelta:
-    """Return how old a file is; one that an upload has moved to its place since it was listed is not old."""
-    try:
-        return now - default_storage.get_modified_time(name).astimezone(UTC)
-    except FileNotFoundError:
-        return timedelta(0)

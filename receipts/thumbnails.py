@@ -77,6 +77,8 @@ def _make(receipt: Receipt) -> bytes:
     except Exception:  # decoders raise whatever they like; they will raise it again
         made = b""
     _keep(receipt.pk, made)
+    if Receipt.objects.filter(pk=receipt.pk).exclude(purged_at=None).exists():  # it was deleted meanwhile
+        forget_thumbnail(receipt.pk)
     return made
 
 

@@ -81,16 +81,25 @@ class ReceiptViewSet(RetrieveModelMixin, GenericViewSet[Receipt]):
         """Return the bytes as they came, to their own client or to staff."""
         receipt = self.get_object()
         if not has_file(receipt):
-            raise Problem(410 if receipt.purged_at else 404, "file_gone", "The receipt's file is no longer kept.")
+            raise _gone(receipt)
         return _serve(receipt)
 
-    @extend_schema(responses={(200, "image/jpeg"): OpenApiTypes.BINARY} | problems(401, 403, 404, 429, 503))
+    @extend_schema(responses={(200, "image/jpeg"): OpenApiTypes.BINARY} | problems(401, 403, 404, 410, 429, 503))
     def rendition(self, request: Request, pk: str) -> FileResponse:
         """Return the picture that N8N gets of it, where it is not the bytes as they came."""
-        made = find_rendition(self.get_object())
+        receipt = self.get_object()
+        if receipt.purged_at is not None:
+            raise _gone(receipt)
+        made = find_rendition(receipt)
         if made is None:
             raise Problem(404, "rendition_missing", "No picture was made of this receipt: it is sent as it came.")
         return _serve(made)
+
+
+def _gone(receipt: Receipt) -> Problem:
+    if receipt.purged_at is None:
+        return Problem(404, "file_gone", "The receipt's file is no longer there.")
+    return Problem(410, "file_gone", f"The receipt's file was deleted by rule on {receipt.purged_at:%Y-%m-%d}.")
 
 
 def _serve(stored: Receipt | Rendition) -> FileResponse:

@@ -19,6 +19,7 @@ from jobs.proof.chain import canonical
 from jobs.transitions import TransitionNotAllowed, lock_job, note
 from receipts.models import Client, Receipt
 
+from .ages import purge
 from .factories import JobFactory
 from .histories import READ, delivered, filed, reported, uploaded
 from .servers import made_up
@@ -295,8 +296,8 @@ def test_a_queued_job_sent_at_once_and_cancelled_is_verified() -> None:
 
 
 def test_a_purge_is_an_event_and_another_time_of_it_is_named() -> None:
-    job, again = filed(), uploaded(again=True)
-    services.note_purge(job.receipt, purged_at=timezone.now())
+    job, again = filed(), reported(uploaded(again=True))
+    purge(job.receipt)
     assert verify_job(job).ok
     assert verify_job(again).ok
     Receipt.objects.filter(pk=job.receipt_id).update(purged_at=LATER)
@@ -305,8 +306,7 @@ def test_a_purge_is_an_event_and_another_time_of_it_is_named() -> None:
 
 def test_a_purged_receipt_that_is_uploaded_again_is_verified() -> None:
     job = filed()
-    services.note_purge(job.receipt, purged_at=timezone.now())
-    job.receipt.file.delete(save=False)
+    purge(job.receipt)
     assert uploaded().pk == job.pk
     assert Receipt.objects.get().purged_at is None
     assert verify_job(job).ok

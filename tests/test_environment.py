@@ -46,6 +46,7 @@ IMPOSSIBLE = [
     ("N8N_DEADLINE_SECONDS", CANARY),
     ("N8N_DEADLINE_SECONDS", "0"),
     ("N8N_PREPARATION_SECONDS", "0"),
+    ("N8N_PAYLOAD", CANARY),
     ("N8N_MAX_PAYLOAD_MB", "-1"),
     ("N8N_MAX_IN_FLIGHT", "many"),
     ("CALLBACK_TIMEOUT_SECONDS", "15m"),
@@ -106,6 +107,12 @@ def test_whatever_the_deadline_preparation_has_its_time_within_the_lease(deadlin
     assert loaded["N8N_PREPARATION_SECONDS"] == 20
     assert loaded["N8N_LEASE_SECONDS"] == deadline + 20 + 10
     assert loaded["RQ_TIMEOUT_SECONDS"] == loaded["N8N_LEASE_SECONDS"] + 30
+
+
+@pytest.mark.parametrize(("form", "megabytes"), [("json", 16), ("multipart", 200)])
+def test_each_form_of_a_delivery_has_n8ns_own_limit(form: str, megabytes: int) -> None:
+    assert loaded_settings(N8N_PAYLOAD=form)["N8N_MAX_PAYLOAD_MB"] == megabytes
+    assert loaded_settings(N8N_PAYLOAD=form, N8N_MAX_PAYLOAD_MB="8")["N8N_MAX_PAYLOAD_MB"] == 8
 
 
 def test_a_secret_may_begin_with_a_dollar() -> None:

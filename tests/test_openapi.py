@@ -49,7 +49,7 @@ def test_every_address_of_the_api_is_in_it(document: dict[str, Any]) -> None:
         ("post", "receipts/", "200 202 400 401 403 413 415 422 429 503 507"),
         ("get", "receipts/{id}/", "200 401 403 404 429 503"),
         ("get", "receipts/{id}/file", "200 401 403 404 410 429 503"),
-        ("get", "receipts/{id}/rendition", "200 401 403 404 429 503"),
+        ("get", "receipts/{id}/rendition", "200 401 403 404 410 429 503"),
         ("get", "jobs/", "200 400 401 404 429 503"),
         ("get", "jobs/{job_id}/", "200 304 401 404 429 503"),
         ("post", "jobs/{job_id}/callback", "200 400 401 404 409 413 415 429 503"),

@@ -1,16 +1,16 @@
-"""The body of a delivery: JSON in pieces, its length known beforehand."""
+"""The body of a delivery in each of its forms: in pieces, its length known beforehand."""
 
-import base64
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
 
-from jobs.payload import PIECE_BYTES, FileMissing, Payload
+from jobs.encodings import ENCODINGS
+from jobs.payload import FRAME_BYTES, PIECE_BYTES, FileMissing, Payload, most_bytes
 from jobs.signatures import is_job_token
 
+from .bodies import Body, parse_body
 from .factories import JobFactory, ReceiptFactory
 
 pytestmark = pytest.mark.django_db
@@ -18,17 +18,26 @@ pytestmark = pytest.mark.django_db
 Media = Callable[[], list[Path]]
 
 
+@pytest.fixture(autouse=True, params=ENCODINGS)
+def form(request: pytest.FixtureRequest, settings: LazySettings) -> str:
+    settings.N8N_PAYLOAD = request.param
+    return str(request.param)
+
+
 def payload(content: bytes = b"receipt", **fields: object) -> Payload:
     return Payload(JobFactory.create(receipt=ReceiptFactory.create(content=content), **fields))
 
 
+def parsed(body: Payload) -> Body:
+    return parse_body(body.content_type, b"".join(body))
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES + 2])
-def test_the_pieces_join_up_to_json_of_the_length_foretold(size: int) -> None:
+def test_the_pieces_join_up_to_a_body_of_the_length_foretold(size: int) -> None:
     content = bytes(number % 251 for number in range(size))
     body = payload(content)
-    pieces = list(body)
-    assert len(body) == sum(map(len, pieces))
-    assert base64.b64decode(json.loads(b"".join(pieces))["image_data"], validate=True) == content
+    assert len(body) == sum(map(len, body))
+    assert parsed(body).picture == content
 
 
 def test_no_piece_is_larger_than_a_few_kilobytes() -> None:
@@ -52,13 +61,25 @@ def test_a_file_that_is_deleted_meanwhile_is_read_to_its_end(media: Media) -> No
 def test_any_filename_survives(filename: str) -> None:
     body = payload(filename=filename)
     assert len(body) == len(b"".join(body))
-    assert json.loads(b"".join(body))["filename"] == filename
+    assert parsed(body).fields["filename"] == filename
+
+
+def test_around_the_longest_filename_there_is_room_enough() -> None:
+    body = payload(filename="😀" * 255)
+    assert len(body) - len(payload(filename="")) < FRAME_BYTES // 2
+    assert parsed(body).fields["filename"] == "😀" * 255
+
+
+def test_what_fits_by_its_size_fits_as_it_is_sent(settings: LazySettings) -> None:
+    settings.N8N_MAX_PAYLOAD_MB = 1
+    body = payload(b"x" * most_bytes(), filename="😀" * 255)
+    assert 0 <= 1024 * 1024 - len(body) < 2 * FRAME_BYTES
 
 
 def test_the_callback_is_named_absolutely_and_its_token_opens_this_job_only(settings: LazySettings) -> None:
     settings.CALLBACK_BASE_URL = "https://receipts.example/prefix"
     job, other = JobFactory.create(), JobFactory.create()
-    fields = json.loads(b"".join(Payload(job)))
+    fields = parsed(Payload(job)).fields
     assert fields["callback_url"] == f"https://receipts.example/prefix/api/v1/jobs/{job.pk}/callback"
     assert is_job_token(job.pk, fields["callback_token"])
     assert not is_job_token(other.pk, fields["callback_token"])

@@ -24,7 +24,7 @@ from jobs.models import JobLog
 from jobs.payload import Payload, most_bytes
 from receipts import services
 from receipts.models import Receipt, Rendition
-from receipts.services import remove_orphans
+from receipts.orphans import remove_orphans
 from receipts.validators import check_upload
 
 from .bombs import BOMBS

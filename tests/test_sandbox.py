@@ -23,7 +23,9 @@ import pytest
 import requests
 from django.conf import LazySettings, settings
 from django.core.management import CommandError, call_command
+from urllib3 import encode_multipart_formdata
 
+from jobs.encodings import ENCODINGS
 from jobs.payload import Payload
 from jobs.sandbox import Behaviour, Sandbox, running_sandbox
 from jobs.signatures import sign_webhook
@@ -34,6 +36,7 @@ from .factories import SMALL, JobFactory
 PATIENCE_SECONDS = 10
 TOKEN = "made-up-callback-token-0123456789-0123456789"
 PICTURE = draw_receipt(size=SMALL)
+FORM = "multipart/form-data; boundary=x"
 NO_REPORT = ("silent", "empty", "answer-404", "answer-429", "answer-500")
 
 
@@ -116,6 +119,15 @@ def fields(receiver: Receiver | None = None, **changed: Any) -> dict[str, Any]:
     } | changed
 
 
+def form(receiver: Receiver, picture: bytes | None = PICTURE) -> bytes:
+    """Return the same as a form, with that picture."""
+    parts: dict[str, Any] = fields(receiver)
+    del parts["image_data"]
+    if picture is not None:
+        parts["file"] = ("receipt.jpg", picture)
+    return encode_multipart_formdata(parts, "x")[0]
+
+
 def post(
     sandbox: Sandbox, content: dict[str, Any] | bytes, *, query: str = "", headers: dict[str, str | None] | None = None
 ) -> requests.Response:
@@ -161,11 +173,17 @@ def test_a_restarted_sandbox_never_gives_an_execution_the_number_of_an_earlier_o
 
 
 @pytest.mark.django_db
-def test_what_the_service_sends_is_what_the_sandbox_takes(sandbox: Sandbox, receiver: Receiver) -> None:
-    sent = json.loads(b"".join(Payload(JobFactory.create(sending=True))))
-    assert post(sandbox, sent | {"callback_url": receiver.url}).status_code == 200
+@pytest.mark.parametrize("form", ENCODINGS)
+def test_what_the_service_sends_is_what_the_sandbox_takes(
+    sandbox: Sandbox, receiver: Receiver, settings: LazySettings, form: str
+) -> None:
+    settings.N8N_PAYLOAD = form
+    settings.CALLBACK_BASE_URL = receiver.url
+    job = JobFactory.create(sending=True)
+    body = Payload(job)
+    assert post(sandbox, b"".join(body), headers={"Content-Type": body.content_type}).status_code == 200
     assert receiver.next().body["status"] == "success"
-    assert sandbox.stats()["deliveries"] == {sent["job_id"]: 1}
+    assert sandbox.stats()["deliveries"] == {str(job.pk): 1}
 
 
 @pytest.mark.parametrize("authorization", [None, "Bearer wrong", "Bearer ", "Bearer ü"])
@@ -199,6 +217,11 @@ def test_what_is_no_json_object_is_refused(sandbox: Sandbox, body: bytes) -> Non
     assert post(sandbox, body).status_code == 422
 
 
+@pytest.mark.parametrize(("content_type", "status"), [(FORM, 422), ("multipart/form-data", 400)])
+def test_what_is_no_form_is_refused(sandbox: Sandbox, content_type: str, status: int) -> None:
+    assert post(sandbox, b"no form", headers={"Content-Type": content_type}).status_code == status
+
+
 @pytest.mark.parametrize("name", ["job_id", "callback_url", "callback_token"])
 def test_a_body_without_what_a_report_needs_is_refused_by_name(sandbox: Sandbox, name: str) -> None:
     answer = post(sandbox, fields(**{name: None}))
@@ -212,6 +235,13 @@ def test_a_body_over_n8ns_limit_gets_n8ns_answer(sandbox: Sandbox, settings: Laz
     answer = post(sandbox, fields(filler="x" * 1024 * 1024))
     assert answer.status_code == 500
     assert answer.json() == {"code": 0, "message": "There was a problem executing the workflow"}
+
+
+def test_a_form_over_n8ns_limit_gets_n8ns_answer(sandbox: Sandbox, settings: LazySettings) -> None:
+    settings.N8N_MAX_PAYLOAD_MB = 1
+    answer = post(sandbox, bytes(1024 * 1024 + 1), headers={"Content-Type": FORM})
+    assert answer.status_code == 413
+    assert answer.json()["code"] == 413
 
 
 def test_other_addresses_are_webhooks_that_nobody_registered(sandbox: Sandbox) -> None:
@@ -330,6 +360,16 @@ def test_a_damaged_picture_is_taken_and_reported_as_a_failure(
     assert "sha256" in body["message"]
 
 
+@pytest.mark.parametrize(
+    ("damaged", "status"), [(PICTURE, "success"), (PICTURE[:-1], "failure"), (b"", "failure"), (None, "failure")]
+)
+def test_a_picture_in_a_form_is_checked_as_well(
+    sandbox: Sandbox, receiver: Receiver, damaged: bytes | None, status: str
+) -> None:
+    assert post(sandbox, form(receiver, damaged), headers={"Content-Type": FORM}).status_code == 200
+    assert receiver.next().body["status"] == status
+
+
 # -- callbacks --------------------------------------------------------------------------------------------------------
 
 
@@ -415,8 +455,11 @@ def test_a_large_picture_does_not_touch_the_disk(
 ) -> None:
     made: list[object] = []
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda *args: made.append(args))
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", lambda *args: made.append(args))
     assert post(sandbox, fields(receiver, filler="x" * 5_000_000)).status_code == 200
     assert receiver.next().body["status"] == "success"
+    assert post(sandbox, form(receiver, bytes(5_000_000)), headers={"Content-Type": FORM}).status_code == 200
+    assert receiver.next().body["status"] == "failure"
     assert made == []
 
 

@@ -20,7 +20,8 @@ from jobs.queue import queue_service
 from jobs.services import fail
 from jobs.sweep import Swept, sweep
 from receipts.models import Receipt, Rendition
-from receipts.services import has_file, remove_orphans
+from receipts.orphans import remove_orphans
+from receipts.services import has_file
 from receipts.storage import PrivateFileStorage
 
 from .factories import JobFactory, ReceiptFactory

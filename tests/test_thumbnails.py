@@ -11,11 +11,11 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 from PIL import Image
 
-from jobs.services import note_purge
 from receipts import thumbnails
 from receipts.models import Receipt
 from receipts.thumbnails import find_thumbnail, thumbnail_name
 
+from .ages import purge
 from .factories import ReceiptFactory
 from .pictures import heic, pdf, png, webp
 from .staff import auditor, staff
@@ -102,7 +102,7 @@ def test_the_retention_rule_leaves_none(media: Media, django_capture_on_commit_c
     find_thumbnail(receipt)
     assert [path for path in media() if path.name == f"{receipt.pk.hex}.jpg"] != []
     with django_capture_on_commit_callbacks(execute=True):
-        note_purge(receipt, purged_at=timezone.now())
+        purge(receipt)
     assert [path for path in media() if path.name == f"{receipt.pk.hex}.jpg"] == []
 
 

@@ -21,7 +21,6 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from jobs import services
 from jobs.models import JobEvent, JobLog, Seal
 from jobs.proof import audit
 from jobs.proof.sealing import HOUR, SETTLED_AFTER, seal_finished_hours
@@ -29,6 +28,7 @@ from jobs.transitions import lock_job, note
 from receipts import evidence
 from receipts.models import Client, Receipt, Rendition
 
+from .ages import purge
 from .histories import filed, uploaded
 from .installation import Installation
 
@@ -136,12 +136,12 @@ def test_a_swapped_rendition_is_named() -> None:
     assert verify()[2] == f"Rendition {job.receipt_id}: its file holds other bytes than those that came."
 
 
-def test_a_purged_file_is_not_missed() -> None:
+def test_a_purged_file_is_not_missed(django_capture_on_commit_callbacks: Any) -> None:
     job = filed_by("One")
     rendition = rendition_of(job)
-    services.note_purge(job.receipt, purged_at=timezone.now())
-    for row in (job.receipt, rendition):
-        path_of(row).unlink()
+    with django_capture_on_commit_callbacks(execute=True):
+        purge(job.receipt)
+    assert not any(path_of(row).exists() for row in (job.receipt, rendition))
     assert verify()[-1] == WELL
 
 

@@ -10,18 +10,9 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 import structlog
 
+from .replies import Refused, Reply
 from .reports import make_report, post_report
-from .webhook import (
-    WEBHOOK,
-    Behaviour,
-    Delivery,
-    Refused,
-    Reply,
-    asked_behaviour,
-    fixed_reply,
-    not_registered,
-    read_delivery,
-)
+from .webhook import WEBHOOK, Behaviour, Delivery, asked_behaviour, fixed_reply, not_registered, read_delivery
 
 logger = structlog.get_logger(__name__)
 

@@ -11,7 +11,8 @@ from waitress import wasyncore
 from waitress.server import create_server
 
 from .application import Sandbox
-from .webhook import MIB, Behaviour
+from .bodies import MIB
+from .webhook import Behaviour
 
 THREADS = 16
 

@@ -5,7 +5,7 @@ from .completion import Completion, complete_job, find_open_job, note_refused_ca
 from .delivery import claim_job, free_places, mark_delivered
 from .ending import fail
 from .operation import NotNow, cancel_job, resend_job, retry_job
-from .purging import note_purge
+from .purging import purge_receipt
 from .submission import IdempotencyKeyReused, Submission, UploadRequest, submit_receipt
 
 __all__ = [
@@ -22,10 +22,10 @@ __all__ = [
     "find_open_job",
     "free_places",
     "mark_delivered",
-    "note_purge",
     "note_refused_callback",
     "operate",
     "operate_on_all",
+    "purge_receipt",
     "resend_job",
     "retry_job",
     "submit_receipt",

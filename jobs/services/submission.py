@@ -11,7 +11,7 @@ from jobs.models import IdempotencyKey, JobEvent, JobLog
 from jobs.queue import ring_on_commit
 from jobs.transitions import Detail, begin, lock_job, note
 from receipts.models import Client, Receipt
-from receipts.services import Refusal, keep_receipt, stored_file
+from receipts.services import JustPurged, Refusal, keep_receipt, stored_file
 from receipts.validators import CheckedUpload
 
 Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
@@ -61,6 +61,13 @@ def submit_receipt(request: UploadRequest) -> Submission:
     Raises:
         IdempotencyKeyReused: nothing was changed.
     """
+    try:
+        return _store_and_submit(request)
+    except JustPurged:
+        return _store_and_submit(request)
+
+
+def _store_and_submit(request: UploadRequest) -> Submission:
     with stored_file(client=request.client, upload=request.upload) as stored_as:
         try:
             return _submit(request, stored_as)

@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import close_old_connections
@@ -18,9 +19,10 @@ from accounting.problems import DATABASE_AWAY
 from jobs.canary import send_scheduled
 from jobs.models import Heartbeat
 from jobs.proof.sealing import seal_finished_hours
+from jobs.retention import is_overdue
 from jobs.stats import close_hours
 from jobs.sweep import beat, forget_dead_processes, sweep
-from receipts.services import remove_orphans
+from receipts.orphans import remove_orphans
 
 logger = structlog.get_logger(__name__)
 
@@ -95,3 +97,5 @@ class Command(BaseCommand):
         SessionStore.clear_expired()
         if removed := remove_orphans(now=timezone.now()):
             logger.warning("orphans_removed", files=removed)
+        if is_overdue(database_now()):
+            logger.warning("purge_overdue", days=settings.RETENTION_DAYS)

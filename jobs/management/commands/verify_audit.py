@@ -1,23 +1,20 @@
 """`manage.py verify_audit`: recompute the whole audit, and name what is broken."""
 
-import sys
 from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import click
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 
+from accounting.progress import bar, say
 from jobs.models import JobLog, Seal
 from jobs.proof.audit import find_strays, verify_jobs
 from jobs.proof.sealing import verify_seals
 from receipts.evidence import verify_files
 from receipts.models import Receipt, Rendition
-
-ERASE_LINE = "\r\033[K"
 
 
 class Part(NamedTuple):
@@ -57,25 +54,14 @@ class Command(BaseCommand):
     def _look_at(self, part: Part) -> int:
         """Print what is broken, with a bar on a terminal; return how much that is."""
         looked = broken = 0
-        with click.progressbar(
-            length=part.total or 0, label=part.name, file=sys.stderr, hidden=not _is_watched()
-        ) as bar:
+        with bar(part.name, part.total or 0) as progress:
             for number, sentences in part.steps:
                 for sentence in sentences:
-                    self._say(sentence)
-                bar.update(number)
+                    say(self.stdout, sentence)
+                progress.update(number)
                 looked, broken = looked + number, broken + len(sentences)
-        self._say(f"{part.name}: {f'{looked} looked at, ' if part.total is not None else ''}{broken} broken")
+        say(self.stdout, f"{part.name}: {f'{looked} looked at, ' if part.total is not None else ''}{broken} broken")
         return broken
-
-    def _say(self, line: str) -> None:
-        if _is_watched():
-            click.echo(ERASE_LINE, nl=False, err=True)
-        self.stdout.write(line)
-
-
-def _is_watched() -> bool:
-    return sys.stderr.isatty()
 
 
 def _parts(options: dict[str, Any]) -> Iterator[Part]:

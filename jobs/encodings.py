@@ -1,0 +1,106 @@
+"""The forms in which N8N can get a delivery: in each, the picture comes in pieces between a head and a tail."""
+
+import base64
+import json
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+from urllib3 import encode_multipart_formdata
+
+PICTURE_FIELD = "image_data"
+PICTURE_PART = "file"
+
+Fields = Mapping[str, str | int]
+
+
+class Encoding(ABC):
+    """How one body is written.
+
+    Attributes:
+        content_type: of the body.
+        head: what comes before the picture, the fields among it.
+        tail: what comes after it.
+    """
+
+    content_type: str
+    head: bytes
+    tail: bytes
+
+    @abstractmethod
+    def __init__(self, fields: Fields) -> None:
+        """Write what is around the picture."""
+
+    @staticmethod
+    @abstractmethod
+    def encode(piece: bytes) -> bytes:
+        """Return a piece of the picture as it stands in the body; all but the last have a multiple of three bytes."""
+
+    @staticmethod
+    @abstractmethod
+    def encoded_size(size: int) -> int:
+        """Return how many bytes a picture of so many comes to."""
+
+    @staticmethod
+    @abstractmethod
+    def room(encoded: int) -> int:
+        """Return how many bytes a picture may have, so that it comes to no more than so many."""
+
+
+class JsonEncoding(Encoding):
+    """One JSON object, with the picture in base64 (RFC 4648 section 4) as its last member."""
+
+    content_type = "application/json"
+    tail = b'"}'
+
+    def __init__(self, fields: Fields) -> None:
+        self.head = json.dumps(fields)[:-1].encode() + f', "{PICTURE_FIELD}": "'.encode()
+
+    @staticmethod
+    def encode(piece: bytes) -> bytes:
+        """Turn three bytes into four characters."""
+        return base64.b64encode(piece)
+
+    @staticmethod
+    def encoded_size(size: int) -> int:
+        """Add a third, and what fills up the last four characters."""
+        return (size + 2) // 3 * 4
+
+    @staticmethod
+    def room(encoded: int) -> int:
+        """Take a quarter away."""
+        return encoded // 4 * 3
+
+
+class MultipartEncoding(Encoding):
+    """multipart/form-data (RFC 7578): the fields as text, then the picture's own bytes as the file `file`.
+
+    A part's name is written as browsers write it (https://html.spec.whatwg.org/#multipart-form-data). The boundary is
+    drawn when everything that it has to be absent from is long there: nobody could put it in.
+    """
+
+    def __init__(self, fields: Fields) -> None:
+        boundary = secrets.token_hex(16)
+        texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
+        empty = (texts["filename"] or "receipt", b"", texts["content_type"])
+        whole, self.content_type = encode_multipart_formdata([*texts.items(), (PICTURE_PART, empty)], boundary)
+        self.tail = f"\r\n--{boundary}--\r\n".encode()
+        self.head = whole.removesuffix(self.tail)
+
+    @staticmethod
+    def encode(piece: bytes) -> bytes:
+        """Leave it as it is."""
+        return piece
+
+    @staticmethod
+    def encoded_size(size: int) -> int:
+        """Add nothing."""
+        return size
+
+    @staticmethod
+    def room(encoded: int) -> int:
+        """Take nothing away."""
+        return encoded
+
+
+ENCODINGS: dict[str, type[Encoding]] = {"json": JsonEncoding, "multipart": MultipartEncoding}

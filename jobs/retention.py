@@ -1,0 +1,46 @@
+"""Which receipts' files have been kept for long enough. A file's name begins with the day on which it was stored."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, QuerySet
+
+from receipts.models import Receipt, day_folder
+
+from .models import JobLog
+
+BATCH = 500
+GRACE = timedelta(days=2)  # for whoever runs the purge each day
+
+
+def last_day(now: datetime) -> str:
+    """Return the folder of the first day whose files are kept; "" where all are kept for ever."""
+    if not settings.RETENTION_DAYS:
+        return ""
+    return day_folder(Receipt, now - timedelta(days=settings.RETENTION_DAYS))
+
+
+def expired(before: str) -> QuerySet[Receipt]:
+    """Return the receipts whose files were stored before that day; a purged one has none (`file` is empty)."""
+    return Receipt.objects.filter(file__gt="", file__lt=before)
+
+
+def purgeable(before: str) -> QuerySet[Receipt]:
+    """Return those of them of which no job is open."""
+    is_open = JobLog.objects.filter(receipt=OuterRef("pk"), due_at__isnull=False)
+    return expired(before).filter(~Exists(is_open))
+
+
+def oldest_first(before: str) -> Iterator[UUID]:
+    """Return the purgeable ones, read some hundred at a time, while they are being purged."""
+    after = ""
+    while batch := list(purgeable(before).filter(file__gt=after).order_by("file").values_list("pk", "file")[:BATCH]):
+        yield from (receipt_id for receipt_id, _ in batch)
+        after = batch[-1][1]
+
+
+def is_overdue(now: datetime) -> bool:
+    """Tell whether the purge has not run for days."""
+    return purgeable(last_day(now - GRACE)).exists()

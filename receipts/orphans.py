@@ -1,0 +1,98 @@
+"""Stored files that no row names: what an upload, a preparation or a purge leaves that was killed in between."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
+from uuid import UUID
+
+from django.core.files.storage import default_storage
+
+from . import thumbnails
+from .models import Receipt, Rendition, day_folder
+
+ORPHAN_AGE = timedelta(days=1)
+ORPHAN_SEARCH_DAYS = 8
+BATCH = 500
+ROOTS = (Receipt.FOLDER, Rendition.FOLDER, thumbnails.FOLDER)
+
+
+def remove_orphans(*, now: datetime) -> int:
+    """Delete stored files of the last week that no row names and that are older than a day.
+
+    An upload whose process died between its file and its row leaves one; its client was never answered 2xx. So does
+    the preparation of a rendition.
+
+    Returns:
+        How many were deleted.
+    """
+    days = [now - timedelta(days=number) for number in range(ORPHAN_SEARCH_DAYS)]
+    folders = [day_folder(model, day) for model in (Receipt, Rendition) for day in days]
+    return sum(delete_files(find_orphans(folder, now=now)) for folder in folders)
+
+
+def stored_folders() -> Iterator[str]:
+    """Return every folder that holds, or has held, files of ours."""
+    for root in ROOTS:
+        yield from _folders_below(root)
+
+
+def find_orphans(folder: str, *, now: datetime) -> list[str]:
+    """Return the files right in a folder that no row names and that are older than a day."""
+    _, files = _listed(folder)
+    old = [name for name in (f"{folder}/{file}" for file in files) if _age(name, now=now) > ORPHAN_AGE]
+    batches = (old[at : at + BATCH] for at in range(0, len(old), BATCH))
+    return [name for batch in batches for name in _without_row(batch)]
+
+
+def delete_files(names: Iterable[str]) -> int:
+    """Delete them, and return how many they were."""
+    count = 0
+    for name in names:
+        default_storage.delete(name)
+        count += 1
+    return count
+
+
+def _folders_below(folder: str) -> Iterator[str]:
+    yield folder
+    for name in sorted(_listed(folder)[0]):
+        yield from _folders_below(f"{folder}/{name}")
+
+
+def _listed(folder: str) -> tuple[list[str], list[str]]:
+    try:
+        return default_storage.listdir(folder)
+    except FileNotFoundError:
+        return [], []
+
+
+def _without_row(names: Sequence[str]) -> list[str]:
+    """Return those of one folder's files that no row names; a purged receipt's row names none."""
+    root = PurePosixPath(names[0]).parts[0]
+    if root == thumbnails.FOLDER:
+        known = _known_thumbnails(names)
+    else:
+        model = Rendition if root == Rendition.FOLDER else Receipt
+        known = set(model.objects.filter(file__in=names).values_list("file", flat=True))
+    return [name for name in names if name not in known]
+
+
+def _known_thumbnails(names: Sequence[str]) -> set[str]:
+    ids = filter(None, map(_receipt_id, names))
+    kept = Receipt.objects.filter(pk__in=list(ids), purged_at=None).values_list("pk", flat=True)
+    return {thumbnails.thumbnail_name(receipt_id) for receipt_id in kept}
+
+
+def _receipt_id(name: str) -> UUID | None:
+    try:
+        return UUID(PurePosixPath(name).stem)
+    except ValueError:
+        return None
+
+
+def _age(name: str, *, now: datetime) -> timedelta:
+    """Return how old a file is; one that an upload has moved to its place since it was listed is not old."""
+    try:
+        return now - default_storage.get_modified_time(name).astimezone(UTC)
+    except FileNotFoundError:
+        return timedelta(0)
