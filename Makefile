@@ -21,13 +21,13 @@ help: ## list what there is to make
 demo: .venv/.installed ## run everything here and send a receipt through it (PORT=8000, ONCE=1 to end after that)
 	@$(BIN)/python -m accounting.demo
 
-test: .venv/.installed ## run all tests, on SQLite and on PostgreSQL
+test: .venv/.installed ## run all tests on SQLite, and on PostgreSQL those that see a database
 	$(BIN)/python -m pytest -n 2 -m "not faults and not browser"
-	$(BIN)/python -m pytest -n 2 -m "not faults and not browser" --database=postgresql
+	$(BIN)/python -m pytest -n 2 -m "database and not faults and not browser" --database=postgresql
 
 test-faults: .venv/.installed ## run the slow tests, which cause faults for real, on both databases
 	$(BIN)/python -m pytest -n 2 -m faults
-	$(BIN)/python -m pytest -n 2 -m faults --database=postgresql
+	$(BIN)/python -m pytest -n 2 -m "database and faults" --database=postgresql
 
 test-browser: .venv/.installed ## run the tests that drive a real Chromium (apt install chromium, or CHROMIUM=/path/of/it)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m browser tests/browser

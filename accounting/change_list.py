@@ -77,7 +77,7 @@ class EndlessList(ChangeList):
         self.older = self._beyond(OLDER, rows[-1:]) if more or (edge and edge.way == NEWER) else ""
         self.result_list = rows
         self.result_count = len(rows)
-        self.full_result_count = None
+        self.full_result_count = self.result_count  # so that no page speaks of "50 results" of more
         self.show_full_result_count = self.show_all = self.can_show_all = False
         self.show_admin_actions = True
         self.multi_page = bool(self.newer or self.older)

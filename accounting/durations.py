@@ -1,8 +1,13 @@
 """Spans of time as people say them."""
 
+import math
 from datetime import timedelta
 
 UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
+# `told` says each of these exactly, and its half
+SECONDS = (1, 2, 4, 10, 20, 40, 60)
+MINUTES = (2, 4, 10, 20, 40, 60)
+HOURS = (2, 4, 8, 12, 24)
 
 
 def told(span: timedelta | float) -> str:
@@ -15,4 +20,12 @@ def told(span: timedelta | float) -> str:
     for size, unit in UNITS:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s" if seconds >= 10 or seconds == int(seconds) else f"{seconds:.1f} s"
+    tenths = round(seconds, 1)
+    return f"{seconds:.0f} s" if tenths >= 10 or tenths == int(tenths) else f"{tenths} s"
+
+
+def next_span(seconds: float) -> float:
+    """Return the next number of seconds that reads well as the end of an axis, and whose half does too."""
+    spans = [*SECONDS, *(60 * number for number in MINUTES), *(3600 * number for number in HOURS)]
+    two_days = 2 * 86_400
+    return next((span for span in spans if span >= seconds), two_days * math.ceil(seconds / two_days))

@@ -1,12 +1,27 @@
 """A job's events as people read them: what, by whom, how long after the start, and what was said to N8N and back."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.template.defaultfilters import filesizeformat
+
+from accounting.durations import told
+
 from .models import JobEvent, JobLog
 
 SAID_ELSEWHERE = frozenset({"message", "request", "answer"})
+NAMES = {
+    "again_in_seconds": "again in", "execution_id": "execution", "http_status": "HTTP status", "ms": "took",
+    "notion_page_url": "Notion page", "sha256": "SHA-256",
+}  # fmt: skip
+MEASURES: dict[str, Callable[[Any], str]] = {
+    "again_in_seconds": told,
+    "bytes": filesizeformat,
+    "ms": "{:,} ms".format,
+    "size": filesizeformat,
+}
 MOST = 500  # N8N may call back as often as it likes
 
 
@@ -27,8 +42,9 @@ class Entry:
 
     @property
     def by(self) -> str:
-        """Which part of the system did it, and who."""
-        return " · ".join(filter(None, [self.event.source, self.event.actor]))
+        """Which part of the system did it, and who; a worker that is named `worker-1` says both."""
+        source, actor = self.event.get_source_display(), self.event.actor
+        return actor if actor.lower().startswith(source.lower()) else " · ".join(filter(None, [source, actor]))
 
     @property
     def message(self) -> str:
@@ -64,8 +80,10 @@ def _part(event: JobEvent, name: str) -> dict[str, Any]:
 
 
 def _named(facts: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(key.replace("_", " "), _text(value)) for key, value in facts.items()]
+    return [(NAMES.get(key) or key.replace("_", " "), _text(key, value)) for key, value in facts.items()]
 
 
-def _text(value: Any) -> str:
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+def _text(key: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return MEASURES[key](value) if key in MEASURES and isinstance(value, int | float) else str(value)

@@ -119,7 +119,9 @@ def layered_page() -> bytes:
 def lying_heic(told: int, truly: int) -> bytes:
     """Return a HEIC whose boxes tell another size than its picture has."""
     content = saved(Image.new("RGB", (truly, truly), "white"), "HEIF", quality=10, enc_params={"preset": "ultrafast"})
-    return content.replace(struct.pack(">II", truly, truly), struct.pack(">II", told, told))
+    size, lie = struct.pack(">II", truly, truly), struct.pack(">II", told, told)
+    assert size in content
+    return content.replace(size, lie)
 
 
 def many_items() -> bytes:

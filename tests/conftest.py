@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
+from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
@@ -81,6 +82,18 @@ def rung(redis: "Redis") -> Callable[[], list[str]]:
 def media(settings: LazySettings) -> Callable[[], list[Path]]:
     """Return a function that lists the files in the storage."""
     return lambda: sorted(path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def admin_user(db: None) -> User:
+    """Return a superuser for pytest-django's `admin_client`; he has no password, whose digest would take its time."""
+    return User.objects.create_superuser("admin")
+
+
+@pytest.fixture
+def quick_passwords(settings: LazySettings) -> None:
+    """Let passwords' digests take no time, where it is not their strength that is tested."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

@@ -34,8 +34,8 @@ def webp(number: int = 1, *, mode: str = "RGB", **options: Any) -> bytes:
 
 
 def heic(number: int = 1, *, mode: str = "RGB", size: tuple[int, int] = SMALL, **options: Any) -> bytes:
-    """Return a drawn receipt as a HEIC, as pillow-heif writes it."""
-    return saved(drawn(number, mode, size), "HEIF", **{"quality": 60} | options)
+    """Return a drawn receipt as a HEIC, as pillow-heif writes it in the least time."""
+    return saved(drawn(number, mode, size), "HEIF", **{"quality": 60, "enc_params": {"preset": "ultrafast"}} | options)
 
 
 def pdf(pages: int = 1) -> bytes:

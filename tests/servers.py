@@ -33,12 +33,22 @@ SETTINGS = {
     "CALLBACK_SECRET_TOKEN": ",".join([made_up("callback token"), made_up("former callback token")]),
 }
 
+SEE_A_DATABASE = ("django_db", "processes", "browser")  # marks
+
 _stops: list[Callable[[], object]] = []
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the caller choose the database."""
     parser.addoption("--database", choices=("sqlite", "postgresql"), default="sqlite", help="what to run the tests on")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what sees a database: pytest-django keeps everything else from it, so that one run of that is enough."""
+    for item in items:
+        if any(map(item.get_closest_marker, SEE_A_DATABASE)) or "db" in getattr(item, "fixturenames", ()):
+            item.add_marker("database")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

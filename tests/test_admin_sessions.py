@@ -13,7 +13,7 @@ from django.test import Client as Browser
 
 from .factories import JobFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_passwords")]
 
 LOGIN = "/admin/login/"
 PASSWORD = "a-password-of-annas-8472"

@@ -8,7 +8,7 @@ import pytest
 from django.template.loader import render_to_string
 
 from accounting.charts import Chart, Kind, Series, nice_ceiling
-from accounting.durations import told
+from accounting.durations import next_span, told
 
 SUCCESS = Series(name="success", tone="good", values=[4, 0, 8])
 FAILURE = Series(name="failure", tone="bad", values=[1, 0, 2])
@@ -88,6 +88,8 @@ def test_the_end_of_an_axis_reads_well(value: float, end: float) -> None:
     [
         (-1, "0 s"),
         (0, "0 s"),
+        (0.01, "0 s"),
+        (9.96, "10 s"),
         (3.84, "3.8 s"),
         (47.3, "47 s"),
         (119, "119 s"),
@@ -98,6 +100,16 @@ def test_the_end_of_an_axis_reads_well(value: float, end: float) -> None:
 )
 def test_spans_are_told_in_the_unit_that_fits(seconds: float, words: str) -> None:
     assert told(seconds) == words
+
+
+@pytest.mark.parametrize("seconds", [0, 0.3, 1.5, 9, 33, 61, 299, 300, 1199, 7201, 90_000, 500_000])
+def test_an_axis_of_time_tells_its_end_and_its_half_exactly(seconds: float) -> None:
+    end = next_span(seconds)
+    assert end >= seconds
+    sizes = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
+    for exact in (end, end / 2):
+        number, unit = told(exact).split()
+        assert float(number) * sizes[unit] == exact
 
 
 # -- what is read

@@ -128,6 +128,7 @@ def test_the_apis_documentation_draws_from_data_addresses_besides(address: str) 
     assert faults(answer, address) == []
 
 
+@pytest.mark.usefixtures("quick_passwords")
 def test_the_page_of_whoever_is_locked_out_keeps_to_it() -> None:
     form = {"username": "nobody", "password": "wrong"}
     answers = [Browser().post("/admin/login/", form) for _ in range(GUESSES_AT_ONE_NAME)]

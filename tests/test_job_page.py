@@ -99,16 +99,43 @@ def test_what_the_workflow_read_is_shown_however_deep(browser: Browser) -> None:
         "vendor": "Trattoria",
         "paid": True,
         "lines": [{"what": "Soup", "price": "4.50"}, {"what": "Tea"}],
+        "taxes": [{"rate": 19, "on": ["Soup"]}],
         "tip": None,
     }
     text = text_of(browser, JobFactory.create(success=True, result=result)).replace("\n", "")
     for part in (
         "<dt>vendor</dt><dd>Trattoria</dd>",
         "<dt>paid</dt><dd>yes</dd>",
-        "<dt>what</dt><dd>Tea</dd>",
+        '<th scope="col">what</th><th scope="col">price</th>',
+        "<td>Soup</td><td>4.50</td>",
+        "<td>Tea</td><td>–</td>",
+        "<dt>rate</dt><dd>19</dd>",
         "<dd>–</dd>",
     ):
         assert part in text
+
+
+def test_a_filed_job_begins_with_the_way_to_its_page_in_notion(browser: Browser) -> None:
+    text = text_of(browser, JobFactory.create(success=True, result_message="Filed as lunch."))
+    said, _, rest = text.partition("Filed as lunch.")[2].partition("Timeline")
+    assert 'href="https://www.notion.so/0123' in said
+    assert "Filed as lunch." not in rest
+
+
+def test_the_timeline_says_who_did_it_and_measures_in_units(browser: Browser) -> None:
+    job = JobFactory.create()
+    source = JobEvent.Source
+    for name, actor, by in (
+        (source.WORKER, "worker-1", "worker-1"),
+        (source.WORKER, "till:7", "Worker · till:7"),
+        (source.SWEEP, "", "Sweep"),
+    ):
+        entry = event(job, JobEvent.Kind.CLAIMED, job.created_at, name)
+        JobEvent.objects.filter(pk=entry.pk).update(actor=actor, detail={"ms": 1234, "again_in_seconds": 281})
+        assert f'<span class="by">{by}</span>' in text_of(browser, job)
+    text = text_of(browser, job)
+    assert "<dt>took</dt> <dd>1,234 ms</dd>" in text
+    assert "<dt>again in</dt> <dd>5 min</dd>" in text
 
 
 @pytest.mark.parametrize(

@@ -22,18 +22,13 @@ from accounting.callers import network_of
 from accounting.lockout import COOL_OFF, GUESSES_AT_ALL_NAMES, GUESSES_AT_ONE_NAME, forget_old_attempts
 from accounting.server import believe_proxies
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_passwords")]
 
 LOGIN = "/admin/login/"
 PASSWORD = "a-password-of-annas-8472"
 WRONG = "wrong"
 HOME = "192.0.2.1"
 ELSEWHERE = "198.51.100.7"
-
-
-@pytest.fixture(autouse=True)
-def _quick_passwords(settings: Any) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

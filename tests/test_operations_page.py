@@ -142,7 +142,7 @@ def test_the_charts_hold_the_figures(viewer: Browser) -> None:
     failed(ago(minutes=1))
     text = page(viewer)
     assert text.count('<svg role="img"') == 3
-    assert "1 succeeded, 1 failed; 2 an hour at most." in text
+    assert "1 succeeded, 1 failed; 2 per hour at most." in text
 
 
 def test_where_the_sweep_owes_figures_the_page_says_so(viewer: Browser) -> None:

@@ -23,7 +23,7 @@ from .admin_pages import every_page
 from .factories import JobFactory, job_in
 from .uploads import picture
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_passwords")]
 
 JOBS = "/admin/jobs/joblog/"
 USERS = "/admin/auth/user/"

@@ -14,6 +14,7 @@ import pytest
 from django.conf import LazySettings
 from django.db import transaction
 from django.db.models import Case, F, When
+from hypothesis import settings as profile
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
@@ -250,8 +251,10 @@ class Jobs(RuleBasedStateMachine):
 
 @pytest.mark.timeout(3600)  # some seconds of work; minutes where many others work, or with the deep profile
 @pytest.mark.django_db
-def test_jobs_keep_the_rules_whatever_happens(settings: LazySettings) -> None:
+@pytest.mark.parametrize("share", [0.25, pytest.param(4, marks=pytest.mark.faults)])
+def test_jobs_keep_the_rules_whatever_happens(settings: LazySettings, share: float) -> None:
+    """Of the profile's examples a quarter is run in every run of the tests, and four times as many with the faults."""
     settings.DELIVERY_RETRY_SCHEDULE = [LATER_SECONDS] * REFUSALS
     settings.N8N_LEASE_SECONDS = settings.CALLBACK_TIMEOUT_SECONDS = LATER_SECONDS
     settings.N8N_MAX_IN_FLIGHT = PLACES
-    run_machine(Jobs)
+    run_machine(Jobs, settings=profile(max_examples=int(share * profile().max_examples)))

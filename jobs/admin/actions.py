@@ -13,11 +13,10 @@ from django.urls import reverse
 
 from jobs.models import JobLog
 from jobs.services import NotNow, operate_on_all
-from jobs.services.bulk import TOUCHED, VERBS
+from jobs.services.bulk import AT_ONCE, TOUCHED, VERBS
 
 from .reason import reason_in, staff_of
 
-AT_ONCE = 1_000  # each is a transaction of its own
 LABELS = {"retry": "Retry", "resend": "Send now", "cancel": "Cancel"}
 
 

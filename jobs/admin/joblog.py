@@ -57,7 +57,8 @@ class JobLogAdmin(UploadsReceipts):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list, or what of it has changed."""
         may_see = request.user.has_perm("receipts.view_receipt")
-        page = super().changelist_view(request, {**(extra_context or {}), "may_see_receipt": may_see})
+        own = {"may_see_receipt": may_see, "at_once": actions.AT_ONCE}
+        page = super().changelist_view(request, {**(extra_context or {}), **own})
         shown = getattr(page, "context_data", None) or {}
         if "cl" not in shown:
             return page

@@ -16,13 +16,13 @@ from accounting.alive import signs
 from accounting.clock import database_now
 from jobs.models import JobLog
 from jobs.services import operate_on_all
+from jobs.services.bulk import AT_ONCE
 from jobs.stats import PERIODS, Period, report
 
 from .attention import Kind, groups, jobs_of, verb_for
 from .cards import cards, present
 from .trends import charts
 
-AT_ONCE = 200  # each is a transaction of its own, and a browser waits for all of them
 LATEST_ACTIONS = 8
 DONE = {"retry": "Retried", "resend": "Sent again"}
 

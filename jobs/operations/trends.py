@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from accounting.charts import Chart, Kind, Series, nice_ceiling
-from accounting.durations import told
+from accounting.durations import next_span, told
 from jobs.stats import Figures, Report
 
 SHARES_OF_AXIS = {"24h": 6, "7d": 7, "30d": 6}
@@ -70,7 +70,7 @@ def _latency(report: Report) -> Chart:
         ],
         steps=_steps(report),
         axis=_axis(report),
-        high=nice_ceiling(highest),
+        high=next_span(highest),
         told=told,
     )
 
@@ -81,7 +81,7 @@ def _figures(report: Report) -> list[Figures]:
 
 def _each_step(report: Report) -> str:
     hours = report.period.step
-    return "an hour" if hours == 1 else "a day" if hours == 24 else f"in {hours} hours"
+    return "per hour" if hours == 1 else "per day" if hours == 24 else f"per {hours} hours"
 
 
 def _steps(report: Report) -> list[str]:
@@ -89,7 +89,7 @@ def _steps(report: Report) -> list[str]:
 
 
 def _axis(report: Report) -> list[str]:
-    """Return what stands below a chart: hours, or days with the month where it is another."""
+    """Return what stands below a chart: hours, or days with the month below them where it is another."""
     starts = [start for start, _ in report.steps]
     starts = starts[:: len(starts) // SHARES_OF_AXIS[report.period.name]]
     if report.period.step == 1:
@@ -100,7 +100,7 @@ def _axis(report: Report) -> list[str]:
 
 def _day(start: datetime, former: datetime | None) -> str:
     same_month = former is not None and former.month == start.month
-    return str(start.day) if same_month else f"{start.day} {start:%b}"
+    return str(start.day) if same_month else f"{start.day}\n{start:%b}"
 
 
 def _end_of_axis(highest: int) -> float:

@@ -14,6 +14,8 @@ from jobs.models import JobLog
 
 from .operation import NotNow, cancel_job, resend_job, retry_job
 
+AT_ONCE = 500  # each is a transaction of its own, and a browser, or a proxy of 30 s, waits for all of them
+
 Verb = Callable[..., JobLog]
 VERBS: dict[str, Verb] = {"retry": retry_job, "resend": resend_job, "cancel": cancel_job}
 

@@ -18,6 +18,7 @@ from jobs.models import JobLog
 register = template.Library()
 
 MINUTE, HOUR = 60, 3600
+MOST_COLUMNS = 6
 ATTENTION = ("attention", "Needs attention")
 
 
@@ -62,7 +63,21 @@ def drill_down(changelist: ChangeList, days: ListFilter) -> list[Any]:
 @register.simple_tag
 def nested(value: Any) -> str:
     """Return what a workflow read: objects and lists as lists of their own, however deep."""
-    return render_to_string("admin/jobs/joblog/nested.html", {"rows": _rows(value), "value": value})
+    table = _table(value)
+    return render_to_string(
+        "admin/jobs/joblog/nested.html", {"table": table, "rows": None if table else _rows(value), "value": value}
+    )
+
+
+def _table(value: Any) -> tuple[list[str], list[list[Any]]] | None:
+    """Return the columns and the rows of a list of things that hold nothing deeper, as a receipt's lines are."""
+    if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+        return None
+    columns = list(dict.fromkeys(name for row in value for name in row))
+    is_flat = not any(isinstance(cell, dict | list) for row in value for cell in row.values())
+    if not is_flat or not 0 < len(columns) <= MOST_COLUMNS:
+        return None
+    return [name.replace("_", " ") for name in columns], [[row.get(name) for name in columns] for row in value]
 
 
 def _rows(value: Any) -> list[tuple[str, Any]] | None:

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,12 @@ from tests.pictures import heic
 pytestmark = [pytest.mark.processes, pytest.mark.faults]
 
 GRACE_SECONDS = 10.0
-PHOTO = heic(size=(2400, 3200))  # half a second's work
+
+
+@cache
+def photo() -> bytes:
+    """Return what is half a second's work to look at."""
+    return heic(size=(2400, 3200))
 
 
 @pytest.fixture
@@ -171,7 +177,7 @@ def test_a_web_server_told_to_stop_in_mid_upload_answers_it(service: Installatio
 def test_a_stop_of_all_while_a_picture_is_prepared_lets_it_be_sent(service: Installation) -> None:
     service.env |= {"N8N_PREPARATION_SECONDS": "20"}
     service.start_web()
-    job_id = service.upload_bytes(PHOTO).json()["job_id"]
+    job_id = service.upload_bytes(photo()).json()["job_id"]
     worker = service.start(*WORKER)
     wait_for(lambda: cells_of(worker.pid), "the cell to be at work")
     stop_all_of(worker.pid)
@@ -183,7 +189,7 @@ def test_a_stop_of_all_while_a_picture_is_prepared_lets_it_be_sent(service: Inst
 def test_a_stop_of_all_while_a_picture_is_looked_at_lets_it_be_taken(service: Installation) -> None:
     web = service.start_web()
     answers: list[int] = []
-    upload = threading.Thread(target=lambda: answers.append(service.upload_bytes(PHOTO).status_code))
+    upload = threading.Thread(target=lambda: answers.append(service.upload_bytes(photo()).status_code))
     upload.start()
     wait_for(lambda: cells_of(web.pid), "the cell to be at work")
     stop_all_of(web.pid)
