@@ -65,6 +65,11 @@ def test_the_fields_are_those_of_the_json_as_text(settings: LazySettings) -> Non
     assert form.picture == json.picture
 
 
+def test_a_canary_says_so_as_json_would() -> None:
+    assert parsed(received(is_canary=True)).fields["canary"] == "true"
+    assert "canary" not in parsed(received()).fields
+
+
 def test_the_picture_is_a_file_of_its_own_name_and_type() -> None:
     form = parsed(received(filename="till 7.jpg"))
     assert (form.name, form.content_type) == ("till 7.jpg", "image/jpeg")
