@@ -11,13 +11,12 @@ from django.utils import timezone
 from jobs import services
 from receipts.models import Receipt, Rendition, day_folder
 
-ANY_DAY = f"{Receipt.FOLDER}/9999"  # as if the files of all days were old
 DAY_SECONDS = 86_400
 
 
 def purge(receipt: Receipt) -> int:
     """Purge a receipt now, however young; return how many bytes that freed."""
-    freed = services.purge_receipt(receipt.pk, before=ANY_DAY)
+    freed = services.purge_receipt(receipt.pk)
     assert freed is not None
     return freed
 

@@ -2,21 +2,19 @@
 
 from contextlib import suppress
 from datetime import datetime, timedelta
-from functools import partial
 from uuid import UUID
 
 import structlog
 from django.conf import settings
 from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import QuerySet
 
 from accounting.clock import database_now
 from jobs.models import FailureCode, JobEvent, JobLog
-from jobs.services import IdempotencyKeyReused, UploadRequest, fail, note_purge, submit_receipt
+from jobs.services import IdempotencyKeyReused, UploadRequest, fail, purge_receipt, submit_receipt
 from jobs.transitions import lock_job
-from receipts.models import Client, Receipt
+from receipts.models import Client
 from receipts.note import draw_note
 from receipts.validators import CheckedUpload, digest
 
@@ -88,16 +86,17 @@ def _was_not_taken(job: JobLog) -> bool:
     return job.status == Status.QUEUED and job.tries > 0
 
 
-@transaction.atomic
 def _retire(former: JobLog) -> None:
     """Give up a canary that N8N has not taken, and delete the picture of one that has ended: it proves nothing."""
-    receipt = Receipt.objects.select_for_update().get(pk=former.receipt_id)
+    _give_up(former)
+    purge_receipt(former.receipt_id)
+
+
+@transaction.atomic
+def _give_up(former: JobLog) -> None:
     job = lock_job(former.pk)
     if _was_not_taken(job):
         fail(job, FailureCode.N8N_UNAVAILABLE, GIVEN_UP, source=Source.SWEEP)
-    if not job.is_open and receipt.purged_at is None:
-        note_purge(receipt, purged_at=job.now)
-        transaction.on_commit(partial(default_storage.delete, receipt.file.name or ""), robust=True)
 
 
 def _picture(now: datetime) -> CheckedUpload:

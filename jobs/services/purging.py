@@ -15,14 +15,14 @@ from receipts.thumbnails import forget_thumbnail
 
 
 @transaction.atomic
-def purge_receipt(receipt_id: UUID, *, before: str) -> int | None:
+def purge_receipt(receipt_id: UUID, *, before: str | None = None) -> int | None:
     """Delete a receipt's file, and what was made of it, with an event of each of its jobs; the rows stay.
 
     The rows let go of the files first, and only then are these deleted: who is killed in between leaves files that no
     row names, which `receipts.orphans` finds. The other way round a row would name a file that is gone.
 
     Args:
-        before: files with names from there on are kept (`jobs.retention`).
+        before: files with names from there on are kept (`jobs.retention`); None where its age is no matter.
 
     Returns:
         How many bytes that were; None where nothing was done: a job is open again, somebody else was quicker, or the
@@ -30,7 +30,8 @@ def purge_receipt(receipt_id: UUID, *, before: str) -> int | None:
     """
     receipt = Receipt.objects.select_for_update().get(pk=receipt_id)
     jobs = [lock_job(job_id) for job_id in receipt.jobs.order_by("pk").values_list("pk", flat=True)]
-    if not "" < (receipt.file.name or "") < before or any(job.is_open for job in jobs):
+    name = receipt.file.name or ""
+    if not name or (before is not None and name >= before) or any(job.is_open for job in jobs):
         return None
     files: list[Receipt | Rendition] = [receipt, *Rendition.objects.filter(receipt=receipt)]
     _let_go(receipt, jobs)
