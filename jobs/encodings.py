@@ -2,11 +2,10 @@
 
 import base64
 import json
-import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
-from urllib3 import encode_multipart_formdata
+from accounting.multipart import frame
 
 PICTURE_FIELD = "image_data"
 PICTURE_PART = "file"
@@ -73,19 +72,14 @@ class JsonEncoding(Encoding):
 
 
 class MultipartEncoding(Encoding):
-    """multipart/form-data (RFC 7578): the fields as text, then the picture's own bytes as the file `file`.
-
-    A part's name is written as browsers write it (https://html.spec.whatwg.org/#multipart-form-data). The boundary is
-    drawn when everything that it has to be absent from is long there: nobody could put it in.
-    """
+    """multipart/form-data: the fields as text, then the picture's own bytes as the file `file`."""
 
     def __init__(self, fields: Fields) -> None:
-        boundary = secrets.token_hex(16)
         texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
-        empty = (texts["filename"] or "receipt", b"", texts["content_type"])
-        whole, self.content_type = encode_multipart_formdata([*texts.items(), (PICTURE_PART, empty)], boundary)
-        self.tail = f"\r\n--{boundary}--\r\n".encode()
-        self.head = whole.removesuffix(self.tail)
+        name = texts["filename"] or "receipt"
+        self.content_type, self.head, self.tail = frame(
+            texts, file=PICTURE_PART, filename=name, content_type=texts["content_type"]
+        )
 
     @staticmethod
     def encode(piece: bytes) -> bytes:

@@ -26,9 +26,10 @@ from receipts.thumbnails import find_thumbnail
 from .ages import let_age, purge, stored_ago
 from .factories import JobFactory, ReceiptFactory, job_in
 from .histories import filed, uploaded
+from .pictures import heic
 from .plans import plan
 from .staff import auditor
-from .test_renditions import heic, job_for
+from .test_renditions import job_for
 from .test_renditions import sent as delivered_picture
 
 pytestmark = pytest.mark.django_db

@@ -1,0 +1,81 @@
+"""Which files are uploaded, and how each is read."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from accounting.multipart import Frame, frame
+
+from .refusals import Misused, Refused
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".pdf"})
+PIECE_BYTES = 128 * 1024
+
+
+class Found(NamedTuple):
+    """The files to upload, and how many of the folders' files are none of ours by their names."""
+
+    files: list[Path]
+    passed_over: int
+
+
+def find_files(paths: Iterable[Path]) -> Found:
+    """Return each file once: those named, whatever they are called, and the folders' pictures, by their suffixes.
+
+    Raises:
+        Misused: there is no such file or folder.
+    """
+    files: dict[Path, None] = {}
+    passed_over = 0
+    for path in paths:
+        if not path.exists():
+            raise Misused(f"There is no {path}.")
+        for file in sorted(_below(path)) if path.is_dir() else [path]:
+            is_ours = file.suffix.lower() in SUFFIXES or file == path
+            passed_over += not is_ours
+            files |= {file: None} if is_ours else {}
+    return Found(list(files), passed_over)
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Return all files of a folder and those below it, but for what is hidden."""
+    for path in folder.rglob("*"):
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            yield path
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Form:
+    """An upload's body, streamed from the file as often as it is asked for; `len` tells its length."""
+
+    def __init__(self, path: Path, database: str) -> None:
+        self._path = path
+        self._size = path.stat().st_size
+        self._frame: Frame = frame(
+            {"notion_database_id": database}, file="file", filename=path.name, content_type="application/octet-stream"
+        )
+
+    @property
+    def content_type(self) -> str:
+        """The type of the whole."""
+        return self._frame.content_type
+
+    def __len__(self) -> int:
+        return len(self._frame.head) + self._size + len(self._frame.tail)
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._frame.head
+        left = self._size
+        with self._path.open("rb") as file:
+            while piece := file.read(min(PIECE_BYTES, left)):
+                left -= len(piece)
+                yield piece
+        if left:
+            raise Refused("file_changed", "It became shorter while it was read.")
+        yield self._frame.tail

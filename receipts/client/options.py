@@ -1,0 +1,95 @@
+"""What the client is told on its command line, or in the environment."""
+
+import os
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from accounting.options import seconds, whole_number
+from receipts.notion import parse_database_id
+
+from .refusals import Misused
+
+NEEDED = {
+    "url": ("RECEIPTS_URL", "--url"),
+    "api_key": ("RECEIPTS_API_KEY", "--api-key"),
+    "database": ("RECEIPTS_DATABASE", "--database"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What to upload, where to, and how."""
+
+    paths: list[Path]
+    url: str
+    api_key: str
+    database: str
+    parallel: int
+    wait: float
+    patience: float
+    retry_failed: bool
+    as_json: bool
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Declare them; none needs to hold a secret."""
+    parser.add_argument("paths", nargs="+", type=Path, metavar="FOLDER|FILE", help="pictures, or folders of pictures")
+    parser.add_argument("--url", help="the service's address (or RECEIPTS_URL)")
+    parser.add_argument(
+        "--api-key", help="better in RECEIPTS_API_KEY: whoever is on this machine can read a command line"
+    )
+    parser.add_argument("--database", help="the Notion database's id or address (or RECEIPTS_DATABASE)")
+    parser.add_argument("--parallel", type=whole_number(1, 32), default=4, help="uploads at once (4)")
+    parser.add_argument("--no-wait", action="store_true", help="end when all is uploaded, whatever becomes of it")
+    parser.add_argument("--wait", type=seconds(0, 604_800), default=1800, help="seconds to wait for results (1800)")
+    parser.add_argument("--patience", type=seconds(0, 86_400), default=300, help="seconds to try each upload for (300)")
+    parser.add_argument("--retry-failed", action="store_true", help="upload again what has failed before")
+    parser.add_argument("--json", action="store_true", help="a JSON object a line, one for each file")
+
+
+def read_options(given: Namespace | dict[str, Any]) -> Options:
+    """Return what was told, with what the environment says where nothing was.
+
+    Raises:
+        Misused: something is missing, or means nothing.
+    """
+    told = given if isinstance(given, dict) else vars(given)
+    needed = {name: told[name] or os.environ.get(NEEDED[name][0], "") for name in NEEDED}
+    for name, value in needed.items():
+        if not value:
+            raise Misused(f"{NEEDED[name][0]} is missing: set it, or {NEEDED[name][1]}.")
+    return Options(
+        paths=told["paths"],
+        url=_understood("--url", _address, needed["url"]),
+        api_key=_understood("--api-key", _key, needed["api_key"]),
+        database=_understood("--database", parse_database_id, needed["database"]),
+        parallel=told["parallel"],
+        wait=0.0 if told["no_wait"] else told["wait"],
+        patience=told["patience"],
+        retry_failed=told["retry_failed"],
+        as_json=told["json"],
+    )
+
+
+def _understood(option: str, read: Callable[[str], str], text: str) -> str:
+    try:
+        return read(text)
+    except (ValueError, ArgumentTypeError):
+        raise Misused(f"{option} cannot be understood.") from None
+
+
+def _address(text: str) -> str:
+    parts = urlsplit(text.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError(text)
+    return text.strip().rstrip("/")
+
+
+def _key(text: str) -> str:
+    if not text.strip().isascii() or not text.strip().isprintable():
+        raise ValueError
+    return text.strip()

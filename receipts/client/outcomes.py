@@ -1,0 +1,76 @@
+"""What became of each file, in a word, for people and for programs."""
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from .refusals import Refused
+
+WIDTH = 13
+
+
+class Word(StrEnum):
+    """What became of a file."""
+
+    FILED = "filed"
+    ALREADY_FILED = "already filed"
+    TAKEN = "taken"  # it is on its way
+    ALREADY_TAKEN = "already taken"
+    FAILED = "failed"
+    REFUSED = "refused"  # the service did not take it, or could not be reached
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one file."""
+
+    path: Path
+    word: Word
+    job_id: str = ""
+    code: str = ""
+    detail: str = ""
+    page: str = ""
+
+    def is_good(self, *, is_waited_for: bool) -> bool:
+        """Tell whether nobody need look after it."""
+        on_its_way = () if is_waited_for else (Word.TAKEN, Word.ALREADY_TAKEN)
+        return self.word in (Word.FILED, Word.ALREADY_FILED, *on_its_way)
+
+    def line(self) -> str:
+        """Say it to people."""
+        reason = f"{self.detail} ({self.code})" if self.code else self.detail
+        about = self.page or reason or self.job_id
+        return _visible(f"{self.word:{WIDTH}}  {self.path}  {about}".rstrip())
+
+    def json(self) -> str:
+        """Say it to programs."""
+        facts = {"file": str(self.path), "outcome": self.word, "job_id": self.job_id, "notion_page_url": self.page}
+        return json.dumps(facts | {"code": self.code, "detail": self.detail})
+
+
+def outcome_of(path: Path, job: dict[str, Any], *, was_known: bool) -> Outcome:
+    """Return what a job says of its file."""
+    word = {
+        "success": Word.ALREADY_FILED if was_known else Word.FILED,
+        "failure": Word.FAILED,
+    }.get(job["status"], Word.ALREADY_TAKEN if was_known else Word.TAKEN)
+    return Outcome(
+        path=path,
+        word=word,
+        job_id=job["job_id"],
+        code=job.get("failure_code") or "",
+        detail=(job.get("result_message") or "") if word == Word.FAILED else "",
+        page=job.get("notion_page_url") or "",
+    )
+
+
+def refusal_of(path: Path, refused: Refused) -> Outcome:
+    """Return what is to be said of a file that was not taken."""
+    return Outcome(path=path, word=Word.REFUSED, code=refused.code, detail=refused.detail)
+
+
+def _visible(text: str) -> str:
+    """Return it without what a terminal would obey: files may be called anything."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

@@ -1,0 +1,14 @@
+"""What keeps the client from doing what it was told."""
+
+
+class Misused(Exception):
+    """Nothing can be done as it was told; the message says why."""
+
+
+class Refused(Exception):
+    """One file is not taken, or one question never answered; the others go on."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail

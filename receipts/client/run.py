@@ -1,0 +1,62 @@
+"""The client from its options to its exit code."""
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from accounting.progress import bar
+
+from .files import find_files
+from .options import Options
+from .outcomes import Outcome
+from .service import Service
+from .uploading import Upload, upload_all, wait_for_all
+
+ALL_FILED, SOME_FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
+
+
+def run(options: Options, say: Callable[[str], None]) -> int:
+    """Upload, wait, and say of each file what became of it.
+
+    Args:
+        say: takes a line for each file; what is for people only goes to standard error.
+
+    Returns:
+        The exit code: 0 where all is filed (or taken, where that is not waited for), 1 where something is not.
+
+    Raises:
+        Misused: nothing was begun.
+    """
+    found = find_files(options.paths)
+    service = Service(options.url, api_key=options.api_key, patience=options.patience)
+    service.greet()
+    outcomes = []
+    for outcome in _outcomes(service, found.files, options):
+        outcomes.append(outcome)
+        say(outcome.json() if options.as_json else outcome.line())
+    _sum_up(outcomes, found.passed_over)
+    return ALL_FILED if all(one.is_good(is_waited_for=options.wait > 0) for one in outcomes) else SOME_FAILED
+
+
+def _outcomes(service: Service, files: list[Path], options: Options) -> Iterator[Outcome]:
+    opened: list[Upload] = []
+    with bar("Uploading", len(files)) as progress:
+        for result in upload_all(service, files, options):
+            progress.update(1)
+            if isinstance(result, Upload) and result.is_open and options.wait:
+                opened.append(result)
+            else:
+                yield result.outcome if isinstance(result, Upload) else result
+    with bar("Waiting for N8N", len(opened)) as progress:
+        for outcome in wait_for_all(service, opened, options.wait):
+            progress.update(1)
+            yield outcome
+
+
+def _sum_up(outcomes: list[Outcome], passed_over: int) -> None:
+    counts = Counter(outcome.word for outcome in outcomes)
+    parts = [f"{number} {word}" for word, number in sorted(counts.items())]
+    if passed_over:
+        parts.append(f"{passed_over} passed over, not called as pictures are")
+    sys.stderr.write(f"{', '.join(parts) or 'There is no picture'}.\n")

@@ -1,0 +1,154 @@
+"""The API over HTTP: patient with what passes, and clear about what does not."""
+
+import os
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import requests
+from requests.utils import get_environ_proxies
+
+from accounting import __version__
+
+from .files import Form
+from .refusals import Misused, Refused
+
+Job = dict[str, Any]
+
+CONNECT_SECONDS, ANSWER_SECONDS = 10.0, 150.0  # a server reads an upload for up to 120
+PASSING = frozenset({408, 425, 429, 502, 503, 504, 507})
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
+
+
+class Service:
+    """One installation, seen by one client; for any number of threads.
+
+    Args:
+        url: its address.
+        patience: seconds to go on trying one thing for, while what is in the way may pass.
+    """
+
+    def __init__(self, url: str, *, api_key: str, patience: float) -> None:
+        self._url = f"{url}/api/v1"
+        self._headers = {"Authorization": f"Api-Key {api_key}", "User-Agent": f"receipts-client/{__version__}"}
+        self._patience = patience
+        self._stopping = threading.Event()
+        self._own = threading.local()
+
+    def stop(self) -> None:
+        """Let nobody wait any longer."""
+        self._stopping.set()
+
+    def greet(self) -> None:
+        """Ask for nothing much, to find out whether this is the service and takes the key.
+
+        Raises:
+            Misused: it is not, or does not.
+        """
+        try:
+            answer = self._session().get(f"{self._url}/jobs/", params={"page_size": 1}, **self._manners())
+        except requests.RequestException as error:
+            raise Misused(f"{self._url} cannot be reached ({type(error).__name__}).") from None
+        _require_service(answer)
+
+    def upload(self, form: Form, *, idempotency_key: str) -> tuple[Job, bool]:
+        """Upload a file; return its job, and whether the service knew it before.
+
+        Raises:
+            Refused: it was not taken.
+        """
+        headers = {"Content-Type": form.content_type, "Idempotency-Key": idempotency_key}
+        answer = self._until_answered(
+            lambda: self._session().post(f"{self._url}/receipts/upload", data=form, headers=headers, **self._manners())
+        )
+        return _json(answer), answer.status_code == 200
+
+    def latest_job(self, job: Job, database: str) -> Job:
+        """Return the latest job that files the same receipt in the same database."""
+        params = {"receipt_id": job["receipt_id"], "notion_database_id": database, "page_size": 1}
+        found = _json(self._get(f"{self._url}/jobs/", params=params))["results"]
+        return found[0] if found else job
+
+    def job(self, job_id: str) -> tuple[Job, float]:
+        """Return a job as it is now, and in how many seconds to ask again."""
+        answer = self._get(f"{self._url}/jobs/{job_id}/")
+        return _json(answer), _asked_pause(answer, otherwise=FIRST_PAUSE_SECONDS)
+
+    def _get(self, url: str, **more: Any) -> requests.Response:
+        return self._until_answered(lambda: self._session().get(url, **more, **self._manners()))
+
+    def _manners(self) -> dict[str, Any]:
+        # a redirect would take the key elsewhere, or turn an upload into a question
+        return {"timeout": (CONNECT_SECONDS, ANSWER_SECONDS), "allow_redirects": False}
+
+    def _session(self) -> requests.Session:
+        if not hasattr(self._own, "session"):
+            session = requests.Session()
+            session.trust_env = False  # a ~/.netrc would replace our Authorization
+            session.proxies.update(get_environ_proxies(self._url))
+            session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
+            session.headers.update(self._headers)
+            self._own.session = session
+        own: requests.Session = self._own.session
+        return own
+
+    def _until_answered(self, ask: Callable[[], requests.Response]) -> requests.Response:
+        """Ask again while what is in the way may pass, and as late as the service asks for."""
+        end, pause = time.monotonic() + self._patience, FIRST_PAUSE_SECONDS
+        while True:
+            answer, trouble = _try(ask)
+            if answer is not None and answer.status_code not in PASSING:
+                return _require_taken(answer)
+            wait = _asked_pause(answer, otherwise=pause * (1 + random.random() / 4))  # noqa: S311 # nosec - no secret
+            if time.monotonic() + wait > end or self._stopping.wait(wait):
+                raise _refusal(answer) if answer is not None else Refused("unreachable", f"No answer ({trouble}).")
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+
+def _try(ask: Callable[[], requests.Response]) -> tuple[requests.Response | None, str]:
+    try:
+        return ask(), ""
+    except requests.RequestException as error:
+        return None, type(error).__name__
+
+
+def _asked_pause(answer: requests.Response | None, *, otherwise: float) -> float:
+    """Return what `Retry-After` asks for in seconds, within reason."""
+    asked = answer.headers.get("Retry-After", "") if answer is not None else ""
+    return min(float(asked), LONGEST_PAUSE_SECONDS) if asked.isascii() and asked.isdecimal() else otherwise
+
+
+def _require_service(answer: requests.Response) -> None:
+    if answer.status_code in (401, 403):
+        raise Misused(f"The service does not take this API key ({_refusal(answer).code}).")
+    if answer.is_redirect:
+        raise Misused(f"The address redirects to {answer.headers['Location']}: use that one.")
+    if answer.status_code in PASSING:
+        return  # it is there, and will say so later
+    if answer.status_code != 200 or "results" not in _json(answer):
+        raise Misused(f"There is no such service at this address (it answers {answer.status_code}).")
+
+
+def _require_taken(answer: requests.Response) -> requests.Response:
+    if answer.status_code not in (200, 202):
+        raise _refusal(answer)
+    return answer
+
+
+def _refusal(answer: requests.Response) -> Refused:
+    """Return what a problem says (RFC 9457), or what there is where it is none."""
+    problem = _json(answer)
+    errors = problem.get("errors")
+    fields = [str(text) for texts in errors.values() for text in texts] if isinstance(errors, dict) else []
+    detail = " ".join(fields) or str(problem.get("detail") or f"It answers {answer.status_code}.")
+    return Refused(str(problem.get("code") or f"http_{answer.status_code}"), detail)
+
+
+def _json(answer: requests.Response) -> dict[str, Any]:
+    try:
+        content = answer.json()
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,98 @@
+"""Uploads files, several at once, and waits for what becomes of them."""
+
+import hashlib
+import heapq
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import NamedTuple
+
+from .files import Form, digest
+from .options import Options
+from .outcomes import Outcome, outcome_of, refusal_of
+from .refusals import Refused
+from .service import Job, Service
+
+
+class Upload(NamedTuple):
+    """A file that the service has, and its job."""
+
+    path: Path
+    job: Job
+    was_known: bool
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is still to happen to it."""
+        return self.job["status"] not in ("success", "failure")
+
+    @property
+    def outcome(self) -> Outcome:
+        """What is known of it now."""
+        return outcome_of(self.path, self.job, was_known=self.was_known)
+
+
+def upload_all(service: Service, files: Iterable[Path], options: Options) -> Iterator[Upload | Outcome]:
+    """Upload files; each comes as soon as it is done, as an outcome where the service did not take it."""
+    with ThreadPoolExecutor(options.parallel) as pool:
+        waiting = [pool.submit(_try_upload, service, path, options) for path in files]
+        try:
+            for done in as_completed(waiting):
+                yield done.result()
+        except BaseException:  # interrupted: nobody waits for those that wait
+            service.stop()
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def wait_for_all(service: Service, uploads: Iterable[Upload], seconds: float) -> Iterator[Outcome]:
+    """Ask for each job when the service says that it pays; those that are open at the end come as they are."""
+    end = time.monotonic() + seconds
+    queue = [(time.monotonic(), number, upload) for number, upload in enumerate(uploads)]
+    while queue:
+        due, number, upload = heapq.heappop(queue)
+        if due > end:
+            yield upload.outcome
+            continue
+        time.sleep(max(0.0, due - time.monotonic()))
+        upload, pause = _look_again(service, upload)
+        if upload.is_open:
+            heapq.heappush(queue, (time.monotonic() + pause, number, upload))
+        else:
+            yield upload.outcome
+
+
+def _look_again(service: Service, upload: Upload) -> tuple[Upload, float]:
+    try:
+        job, pause = service.job(upload.job["job_id"])
+    except Refused:
+        return upload, 30.0  # it may be there again later; the wait has an end
+    return upload._replace(job=job), pause
+
+
+def _try_upload(service: Service, path: Path, options: Options) -> Upload | Outcome:
+    try:
+        return _upload(service, path, options)
+    except Refused as refused:
+        return refusal_of(path, refused)
+    except OSError as error:
+        return refusal_of(path, Refused("file_unreadable", f"It cannot be read: {error.strerror}."))
+
+
+def _upload(service: Service, path: Path, options: Options) -> Upload:
+    form, sha256 = Form(path, options.database), digest(path)
+    job, was_known = service.upload(form, idempotency_key=_key(sha256, options.database))
+    if not was_known:
+        return Upload(path, job, was_known=False)
+    if job["status"] == "failure":
+        job = service.latest_job(job, options.database)
+    if job["status"] == "failure" and options.retry_failed:
+        job, was_known = service.upload(form, idempotency_key=_key(sha256, options.database, after=job["job_id"]))
+    full, _ = service.job(job["job_id"])
+    return Upload(path, full, was_known)
+
+
+def _key(sha256: str, database: str, *, after: str = "") -> str:
+    """Return what makes an upload the same again: bytes, database, and the failed job that it is to make good."""
+    return hashlib.sha256("\n".join([sha256, database, after]).encode()).hexdigest()
