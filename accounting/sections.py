@@ -6,10 +6,8 @@ from typing import Any
 from django.urls import reverse
 
 SECTIONS = {
-    "Jobs": ["JobLog", "Upload"],
-    "Receipts": ["Receipt"],
+    "Receipt operations": ["JobLog", "Upload", "Receipt", "Dashboard"],
     "Clients and keys": ["Client", "ApiKey", "Documentation"],
-    "Queue": ["Dashboard"],
     "Access": ["User", "Group", "AccessAttempt"],
     "Audit": ["JobEvent", "LogEntry", "Seal"],
 }

@@ -162,8 +162,7 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
-DATE_FORMAT = "j M Y"
-DATETIME_FORMAT = "j M Y H:i:s"
+FORMAT_MODULE_PATH = "accounting.formats"  # a DATETIME_FORMAT here would yield to Django's own for the language
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

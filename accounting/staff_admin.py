@@ -24,7 +24,7 @@ FOR_SUPERUSERS = ("is_superuser", "user_permissions")
 class StaffAdmin(UserAdmin[User]):
     """Who works here. A name is for good, since timelines name people by it; who leaves is deactivated."""
 
-    list_display = ("username", "email", "first_name", "last_name", "is_staff", "is_active", "last_login")
+    list_display = ("username", "first_name", "last_name", "is_staff", "is_active", "last_login")
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Tell whether the user may change users, and has everything that this one has."""

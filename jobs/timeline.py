@@ -30,8 +30,8 @@ class Entry:
     """One line of the timeline."""
 
     event: JobEvent
-    offset: float
-    facts: list[tuple[str, str]]
+    offset: float = 0.0
+    facts: list[tuple[str, str]] = field(default_factory=list)
     request: list[tuple[str, str]] = field(default_factory=list)
     answer: list[tuple[str, str]] = field(default_factory=list)
 

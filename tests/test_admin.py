@@ -211,3 +211,22 @@ def test_whoever_is_not_staff_is_asked_to_log_in() -> None:
 @pytest.mark.parametrize("page", ["auth/user", "jobs/joblog", "admin/logentry"])
 def test_what_one_searches_in_has_a_label_in_words(admin_client: Browser, page: str) -> None:
     assert '<label for="searchbar">Search</label>' in admin_client.get(f"/admin/{page}/").content.decode()
+
+
+# -- how it is written
+
+
+def test_events_say_who_did_what_and_when_to_the_second(auditor: Browser) -> None:
+    job = JobFactory.create()
+    claim_job(job.pk, worker="till:7")
+    event = job.events.get()
+    text = auditor.get("/admin/jobs/jobevent/").content.decode()
+    for part in ("Worker · till:7", "Queued → Sending", f"{event.at:%-d %b %Y %H:%M:%S}"):
+        assert part in text
+
+
+@pytest.mark.parametrize("app", ["jobs", "receipts"])
+def test_an_apps_page_is_named_after_it_and_a_list_after_what_it_lists(auditor: Browser, app: str) -> None:
+    names = {"jobs": "Receipt operations", "receipts": "Receipts and clients"}
+    assert f"<h1>{names[app]}</h1>" in auditor.get(f"/admin/{app}/").content.decode()
+    assert "<h1>Clients</h1>" in auditor.get("/admin/receipts/client/").content.decode()

@@ -9,6 +9,7 @@ from accounting.admin import ReadOnlyAdmin
 from accounting.change_list import EndlessList
 from jobs.models import JobEvent
 from jobs.search import find_by_id
+from jobs.timeline import Entry
 
 RECENT = 50_000  # so many are looked through for an actor
 
@@ -24,13 +25,23 @@ class JobEventAdmin(ReadOnlyAdmin[JobEvent]):
     """All events, newest first."""
 
     change_list_template = "admin/endless_list.html"
-    list_display = ["at", "kind", "source", "actor", "job", "from_status", "to_status", "attempt"]
+    list_display = ["at", "kind", "by", "job", "step", "attempt"]
     list_filter = ["kind", "source", "at"]
     list_select_related = ["job"]
     sortable_by = ()
     show_facets = ShowFacets.NEVER
     search_fields = ["actor"]
     search_help_text = f"Job id (8 digits of it will do), or an actor among the newest {RECENT:,}."
+
+    @admin.display(description="by")
+    def by(self, event: JobEvent) -> str:
+        """Return which part of the system did it, and who."""
+        return Entry(event=event).by
+
+    @admin.display(description="status")
+    def step(self, event: JobEvent) -> str:
+        """Return from where to where it led, where it led anywhere."""
+        return " → ".join(filter(None, [event.get_from_status_display(), event.get_to_status_display()]))
 
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[EventList]:
         """Return the list that counts nothing."""

@@ -17,7 +17,7 @@ from accounting.change_list import EndlessList
 from jobs import services
 from jobs.models import JobLog
 from jobs.search import HELP, search
-from jobs.services.bulk import VERBS
+from jobs.services.bulk import AT_ONCE, VERBS
 
 from . import actions, export, jobpage, live
 from .filters import CanaryFilter, DayFilter, ProgressFilter
@@ -57,7 +57,7 @@ class JobLogAdmin(UploadsReceipts):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list, or what of it has changed."""
         may_see = request.user.has_perm("receipts.view_receipt")
-        own = {"may_see_receipt": may_see, "at_once": actions.AT_ONCE}
+        own = {"may_see_receipt": may_see, "at_once": AT_ONCE}
         page = super().changelist_view(request, {**(extra_context or {}), **own})
         shown = getattr(page, "context_data", None) or {}
         if "cl" not in shown:

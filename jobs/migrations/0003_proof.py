@@ -1,11 +1,25 @@
 """Begin the chains: what happened before is signed as it is found, and an event of each job says so."""
 
+from datetime import timedelta
+
+from django.core.management import CommandError
 from django.db import migrations, models
 from django.utils import timezone
 
 from jobs.proof.chain import extend, facts_of
 
 BATCH = 500
+ALIVE_WITHIN = timedelta(seconds=45)  # workers and sweeps write down every 15 s that they live
+
+
+def refuse_while_others_work(apps, schema_editor):
+    """Refuse where a worker or a sweep of the version before is alive: what it wrote from now on would be refused."""
+    alive = apps.get_model("jobs", "Heartbeat").objects.filter(at__gt=timezone.now() - ALIVE_WITHIN).count()
+    if alive:
+        raise CommandError(
+            f"{alive} workers or sweeps were alive {ALIVE_WITHIN.seconds} seconds ago: stop all processes, web, workers "
+            "and sweep, before jobs.0003_proof begins the audit's chains, and migrate again."
+        )
 
 
 def adopt(apps, schema_editor):
@@ -57,6 +71,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.RunPython(refuse_while_others_work, migrations.RunPython.noop, elidable=True),
         migrations.CreateModel(
             name="Seal",
             fields=[

@@ -1,0 +1,1 @@
+"""In the one language that there is."""

@@ -1,0 +1,58 @@
+"""Migrations: the version before works on while they run, and after them until it is replaced."""
+
+import importlib
+from datetime import timedelta
+
+import pytest
+from django.apps import apps
+from django.core.management import CommandError
+from django.db import connection
+from django.db.migrations import AddField, AlterField, CreateModel, RemoveField, RenameField, RunSQL
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.operations.base import Operation
+from django.db.models import NOT_PROVIDED
+from django.utils import timezone
+
+from jobs.models import Heartbeat
+
+NEED_A_STOP = {("jobs", "0003_proof")}  # docs/operations.md says so of each
+OURS = ("receipts", "jobs")
+
+
+def later_operations() -> list[tuple[str, str, Operation]]:
+    """Return what each of our migrations does but the first of an app, and those that need a stop."""
+    return [
+        (app, name, operation)
+        for (app, name), migration in MigrationLoader(None).disk_migrations.items()
+        if app in OURS and not migration.initial and (app, name) not in NEED_A_STOP
+        for operation in migration.operations
+    ]
+
+
+def can_be_left_empty(field: object) -> bool:
+    """Tell whether a row may be written by who does not know the column; Django's `default` is none of the database's."""
+    return bool(getattr(field, "null", False)) or getattr(field, "db_default", NOT_PROVIDED) is not NOT_PROVIDED
+
+
+def test_what_the_version_before_writes_and_reads_stays_possible() -> None:
+    for app, name, operation in later_operations():
+        where = f"{app}.{name}: {operation.describe()}; give it null or db_default, or name it in NEED_A_STOP"
+        assert not isinstance(operation, RemoveField | RenameField | RunSQL), where
+        assert type(operation).__name__ not in ("DeleteModel", "RenameModel", "AlterModelTable"), where
+        assert not isinstance(operation, AddField) or can_be_left_empty(operation.field), where
+
+
+def test_there_is_something_to_be_looked_at() -> None:
+    kinds = {type(operation) for *_, operation in later_operations()}
+    assert {CreateModel, AlterField} <= kinds
+
+
+@pytest.mark.django_db
+def test_the_audits_chains_begin_only_once_everybody_else_has_stopped() -> None:
+    migration = importlib.import_module("jobs.migrations.0003_proof")
+    beat = Heartbeat.objects.create(name="till:7", kind=Heartbeat.Kind.WORKER, at=timezone.now())
+    editor = connection.schema_editor()
+    with pytest.raises(CommandError, match="stop all processes"):
+        migration.refuse_while_others_work(apps, editor)
+    Heartbeat.objects.update(at=beat.at - timedelta(minutes=1))
+    migration.refuse_while_others_work(apps, editor)
