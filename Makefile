@@ -22,8 +22,8 @@ demo: .venv/.installed ## run everything here and send a receipt through it (POR
 	@$(BIN)/python -m accounting.demo
 
 test: .venv/.installed ## run all tests, on SQLite and on PostgreSQL
-	$(BIN)/python -m pytest -n 2 -m "not faults and not browser"
-	$(BIN)/python -m pytest -n 2 -m "not faults and not browser" --database=postgresql
+	$(BIN)/python -m pytest -n 2 -m "not faults and not browser and not deploy"
+	$(BIN)/python -m pytest -n 2 -m "not faults and not browser and not deploy" --database=postgresql
 
 test-faults: .venv/.installed ## run the slow tests, which cause faults for real, on both databases
 	$(BIN)/python -m pytest -n 2 -m faults
