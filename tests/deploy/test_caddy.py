@@ -24,8 +24,10 @@ pytestmark = [pytest.mark.deploy, pytest.mark.processes]
 UPLOAD = "/api/v1/receipts/upload"
 MIB = 1024 * 1024
 SOMEBODY = "127.0.0.2"  # not Caddy's own address
-TO_METRICS = """/metrics /metrics/ /metrics?x=1 //metrics /%6Detrics /METRICS /health/../metrics /./metrics /metrics%2F
-    /metrics/x""".split()
+TO_METRICS = [
+    "/metrics", "/metrics/", "/metrics/x", "/metrics?x=1", "/metrics%2F", "/METRICS", "/%6Detrics",
+    "//metrics", "/./metrics", "/health/../metrics",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
