@@ -8,6 +8,8 @@ PRODUCTION = env SECRET_KEY=$(A_SECRET) N8N_API_KEY=$(A_SECRET) CALLBACK_SECRET_
 	DEBUG=false PUBLIC_BASE_URL=https://receipts.example.com TRUSTED_PROXIES=10.0.0.5 DATABASE_URL=sqlite://:memory: \
 	N8N_WEBHOOK_URL=https://n8n.example.com/webhook/receipts
 
+QUICK = not faults and not browser and not deploy
+
 SEED ?= 1
 DURATION ?= 20
 DATABASE ?= sqlite
@@ -22,8 +24,8 @@ demo: .venv/.installed ## run everything here and send a receipt through it (POR
 	@$(BIN)/python -m accounting.demo
 
 test: .venv/.installed ## run all tests on SQLite, and on PostgreSQL those that see a database
-	$(BIN)/python -m pytest -n 2 -m "not faults and not browser"
-	$(BIN)/python -m pytest -n 2 -m "database and not faults and not browser" --database=postgresql
+	$(BIN)/python -m pytest -n 2 -m "$(QUICK)"
+	$(BIN)/python -m pytest -n 2 -m "database and $(QUICK)" --database=postgresql
 
 test-faults: .venv/.installed ## run the slow tests, which cause faults for real, on both databases
 	$(BIN)/python -m pytest -n 2 -m faults

@@ -1,0 +1,26 @@
+"""Programs that check configurations: from Debian's packages, or beside the interpreter."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+PACKAGES = {"caddy": "caddy", "promtool": "prometheus", "systemd-analyze": "systemd", "setpriv": "util-linux"}
+
+
+def tool(name: str) -> str:
+    """Return a program's path; where it is missing, skip with a sentence that says what to install (in CI: fail)."""
+    path = shutil.which(name)
+    if path is None:
+        sentence = f"There is no {name}: apt install --no-install-recommends {PACKAGES[name]}"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(sentence)
+    return str(path)
+
+
+def run(name: str, *arguments: object, **environment: str) -> str:
+    """Run a checker and return what it prints; its complaint is the test's failure."""
+    command = [tool(name), *map(str, arguments)]
+    done = subprocess.run(command, env=os.environ | environment, text=True, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
