@@ -4,7 +4,6 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import structlog
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import transaction
@@ -17,8 +16,6 @@ from jobs.transitions import lock_job
 from receipts.models import Client
 from receipts.note import draw_note
 from receipts.validators import CheckedUpload, digest
-
-logger = structlog.get_logger(__name__)
 
 Source, Status = JobEvent.Source, JobLog.Status
 
