@@ -7,9 +7,9 @@ from pathlib import Path
 
 from accounting.progress import bar
 
-from .files import find_files
+from .files import find_files, move
 from .options import Options
-from .outcomes import Outcome
+from .outcomes import Outcome, Word
 from .service import Service
 from .uploading import Upload, upload_all, wait_for_all
 
@@ -34,6 +34,8 @@ def run(options: Options, say: Callable[[str], None]) -> int:
     outcomes = []
     for outcome in _outcomes(service, found.files, options):
         outcomes.append(outcome)
+        if options.done and outcome.word in (Word.FILED, Word.ALREADY_FILED):
+            move(outcome.path, options.done, mark=outcome.job_id[:8])
         say(outcome.json() if options.as_json else outcome.line())
     _sum_up(outcomes, found.passed_over)
     return ALL_FILED if all(one.is_good(is_waited_for=options.wait > 0) for one in outcomes) else SOME_FAILED
