@@ -320,6 +320,15 @@ def test_what_is_filed_is_moved_away_and_nothing_is_overwritten(tmp_path: Path) 
     assert sorted(path.name for path in inbox.glob("*.jpg")) == ["001.jpg"]
 
 
+def test_a_file_that_cannot_be_moved_away_is_filed_all_the_same(tmp_path: Path) -> None:
+    inbox, done = pictures(tmp_path, range(1)), tmp_path / "done"
+    done.write_bytes(b"no folder")
+    with stub_server(scripted(NO_JOBS, FILED, FILED)) as server:
+        told = tell(inbox, "--done", done, url=server.url)
+    assert (told.code, told.words) == (0, ["already filed"])
+    assert "stays where it is" in told.summary
+
+
 def test_a_large_file_is_never_whole_in_memory(tmp_path: Path) -> None:
     large = tmp_path / "large.jpg"
     large.write_bytes(os.urandom(20_000_000))
