@@ -10,6 +10,7 @@ from django.conf import LazySettings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -326,6 +327,17 @@ def test_an_interruption_is_one_sentence(monkeypatch: pytest.MonkeyPatch, run: R
     with pytest.raises(CommandError, match=r"^Interrupted; what was done is done") as stop:
         run()
     assert stop.value.returncode == 130
+
+
+def test_a_database_that_goes_away_is_one_sentence(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    old(JobFactory.create(success=True))
+
+    def away(*_: Any, **__: Any) -> int:
+        raise OperationalError("the server closed the connection")
+
+    monkeypatch.setattr(purge_receipts, "purge_receipt", away)
+    with pytest.raises(CommandError, match=r"^The database is away; what was done is done"):
+        run()
 
 
 @pytest.mark.parametrize(("days", "warned"), [(DAYS + 1, False), (DAYS + 3, True)])

@@ -1,6 +1,7 @@
 """Which files are uploaded, and how each is read."""
 
 import hashlib
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -43,6 +44,13 @@ def _below(folder: Path) -> Iterator[Path]:
     for path in folder.rglob("*"):
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
             yield path
+
+
+def move(path: Path, folder: Path, *, mark: str) -> None:
+    """Move a file into a folder; where there is one of its name already, the mark makes it another."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / path.name
+    shutil.move(path, folder / f"{path.stem}-{mark}{path.suffix}" if target.exists() else target)
 
 
 def digest(path: Path) -> str:

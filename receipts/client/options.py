@@ -32,6 +32,7 @@ class Options:
     wait: float
     patience: float
     retry_failed: bool
+    done: Path | None
     as_json: bool
 
 
@@ -48,6 +49,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--wait", type=seconds(0, 604_800), default=1800, help="seconds to wait for results (1800)")
     parser.add_argument("--patience", type=seconds(0, 86_400), default=300, help="seconds to try each upload for (300)")
     parser.add_argument("--retry-failed", action="store_true", help="upload again what has failed before")
+    parser.add_argument("--done", type=Path, metavar="FOLDER", help="move what is filed into this folder")
     parser.add_argument("--json", action="store_true", help="a JSON object a line, one for each file")
 
 
@@ -71,6 +73,7 @@ def read_options(given: Namespace | dict[str, Any]) -> Options:
         wait=0.0 if told["no_wait"] else told["wait"],
         patience=told["patience"],
         retry_failed=told["retry_failed"],
+        done=told["done"],
         as_json=told["json"],
     )
 

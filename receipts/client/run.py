@@ -7,9 +7,9 @@ from pathlib import Path
 
 from accounting.progress import bar
 
-from .files import find_files
+from .files import find_files, move
 from .options import Options
-from .outcomes import Outcome
+from .outcomes import Outcome, Word
 from .service import Service
 from .uploading import Upload, upload_all, wait_for_all
 
@@ -34,6 +34,8 @@ def run(options: Options, say: Callable[[str], None]) -> int:
     outcomes = []
     for outcome in _outcomes(service, found.files, options):
         outcomes.append(outcome)
+        if options.done and outcome.word in (Word.FILED, Word.ALREADY_FILED):
+            _put_away(outcome, options.done)
         say(outcome.json() if options.as_json else outcome.line())
     _sum_up(outcomes, found.passed_over)
     return ALL_FILED if all(one.is_good(is_waited_for=options.wait > 0) for one in outcomes) else SOME_FAILED
@@ -52,6 +54,13 @@ def _outcomes(service: Service, files: list[Path], options: Options) -> Iterator
         for outcome in wait_for_all(service, opened, options.wait):
             progress.update(1)
             yield outcome
+
+
+def _put_away(outcome: Outcome, folder: Path) -> None:
+    try:
+        move(outcome.path, folder, mark=outcome.job_id[:8])
+    except OSError as error:  # it is filed all the same
+        sys.stderr.write(f"A file stays where it is, for {folder} cannot be written to: {error.strerror}.\n")
 
 
 def _sum_up(outcomes: list[Outcome], passed_over: int) -> None:

@@ -38,7 +38,7 @@ class Service:
         self._own = threading.local()
 
     def stop(self) -> None:
-        """Let nobody wait any longer."""
+        """Let nobody wait any longer for a second try."""
         self._stopping.set()
 
     def greet(self) -> None:
@@ -63,18 +63,18 @@ class Service:
         answer = self._until_answered(
             lambda: self._session().post(f"{self._url}/receipts/upload", data=form, headers=headers, **self._manners())
         )
-        return _json(answer), answer.status_code == 200
+        return _understood(_json(answer)), answer.status_code == 200
 
     def latest_job(self, job: Job, database: str) -> Job:
         """Return the latest job that files the same receipt in the same database."""
         params = {"receipt_id": job["receipt_id"], "notion_database_id": database, "page_size": 1}
-        found = _json(self._get(f"{self._url}/jobs/", params=params))["results"]
-        return found[0] if found else job
+        found = _json(self._get(f"{self._url}/jobs/", params=params)).get("results")
+        return _understood(found[0]) if found else job
 
     def job(self, job_id: str) -> tuple[Job, float]:
         """Return a job as it is now, and in how many seconds to ask again."""
         answer = self._get(f"{self._url}/jobs/{job_id}/")
-        return _json(answer), _asked_pause(answer, otherwise=FIRST_PAUSE_SECONDS)
+        return _understood(_json(answer)), _asked_pause(answer, otherwise=FIRST_PAUSE_SECONDS)
 
     def _get(self, url: str, **more: Any) -> requests.Response:
         return self._until_answered(lambda: self._session().get(url, **more, **self._manners()))
@@ -101,7 +101,7 @@ class Service:
             answer, trouble = _try(ask)
             if answer is not None and answer.status_code not in PASSING:
                 return _require_taken(answer)
-            wait = _asked_pause(answer, otherwise=pause * (1 + random.random() / 4))  # noqa: S311 # nosec - no secret
+            wait = _asked_pause(answer, otherwise=pause * (1 + random.random() / 4))  # noqa: S311 - no secret
             if time.monotonic() + wait > end or self._stopping.wait(wait):
                 raise _refusal(answer) if answer is not None else Refused("unreachable", f"No answer ({trouble}).")
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
@@ -135,6 +135,12 @@ def _require_taken(answer: requests.Response) -> requests.Response:
     if answer.status_code not in (200, 202):
         raise _refusal(answer)
     return answer
+
+
+def _understood(job: Job) -> Job:
+    if not {"job_id", "receipt_id", "status"} <= job.keys():
+        raise Refused("not_understood", "Something else than the service answers.")
+    return job
 
 
 def _refusal(answer: requests.Response) -> Refused:

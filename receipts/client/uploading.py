@@ -35,15 +35,14 @@ class Upload(NamedTuple):
 
 def upload_all(service: Service, files: Iterable[Path], options: Options) -> Iterator[Upload | Outcome]:
     """Upload files; each comes as soon as it is done, as an outcome where the service did not take it."""
-    with ThreadPoolExecutor(options.parallel) as pool:
-        waiting = [pool.submit(_try_upload, service, path, options) for path in files]
-        try:
-            for done in as_completed(waiting):
-                yield done.result()
-        except BaseException:  # interrupted: nobody waits for those that wait
-            service.stop()
-            pool.shutdown(cancel_futures=True)
-            raise
+    pool = ThreadPoolExecutor(options.parallel)
+    waiting = [pool.submit(_try_upload, service, path, options) for path in files]
+    try:
+        for done in as_completed(waiting):
+            yield done.result()
+    finally:  # where it is interrupted, nobody waits for those that wait
+        service.stop()
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def wait_for_all(service: Service, uploads: Iterable[Upload], seconds: float) -> Iterator[Outcome]:
