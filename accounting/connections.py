@@ -14,7 +14,7 @@ from waitress.task import ErrorTask
 
 from .middleware import request_id
 from .problems import CONTENT_TYPE, Problem, answer_exception
-from .wire import Request
+from .wire import NotKept, Request
 
 logger = structlog.get_logger(__name__)
 
@@ -43,6 +43,8 @@ class _ProblemTask(ErrorTask):
         logger.info("request_refused", status=refused.error.code, request_id=request_id(request))
         self.status = f"{refused.error.code} {refused.error.reason}"
         self.response_headers = [("Content-Type", CONTENT_TYPE), ("X-Request-ID", request_id(request))]
+        if response and "Retry-After" in response:
+            self.response_headers.append(("Retry-After", response["Retry-After"]))
         self.set_close_on_finish()
         channel.will_linger = True
         self.content_length = len(body)
@@ -50,6 +52,8 @@ class _ProblemTask(ErrorTask):
 
 
 def _problem(refused: Request) -> Problem:
+    if isinstance(refused.error, NotKept):
+        return refused.error.problem
     match refused.error and refused.error.code:
         case 413:
             return refused.bound.problem()

@@ -5,6 +5,8 @@ Where readers of HTTP may differ, one request can be taken for two (request smug
 
 import re
 import time
+from http import HTTPStatus
+from typing import cast
 
 from waitress.adjustments import Adjustments
 from waitress.buffers import OverflowableBuffer
@@ -13,6 +15,7 @@ from waitress.receiver import ChunkedReceiver
 from waitress.utilities import BadRequest, Error, RequestEntityTooLarge
 
 from .bodies import Bound, bound_of
+from .problems import Problem, problem_of
 
 HEADER_BYTES = 64 * 1024
 LINE_BYTES = 1024  # of a chunk's size and extensions, and of each trailer
@@ -24,6 +27,16 @@ FOLDED = re.compile(rb"\r\n[ \t]")
 HOST = re.compile(rb"^host[ \t]*:", re.IGNORECASE | re.MULTILINE)
 TRANSFER_ENCODING = re.compile(rb"^transfer-encoding:(.*)$", re.IGNORECASE | re.MULTILINE)
 CHUNK = re.compile(rb"([0-9a-fA-F]{1,16})(?:;[\t\x20-\x7e\x80-\xff]*)?")
+
+
+class NotKept(Error):
+    """The body cannot be kept until it is all there."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.code)
+        self.problem = problem
+        self.code = problem.status_code
+        self.reason = HTTPStatus(problem.status_code).phrase
 
 
 class Request(HTTPRequestParser):
@@ -48,7 +61,11 @@ class Request(HTTPRequestParser):
         if self.body_rcv is None and self._are_headers_spoilt_by(data):
             self._refuse(BadRequest("control characters"))
             return len(data)
-        consumed = super().received(data)
+        try:
+            consumed = super().received(data)
+        except OSError as error:  # a long body waits in a file, for which there is no room
+            self._refuse(NotKept(cast(Problem, problem_of(error))))
+            return len(data)
         if self.headers_finished and not self.error and self._is_too_long():
             self._refuse(RequestEntityTooLarge("too long"))
         # waitress would ask for the body of what is refused already, or has none, and wait for it

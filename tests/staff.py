@@ -1,7 +1,10 @@
 """Browsers of people who work in the admin."""
 
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
+from django.db.models import QuerySet
 from django.test import Client as Browser
+
+from accounting.roles import label
 
 
 def staff(*permissions: str, name: str = "anna") -> Browser:
@@ -23,3 +26,23 @@ def auditor() -> Browser:
 def operator() -> Browser:
     """Return that of somebody who may also change jobs."""
     return staff("jobs.view_joblog", "jobs.operate_joblog", "receipts.view_receipt")
+
+
+def member(role: str, name: str = "anna") -> User:
+    """Return a staff member who has the role."""
+    user = User.objects.create_user(name, is_staff=True)
+    user.groups.add(Group.objects.get(name=role))
+    return user
+
+
+def browser_of(user: User) -> Browser:
+    """Return the browser in which somebody has logged in."""
+    browser = Browser()
+    browser.force_login(user)
+    return browser
+
+
+def permissions(group: str) -> set[str]:
+    """Return what the group may do, each written as `app.codename`."""
+    rows: QuerySet[Permission] = Group.objects.get(name=group).permissions.select_related("content_type")
+    return {label(permission) for permission in rows}

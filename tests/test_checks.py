@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from django.conf import LazySettings
+from django.conf import LazySettings, settings
 
 from jobs.checks import check_settings
 
@@ -25,6 +25,11 @@ def test_the_defaults_break_no_rule() -> None:
         ({"DELIVERY_RETRY_SCHEDULE": [5, 60]}, "jobs.W001"),
         ({"N8N_VERIFY_SSL": "README.md"}, "jobs.E003"),
         ({"N8N_API_KEY": "schlüssel" * 5}, "jobs.E004"),
+        ({"MEDIA_ROOT": "README.md"}, "jobs.E005"),
+        ({"MEDIA_ROOT": "README.md/media"}, "jobs.E005"),
+        ({"N8N_API_KEY": settings.SECRET_KEY}, "jobs.W005"),
+        ({"CALLBACK_SECRET_TOKEN": [settings.N8N_API_KEY, "another"]}, "jobs.W005"),
+        ({"AUDIT_KEY": settings.N8N_WEBHOOK_SECRET}, "jobs.W005"),
         ({"SECURE_SSL_REDIRECT": True}, "jobs.W003"),
         ({"AUDIT_KEY": []}, "jobs.W004"),
         ({"N8N_VERIFY_SSL": "false", "N8N_WEBHOOK_URL": "https://n8n.example.com/webhook/x"}, "jobs.W002"),
@@ -35,3 +40,15 @@ def test_a_broken_rule_is_named_with_its_cure(settings: LazySettings, changes: d
         setattr(settings, name, value)
     assert found() == [expected]
     assert all(message.hint for message in check_settings(None))
+
+
+def test_the_audit_may_still_verify_what_secret_key_has_signed(settings: LazySettings) -> None:
+    settings.AUDIT_KEY = ["a new one", settings.SECRET_KEY]
+    assert found() == []
+
+
+def test_secrets_in_common_are_named_and_not_quoted(settings: LazySettings) -> None:
+    settings.AUDIT_KEY = [settings.SECRET_KEY]
+    (message,) = check_settings(None)
+    assert message.msg.startswith("AUDIT_KEY and SECRET_KEY have one value in common")
+    assert settings.SECRET_KEY not in message.msg

@@ -30,7 +30,7 @@ def later_operations() -> list[tuple[str, str, Operation]]:
 
 
 def can_be_left_empty(field: object) -> bool:
-    """Tell whether who does not know the column may write a row; Django's `default` is none of the database's."""
+    """Tell whether who does not know the column can write a row; Django's `default` is none of the database's."""
     return bool(getattr(field, "null", False)) or getattr(field, "db_default", NOT_PROVIDED) is not NOT_PROVIDED
 
 

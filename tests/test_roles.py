@@ -1,4 +1,4 @@
-"""The roles: what each sees and does, at every address of the admin, and that nobody becomes more than he is."""
+"""The roles: what each sees and does, at every address of the admin."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,25 +9,23 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.sessions.models import Session
 from django.core.management.sql import emit_post_migrate_signal
-from django.db.models import QuerySet
 from django.test import Client as Browser
 from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from accounting.roles import ROLES, label
+from accounting.roles import ROLES
 from jobs.models import JobEvent, JobLog
 from receipts.models import Client
 
 from .admin_pages import every_page
 from .factories import JobFactory, job_in
+from .staff import browser_of, member, permissions
 from .uploads import picture
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_passwords")]
+pytestmark = pytest.mark.django_db
 
 JOBS = "/admin/jobs/joblog/"
-USERS = "/admin/auth/user/"
-GROUPS = "/admin/auth/group/"
 
 EVERYBODY = frozenset(ROLES)
 OPERATORS = frozenset({"Operator", "Administrator"})
@@ -70,18 +68,6 @@ OTHERWISE = {  # what is answered where it is not simply 200 or 403
 ACTIONS = ("retry_selected", "resend_selected", "cancel_selected", "delete_selected")
 
 
-def member(role: str, name: str = "anna") -> User:
-    user = User.objects.create_user(name, is_staff=True)
-    user.groups.add(Group.objects.get(name=role))
-    return user
-
-
-def browser_of(user: User) -> Browser:
-    browser = Browser()
-    browser.force_login(user)
-    return browser
-
-
 @pytest.fixture
 def role() -> str:
     """Return the role that `browser` has; tests choose others by parametrizing."""
@@ -100,11 +86,6 @@ def everything(redis: "Redis") -> dict[str, Any]:
     rows = {model._meta.label: list(model._default_manager.order_by("pk").values()) for model in tables}
     queue = Queue("default", connection=redis, serializer=JSONSerializer)
     return rows | {"queue": [queue.job_ids, queue.failed_job_registry.get_job_ids(), redis.dbsize()]}
-
-
-def permissions(group: str) -> set[str]:
-    rows: QuerySet[Permission] = Group.objects.get(name=group).permissions.select_related("content_type")
-    return {label(permission) for permission in rows}
 
 
 # -- how they are made
@@ -261,94 +242,6 @@ def written_down(job: JobLog, verb: str) -> str:
     return event.kind
 
 
-# -- nobody becomes more than he is
-
-
-@pytest.fixture
-def administrator() -> User:
-    """Return an administrator, who is no superuser."""
-    return member("Administrator", "boss")
-
-
-def changed(browser: Browser, user: User, **form: Any) -> User:
-    """Send the form of a user's page, as its page would with these values; return the user as he is then."""
-    fields = {"is_active": "on", "is_staff": "on", "groups": [group.pk for group in user.groups.all()]}
-    browser.post(f"{USERS}{user.pk}/change/", fields | form)
-    return User.objects.get(pk=user.pk)
-
-
-def test_an_administrator_does_not_make_anybody_a_superuser(administrator: User) -> None:
-    browser, other = browser_of(administrator), member("Operator")
-    every = [permission.pk for permission in Permission.objects.all()]
-    for user in (administrator, other):
-        after = changed(browser, user, is_superuser="on", user_permissions=every, first_name="Anna")
-        assert (after.first_name, after.is_superuser, after.user_permissions.count()) == ("Anna", False, 0)
-
-
-def test_an_administrator_makes_people_members_of_roles_and_of_nothing_more_than_he_is(administrator: User) -> None:
-    browser, other = browser_of(administrator), member("Auditor")
-    mighty = Group.objects.create(name="Mighty")
-    mighty.permissions.add(Permission.objects.get(codename="delete_user"))
-    operators = Group.objects.get(name="Operator")
-    assert list(changed(browser, other, groups=[mighty.pk]).groups.values_list("name", flat=True)) == ["Auditor"]
-    assert list(changed(browser, other, groups=[operators.pk]).groups.values_list("name", flat=True)) == ["Operator"]
-
-
-def test_an_administrator_takes_over_nobody_who_may_more(administrator: User) -> None:
-    browser = browser_of(administrator)
-    superuser = User.objects.create_superuser("root")
-    mighty = User.objects.create_user("mighty", is_staff=True, is_active=False)
-    mighty.user_permissions.add(Permission.objects.get(codename="delete_user"))
-    new = {"password1": "chosen-by-the-boss", "password2": "chosen-by-the-boss", "usable_password": "true"}
-    for user in (superuser, mighty):
-        assert browser.get(f"{USERS}{user.pk}/change/").status_code == 200  # to look at
-        assert browser.post(f"{USERS}{user.pk}/change/", {"is_active": "on"}).status_code == 403
-        assert browser.post(f"{USERS}{user.pk}/password/", new).status_code == 403
-        assert User.objects.get(pk=user.pk).password == user.password
-    assert browser.post(f"{USERS}{member('Operator').pk}/password/", new).status_code == 302
-
-
-def test_an_administrator_makes_groups_of_what_he_may_himself(administrator: User) -> None:
-    browser = browser_of(administrator)
-    beyond, own = (Permission.objects.get(codename=name) for name in ("delete_user", "view_joblog"))
-    browser.post(f"{GROUPS}add/", {"name": "Readers", "permissions": [beyond.pk]})
-    assert not Group.objects.filter(name="Readers").exists()
-    browser.post(f"{GROUPS}add/", {"name": "Readers", "permissions": [own.pk]})
-    assert permissions("Readers") == {"jobs.view_joblog"}
-
-
-@pytest.mark.parametrize("name", ROLES)
-def test_nobody_changes_or_deletes_a_role(admin_client: Browser, name: str) -> None:
-    group = Group.objects.get(name=name)
-    assert admin_client.post(f"{GROUPS}{group.pk}/change/", {"name": "Other"}).status_code == 403
-    assert admin_client.post(f"{GROUPS}{group.pk}/delete/", {"post": "yes"}).status_code == 403
-    chosen = {"action": "delete_selected", "_selected_action": [str(group.pk)], "post": "yes"}
-    admin_client.post(GROUPS, chosen)
-    assert permissions(name) == ROLES[name]
-
-
-def test_not_even_a_superuser_deletes_a_user_or_gives_him_another_name(admin_client: Browser) -> None:
-    user = member("Operator")
-    assert admin_client.post(f"{USERS}{user.pk}/delete/", {"post": "yes"}).status_code == 403
-    admin_client.post(USERS, {"action": "delete_selected", "_selected_action": [str(user.pk)], "post": "yes"})
-    after = changed(admin_client, user, username="somebody-else", first_name="Anna")
-    assert (after.username, after.first_name) == ("anna", "Anna")
-
-
-def test_a_superuser_makes_superusers(admin_client: Browser) -> None:
-    assert changed(admin_client, member("Operator"), is_superuser="on").is_superuser
-
-
-def test_nobody_without_the_right_to_change_it_is_shown_a_passwords_digest(browser: Browser) -> None:
-    user = User.objects.get()
-    user.set_password("a-password-of-hers")
-    user.save()
-    browser.force_login(user)
-    text = browser.get(f"{USERS}{user.pk}/change/").content.decode()
-    assert "anna" in text
-    assert not any(part in text for part in ("pbkdf2", "salt", *user.password.split("$")[2:]))
-
-
 # -- the log
 
 
@@ -373,8 +266,8 @@ def test_not_even_a_superuser_edits_the_log(admin_client: Browser, method: str) 
     assert LogEntry.objects.get().change_message == entry.change_message
 
 
-def test_an_administrator_gives_clients_their_keys(administrator: User) -> None:
-    browser = browser_of(administrator)
+def test_an_administrator_gives_clients_their_keys() -> None:
+    browser = browser_of(member("Administrator", "boss"))
     assert browser.post("/admin/receipts/client/add/", {"name": "Bakery"}).status_code == 302
     client = Client.objects.get(name="Bakery")
     assert browser.post("/admin/receipts/apikey/add/", {"client": client.pk, "name": "till"}).status_code == 200

@@ -1,6 +1,7 @@
 """The web process: what it needs before it serves, how it ends, what it refuses, and whom it believes."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -97,10 +98,20 @@ def web(migrated: Path) -> Iterator[Web]:
 
 
 @pytest.mark.processes
-def test_it_says_what_is_not_migrated(tmp_path: Path) -> None:
+def test_a_database_that_was_empty_is_named_for_its_address_may_be_wrong(tmp_path: Path) -> None:
     message = serve_in_vain(tmp_path)
 
+    assert f"The database {tmp_path}/db.sqlite3 is empty: look at DATABASE_URL" in message
     assert "run `manage.py migrate`, or start with --migrate" in message
+
+
+@pytest.mark.processes
+def test_it_says_what_is_not_migrated(tmp_path: Path) -> None:
+    first = [sys.executable, "manage.py", "migrate", "--verbosity=0", "receipts", "0001"]
+    subprocess.run(first, env=environment(tmp_path), check=True)
+    message = serve_in_vain(tmp_path)
+
+    assert re.search(r"The database lacks \d+ migrations, the first is \S+: run `manage.py migrate`", message)
 
 
 @pytest.mark.processes

@@ -246,6 +246,7 @@ def test_an_upload_beside_a_job_that_fails_just_now_makes_a_new_one(
         ("zero\u200bwidth\ufeff.jpg", "zerowidth.jpg"),
         ("<script>alert(1)<_script>.jpg", "<script>alert(1)<_script>.jpg"),
         ("x" * 300 + ".jpg", "x" * 251 + ".jpg"),
+        (" ", ""),
     ],
     ids=lambda value: ascii(value)[1:40],
 )

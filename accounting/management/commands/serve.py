@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.servers.basehttp import get_internal_wsgi_application
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, connection
 
 from accounting.health import unapplied_migrations
 from accounting.listening import listen, port_number
@@ -59,7 +59,13 @@ class Command(BaseCommand):
 
 
 def _require_migrations() -> None:
-    if missing := unapplied_migrations():
+    missing = unapplied_migrations()
+    if missing and not connection.introspection.table_names():
+        raise CommandError(
+            f"The database {connection.settings_dict['NAME']} is empty: look at DATABASE_URL, and if it is to be a new "
+            "one run `manage.py migrate`, or start with --migrate."
+        )
+    if missing:
         raise CommandError(
             f"The database lacks {len(missing)} migrations, the first is {missing[0]}: "
             "run `manage.py migrate`, or start with --migrate."
