@@ -32,7 +32,7 @@ test-faults: .venv/.installed ## run the slow tests, which cause faults for real
 test-browser: .venv/.installed ## run the tests that drive a real Chromium (apt install chromium, or CHROMIUM=/path/of/it)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m browser tests/browser
 
-test-deploy: .venv/.installed ## ask Caddy, Prometheus and systemd what they think of deploy/, and run it (apt install caddy prometheus)
+test-deploy: .venv/.installed ## ask Caddy, Prometheus and systemd what they think of deploy/, and run it (apt install caddy prometheus shellcheck)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m deploy tests/deploy
 
 screenshots: .venv/.installed ## draw the pictures in docs/images anew, from an installation with made-up data
@@ -49,7 +49,6 @@ lint: .venv/.installed ## look for mistakes, for what is dangerous, and for unti
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/hadolint deploy/Dockerfile
-	$(BIN)/shellcheck deploy/new-env.sh .ci/run
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
 	$(BIN)/bandit --quiet --configfile pyproject.toml --severity-level medium --recursive $(CODE)
 
