@@ -15,7 +15,7 @@ DURATION ?= 20
 DATABASE ?= sqlite
 JOBS ?= 1000000
 
-.PHONY: help demo test test-faults test-browser screenshots chaos bench lint types check clean
+.PHONY: help demo test test-faults test-browser test-deploy screenshots chaos bench lint types check clean
 
 help: ## list what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +34,9 @@ test-faults: .venv/.installed ## run the slow tests, which cause faults for real
 test-browser: .venv/.installed ## run the tests that drive a real Chromium (apt install chromium, or CHROMIUM=/path/of/it)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m browser tests/browser
 
+test-deploy: .venv/.installed ## ask Caddy, Prometheus and systemd what they think of deploy/, and run it (apt install caddy prometheus shellcheck)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m deploy tests/deploy
+
 screenshots: .venv/.installed ## draw the pictures in docs/images anew, from an installation with made-up data
 	$(BIN)/python -m tests.browser.screenshots
 
@@ -47,6 +50,8 @@ bench: .venv/.installed ## measure uploads at their worst, and pages with many j
 lint: .venv/.installed ## look for mistakes, for what is dangerous, and for untidy code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/hadolint deploy/Dockerfile
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
 	$(BIN)/bandit --quiet --configfile pyproject.toml --severity-level medium --recursive $(CODE)
 
 types: .venv/.installed ## check the types

@@ -10,7 +10,7 @@ from django.core.management import get_commands
 from jobs.models import FailureCode, JobEvent, JobLog
 
 API = Path("docs/api.md").read_text()
-DOCUMENTS = sorted([*Path().glob("*.md"), *Path("docs").rglob("*.md")])
+DOCUMENTS = sorted([*Path().glob("*.md"), *Path("docs").rglob("*.md"), Path("deploy/README.md")])
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
 SOURCE = re.compile(r"`((?:accounting|jobs|receipts|tests|templates|docs)/[\w/.-]*)")
 
@@ -41,6 +41,7 @@ def test_every_failure_code_is_explained_to_clients() -> None:
 def test_every_code_of_a_problem_is_listed() -> None:
     codes = {code for folder in ("accounting", "jobs", "receipts") for code in _problem_codes(Path(folder))}
     assert {"file_too_large", "outcome_contradicts"} <= codes
+    codes |= set(re.findall(r'(?:problem:|^\t+\S+ )(\w+)"? ?[",]', Path("deploy/Caddyfile").read_text(), re.MULTILINE))
     assert [code for code in sorted(codes) if f"`{code}`" not in API] == []
 
 

@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings
 
 from .configuration import COMPOSE, DEPLOY, OURS, SERVICES, environment_of, names_in, seconds_of, settings_explained
+from .tools import run
 
 REDIS_PATIENCE_SECONDS = 20  # what a worker that waits for Redis may take to stop (docs/operations.md)
 
@@ -119,6 +120,11 @@ def test_the_command_writes_a_file_that_the_settings_accept_and_its_owner_alone_
     check = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
     done = subprocess.run(check, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.deploy
+def test_shellcheck_finds_nothing_wrong_with_the_scripts() -> None:
+    run("shellcheck", DEPLOY / "new-env.sh", ".ci/run")
 
 
 def test_the_command_makes_other_secrets_each_time_and_never_writes_over_a_file(tmp_path: Path) -> None:

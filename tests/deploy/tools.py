@@ -1,4 +1,4 @@
-"""Programs that check configurations: from Debian's packages, or beside the interpreter."""
+"""Programs that check configurations, from Debian's packages."""
 
 import os
 import shutil
@@ -6,7 +6,13 @@ import subprocess
 
 import pytest
 
-PACKAGES = {"caddy": "caddy", "promtool": "prometheus", "systemd-analyze": "systemd", "setpriv": "util-linux"}
+PACKAGES = {
+    "caddy": "caddy",
+    "promtool": "prometheus",
+    "setpriv": "util-linux",
+    "shellcheck": "shellcheck",
+    "systemd-analyze": "systemd",
+}
 
 
 def tool(name: str) -> str:

@@ -1,0 +1,91 @@
+"""Alerts and dashboard ask for metrics that there are, in words that Prometheus understands."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from jobs.models import JobEvent, JobLog
+
+from .configuration import DEPLOY, metrics_listed
+from .tools import run
+
+ALERTS = [rule for group in yaml.safe_load((DEPLOY / "alerts.yml").read_text())["groups"] for rule in group["rules"]]
+DASHBOARD = json.loads((DEPLOY / "grafana/dashboards/receipts.json").read_text())
+ASKED_BY_PANELS = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
+ASKED = [rule["expr"] for rule in ALERTS] + ASKED_BY_PANELS
+PARTS_OF_A_HISTOGRAM = ("_bucket", "_count", "_sum")
+
+
+def test_every_metric_that_is_asked_for_is_listed_and_none_is_forgotten() -> None:
+    asked = {name for expression in ASKED for name in re.findall(r"\breceipts_\w+", expression)}
+    listed = metrics_listed()
+    exposed = {name + part for name, kind in listed.items() for part in _parts(kind)}
+    assert asked - exposed == set()
+    assert {name for name in listed if not [part for part in _parts(listed[name]) if name + part in asked]} == set()
+
+
+def test_every_label_value_that_is_asked_for_exists() -> None:
+    kinds = _values("kind")
+    assert kinds
+    assert kinds - {str(kind) for kind in JobEvent.Kind} == set()
+    statuses = _values("status")
+    assert {status for status in statuses if not status.endswith("xx")} - {
+        str(status) for status in JobLog.Status
+    } == set()
+
+
+def test_every_alert_says_how_urgent_it_is_and_what_to_do() -> None:
+    for rule in ALERTS:
+        assert rule["labels"]["severity"] in ("page", "ticket")
+        assert rule["annotations"].keys() == {"summary", "description"}
+        assert rule["for"]
+
+
+def test_the_dashboard_draws_each_panel_once_in_a_place_of_its_own_from_our_prometheus() -> None:
+    panels = DASHBOARD["panels"]
+    source = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/prometheus.yml").read_text())["datasources"][0]
+    assert {panel["datasource"]["uid"] for panel in panels} == {source["uid"]}
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    squares = [square for panel in panels for square in _squares(**panel["gridPos"])]
+    assert len(set(squares)) == len(squares)
+    assert max(x for x, _ in squares) < 24  # columns that Grafana has
+
+
+@pytest.mark.deploy
+def test_promtool_finds_nothing_wrong_with_configuration_and_rules() -> None:
+    run("promtool", "check", "config", "--syntax-only", DEPLOY / "prometheus.yml")
+    run("promtool", "check", "rules", "--lint-fatal", DEPLOY / "alerts.yml")
+
+
+@pytest.mark.deploy
+def test_each_alert_fires_when_it_should_and_never_at_a_healthy_service() -> None:
+    run("promtool", "test", "rules", DEPLOY / "alerts.test.yml")
+    tested = (DEPLOY / "alerts.test.yml").read_text()
+    assert [rule["alert"] for rule in ALERTS if rule["alert"] not in tested] == []
+
+
+@pytest.mark.deploy
+def test_prometheus_understands_what_the_dashboard_asks(tmp_path: Path) -> None:
+    rules = [
+        {"record": f"panel:{number}", "expr": expression.replace("$__rate_interval", "5m")}
+        for number, expression in enumerate(ASKED_BY_PANELS)
+    ]
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+    run("promtool", "check", "rules", tmp_path / "rules.yml")
+
+
+def _parts(kind: str) -> tuple[str, ...]:
+    return PARTS_OF_A_HISTOGRAM if kind == "histogram" else ("",)
+
+
+def _values(label: str) -> set[str]:
+    """Return the values that are asked for of a label."""
+    matches = [match for text in ASKED for match in re.findall(rf'\b{label}=~?"([^"]+)"', text)]
+    return {value for match in matches for value in match.split("|")}
+
+
+def _squares(x: int, y: int, w: int, h: int) -> list[tuple[int, int]]:
+    return [(column, row) for column in range(x, x + w) for row in range(y, y + h)]
