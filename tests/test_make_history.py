@@ -11,7 +11,7 @@ from django.db import connection
 from django.urls import reverse
 
 from accounting.clock import database_now
-from jobs.history.rows import without_indexes
+from jobs.history.indexes import without_indexes
 from jobs.models import HourlyFigures, JobEvent, JobLog, Seal
 from jobs.stats import close_hours
 
