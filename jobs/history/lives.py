@@ -81,7 +81,7 @@ def _by_hour(lives: "Iterable[Life]") -> dict[datetime, Figures]:
     for life in lives:
         for event in life.events:
             if event.kind in COUNTED:
-                happening = Happening(event.kind, event.at, life.job.created_at, event.detail.get("code"))
+                happening = Happening(event.kind, event.at - life.job.created_at, event.detail.get("code"))
                 hours.setdefault(hour_of(event.at), []).append(happening)
     return {hour: tally(happenings) for hour, happenings in hours.items()}
 

@@ -17,6 +17,7 @@ Status = JobLog.Status
 
 LATE = timedelta(minutes=1)  # a sweep passes every five seconds, and a worker comes by sooner
 EXAMPLES = 3
+SHOWN = ("filename", "completed_at", "due_at")  # of an example
 
 
 class Kind(StrEnum):
@@ -154,7 +155,7 @@ def _group(kind: Kind, way: _Way, code: str, count: int, now: datetime) -> Group
         code=code,
         cause=way.cause(code),
         count=count,
-        examples=list(jobs_of(kind, code, now)[:EXAMPLES]),
+        examples=list(jobs_of(kind, code, now).only(*SHOWN)[:EXAMPLES]),
         verb=way.verb(code),
         address=f"{reverse('admin:jobs_joblog_changelist')}?{urlencode(filters)}",
     )
