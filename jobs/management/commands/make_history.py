@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import nullcontext
 from datetime import datetime, timedelta
+from functools import partial
 from multiprocessing import get_context
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -58,6 +59,9 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=whole_number(0, 10**9), default=1, help="another one makes others (1)")
         parser.add_argument(
             "--processes", type=whole_number(1, 64), default=os.cpu_count(), help="that sign (one a CPU)"
+        )
+        parser.add_argument(
+            "--even", action="store_true", help="as many of each client, and of each end that jobs take"
         )
         parser.add_argument("--unsigned", action="store_true", help="blanks for signatures: faster; no audit holds")
         parser.add_argument("--force", action="store_true", help="also where DEBUG is off")
@@ -124,12 +128,12 @@ def _spans(options: dict[str, Any], now: datetime) -> Iterator[Span]:
     ended = number - left_open
     batches = -(-ended // BATCH)
     step = (now - OPEN_SINCE - begin) / batches
+    span = partial(Span, now=now, clients=clients, is_signed=not options["unsigned"], is_even=options["even"])
     for place in range(batches):
         size = ended * (place + 1) // batches - ended * place // batches  # all alike: each has as much of the time
-        seed, start = options["seed"] * 10**6 + place, begin + place * step
-        yield Span(seed, size, start, start + step, now, clients, is_signed=not options["unsigned"])
-    last = Span(options["seed"], left_open, now - OPEN_SINCE, now, now, clients, is_signed=not options["unsigned"])
-    yield last._replace(most_events=3)
+        start = begin + place * step
+        yield span(options["seed"] * 10**6 + place, size, start, start + step)
+    yield span(options["seed"], left_open, now - OPEN_SINCE, now, most_events=3)
 
 
 def _prepared(spans: list[Span], processes: int) -> Iterator[Encoded]:
