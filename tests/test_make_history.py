@@ -66,7 +66,7 @@ def test_most_succeed_some_fail_and_a_few_are_open() -> None:
 def test_few_jobs_can_show_every_client_and_every_end() -> None:
     make_history(300, even=True)
     assert min(JobLog.objects.filter(client__name=shop).count() for shop in SHOPS) > 30
-    codes = JobLog.objects.exclude(failure_code="").order_by().values_list("failure_code").annotate(Count("*"))
+    codes = JobLog.objects.exclude(failure_code="").order_by().values_list("failure_code").annotate(count=Count("*"))
     assert len(codes) == 8
     assert min(count for _, count in codes) > 5
 
