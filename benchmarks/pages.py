@@ -96,6 +96,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=1_000_000, help="the larger size (1000000)")
     parser.add_argument("--rounds", type=int, default=30, help="how often each page is asked for (30)")
+    parser.add_argument("--only", default="", help="pages whose names hold this")
     parser.add_argument("--folder", type=Path, help="keeps the databases there for the next time")
     parser.add_argument("--signed", action="store_true", help="with signatures, which take most of the making's time")
     options = parser.parse_args()
@@ -105,9 +106,10 @@ def main() -> int:
         environments = [_made(folder, server, redis, number, signed=options.signed) for number in (SMALL, options.jobs)]
         passes = [Taken(_run(env, "passes"), 0.0) for env in environments]
         sites = [stack.enter_context(_site(env)) for env in environments]
-        rows = {name: [site.open(name) for site in sites] for name in sites[0].addresses}
+        names = [name for name in sites[0].addresses if options.only in name or name in (FULL, EMPTY)]
+        rows = {name: [site.open(name) for site in sites] for name in names}
         print(f"Load {os.getloadavg()[0]:.0f} at the beginning, ", end="", flush=True)
-        taken = {name: _measure(name, sites, options.rounds) for name in sites[0].addresses}
+        taken = {name: _measure(name, sites, options.rounds) for name in names}
         print(f"{os.getloadavg()[0]:.0f} at the end.\n")
     return _show(taken | {SWEEP: passes}, rows | {SWEEP: [0, 0]}, options.jobs)
 
