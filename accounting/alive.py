@@ -1,10 +1,9 @@
 """Whether what does the work is alive, in words."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Max
+from django.db.models import Count, Max, Q
 
 from jobs import canary
 from jobs.causes import cause_of
@@ -19,6 +18,11 @@ Kind, Source = JobEvent.Kind, JobEvent.Source
 REMEMBERED = timedelta(days=1)
 MOST_LETTERS = 200  # of what N8N says
 EVENTS_READ = 1000  # of that day, the latest: it takes no longer on a busy day
+SAID = {
+    "callback": Q(source=Source.CALLBACK),
+    "delivery": Q(kind=Kind.DELIVERED),
+    "trouble": Q(kind__in=[Kind.REFUSED, Kind.UNCONFIRMED]) | Q(kind=Kind.FAILED, source=Source.WORKER),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,34 +74,22 @@ def _redis() -> Sign:
 
 def _n8n(now: datetime) -> Sign:
     """Tell what the latest events say of N8N; it is not asked, for that would be one more receipt or none at all."""
-    events = JobEvent.objects.filter(at__gte=now - REMEMBERED).order_by("-at")
-    rows = events.values_list("kind", "source", "at", "detail__code")[:EVENTS_READ]
-    latest: dict[str, tuple[datetime, str]] = {}
-    for kind, source, at, code in rows:
-        for what in _said(kind, source):
-            latest.setdefault(what, (at, code or ""))
-    facts = [
-        f"last {what} {told(now - at)} ago{_reason(code) if what == 'trouble' else ''}"
-        for what, (at, code) in sorted(latest.items())
-    ]
+    latest = JobEvent.objects.filter(at__gte=now - REMEMBERED).order_by("-at")[:EVENTS_READ]
+    found = latest.aggregate(**{what: Max("at", filter=said) for what, said in SAID.items()})
+    at = {what: moment for what, moment in found.items() if moment}
+    facts = [f"last {what} {told(now - moment)} ago{_reason(what, moment)}" for what, moment in at.items()]
     watch = canary.look(now)
     facts += _told_of(watch)
     if watch.is_alarming:
         return Sign(name="N8N", tone="bad", word="in trouble", facts=facts)
-    return _judge({what: at for what, (at, _) in latest.items()}, facts)
+    return _judge(at, facts)
 
 
-def _said(kind: str, source: str) -> Iterator[str]:
-    if source == Source.CALLBACK:
-        yield "callback"
-    if kind == Kind.DELIVERED:
-        yield "delivery"
-    if kind in (Kind.REFUSED, Kind.UNCONFIRMED) or (kind == Kind.FAILED and source == Source.WORKER):
-        yield "trouble"
-
-
-def _reason(code: str) -> str:
-    return f": {cause_of(code).sentence}"
+def _reason(what: str, at: datetime) -> str:
+    if what != "trouble":
+        return ""
+    code = JobEvent.objects.filter(SAID[what], at=at).values_list("detail__code", flat=True).first()
+    return f": {cause_of(code or '').sentence}"
 
 
 def _told_of(watch: canary.Watch) -> Iterator[str]:

@@ -6,11 +6,13 @@ as rows (`HourlyFigures`); only the last two hours are read from events, so that
 not what was ever done.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
+
+from django.db.models import F, QuerySet
 
 from .histogram import bucket_of, percentile
 from .models import FailureCode, HourlyFigures, JobEvent, JobLog
@@ -27,11 +29,14 @@ COUNTED = (Kind.RECEIVED, Kind.SUCCEEDED, Kind.FAILED, Kind.CANCELLED)
 
 
 class Happening(NamedTuple):
-    """What counts of one event."""
+    """What counts of one event.
+
+    Attributes:
+        after: how long after the upload it happened.
+    """
 
     kind: str
-    at: datetime
-    created_at: datetime
+    after: timedelta
     code: str | None
 
 
@@ -42,7 +47,7 @@ class Figures:
     received: int = 0
     succeeded: int = 0
     failed: Counter[str] = field(default_factory=Counter)
-    latencies: Counter[int] = field(default_factory=Counter)
+    latencies: Counter[str] = field(default_factory=Counter)
 
     @property
     def failures(self) -> int:
@@ -62,12 +67,12 @@ class Figures:
 
 def tally(happenings: Iterable[Happening]) -> Figures:
     """Count what happened."""
-    received, failed, latencies = 0, Counter[str](), Counter[int]()
-    for kind, at, created_at, code in happenings:
+    received, failed, latencies = 0, Counter[str](), Counter[str]()
+    for kind, after, code in happenings:
         if kind == Kind.RECEIVED:
             received += 1
         elif kind == Kind.SUCCEEDED:
-            latencies[bucket_of((at - created_at).total_seconds())] += 1
+            latencies[bucket_of(after.total_seconds())] += 1
         else:
             failed[code or FailureCode.WORKFLOW_FAILED.value] += 1  # N8N's own report names no code of ours
     return Figures(received, latencies.total(), failed, latencies)
@@ -75,13 +80,21 @@ def tally(happenings: Iterable[Happening]) -> Figures:
 
 def added_up(parts: Iterable[Figures]) -> Figures:
     """Return the figures of several spans together."""
-    received, succeeded, failed, latencies = 0, 0, Counter[str](), Counter[int]()
-    for part in parts:
-        received += part.received
-        succeeded += part.succeeded
-        failed.update(part.failed)
-        latencies.update(part.latencies)
-    return Figures(received, succeeded, failed, latencies)
+    parts = list(parts)
+    return Figures(
+        received=sum(part.received for part in parts),
+        succeeded=sum(part.succeeded for part in parts),
+        failed=_total(part.failed for part in parts),
+        latencies=_total(part.latencies for part in parts),
+    )
+
+
+def _total(counts: Iterable[Counter[str]]) -> Counter[str]:
+    total: dict[str, int] = defaultdict(int)  # twice as fast as a Counter, and a month has some 30,000 to be added
+    for each in counts:
+        for name, number in each.items():
+            total[name] += number
+    return Counter(total)
 
 
 # -- hours that are over
@@ -98,7 +111,7 @@ def close_hours(now: datetime) -> int:
     """
     begin, end = first_open_hour(), hour_of(now - GRACE)
     hours = list(_hours(begin, end))[:CLOSED_AT_ONCE] if begin else []
-    rows = [row_of(hour, tally(_happenings(hour, hour + HOUR))) for hour in hours]
+    rows = [row_of(hour, _counted(hour, hour + HOUR)) for hour in hours]
     HourlyFigures.objects.bulk_create(rows, ignore_conflicts=True)
     return len(rows)
 
@@ -122,10 +135,16 @@ def _hours(begin: datetime, end: datetime) -> Iterator[datetime]:
         begin += HOUR
 
 
-def _happenings(begin: datetime, end: datetime) -> Iterator[Happening]:
-    events = JobEvent.objects.filter(at__gte=begin, at__lt=end, kind__in=COUNTED, job__is_canary=False).order_by()
-    rows = events.values_list("kind", "at", "job__created_at", "detail__code")
-    return (Happening(*row) for row in rows.iterator(chunk_size=2000))
+def _counted(begin: datetime, end: datetime) -> Figures:
+    """Count what happened; of receipts that came in the database tells the number, which is all there is to know."""
+    happenings = _happenings(begin, end)
+    ends = happenings.exclude(kind=Kind.RECEIVED).values_list("kind", F("at") - F("job__created_at"), "detail__code")
+    return replace(tally(Happening(*end) for end in ends), received=happenings.filter(kind=Kind.RECEIVED).count())
+
+
+def _happenings(begin: datetime, end: datetime) -> QuerySet[JobEvent]:
+    """Return the events that count: those of receipts, and of no canary."""
+    return JobEvent.objects.filter(at__gte=begin, at__lt=end, kind__in=COUNTED, job__is_canary=False).order_by()
 
 
 def row_of(hour: datetime, figures: Figures) -> HourlyFigures:
@@ -135,14 +154,13 @@ def row_of(hour: datetime, figures: Figures) -> HourlyFigures:
         received=figures.received,
         succeeded=figures.succeeded,
         failed=dict(figures.failed),
-        latencies={str(bucket): count for bucket, count in figures.latencies.items()},
+        latencies=dict(figures.latencies),
     )
 
 
 def figures_of(row: HourlyFigures) -> Figures:
     """Return the figures that a row keeps."""
-    latencies = Counter({int(bucket): count for bucket, count in row.latencies.items()})
-    return Figures(row.received, row.succeeded, Counter(row.failed), latencies)
+    return Figures(row.received, row.succeeded, Counter(row.failed), Counter(row.latencies))
 
 
 # -- periods
@@ -210,7 +228,7 @@ def _by_hour(begin: datetime, end: datetime) -> tuple[dict[datetime, Figures], d
     known = {row.hour: figures_of(row) for row in rows}
     open_from = first_open_hour()
     live_from = max(open_from or end, end - LIVE_HOURS * HOUR)
-    live = {hour: tally(_happenings(hour, hour + HOUR)) for hour in _hours(live_from, end)}
+    live = {hour: _counted(hour, hour + HOUR) for hour in _hours(live_from, end)}
     return known | live, open_from if open_from and open_from < live_from else None
 
 

@@ -8,10 +8,12 @@ import pytest
 from django.conf import LazySettings
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.models import Count
 from django.urls import reverse
 
 from accounting.clock import database_now
-from jobs.history.rows import without_indexes
+from jobs.history.indexes import without_indexes
+from jobs.history.lives import SHOPS
 from jobs.models import HourlyFigures, JobEvent, JobLog, Seal
 from jobs.stats import close_hours
 
@@ -59,6 +61,14 @@ def test_most_succeed_some_fail_and_a_few_are_open() -> None:
     assert 40 < number[JobLog.Status.FAILURE] < 90
     assert 0 < JobLog.objects.filter(due_at__isnull=False).count() <= 40
     assert 4.5 < JobEvent.objects.count() / 1_000 < 5.5
+
+
+def test_few_jobs_can_show_every_client_and_every_end() -> None:
+    make_history(300, even=True)
+    assert min(JobLog.objects.filter(client__name=shop).count() for shop in SHOPS) > 30
+    codes = JobLog.objects.exclude(failure_code="").order_by().values_list("failure_code").annotate(count=Count("*"))
+    assert len(codes) == 8
+    assert min(count for _, count in codes) > 5
 
 
 def test_events_are_numbered_in_the_order_in_which_they_happened() -> None:

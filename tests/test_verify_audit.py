@@ -289,6 +289,26 @@ def test_on_a_terminal_there_is_a_bar_and_the_exit_code_says_whether_all_is_well
         assert last == "Seals kept elsewhere: 0 looked at, 0 broken"
 
 
+@pytest.mark.faults
+@pytest.mark.processes
+def test_several_processes_find_what_one_finds(tmp_path: Path) -> None:
+    with Installation(tmp_path, "http://127.0.0.1:9/webhook/receipts") as installation:
+        installation.start_web()
+        for number in range(3):
+            installation.upload(number)
+        installation.execute("UPDATE jobs_joblog SET filename = 'other.jpg'")
+        for options, looked_at in (["--no-files"], 3), (["--no-files", "--since", "2031-01-01"], 0):
+            one, two = [verified(installation.env, *options, "--processes", count) for count in "12"]
+            assert one == two
+            assert f"Jobs: {looked_at} looked at, {looked_at} broken" in one
+
+
+def verified(env: dict[str, str], *options: str) -> list[str]:
+    command = [sys.executable, "manage.py", "verify_audit", *options]
+    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, check=False, text=True)
+    return sorted(done.stdout.splitlines())
+
+
 def run_in_a_terminal(env: dict[str, str]) -> tuple[int, str, str]:
     """Return the exit code, the last line printed, and what the terminal was shown beside."""
     ours, its = pty.openpty()

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from jobs.models import JobEvent, JobLog
@@ -19,6 +19,7 @@ from .courses import COURSES
 
 Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
 Facts = dict[str, Any]
+T = TypeVar("T")
 
 SHOPS = {"Bakery": 60, "Corner shop": 25, "Café": 10, "Phone of the office": 4, "Scanner": 1}
 DATABASES = [f"{number:08x}-4567-89ab-cdef-0123456789ab" for number in range(0x0123ABCD, 0x0123ABCD + 20)]
@@ -34,6 +35,7 @@ class Span(NamedTuple):
         now: nothing has happened after that.
         clients: keys of those that sent them, by name.
         most_events: what a job has lived through at the most; the rest is still to come.
+        is_even: whether each client and each course is as likely as any other, so that few jobs show what many do.
     """
 
     seed: int
@@ -44,6 +46,7 @@ class Span(NamedTuple):
     clients: dict[str, int]
     is_signed: bool = True
     most_events: int = 100
+    is_even: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def _by_hour(lives: "Iterable[Life]") -> dict[datetime, Figures]:
     for life in lives:
         for event in life.events:
             if event.kind in COUNTED:
-                happening = Happening(event.kind, event.at, life.job.created_at, event.detail.get("code"))
+                happening = Happening(event.kind, event.at - life.job.created_at, event.detail.get("code"))
                 hours.setdefault(hour_of(event.at), []).append(happening)
     return {hour: tally(happenings) for hour, happenings in hours.items()}
 
@@ -128,7 +131,7 @@ def _number(event: JobEvent, job: JobLog, covered: Facts) -> Facts:
 
 
 def _live(chance: random.Random, at: datetime, span: Span) -> Life:
-    shop = chance.choices(list(SHOPS), list(SHOPS.values()))[0]
+    shop = _chosen(chance, SHOPS.items(), span)
     receipt = Receipt(
         id=_uuid(chance), client_id=span.clients[shop], sha256=chance.randbytes(32).hex(), size=chance.randrange(2**21),
         content_type="image/jpeg", width=3000, height=4000, created_at=at,
@@ -142,9 +145,13 @@ def _live(chance: random.Random, at: datetime, span: Span) -> Life:
     life = Life(chance, job, span)
     detail = {"request_id": chance.randbytes(16).hex(), "size": receipt.size, "sha256": receipt.sha256}
     life.happen(0, Kind.RECEIVED, Source.API, actor=shop, detail=detail)
-    course = chance.choices([each for each, _ in COURSES], [share for _, share in COURSES])[0]
-    course(life)
+    _chosen(chance, COURSES, span)(life)
     return life
+
+
+def _chosen(chance: random.Random, shares: Iterable[tuple[T, float]], span: Span) -> T:
+    choices, weights = zip(*shares, strict=True)
+    return chance.choices(choices, None if span.is_even else weights)[0]
 
 
 def _uuid(chance: random.Random) -> UUID:

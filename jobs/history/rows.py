@@ -1,9 +1,9 @@
 """Writes many rows at once as the database takes them fastest: by COPY into PostgreSQL, by executemany into SQLite."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +11,6 @@ from django.db import connection
 from django.db.models import Field, Model
 
 Row = bytes | tuple[Any, ...]
-NULL = "\\N"
 
 
 def encoded(rows: Sequence[Model], *, leave_out: str = "") -> list[Row]:
@@ -22,9 +21,9 @@ def encoded(rows: Sequence[Model], *, leave_out: str = "") -> list[Row]:
     """
     if not rows:
         return []
-    names = [field.attname for field in columns(type(rows[0])) if field.attname != leave_out]
-    plain = ([_plain(getattr(row, name)) for name in names] for row in rows)
-    return [_line(row) if _copies() else tuple(row) for row in plain]
+    values = attrgetter(*(field.attname for field in columns(type(rows[0])) if field.attname != leave_out))
+    encode = _line if _copies() else _plain
+    return [encode(values(row)) for row in rows]
 
 
 def numbered(number: int, row: Row) -> Row:
@@ -46,23 +45,6 @@ def write(model: type[Model], rows: Sequence[Row]) -> None:
             cursor.executemany(f"INSERT INTO {table} VALUES ({places})", rows)  # noqa: S608 - our models' own names # nosec B608
 
 
-@contextmanager
-def without_indexes(*models: type[Model]) -> Iterator[None]:
-    """Make the models' indexes afterwards: filled row by row, they take most of the time."""
-    indexes = [(model, index) for model in models for index in model._meta.indexes]
-    _each(indexes, lambda editor: editor.remove_index)
-    try:
-        yield
-    finally:
-        _each(indexes, lambda editor: editor.add_index)
-
-
-def _each(indexes: Iterable[tuple[type[Model], Any]], change: Callable[[Any], Callable[..., None]]) -> None:
-    with connection.schema_editor() as editor:
-        for model, index in indexes:
-            change(editor)(model, index)
-
-
 def columns(model: type[Model]) -> list[Field[Any, Any]]:
     """Return what `encoded` and `write` agree on; the key comes first."""
     return list(model._meta.concrete_fields)
@@ -72,24 +54,39 @@ def _copies() -> bool:
     return connection.vendor == "postgresql"
 
 
-def _plain(value: Any) -> Any:
-    """Return the value as both databases take it for a column of its type."""
-    if isinstance(value, UUID):
-        return value.hex  # PostgreSQL reads it, too
-    if isinstance(value, datetime):
-        return str(value.astimezone(UTC) if _copies() else value.astimezone(UTC).replace(tzinfo=None))
-    if isinstance(value, dict):
-        return json.dumps(value)
-    return value if value is None or isinstance(value, int) else str(value)
-
-
 def _line(row: Iterable[Any]) -> bytes:
     """Return a line of COPY's text format (https://www.postgresql.org/docs/current/sql-copy.html)."""
-    return ("\t".join(_cell(value) for value in row) + "\n").encode()
+    return ("\t".join([CELLS.get(type(value), _text)(value) for value in row]) + "\n").encode()
 
 
-def _cell(value: Any) -> str:
-    if value is None:
-        return NULL
-    text = str(value)
-    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+def _text(value: Any) -> str:
+    return str(value).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+
+CELLS: dict[type, Callable[[Any], str]] = {
+    type(None): lambda _: "\\N",
+    bool: str,
+    int: str,
+    datetime: str,
+    UUID: str,
+    dict: lambda value: _text(json.dumps(value)),
+}
+
+
+def _plain(row: Iterable[Any]) -> tuple[Any, ...]:
+    """Return the row as SQLite takes it."""
+    return tuple([PLAIN.get(type(value), str)(value) for value in row])
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+PLAIN: dict[type, Callable[[Any], Any]] = {
+    type(None): _as_it_is,
+    bool: _as_it_is,
+    int: _as_it_is,
+    datetime: lambda moment: str(moment.astimezone(UTC).replace(tzinfo=None)),
+    UUID: lambda key: key.hex,
+    dict: json.dumps,
+}

@@ -41,8 +41,8 @@ class Present(NamedTuple):
 
 
 def present() -> Present:
-    """Count the open jobs, in an index that holds no others."""
-    open_jobs = JobLog.objects.filter(due_at__isnull=False, is_canary=False).order_by()
+    """Count the open jobs: an index has each status together, by age."""
+    open_jobs = JobLog.objects.filter(status__in=JobLog.OPEN, is_canary=False).order_by()
     rows = list(open_jobs.values_list("status").annotate(count=Count("*"), since=Min("created_at")))
     oldest = {status: since for status, _, since in rows}
     return Present({status: count for status, count, _ in rows}, oldest.get(Status.QUEUED))

@@ -1,9 +1,9 @@
 """Tells whether a job's row, its receipt's and its events are still what was written (docs/decisions/0030)."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from django.db.models import Exists, Model, OuterRef, QuerySet
@@ -11,7 +11,7 @@ from django.db.models import Exists, Model, OuterRef, QuerySet
 from jobs.models import JobEvent, JobLog
 from receipts.models import Receipt
 
-from .chain import event_content, fingerprint, head, keys, signer
+from .chain import event_content, facts_of, fingerprints, head, keys, signer
 
 BATCH = 500
 PURGED_AT = "receipt.purged_at"
@@ -145,23 +145,23 @@ def _faults_of_end(job: JobLog, last: int, heads: Sequence[str] | None) -> Itera
         yield f"its chain's head is not that of event {last}"
 
 
-def _faults_of_row(job: JobLog, facts: dict[str, Fact | None]) -> Iterator[str]:
-    for name, fact in facts.items():
-        if fact and name != PURGED_AT and not _holds(job, name, fact):
-            yield f"its {name} is not what event {fact.number} wrote"
+def _faults_of_row(job: JobLog, facts: Mapping[str, Fact | None]) -> Iterator[str]:
+    row = facts_of(job) | {PURGED_AT: job.receipt.purged_at}
+    known = {name: fact for name, fact in facts.items() if fact and name in row}  # a later version may remove columns
+    untrue = set(_untrue(job, row, known))
+    for name in known:
+        if name in untrue and name != PURGED_AT:
+            yield f"its {name} is not what event {known[name].number} wrote"
     for name, value in LATER_COLUMNS.items():
-        if name not in facts and getattr(job, name) != value:
-            yield f"its {name} is {getattr(job, name)}, and no event says so"
-    purge = facts.get(PURGED_AT)
-    if job.receipt.purged_at and not (purge and _holds(job, PURGED_AT, purge)):
+        if name not in facts and row[name] != value:
+            yield f"its {name} is {row[name]}, and no event says so"
+    if job.receipt.purged_at and (PURGED_AT in untrue or PURGED_AT not in known):
         yield "its receipt is marked as purged, and no event says so"
 
 
-def _holds(job: JobLog, name: str, fact: Fact) -> bool:
-    row: Model = job
-    column = name
-    if name.startswith("receipt."):
-        row, column = job.receipt, name.removeprefix("receipt.")
-    if not hasattr(row, column):
-        return True  # a later version has removed the column
-    return fingerprint(fact.key, job.pk, name, getattr(row, column)) == fact.fingerprint
+def _untrue(job: JobLog, row: Mapping[str, Any], facts: Mapping[str, Fact]) -> Iterator[str]:
+    """Yield the columns that do not hold what was last written to them."""
+    for key in {fact.key for fact in facts.values()}:
+        signed = {name: fact.fingerprint for name, fact in facts.items() if fact.key == key}
+        there = fingerprints(key, job.pk, {name: row[name] for name in signed})
+        yield from (name for name in signed if signed[name] != there[name])

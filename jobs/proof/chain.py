@@ -5,11 +5,12 @@ Nothing here asks the database, so that writing, verifying and the migration tha
 
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import sha256
+from json.encoder import encode_basestring_ascii as _text
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -25,7 +26,6 @@ SIGNED = ("job_id", "number", "at", "kind", "source", "actor", "from_status", "t
 OWN_COLUMNS = frozenset({"job_id", "chain_length", "chain_head"})  # covered by every event's place in the chain
 RECEIPT_COLUMNS = ("client_id", "sha256", "size", "content_type", "width", "height", "created_at")
 FINGERPRINT_BYTES = 16
-SETTLED = frozenset({str, int, bool, type(None), datetime, UUID})  # most of what there is
 
 
 def extend(event: "JobEvent", job: "JobLog", covered: Mapping[str, Any]) -> Facts:
@@ -41,7 +41,7 @@ def extend(event: "JobEvent", job: "JobLog", covered: Mapping[str, Any]) -> Fact
     """
     key = keys()[0]
     event.number = job.chain_length + 1
-    event.facts = {name: fingerprint(key, job.pk, name, value) for name, value in covered.items()}
+    event.facts = fingerprints(key, job.pk, covered)
     event.digest = sign(key, event_content(event, job.chain_head))
     return {"chain_length": event.number, "chain_head": head(key, event)}
 
@@ -66,14 +66,16 @@ def facts_of(job: "JobLog") -> Facts:
     return {name: value for name, value in row.items() if name not in OWN_COLUMNS} | receipt
 
 
-def fingerprint(key: bytes, job_id: UUID, name: str, value: Any) -> str:
-    """Return what shows that a column holds the same value still, and to nobody without the key which."""
-    return _mac(key, ["fact", job_id, name, value])[:FINGERPRINT_BYTES].hex()
+def fingerprints(key: bytes, job_id: UUID, columns: Mapping[str, Any]) -> dict[str, str]:
+    """Return what shows of each column that it holds the same value still, and to nobody without the key which."""
+    of_job = canonical(["fact", job_id])[:-1]  # written once for all of them
+    contents = ((name, b"%b,%b,%b]" % (of_job, canonical(name), canonical(value))) for name, value in columns.items())
+    return {name: _mac(key, content)[:FINGERPRINT_BYTES].hex() for name, content in contents}
 
 
 def sign(key: bytes, content: Sequence[Any]) -> str:
     """Return the HMAC-SHA256 of the content, in hexadecimal digits."""
-    return _mac(key, content).hex()
+    return _mac(key, canonical(content)).hex()
 
 
 def signer(digest: str, content: Sequence[Any]) -> bytes | None:
@@ -92,8 +94,8 @@ def _derived(secrets: tuple[str, ...]) -> tuple[bytes, ...]:
     return tuple(sha256(SALT + secret.encode()).digest() for secret in secrets)
 
 
-def _mac(key: bytes, content: Sequence[Any]) -> bytes:
-    return hmac.digest(key, canonical(content), "sha256")
+def _mac(key: bytes, content: bytes) -> bytes:
+    return hmac.digest(key, content, "sha256")
 
 
 def canonical(value: Any) -> bytes:
@@ -102,28 +104,46 @@ def canonical(value: Any) -> bytes:
     The idea is RFC 8785's: sorted names, no spaces, one form for each number. Two things differ: whole numbers keep all
     their digits (PostgreSQL gives 1e22 back as one), and all beyond ASCII is escaped, halves of a pair as well.
     """
-    return _encode(_settled(value)).encode()
+    return _written(value).encode()
 
 
-def _settled(value: Any) -> Any:
-    """Return the value with each float that is a whole number as that number: 1.0 is 1, and -0.0 is 0."""
-    if type(value) in SETTLED:
-        return value
-    if isinstance(value, dict):
-        return {name: _settled(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_settled(item) for item in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(Decimal(repr(value)))
-    return value
+def _written(value: Any) -> str:
+    write = WRITERS.get(type(value)) or next(write for base, write in WRITERS.items() if isinstance(value, base))
+    return write(value)
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="microseconds")
-    if isinstance(value, UUID):
-        return str(value)
+def _object(members: Mapping[str, Any]) -> str:
+    return "{" + ",".join([f"{_text(name)}:{_written(value)}" for name, value in sorted(members.items())]) + "}"
+
+
+def _array(items: Sequence[Any]) -> str:
+    return "[" + ",".join(map(_written, items)) + "]"
+
+
+def _number(value: float) -> str:
+    """Return a float that is a whole number as that number: 1.0 is 1, and -0.0 is 0."""
+    return str(int(Decimal(repr(value)))) if value.is_integer() else json.dumps(value)
+
+
+def _time(moment: datetime) -> str:
+    return f'"{moment.astimezone(UTC).isoformat(timespec="microseconds")}"'
+
+
+def _unknown(value: object) -> str:
     raise TypeError(f"{type(value).__name__} has no canonical form")
 
 
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_text).encode
+# By the very type, which is quick; for any other, such as an enum's, the first that it is an instance of.
+WRITERS: dict[type, Callable[[Any], str]] = {
+    str: _text,
+    type(None): lambda _: "null",
+    bool: lambda value: "true" if value else "false",
+    int: int.__repr__,
+    float: _number,
+    dict: _object,
+    list: _array,
+    tuple: _array,
+    datetime: _time,
+    UUID: lambda value: f'"{value}"',
+    object: _unknown,
+}

@@ -1,5 +1,6 @@
 """`manage.py make_history`: fill a database with made-up jobs, to see how the service bears years of them."""
 
+import math
 import os
 import sys
 from bisect import bisect_left
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import nullcontext
 from datetime import datetime, timedelta
+from functools import partial
 from multiprocessing import get_context
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -22,8 +24,9 @@ from django.db.models import Max
 
 from accounting.clock import database_now
 from accounting.options import whole_number
+from jobs.history.indexes import without_indexes
 from jobs.history.lives import SHOPS, Span, add_figures, make
-from jobs.history.rows import Row, encoded, numbered, without_indexes, write
+from jobs.history.rows import Row, encoded, numbered, write
 from jobs.models import HourlyFigures, JobEvent, JobLog, Seal
 from jobs.proof.sealing import make_seal
 from jobs.stats import GRACE, HOUR, Figures, figures_of, hour_of, row_of
@@ -36,11 +39,11 @@ LARGE = 20_000  # from then on, indexes made afterwards save time
 
 
 class Encoded(NamedTuple):
-    """A batch as the database takes it."""
+    """A batch as the database takes it; events with their time, in seconds."""
 
     receipts: list[Row]
     jobs: list[Row]
-    events: list[tuple[datetime, Row]]
+    events: list[tuple[float, Row]]
     figures: dict[datetime, Figures]
 
 
@@ -56,6 +59,9 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=whole_number(0, 10**9), default=1, help="another one makes others (1)")
         parser.add_argument(
             "--processes", type=whole_number(1, 64), default=os.cpu_count(), help="that sign (one a CPU)"
+        )
+        parser.add_argument(
+            "--even", action="store_true", help="as many of each client, and of each end that jobs take"
         )
         parser.add_argument("--unsigned", action="store_true", help="blanks for signatures: faster; no audit holds")
         parser.add_argument("--force", action="store_true", help="also where DEBUG is off")
@@ -86,12 +92,13 @@ class Command(BaseCommand):
         """Write the rows of all batches, events in the order of time; return what happened by hour."""
         figures: dict[datetime, Figures] = {}
         number = JobEvent.objects.aggregate(last=Max("id"))["last"] or 0
-        waiting: list[tuple[datetime, Row]] = []  # later events of jobs that are written already
+        waiting: list[tuple[float, Row]] = []  # later events of jobs that are written already
         with _bar(sum(span.jobs for span in spans), "Jobs") as bar:
             for span, batch in zip(spans, _prepared(spans, processes), strict=True):
                 waiting = sorted(waiting + batch.events, key=itemgetter(0))
                 # no later batch has an event before its own first job
-                ready = len(waiting) if span is spans[-1] else bisect_left(waiting, span.end, key=itemgetter(0))
+                end = math.inf if span is spans[-1] else span.end.timestamp()
+                ready = bisect_left(waiting, end, key=itemgetter(0))
                 events = [numbered(number + place, row) for place, (_, row) in enumerate(waiting[:ready], 1)]
                 _write_rows(batch, events)
                 number, waiting = number + ready, waiting[ready:]
@@ -121,12 +128,12 @@ def _spans(options: dict[str, Any], now: datetime) -> Iterator[Span]:
     ended = number - left_open
     batches = -(-ended // BATCH)
     step = (now - OPEN_SINCE - begin) / batches
+    span = partial(Span, now=now, clients=clients, is_signed=not options["unsigned"], is_even=options["even"])
     for place in range(batches):
         size = ended * (place + 1) // batches - ended * place // batches  # all alike: each has as much of the time
-        seed, start = options["seed"] * 10**6 + place, begin + place * step
-        yield Span(seed, size, start, start + step, now, clients, is_signed=not options["unsigned"])
-    last = Span(options["seed"], left_open, now - OPEN_SINCE, now, now, clients, is_signed=not options["unsigned"])
-    yield last._replace(most_events=3)
+        start = begin + place * step
+        yield span(options["seed"] * 10**6 + place, size, start, start + step)
+    yield span(options["seed"], left_open, now - OPEN_SINCE, now, most_events=3)
 
 
 def _prepared(spans: list[Span], processes: int) -> Iterator[Encoded]:
@@ -146,7 +153,7 @@ def _prepared(spans: list[Span], processes: int) -> Iterator[Encoded]:
 
 def _prepare(span: Span) -> Encoded:
     batch = make(span)
-    events = zip([event.at for event in batch.events], encoded(batch.events, leave_out="id"), strict=True)
+    events = zip([event.at.timestamp() for event in batch.events], encoded(batch.events, leave_out="id"), strict=True)
     return Encoded(encoded(batch.receipts), encoded(batch.jobs), list(events), batch.figures)
 
 

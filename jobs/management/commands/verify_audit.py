@@ -9,10 +9,12 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 
+from accounting.options import whole_number
 from accounting.progress import bar, say
 from jobs.models import JobLog, Seal
 from jobs.proof.audit import find_strays, verify_jobs
 from jobs.proof.sealing import verify_seals
+from jobs.proof.sharing import verify_jobs_in
 from receipts.evidence import verify_files
 from receipts.models import Receipt, Rendition
 
@@ -34,6 +36,9 @@ class Command(BaseCommand):
         """Declare what to look at; everything, unless told otherwise."""
         parser.add_argument("--job", type=UUID, help="this job and its receipt's files only")
         parser.add_argument("--since", type=moment, help="jobs, files and seals from then on (2026-01-31T08:00)")
+        parser.add_argument(
+            "--processes", type=whole_number(1, 64), default=1, help="that look at jobs at once, a core each (1)"
+        )
         parser.add_argument("--no-files", action="store_true", help="do not read files")
         parser.add_argument(
             "--sealed", action="append", default=[], metavar="DIGEST",
@@ -66,7 +71,8 @@ class Command(BaseCommand):
 
 def _parts(options: dict[str, Any]) -> Iterator[Part]:
     jobs, receipts, renditions = _rows(options["job"], options["since"])
-    yield Part("Jobs", jobs.count(), verify_jobs(jobs))
+    several = options["processes"] > 1
+    yield Part("Jobs", jobs.count(), verify_jobs_in(options["processes"], jobs) if several else verify_jobs(jobs))
     if not options["no_files"]:
         yield Part("Files of receipts", receipts.count(), verify_files(receipts))
         yield Part("Files made for N8N", renditions.count(), verify_files(renditions))

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("jobs", "0006_list_indexes"),
+        ("jobs", "0007_indexes_of_few"),
         ("receipts", "0004_files_by_name"),
     ]
 
