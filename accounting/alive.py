@@ -1,5 +1,6 @@
 """Whether what does the work is alive, in words."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
