@@ -108,12 +108,7 @@ class JobLog(models.Model):
             models.Index(fields=["failure_code", "-created_at"], name="job_newest_by_code"),
             # what staff search by
             models.Index(fields=["notion_database_id", "-created_at"], name="job_newest_by_database"),
-            models.Index(
-                fields=["filename"],
-                opclasses=["varchar_pattern_ops"],
-                condition=Q(is_canary=False),
-                name="job_filename",
-            ),
+            models.Index(fields=["filename"], opclasses=["varchar_pattern_ops"], name="job_filename"),
             # of the open ones only, so that a sweep costs what is overdue and not what was ever done
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="job_due"),
             models.Index(fields=["n8n_execution_id"], condition=Q(due_at__isnull=False), name="job_open_execution"),

@@ -1,4 +1,4 @@
-"""Canaries: a column that tells them from receipts, and indexes for receipts only, or for canaries only."""
+"""Canaries: a column that tells them from receipts, an index of them, and none of them in that of failures."""
 
 from django.db import migrations, models
 
@@ -15,18 +15,10 @@ class Migration(migrations.Migration):
             model_name="joblog",
             name="job_failed",
         ),
-        migrations.RemoveIndex(
-            model_name="joblog",
-            name="job_filename",
-        ),
         migrations.AddField(
             model_name="joblog",
             name="is_canary",
             field=models.BooleanField(db_default=False, default=False, editable=False, help_text="sent by the service itself, to see whether the way to N8N and back works", verbose_name="canary"),
-        ),
-        migrations.AddIndex(
-            model_name="joblog",
-            index=models.Index(condition=models.Q(("is_canary", False)), fields=["filename"], name="job_filename", opclasses=["varchar_pattern_ops"]),
         ),
         migrations.AddIndex(
             model_name="joblog",
