@@ -394,7 +394,7 @@ def test_the_page_asks_as_much_however_many_jobs_there_are(viewer: Browser, djan
     for hours in range(12):
         succeeded(ago(hours=hours))
         failed(ago(hours=hours / 12))
-    with django_assert_max_num_queries(24):
+    with django_assert_max_num_queries(25):
         page(viewer, "?period=30d")
 
 
