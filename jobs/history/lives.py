@@ -151,7 +151,8 @@ def _live(chance: random.Random, at: datetime, span: Span) -> Life:
 
 def _chosen(chance: random.Random, shares: Iterable[tuple[T, float]], span: Span) -> T:
     choices, weights = zip(*shares, strict=True)
-    return chance.choices(choices, None if span.is_even else weights)[0]
+    chosen: T = chance.choices(choices, None if span.is_even else weights)[0]
+    return chosen
 
 
 def _uuid(chance: random.Random) -> UUID:
