@@ -4,17 +4,15 @@ import uuid
 from copy import deepcopy
 from pathlib import Path
 
-import pytest
-
 from tests.factories import DATABASE_ID
 from tests.installation import Installation, wait_for
 from tests.stub_server import answering_once, response, stub_server
 
-from .conftest import UNHURRIED, OnAir
+from .conftest import REAL_N8N, UNHURRIED, OnAir
 from .deliveries import deliver, payload
 from .workflows import PLAIN, TRYING, node, shipped
 
-pytestmark = [pytest.mark.n8n, pytest.mark.processes]
+pytestmark = REAL_N8N
 
 TRIES = 5  # of the node "Call back", 5 s apart
 
