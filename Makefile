@@ -8,14 +8,14 @@ PRODUCTION = env SECRET_KEY=$(A_SECRET) N8N_API_KEY=$(A_SECRET) CALLBACK_SECRET_
 	DEBUG=false PUBLIC_BASE_URL=https://receipts.example.com TRUSTED_PROXIES=10.0.0.5 DATABASE_URL=sqlite://:memory: \
 	N8N_WEBHOOK_URL=https://n8n.example.com/webhook/receipts
 
-QUICK = not faults and not browser and not deploy
+QUICK = not faults and not browser and not deploy and not n8n
 
 SEED ?= 1
 DURATION ?= 20
 DATABASE ?= sqlite
 JOBS ?= 1000000
 
-.PHONY: help demo test test-faults test-browser test-deploy screenshots chaos bench lint types check clean
+.PHONY: help demo test test-faults test-browser test-deploy n8n test-n8n screenshots chaos bench lint types check clean
 
 help: ## list what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,12 @@ test-browser: .venv/.installed ## run the tests that drive a real Chromium (apt 
 
 test-deploy: .venv/.installed ## ask Caddy, Prometheus and systemd what they think of deploy/, and run it (apt install caddy prometheus shellcheck)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m deploy tests/deploy
+
+n8n: .venv/.installed ## install N8N, once and outside the clone: 5 minutes, 3 GB (N8N_FOLDER=where)
+	@$(BIN)/python -m tests.n8n.installing
+
+test-n8n: n8n ## run the tests that drive a real N8N, with the workflows of n8n/
+	$(BIN)/python -m pytest -m n8n tests/n8n
 
 screenshots: .venv/.installed ## draw the pictures in docs/images anew, from an installation with made-up data
 	$(BIN)/python -m tests.browser.screenshots

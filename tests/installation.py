@@ -123,16 +123,20 @@ class Installation:
             process.send_signal(signal.SIGCONT)  # it may be stopped, and would hear nothing
         process.wait(PATIENCE_SECONDS)
 
-    def upload(self, number: int = 1, headers: Mapping[str, str] | None = None) -> requests.Response:
+    def upload(
+        self, number: int = 1, headers: Mapping[str, str] | None = None, *, database_id: str = DATABASE_ID
+    ) -> requests.Response:
         """Upload a receipt, each number another one."""
-        return self.upload_bytes(draw_receipt(number, size=SMALL), headers)
+        return self.upload_bytes(draw_receipt(number, size=SMALL), headers, database_id=database_id)
 
-    def upload_bytes(self, content: bytes, headers: Mapping[str, str] | None = None) -> requests.Response:
+    def upload_bytes(
+        self, content: bytes, headers: Mapping[str, str] | None = None, *, database_id: str = DATABASE_ID
+    ) -> requests.Response:
         """Upload whatever is to pass for a receipt."""
         return self._session.post(
             f"{self.url}/api/v1/receipts/upload",
             files={"file": ("receipt.jpg", content)},
-            data={"notion_database_id": DATABASE_ID},
+            data={"notion_database_id": database_id},
             headers={"Authorization": f"Api-Key {self.key}", "Connection": "close", **(headers or {})},
             timeout=PATIENCE_SECONDS,
         )
@@ -158,9 +162,9 @@ class Installation:
         facts: dict[str, Any] = answer.json()
         return facts
 
-    def wait_for_status(self, job_id: str, *statuses: str) -> dict[str, Any]:
+    def wait_for_status(self, job_id: str, *statuses: str, seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
         """Wait until a job has one of these statuses, and return it."""
-        wait_for(lambda: self.job(job_id)["status"] in statuses, f"{' or '.join(statuses)} of {job_id}")
+        wait_for(lambda: self.job(job_id)["status"] in statuses, f"{' or '.join(statuses)} of {job_id}", seconds)
         return self.job(job_id)
 
     def query(self, sql: str) -> list[Any]:

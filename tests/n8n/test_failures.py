@@ -1,0 +1,98 @@
+"""What goes wrong in N8N is told: by the error workflow, or by the silence."""
+
+import uuid
+from copy import deepcopy
+from pathlib import Path
+
+from tests.factories import DATABASE_ID
+from tests.installation import Installation, wait_for
+from tests.stub_server import answering_once, response, stub_server
+
+from .conftest import REAL_N8N, UNHURRIED, OnAir, end_of
+from .deliveries import deliver, payload
+from .server import EXECUTION_SECONDS
+from .workflows import PLAIN, TRYING, node, shipped
+
+pytestmark = REAL_N8N
+
+TRIES = 5  # of the node "Call back", 5 s apart
+
+
+def test_a_refusal_of_notion_is_reported_with_the_node_and_notions_own_words(on_air: OnAir) -> None:
+    scene = on_air(PLAIN)
+    job_id = scene.service.upload(301, database_id=DATABASE_ID).json()["job_id"]  # which is not shared with it
+    job = end_of(scene.service, job_id)
+    assert job["failure_code"] in ("workflow_failed", "notion_not_shared")
+    assert job["result_message"].startswith("N8N: error in node 'Find the database':")
+    assert "Make sure the relevant pages and databases are shared with your integration" in job["result_message"]
+
+
+def test_a_page_that_notion_finds_invalid_is_a_failure_and_not_tried_again(on_air: OnAir) -> None:
+    scene = on_air(PLAIN)
+    database = scene.notion.share()
+    scene.notion.refuse("POST", "/v1/pages")
+    job = scene.file(306, database)
+    assert job["result_message"].startswith("N8N: error in node 'End: Notion made no page': Notion made no page:")
+    assert "body failed validation" in job["result_message"]
+    assert database.pages == []
+
+
+def test_a_picture_that_did_not_arrive_whole_is_a_failure(on_air: OnAir) -> None:
+    scene = on_air(PLAIN)
+    job_id = scene.service.upload(302, database_id=scene.notion.share().id).json()["job_id"]
+    assert end_of(scene.service, job_id)["status"] == "success"
+    calls = len(scene.notion.calls)
+    broken = payload(scene.service.url, job_id, 302, image_data="")
+    execution = scene.n8n.wait_for_end(deliver(scene.webhook, broken).json()["execution_id"])
+    assert execution["status"] == "error"
+    assert "did not arrive whole" in str(execution["data"])
+    assert len(scene.notion.calls) == calls
+
+
+def test_a_workflow_that_never_calls_back_is_a_time_out(on_air: OnAir, tmp_path: Path) -> None:
+    scene = on_air(TRYING)
+    silent = shipped(TRYING)
+    node(silent, "Call back")["disabled"] = True
+    scene.put_on_air(silent)
+    with Installation(tmp_path, scene.webhook, **UNHURRIED | {"CALLBACK_TIMEOUT_SECONDS": "3"}) as service:
+        service.start_all()
+        job = end_of(service, service.upload(303).json()["job_id"])
+    assert job["failure_code"] == "callback_timeout"
+
+
+def test_a_workflow_that_calls_back_twice_ends_its_job_once(on_air: OnAir) -> None:
+    scene = on_air(TRYING)
+    twice = shipped(TRYING)
+    second = deepcopy(node(twice, "Call back")) | {"name": "Call back again", "id": str(uuid.uuid4())}
+    twice["nodes"].append(second)
+    twice["connections"]["Call back"]["main"][0] = [{"node": "Call back again", "type": "main", "index": 0}]
+    scene.put_on_air(twice)
+    job_id = scene.service.upload(304).json()["job_id"]
+    wait_for(lambda: "callback_repeated" in scene.service.events(job_id), "the second report", EXECUTION_SECONDS)
+    assert scene.service.events(job_id).count("failed") == 1
+
+
+def test_a_report_goes_on_being_made_while_the_service_is_away(on_air: OnAir, tmp_path: Path) -> None:
+    scene = on_air(TRYING)
+    with Installation(tmp_path, scene.webhook, **UNHURRIED) as service:
+        web = service.start_web()
+        job_id = service.upload(305).json()["job_id"]
+        service.kill(web)
+        with stub_server(answering_once(response(503, b"away")), port=service.port) as gateway:
+            deliver(scene.webhook, payload(service.url, job_id, canary=True))
+            wait_for(lambda: len(gateway.requests) > TRIES, "more than the node's own tries", EXECUTION_SECONDS)
+        service.start_web()
+        assert end_of(service, job_id)["status"] == "success"
+
+
+def test_a_report_that_the_service_contradicts_is_not_repeated_for_a_day(
+    on_air: OnAir, unattended: Installation
+) -> None:
+    scene = on_air(TRYING)
+    job_id = unattended.upload(307).json()["job_id"]
+    assert unattended.call_back(job_id, "success").ok
+    answer = deliver(scene.webhook, payload(unattended.url, job_id))  # no test receipt: the workflow reports a failure
+    execution = scene.n8n.wait_for_end(answer.json()["execution_id"])
+    assert execution["status"] == "success"
+    assert "Wait for the service" not in execution["data"]["resultData"]["runData"]
+    assert unattended.job(job_id)["status"] == "success"
