@@ -13,14 +13,17 @@ import requests
 from django.conf import settings
 from urllib3.exceptions import HTTPError
 
-from .answers import TLS, TROUBLE_SENTENCES, Trouble
 from .causes import cause_of_delay
+from .executions import Execution as Execution
+from .executions import read_execution, text
 from .transport import USER_AGENT, WatchedSession, let_go, read_bounded, tls_verification, trouble_of
+from .troubles import OF_TLS, TROUBLE_SENTENCES, Trouble
 from .watchdog import Watchdog
 
 DEADLINE_SECONDS = 10.0
 CONNECT_TIMEOUT_SECONDS = 3.0
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
+MAX_DATA_BYTES = 32 * 1024 * 1024  # a picture of 10 MB, twice in base64, and what there is beside it
 MAX_SAID = 300
 
 RIGHT_ADDRESS = "See that N8N runs, and that N8N_BASE_URL is the address of its editor."
@@ -46,24 +49,6 @@ class ApiError(Exception):
         self.cure = cure
         self.status = status
         self.said = said
-
-
-@dataclass(frozen=True, kw_only=True)
-class Execution:
-    """One run of a workflow.
-
-    Attributes:
-        status: N8N's word: new, running, waiting, success, error, crashed, canceled or unknown.
-        workflow_id: the workflow's; people find the execution by it.
-        node: the last that ran; "" unless it was asked for.
-        error: what it failed of, in N8N's words; "" where nothing did, or unless it was asked for.
-    """
-
-    id: str
-    status: str
-    workflow_id: str
-    node: str = ""
-    error: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,10 +83,17 @@ class PublicApi:
         """Delete what is at a path."""
         return self.call("DELETE", path)
 
-    def execution(self, execution_id: str) -> Execution:
-        """Return how an execution stands."""
-        found = self.get(f"executions/{quote(execution_id, safe='')}")
-        return Execution(id=execution_id, status=_text(found, "status"), workflow_id=_text(found, "workflowId"))
+    def execution(self, execution_id: str, *, with_error: bool = False) -> Execution:
+        """Return how an execution stands.
+
+        Args:
+            execution_id: as the webhook or the workflow told it.
+            with_error: what it failed of, too. N8N then sends all that was in the workflow, pictures among it.
+        """
+        query: dict[str, str | int] = {"includeData": "true"} if with_error else {}
+        path = f"executions/{quote(execution_id, safe='')}"
+        found = self.call("GET", path, query=query, most=MAX_DATA_BYTES if with_error else MAX_ANSWER_BYTES)
+        return read_execution(found, execution_id)
 
     def call(
         self,
@@ -207,17 +199,11 @@ class _Answer:
 
     def _said(self) -> str:
         try:
-            return _text(json.loads(self.body), "message")[:MAX_SAID].rstrip(".")
+            return text(json.loads(self.body), "message")[:MAX_SAID].rstrip(".")
         except (ValueError, RecursionError):
             return ""
 
 
 def _no_answer(trouble: Trouble) -> ApiError:
-    cure = cause_of_delay(trouble).cure if trouble in TLS else RIGHT_ADDRESS
+    cure = cause_of_delay(trouble).cure if trouble in OF_TLS else RIGHT_ADDRESS
     return ApiError(TROUBLE_SENTENCES[trouble], cure)
-
-
-def _text(found: Any, name: str) -> str:
-    """Return the text, or the number as text, under that name; "" where there is neither."""
-    value = found.get(name, "") if isinstance(found, dict) else ""
-    return str(value).replace("\0", "").encode("utf-8", "replace").decode() if isinstance(value, str | int) else ""

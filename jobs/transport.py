@@ -12,10 +12,11 @@ from urllib3 import BaseHTTPResponse, ProxyManager
 
 from accounting import __version__
 
-from .answers import Trouble
+from .troubles import Trouble
 from .watchdog import POOL_CLASSES, Watchdog
 
-USER_AGENT = f"receipts/{__version__}"  # N8N answers nothing to an agent with "bot" in its name
+# What begins otherwise is a robot to N8N's "Ignore Bots" (its package isbot), and gets a 403 as if its key were wrong.
+USER_AGENT = f"Mozilla/5.0 (compatible; receipts/{__version__})"
 READ_BYTES = 16 * 1024
 
 # What OpenSSL found of a certificate (its <openssl/x509_vfy.h>); all else means that nobody we trust has signed it.

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from django.conf import LazySettings
 
+from accounting import __version__
 from jobs.n8n_api import ApiError, Execution, PublicApi, public_api
 
 from .deliveries import MB
@@ -44,7 +45,7 @@ def test_a_call_carries_the_key_and_an_agent_that_n8n_takes_for_no_bot() -> None
     assert found == {"data": [], "nextCursor": None}
     assert (request.method, request.target) == ("GET", "/n8n/api/v1/workflows?limit=2&active=true")
     assert request.headers["X-N8N-API-KEY"] == KEY
-    assert request.headers["User-Agent"].startswith("receipts/")
+    assert request.headers["User-Agent"] == f"Mozilla/5.0 (compatible; receipts/{__version__})"
     assert "bot" not in request.headers["User-Agent"]
 
 
