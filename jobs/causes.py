@@ -39,9 +39,6 @@ FAILURES = {
     FailureCode.WORKFLOW_FAILED: "Look at the execution in N8N, mend the workflow, then retry.",
     FailureCode.WORKFLOW_STOPPED: "See in N8N who stopped it, or whether its time-out is too short, then retry.",
     FailureCode.WORKFLOW_CRASHED: "See whether N8N ran out of memory or was restarted, then retry.",
-    FailureCode.SIGNATURE_REFUSED: (
-        "Give N8N_WEBHOOK_SECRET and the credential of the workflow's signature node the same value, then retry."
-    ),
     FailureCode.CREDENTIAL_MISSING: "Open the node that the message names, choose a credential, publish, then retry.",
     FailureCode.CREDENTIAL_REFUSED: "Renew the credential of the node that the message names, then retry.",
     FailureCode.SERVICE_BUSY: RETRY_LATER,
@@ -79,6 +76,10 @@ FAILURES = {
 # Why a delivery did not arrive, or may not have: `JobLog.last_error`.
 DELIVERIES = {
     "n8n_unauthorized": SAME_KEY,
+    "n8n_signature_wrong": (
+        "Give N8N_WEBHOOK_SECRET and the credential of the workflow's node that signs the same value, and see that the "
+        "clocks of both machines are right."
+    ),
     "n8n_forbidden": SAME_KEY,
     "n8n_address_not_allowed": "Add the address of the workers to the Webhook node's list of allowed addresses.",
     "n8n_credential_missing": "Choose a credential in N8N's Webhook node, and publish the workflow.",

@@ -12,8 +12,6 @@ Code = FailureCode
 
 # The first that fits counts: a service's own words say more than what N8N makes of a status of HTTP.
 SIGNS: tuple[tuple[FailureCode, str], ...] = (
-    # the workflows in n8n/, and whoever says it as plainly
-    (Code.SIGNATURE_REFUSED, r"signature (?:is wrong|does not match|is missing|was refused)|wrong signature"),
     # N8N 2.41: n8n-core's node-execution-context, credential-not-found.error
     (
         Code.CREDENTIAL_MISSING,
@@ -30,7 +28,8 @@ SIGNS: tuple[tuple[FailureCode, str], ...] = (
     (Code.NOTION_NOT_ALLOWED, r"restricted_resource|Insufficient permissions for this endpoint"),
     (
         Code.NOTION_PROPERTY_WRONG,
-        r"is not a property that exists|is expected to be [a-z_]+\.|Could not find (?:sort )?property with name or id",
+        r"is not a property that exists|is expected to be [a-z_]+\.|Could not find (?:sort )?property with name or id"
+        r"|The database needs an? [a-z]+ property",  # the last of the workflows in n8n/
     ),
     (Code.NOTION_BUSY, r"You have been rate limited"),
     (Code.NOTION_UNAVAILABLE, r"Notion is unavailable|Notion encountered an internal error"),

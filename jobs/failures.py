@@ -10,7 +10,6 @@ class FailureCode(models.TextChoices):
     WORKFLOW_FAILED = "workflow_failed", "The workflow ran and failed"
     WORKFLOW_STOPPED = "workflow_stopped", "The workflow was stopped before its end"
     WORKFLOW_CRASHED = "workflow_crashed", "N8N stopped while it ran the workflow"
-    SIGNATURE_REFUSED = "signature_refused", "The workflow did not accept the signature"
     CREDENTIAL_MISSING = "credential_missing", "A node of the workflow has no credential"
     CREDENTIAL_REFUSED = "credential_refused", "A service did not accept the credential of the workflow's node"
     SERVICE_BUSY = "service_busy", "A service that the workflow uses had too many requests"

@@ -66,6 +66,12 @@ class WrongSetting:
 
 # The first that fits counts. The words are those of N8N 2.41: of its Webhook node, and of what leads there.
 WRONG_SETTINGS = (
+    WrongSetting(
+        status=401,
+        said=b'"signature_wrong"',  # of the workflows in n8n/
+        code="n8n_signature_wrong",
+        sentence="The workflow did not accept the signature.",
+    ),
     WrongSetting(status=401, code="n8n_unauthorized", sentence="N8N did not accept our credentials."),
     WrongSetting(
         status=403,

@@ -28,6 +28,13 @@ IN_A_TEST = (
 
 ANSWERS = [
     (401, "", b"Authorization is required!", "n8n_unauthorized"),
+    (
+        401,
+        "application/json",
+        b'{"accepted":false,"code":"signature_wrong","message":"The signature is wrong or too old, or could not be '
+        b'checked: N8N_WEBHOOK_SECRET and the credential of the node that signs must be the same text."}',
+        "n8n_signature_wrong",
+    ),
     (403, "", b"Authorization data is wrong!", "n8n_forbidden"),
     (403, "", b"IP is not allowed to access the webhook!", "n8n_address_not_allowed"),
     (404, "application/json", NOT_REGISTERED % IN_PRODUCTION, "n8n_webhook_not_found"),
@@ -132,6 +139,11 @@ MESSAGES = [
     (NOTION.format(BAD_REQUEST + "Total is expected to be number."), "notion_property_wrong"),
     (NOTION.format(BAD_REQUEST + "Could not find property with name or id: Job id"), "notion_property_wrong"),
     (
+        "N8N: error in node 'Choose the properties': The database needs a text property 'Job ID': by it a receipt that "
+        "comes twice is known.",
+        "notion_property_wrong",
+    ),
+    (
         NOTION.format(BAD_REQUEST + "Databases with multiple data sources are not supported in this API version."),
         "notion_several_sources",
     ),
@@ -191,7 +203,6 @@ MESSAGES = [
         "service_unavailable",
     ),
     ("N8N: error in node 'Look up the rate': timeout of 300000ms exceeded", "service_unavailable"),
-    ("The signature does not match.", "signature_refused"),
     ("N8N: error in node 'unknown': it was stopped", "workflow_crashed"),
     ("Workflow did not finish, possible out-of-memory issue", "workflow_crashed"),
     ("The execution was cancelled because it timed out", "workflow_stopped"),

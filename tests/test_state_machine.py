@@ -172,6 +172,13 @@ class Jobs(RuleBasedStateMachine):
             if job.is_due:
                 job.sweep(standing)
 
+    @precondition(lambda self: self.is_any("processing"))
+    @rule()
+    def run_for_long(self) -> None:
+        """N8N is asked twice, and still runs whatever it took."""
+        for _ in range(2):
+            self.sweep(later=True, standing="running")
+
     # -- staff ---------------------------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.is_any("failure"))
