@@ -56,7 +56,7 @@ class StubN8n:
         query = parse_qs(address.query)
         self.asked.append(request.target)
         if request.headers["X-N8N-API-KEY"] != API_KEY:
-            return _json(401, {"message": "unauthorized"})
+            return _json(401, {"message": "Unauthorized"})
         if query.keys() - {"includeData"}:
             return _json(400, {"message": f"Unknown query parameter '{next(iter(query))}'"})
         if request.method != "GET" or not address.path.startswith(PATH):

@@ -208,7 +208,7 @@ def test_an_api_that_is_away_is_left_alone_for_a_while(
 
 def test_a_wrong_key_is_told_in_the_jobs_message(n8n: StubN8n, settings: LazySettings) -> None:
     settings.N8N_PUBLIC_API_KEY = made_up("another key")
-    assert "N8N's API answered 401: unauthorized." in after_a_sweep(overdue()).result_message
+    assert "N8N's API answered 401: Unauthorized." in after_a_sweep(overdue()).result_message
 
 
 def test_a_slow_n8n_is_asked_for_a_bounded_time_and_the_others_wait_for_the_next_pass(

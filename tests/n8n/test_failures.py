@@ -23,7 +23,7 @@ def test_a_refusal_of_notion_is_reported_with_the_node_and_notions_own_words(on_
     scene = on_air(PLAIN)
     job_id = scene.service.upload(301, database_id=DATABASE_ID).json()["job_id"]  # which is not shared with it
     job = scene.service.wait_for_status(job_id, "failure", "success")
-    assert (job["status"], job["failure_code"]) == ("failure", "workflow_failed")
+    assert (job["status"], job["failure_code"]) == ("failure", "notion_not_shared")
     assert job["result_message"].startswith("N8N: error in node 'Find the database':")
     assert "Make sure the relevant pages and databases are shared with your integration" in job["result_message"]
 
