@@ -24,6 +24,10 @@ UNKNOWN = Cause("The reason has no entry here.", "Read the timeline of one of th
 
 # Cures that several causes have in common.
 LOOK_FIRST = "Look in Notion first, since it may have been filed; then retry what is missing there."
+NO_CALLBACK = (
+    "See that the workflow calls back and that N8N reaches CALLBACK_BASE_URL; look in Notion before you retry, "
+    "since it may have been filed."
+)
 MEND_FOLDER = "See that every worker has the MEDIA_ROOT of the web, or restore the file, then retry."
 NEW_PICTURE = "Ask the client for another picture of the receipt; a retry helps only after an update."
 PROPERTIES = "Give the database the properties that the page Connect N8N lists, by these names and types, then retry."
@@ -62,7 +66,7 @@ FAILURES = {
     FailureCode.CALLBACK_LOST: (
         "Look in Notion first, since it was probably filed; then see in the execution why its callback failed."
     ),
-    FailureCode.CALLBACK_TIMEOUT: LOOK_FIRST,
+    FailureCode.CALLBACK_TIMEOUT: NO_CALLBACK,
     FailureCode.DELIVERY_UNCONFIRMED: LOOK_FIRST,
     FailureCode.N8N_UNAVAILABLE: "See that N8N runs and its webhook is active, then retry.",
     FailureCode.N8N_REJECTED: "See in the timeline what N8N answered, mend its Webhook node or the proxy, then retry.",

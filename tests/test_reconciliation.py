@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.test import Client
 from django.utils import timezone
 
 from jobs import n8n_api, reconciliation
@@ -243,27 +242,3 @@ def test_what_was_sent_again_while_n8n_was_asked_is_left_alone(n8n: StubN8n) -> 
     assert sweeping._act_once(job.pk, Status.PROCESSING, lambda job: sweeping._stop_waiting(job, finding=finding))
     job.refresh_from_db()
     assert job.failure_code == FailureCode.CALLBACK_TIMEOUT
-
-
-# -- where people see it
-
-
-def test_a_jobs_page_leads_to_its_execution(n8n: StubN8n, admin_client: Client, settings: LazySettings) -> None:
-    n8n.run("17", "success")
-    job = after_a_sweep(overdue())
-    page = admin_client.get(f"/admin/jobs/joblog/{job.pk}/change/").content.decode()
-    assert f'href="{n8n.url}/workflow/{WORKFLOW_ID}/executions/17"' in page
-    assert "Look in Notion first" in page
-
-
-def test_a_job_whose_workflow_nobody_named_leads_to_the_list_of_executions(
-    admin_client: Client, settings: LazySettings
-) -> None:
-    settings.N8N_BASE_URL = "https://n8n.example.com"
-    page = admin_client.get(f"/admin/jobs/joblog/{overdue().pk}/change/").content.decode()
-    assert 'href="https://n8n.example.com/executions"' in page
-
-
-def test_without_an_address_of_n8n_there_is_no_link(admin_client: Client) -> None:
-    page = admin_client.get(f"/admin/jobs/joblog/{overdue().pk}/change/").content.decode()
-    assert "/executions" not in page
