@@ -61,6 +61,7 @@ class Notion:
         self._key = key
         self._databases: dict[str, Database] = {}
         self._lost: Counter[str] = Counter()
+        self._refused: Counter[str] = Counter()
         self._lock = threading.RLock()
 
     def share(self, **properties: str) -> Database:
@@ -72,6 +73,10 @@ class Notion:
     def lose_answer(self, method: str, path: str) -> None:
         """Do what the next such call asks for, and answer it 502."""
         self._lost[f"{method} {path}"] += 1
+
+    def refuse(self, method: str, path: str) -> None:
+        """Answer the next such call that it is not valid."""
+        self._refused[f"{method} {path}"] += 1
 
     def answer(self, call: Call) -> Reply:
         """Answer as Notion does."""
@@ -87,6 +92,9 @@ class Notion:
             return reply
 
     def _route(self, call: Call) -> dict[str, Any]:
+        if self._refused[self.calls[-1]]:
+            self._refused[self.calls[-1]] -= 1
+            raise Refused("body failed validation.")
         if call.headers.get("Authorization", "").strip() != f"Bearer {self._key}":
             raise Refused("API token is invalid.", 401, "unauthorized")
         if call.headers.get("Notion-Version") != VERSION:

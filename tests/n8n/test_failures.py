@@ -4,17 +4,15 @@ import uuid
 from copy import deepcopy
 from pathlib import Path
 
-import pytest
-
 from tests.factories import DATABASE_ID
 from tests.installation import Installation, wait_for
 from tests.stub_server import answering_once, response, stub_server
 
-from .conftest import UNHURRIED, OnAir
+from .conftest import REAL_N8N, UNHURRIED, OnAir
 from .deliveries import deliver, payload
 from .workflows import PLAIN, TRYING, node, shipped
 
-pytestmark = [pytest.mark.n8n, pytest.mark.processes]
+pytestmark = REAL_N8N
 
 TRIES = 5  # of the node "Call back", 5 s apart
 
@@ -28,18 +26,25 @@ def test_a_refusal_of_notion_is_reported_with_the_node_and_notions_own_words(on_
     assert "Make sure the relevant pages and databases are shared with your integration" in job["result_message"]
 
 
+def test_a_page_that_notion_finds_invalid_is_a_failure_and_not_tried_again(on_air: OnAir) -> None:
+    scene = on_air(PLAIN)
+    database = scene.notion.share()
+    scene.notion.refuse("POST", "/v1/pages")
+    job = scene.file(306, database)
+    assert job["result_message"].startswith("N8N: error in node 'End: Notion made no page': Notion made no page:")
+    assert "body failed validation" in job["result_message"]
+    assert database.pages == []
+
+
 def test_a_picture_that_did_not_arrive_whole_is_a_failure(on_air: OnAir) -> None:
     scene = on_air(PLAIN)
     job_id = scene.service.upload(302, database_id=scene.notion.share().id).json()["job_id"]
     scene.service.wait_for_status(job_id, "success")
     calls = len(scene.notion.calls)
     broken = payload(scene.service.url, job_id, 302, image_data="")
-    execution_id = deliver(scene.webhook, broken).json()["execution_id"]
-    found = wait_for(
-        lambda: [e for e in scene.n8n.executions(shipped(PLAIN)["id"]) if e["id"] == execution_id], "its end"
-    )
-    assert found[0]["status"] == "error"
-    assert "did not arrive whole" in str(found[0]["data"])
+    execution = scene.n8n.wait_for_end(deliver(scene.webhook, broken).json()["execution_id"])
+    assert execution["status"] == "error"
+    assert "did not arrive whole" in str(execution["data"])
     assert len(scene.notion.calls) == calls
 
 
@@ -77,3 +82,16 @@ def test_a_report_goes_on_being_made_while_the_service_is_away(on_air: OnAir, tm
             wait_for(lambda: len(gateway.requests) > TRIES, "more than the node's own tries", 60)
         service.start_web()
         service.wait_for_status(job_id, "success")
+
+
+def test_a_report_that_the_service_contradicts_is_not_repeated_for_a_day(
+    on_air: OnAir, unattended: Installation
+) -> None:
+    scene = on_air(TRYING)
+    job_id = unattended.upload(307).json()["job_id"]
+    assert unattended.call_back(job_id, "success").ok
+    answer = deliver(scene.webhook, payload(unattended.url, job_id))  # no test receipt: the workflow reports a failure
+    execution = scene.n8n.wait_for_end(answer.json()["execution_id"])
+    assert execution["status"] == "success"
+    assert "Wait for the service" not in execution["data"]["resultData"]["runData"]
+    assert unattended.job(job_id)["status"] == "success"

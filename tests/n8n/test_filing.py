@@ -9,13 +9,13 @@ from receipts.sample import draw_receipt
 from tests.factories import SMALL
 from tests.installation import Installation, wait_for
 
-from .conftest import OnAir, Scene
+from .conftest import REAL_N8N, OnAir, Scene
 from .deliveries import deliver, deliver_as_form, payload
 from .notion import text_of
 from .openai import read_by_model
 from .workflows import PLAIN, READING
 
-pytestmark = [pytest.mark.n8n, pytest.mark.processes]
+pytestmark = REAL_N8N
 
 
 def test_without_ai_the_picture_is_filed_under_its_name(on_air: OnAir) -> None:

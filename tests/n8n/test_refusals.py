@@ -9,11 +9,11 @@ from django.conf import settings
 from tests.installation import WORKER, Installation, wait_for
 from tests.servers import made_up
 
-from .conftest import UNHURRIED, OnAir, Scene
+from .conftest import REAL_N8N, UNHURRIED, OnAir, Scene
 from .deliveries import deliver, deliver_as_form, payload
 from .workflows import PLAIN
 
-pytestmark = [pytest.mark.n8n, pytest.mark.processes]
+pytestmark = REAL_N8N
 
 MIB = 1024 * 1024
 

@@ -1,14 +1,12 @@
 """The workflow that needs no credentials: it answers, and calls back."""
 
-import pytest
-
 from tests.installation import Installation, wait_for
 
-from .conftest import OnAir
+from .conftest import REAL_N8N, OnAir
 from .deliveries import deliver, payload
 from .workflows import TRYING
 
-pytestmark = [pytest.mark.n8n, pytest.mark.processes]
+pytestmark = REAL_N8N
 
 
 def test_a_test_receipt_is_answered_with_the_execution_and_reported(on_air: OnAir, unattended: Installation) -> None:

@@ -1,0 +1,136 @@
+"""The workflow files: whole, consistent with one another, and without a secret."""
+
+import json
+import re
+from itertools import chain
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+FOLDER = Path("n8n")
+RECEIVING = ("receipt-to-notion", "receipt-to-notion-without-ai", "try-the-connection")
+FILING = RECEIVING[:2]
+FAILURES = "report-failures"
+NAMES = (*RECEIVING, FAILURES)
+OTHERWISE_THERE = {"id", "position", "webhookId"}  # what may differ in a node that two workflows have
+CREDENTIAL = {"id", "name"}
+Json = dict[str, Any]
+
+
+def read(name: str) -> Json:
+    workflow: Json = json.loads((FOLDER / f"{name}.json").read_text())
+    return workflow
+
+
+def nodes(name: str) -> list[Json]:
+    found: list[Json] = read(name)["nodes"]
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_workflow_is_written_as_a_tidy_export_without_what_an_installation_adds(name: str) -> None:
+    workflow = read(name)
+    assert (FOLDER / f"{name}.json").read_text() == json.dumps(workflow, indent=2, ensure_ascii=False) + "\n"
+    assert set(workflow) == {"id", "name", "description", "nodes", "connections", "settings"}
+    assert workflow["name"].startswith("Receipts: ")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_node_that_is_named_exists(name: str) -> None:
+    workflow = read(name)
+    names = [node["name"] for node in workflow["nodes"]]
+    targets = {link["node"] for link in _links(workflow["connections"])}
+    quoted = set(re.findall(r"\$\('([^']+)'\)", json.dumps(workflow["nodes"])))
+    assert len(names) == len(set(names))
+    assert targets | quoted | set(workflow["connections"]) <= set(names)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_node_can_be_reached(name: str) -> None:
+    workflow = read(name)
+    beginnings = {"stickyNote", "webhook", "errorTrigger", "lmChatOpenAi", "outputParserStructured"}
+    targets = {link["node"] for link in _links(workflow["connections"])}
+    alone = [node["name"] for node in workflow["nodes"] if node["type"].rpartition(".")[2] not in beginnings]
+    assert set(alone) <= targets
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_credential_is_a_name_and_never_a_value(name: str) -> None:
+    used = [credential for node in nodes(name) for credential in node.get("credentials", {}).values()]
+    assert all(set(credential) == CREDENTIAL and credential["name"].startswith("Receipts: ") for credential in used)
+    assert "pinData" not in read(name)
+
+
+def test_a_node_that_several_workflows_have_is_the_same_in_each() -> None:
+    for left, right in (RECEIVING[:2], RECEIVING[1:]):
+        ours, theirs = _shared(left), _shared(right)
+        differing = [name for name in ours.keys() & theirs.keys() if ours[name] != theirs[name]]
+        allowed = {"Receipt"} if right == "try-the-connection" else set()  # that one needs no credential
+        assert set(differing) == allowed
+
+
+def test_ids_are_unique_and_an_address_is_not_the_webhooks_id() -> None:
+    everything = [*chain.from_iterable(nodes(name) for name in NAMES)]
+    ids = [node["id"] for node in everything]
+    webhooks = [node["webhookId"] for node in everything if "webhookId" in node]
+    assert len(set(ids)) == len(ids)
+    assert len(set(webhooks)) == len(webhooks)
+    assert all(UUID(id_) for id_ in [*ids, *webhooks])
+
+
+@pytest.mark.parametrize("name", RECEIVING)
+def test_a_receiving_workflow_takes_receipts_at_the_one_address_and_names_the_error_workflow(name: str) -> None:
+    [receipt] = (node for node in nodes(name) if node["name"] == "Receipt")
+    assert (receipt["parameters"]["httpMethod"], receipt["parameters"]["path"]) == ("POST", "receipts")
+    assert read(name)["settings"]["errorWorkflow"] == read(FAILURES)["id"]
+
+
+def test_only_what_needs_no_credentials_answers_everybody() -> None:
+    open_ = [name for name in RECEIVING if not any(node.get("credentials") for node in nodes(name))]
+    assert open_ == ["try-the-connection"]
+    for name in FILING:
+        [receipt] = (node for node in nodes(name) if node["name"] == "Receipt")
+        assert receipt["parameters"]["authentication"] == "headerAuth"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_report_follows_no_redirect_and_its_failure_is_no_error(name: str) -> None:
+    [report] = (node for node in nodes(name) if node["name"] in ("Call back", "Report the failure"))
+    assert report["parameters"]["options"]["redirect"]["redirect"]["followRedirects"] is False
+    assert (report["retryOnFail"], report["maxTries"], report["onError"]) == (True, 5, "continueErrorOutput")
+
+
+def test_the_waits_between_reports_reach_past_a_day() -> None:
+    for name in NAMES:
+        by_name = {node["name"]: node for node in nodes(name)}
+        amount = by_name["Wait for the service"]["parameters"]["amount"]
+        first, later = (
+            json.loads(amount[amount.index("[") : amount.index("]") + 1]),
+            int(amount.split("??")[1].strip(" }")),
+        )
+        rounds = int(re.findall(r"\$runIndex < (\d+)", json.dumps(by_name["Is it worth asking again?"]))[0])
+        tries = 4 * by_name.get("Call back", by_name.get("Report the failure", {}))["waitBetweenTries"] / 1000
+        assert sum(first) + (rounds - len(first)) * later + rounds * tries >= 24 * 3600
+
+
+@pytest.mark.parametrize("name", FILING)
+def test_the_properties_that_are_listed_are_the_ones_that_are_filled(name: str) -> None:
+    listed: list[Json] = json.loads((FOLDER / "notion-properties.json").read_text())
+    by_name = {node["name"]: node for node in nodes(name)}
+    wanted = re.findall(r"const wanted = (\{.*\});", by_name["Choose the properties"]["parameters"]["jsCode"])
+    assert json.loads(wanted[0]) == {entry["name"]: entry["type"] for entry in listed if entry["type"] != "title"}
+
+
+def _links(connections: Json) -> list[Json]:
+    return [link for kinds in connections.values() for outputs in kinds.values() for links in outputs for link in links]
+
+
+def _shared(name: str) -> dict[str, Json]:
+    """Return the nodes by name, without notes and without what may differ."""
+    return {
+        node["name"]: {key: value for key, value in node.items() if key not in OTHERWISE_THERE}
+        for node in nodes(name)
+        if not node["type"].endswith("stickyNote")
+    }
