@@ -119,7 +119,7 @@ class PublicApi:
         with WatchedSession(self.base_url, verify=self.verify) as session, Watchdog(self.deadline) as watchdog:
             try:
                 answer = self._exchange(session, method, path, query, body, most)
-            except (requests.RequestException, HTTPError, OSError) as error:
+            except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
                 trouble = trouble_of(error, watchdog)
                 let_go(error)
                 raise _no_answer(trouble) from None

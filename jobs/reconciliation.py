@@ -59,14 +59,17 @@ class Inquiry:
 
     def _ask(self, api: PublicApi, execution_id: str) -> Finding:
         try:
-            execution = api.execution(execution_id)
+            execution = _with_error(api, api.execution(execution_id))
         except ApiError as error:
             if error.status == NOT_FOUND:
                 return Finding(remark="N8N no longer knows the execution.")
             self._quiet_until = time.monotonic() + PAUSE_SECONDS
             logger.warning("n8n_not_asked", error=error.sentence, cure=error.cure, pause_seconds=PAUSE_SECONDS)
             return Finding(remark=f"It could not be asked about it: {error.sentence}")
-        return Finding(execution=_with_error(api, execution))
+        except Exception:  # whatever one answer holds, the other jobs have their turn
+            logger.exception("n8n_answer_not_read", execution_id=execution_id)
+            return NOT_ASKED
+        return Finding(execution=execution)
 
 
 def can_be_asked_about(job: JobLog) -> bool:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from jobs import n8n_api, reconciliation
 from jobs import sweep as sweeping
 from jobs.callbacks import Report
-from jobs.executions import Execution, conclude
+from jobs.executions import Execution
 from jobs.models import FailureCode, JobLog
 from jobs.reconciliation import Inquiry
 from jobs.services import complete_job, resend_job
@@ -134,28 +134,6 @@ def test_another_attempt_has_more_time_of_its_own(n8n: StubN8n) -> None:
 
 
 @pytest.mark.parametrize(
-    ("execution", "code", "sentence"),
-    [
-        (Execution(id="1", status="success", workflow_id="w"), "callback_lost", "N8N ran the workflow to its end,"),
-        (Execution(id="1", status="error", workflow_id="w"), "workflow_failed", "N8N: error."),
-        (Execution(id="1", status="error", workflow_id="w", node="A"), "workflow_failed", "N8N: error in node 'A'."),
-        (Execution(id="1", status="crashed", workflow_id="w"), "workflow_crashed", "N8N: crashed."),
-        (Execution(id="1", status="canceled", workflow_id="w"), "workflow_stopped", "N8N: stopped."),
-    ],
-)
-def test_an_execution_that_has_ended_ends_the_job(execution: Execution, code: str, sentence: str) -> None:
-    conclusion = conclude(execution)
-    assert conclusion is not None
-    assert conclusion.code == code
-    assert conclusion.sentence.startswith(sentence)
-
-
-@pytest.mark.parametrize("status", ["new", "running", "waiting", "unknown", "", "what comes next"])
-def test_an_execution_that_has_not_ended_ends_nothing(status: str) -> None:
-    assert conclude(Execution(id="1", status=status, workflow_id="w")) is None
-
-
-@pytest.mark.parametrize(
     "answer", [None, [], "text", {"status": None}, {"data": []}, {"workflowData": {"nodes": {"a": 1}}}]
 )
 def test_an_odd_answer_is_read_as_nothing(n8n: StubN8n, answer: Any) -> None:
@@ -170,6 +148,21 @@ def test_an_execution_that_n8n_no_longer_knows_leaves_it_as_it_was(n8n: StubN8n)
     job = after_a_sweep(overdue())
     assert job.failure_code == FailureCode.CALLBACK_TIMEOUT
     assert job.result_message.endswith("seconds. N8N no longer knows the execution.")
+
+
+def test_an_answer_that_nobody_foresaw_keeps_no_other_job_from_its_turn(
+    n8n: StubN8n, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(found: Any, execution_id: str) -> Execution:
+        return Execution(id=execution_id, status={"17": "success"}[execution_id], workflow_id=WORKFLOW_ID)
+
+    monkeypatch.setattr(n8n_api, "read_execution", read)
+    n8n.run("16", "success")
+    n8n.run("17", "success")
+    odd, plain = overdue("16"), overdue("17")
+    assert after_a_sweep(plain).failure_code == FailureCode.CALLBACK_LOST
+    odd.refresh_from_db()
+    assert odd.failure_code == FailureCode.CALLBACK_TIMEOUT
 
 
 @pytest.mark.parametrize("fields", [{"processing": True, "n8n_execution_id": ""}, {"unconfirmed": True}])
