@@ -88,7 +88,7 @@ def test_the_request_carries_the_headers_of_the_contract(settings: LazySettings)
         "Accept": "application/json",
         "Accept-Encoding": "identity",
         "Idempotency-Key": str(job.pk),
-        "User-Agent": f"receipts/{__version__}",
+        "User-Agent": f"Mozilla/5.0 (compatible; receipts/{__version__})",
         "X-Request-ID": str(job.pk),
     }
 
