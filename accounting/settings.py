@@ -76,6 +76,8 @@ N8N_PAYLOAD = env.choice("N8N_PAYLOAD", "json", ("json", "multipart"))
 # what N8N takes unless told otherwise: its N8N_PAYLOAD_SIZE_MAX, its N8N_FORMDATA_FILE_SIZE_MAX
 N8N_MAX_PAYLOAD_MB = env.number("N8N_MAX_PAYLOAD_MB", {"json": 16, "multipart": 200}[N8N_PAYLOAD], maximum=2000)
 N8N_MAX_IN_FLIGHT = env.number("N8N_MAX_IN_FLIGHT", 100)
+N8N_BASE_URL = env.base_url("N8N_BASE_URL", "")
+N8N_PUBLIC_API_KEY = env.secret("N8N_PUBLIC_API_KEY", "")
 CALLBACK_SECRET_TOKEN = env.secrets(
     "CALLBACK_SECRET_TOKEN", purpose="one secret, or several with commas, that N8N may send as X-Callback-Token"
 )

@@ -5,57 +5,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from enum import StrEnum
 from typing import Any
 
 from .models import FailureCode, JobLog
+from .troubles import AT_LAST, MAY_HAVE_BEEN_SENT, MENDED_BY_PEOPLE, TROUBLE_SENTENCES, find_wrong_setting
+from .troubles import Trouble as Trouble
 
 MAX_RETRY_AFTER_SECONDS = 3600
 MAX_SENTENCE = 200
 MAX_WORD = 24
+MAX_ID = 100
 JITTER = 0.25  # a delay grows by up to a quarter, so that receipts refused together do not return together
 
-# A wrong setting of ours or of N8N's: it must not end receipts, and somebody must mend it. N8N's own words are not
-# quoted here: they name the webhook's path, which is a secret.
-WRONG_SETTING = {
-    401: ("n8n_unauthorized", "N8N did not accept our credentials."),
-    403: ("n8n_forbidden", "N8N did not accept our credentials."),
-    404: ("n8n_webhook_not_found", "N8N knows no active webhook at this address."),
-    410: ("n8n_webhook_gone", "N8N's webhook at this address is gone."),
-}
 NOT_TAKEN = frozenset({408, 429})
-MAY_HAVE_ARRIVED = frozenset({504, 524})
+MAY_HAVE_ARRIVED = {
+    504: ("n8n_gateway_timeout", "A gateway before N8N gave up waiting (504)."),
+    524: ("n8n_cloud_timeout", "N8N Cloud gave up waiting for the workflow's answer (524)."),
+}
+TOO_LARGE = 413
 WORKFLOW_ERROR = "Error in workflow"
-
-
-class Trouble(StrEnum):
-    """Why there is no HTTP answer; the first five prove that nothing arrived."""
-
-    UNREACHABLE = "n8n_unreachable"
-    UNTRUSTED = "n8n_certificate_untrusted"
-    FILE_MISSING = "file_missing"
-    FILE_UNREADABLE = "file_unreadable"
-    NOT_PREPARED = "file_not_prepared"
-    TIMED_OUT = "n8n_timed_out"
-    CUT = "n8n_connection_cut"
-
-
-MAY_HAVE_BEEN_SENT = frozenset({Trouble.TIMED_OUT, Trouble.CUT})
-MENDED_BY_PEOPLE = frozenset({Trouble.UNTRUSTED, Trouble.FILE_MISSING, Trouble.NOT_PREPARED})
-AT_LAST = {
-    Trouble.FILE_MISSING: FailureCode.FILE_MISSING,
-    Trouble.NOT_PREPARED: FailureCode.FILE_UNREADABLE,
-}
-
-TROUBLE_SENTENCES = {
-    Trouble.UNREACHABLE: "N8N could not be reached.",
-    Trouble.UNTRUSTED: "N8N's TLS certificate could not be verified.",
-    Trouble.FILE_MISSING: "The receipt's file cannot be read where this worker looks for it.",
-    Trouble.FILE_UNREADABLE: "No picture can be made of the receipt's file: it is damaged, or takes too much.",
-    Trouble.NOT_PREPARED: "The picture to be sent could not be made or stored: the machine is too busy or full.",
-    Trouble.TIMED_OUT: "N8N did not answer in time.",
-    Trouble.CUT: "The connection to N8N was cut.",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +63,7 @@ class Decision:
         delay: seconds until the next try, where there is one.
         needs_attention: only a changed setting will help.
         execution_id: N8N's id of the execution, where it told.
+        workflow_id: N8N's id of the workflow, where it told.
     """
 
     status: JobLog.Status
@@ -104,6 +73,7 @@ class Decision:
     delay: float = 0.0
     needs_attention: bool = False
     execution_id: str = ""
+    workflow_id: str = ""
 
 
 def decide(answer: Answer, *, tries: int, schedule: Sequence[int], jitter: float) -> Decision:
@@ -123,10 +93,10 @@ def decide(answer: Answer, *, tries: int, schedule: Sequence[int], jitter: float
         return _decide_trouble(answer.trouble, refused)
     if 200 <= answer.status < 300:
         return _decide_success(answer, refused)
-    if answer.status in WRONG_SETTING:
-        return refused(*WRONG_SETTING[answer.status], needs_attention=True)
+    if wrong := find_wrong_setting(answer.status, answer.body):
+        return refused(wrong.code, wrong.sentence, needs_attention=True, at_last=wrong.at_last)
     if answer.status in MAY_HAVE_ARRIVED:
-        return _unconfirmed("n8n_gateway_timeout", f"A gateway before N8N gave up waiting ({answer.status}).")
+        return _unconfirmed(*MAY_HAVE_ARRIVED[answer.status])
     if answer.status == 500 and _message(answer) == WORKFLOW_ERROR:
         return _failed(FailureCode.WORKFLOW_FAILED, "N8N ran the workflow and it failed: Error in workflow.")
     if answer.status in NOT_TAKEN or answer.status >= 500:
@@ -135,6 +105,8 @@ def decide(answer: Answer, *, tries: int, schedule: Sequence[int], jitter: float
         return _unconfirmed("n8n_answer_unclear", f"N8N answered {answer.status} and nothing more.")
     if 300 <= answer.status < 400:
         return _failed(FailureCode.N8N_REDIRECTED, f"The webhook's address redirects elsewhere ({answer.status}).")
+    if answer.status == TOO_LARGE:
+        return _failed(FailureCode.PAYLOAD_TOO_LARGE, "N8N, or a proxy before it, takes no request so large (413).")
     return _failed(FailureCode.N8N_REJECTED, _with_message(f"N8N refused the request ({answer.status})", answer))
 
 
@@ -156,12 +128,18 @@ def _decide_success(answer: Answer, refused: "_Refusal") -> Decision:
         return Decision(status=JobLog.Status.PROCESSING, confirmed=True)  # a workflow that echoes what it was sent
     if body is None:
         return _unconfirmed("n8n_answer_unclear", f"N8N answered {answer.status} without JSON.")
-    execution_id = body.get("execution_id", body.get("executionId", "")) if isinstance(body, dict) else ""
     return Decision(
         status=JobLog.Status.PROCESSING,
         confirmed=True,
-        execution_id=_plain(str(execution_id))[:100] if isinstance(execution_id, str | int) else "",
+        execution_id=_id_in(body, "execution_id", "executionId"),
+        workflow_id=_id_in(body, "workflow_id", "workflowId"),
     )
+
+
+def _id_in(body: Any, *names: str) -> str:
+    """Return an id that a workflow answers with, under whichever of the names; "" where it tells none."""
+    found = [body[name] for name in names if name in body] if isinstance(body, dict) else []
+    return _plain(str(found[0]))[:MAX_ID] if found and isinstance(found[0], str | int) else ""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from .models import ENDED_BY_N8N, JobLog
+from .failures import ENDED_BY_N8N
+from .models import JobLog
 
 Status = JobLog.Status
 

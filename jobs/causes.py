@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from .answers import TROUBLE_SENTENCES, WRONG_SETTING, Trouble
-from .models import FailureCode, JobLog
+from .failures import FailureCode
+from .models import JobLog
+from .troubles import TROUBLE_SENTENCES, WRONG_SETTINGS, Trouble
 
 
 @dataclass(frozen=True)
@@ -23,18 +24,54 @@ UNKNOWN = Cause("The reason has no entry here.", "Read the timeline of one of th
 
 # Cures that several causes have in common.
 LOOK_FIRST = "Look in Notion first, since it may have been filed; then retry what is missing there."
+NO_CALLBACK = (
+    "See that the workflow calls back and that N8N reaches CALLBACK_BASE_URL; look in Notion before you retry, "
+    "since it may have been filed."
+)
 MEND_FOLDER = "See that every worker has the MEDIA_ROOT of the web, or restore the file, then retry."
 NEW_PICTURE = "Ask the client for another picture of the receipt; a retry helps only after an update."
+PROPERTIES = "Give the database the properties that the page Connect N8N lists, by these names and types, then retry."
+RAISE_LIMITS = (
+    "Raise N8N_PAYLOAD_SIZE_MAX in N8N and the body's limit of any proxy before it, or lower N8N_MAX_PAYLOAD_MB here."
+)
+RESPOND_AT_ONCE = "Let the Webhook node respond immediately, and the workflow call back when it is done."
+RETRY_LATER = "Retry in a while; let the node retry on fail, so that the workflow waits by itself."
 SAME_KEY = "Give N8N_API_KEY and the credential of N8N's Webhook node the same value; start the workers again."
 START_SWEEP = "Start the sweep: manage.py sweep_jobs."
 
 FAILURES = {
     FailureCode.WORKFLOW_FAILED: "Look at the execution in N8N, mend the workflow, then retry.",
-    FailureCode.CALLBACK_TIMEOUT: LOOK_FIRST,
+    FailureCode.WORKFLOW_STOPPED: "See in N8N who stopped it, or whether its time-out is too short, then retry.",
+    FailureCode.WORKFLOW_CRASHED: "See whether N8N ran out of memory or was restarted, then retry.",
+    FailureCode.CREDENTIAL_MISSING: "Open the node that the message names, choose a credential, publish, then retry.",
+    FailureCode.CREDENTIAL_REFUSED: "Renew the credential of the node that the message names, then retry.",
+    FailureCode.SERVICE_BUSY: RETRY_LATER,
+    FailureCode.SERVICE_UNAVAILABLE: RETRY_LATER,
+    FailureCode.NOTION_NOT_SHARED: (
+        "See that the id is the database's own, share the database with the integration in Notion, then retry."
+    ),
+    FailureCode.NOTION_KEY_REFUSED: "Give N8N's Notion credential the integration's present secret, then retry.",
+    FailureCode.NOTION_NOT_ALLOWED: "Let the integration read, insert and update content in Notion, then retry.",
+    FailureCode.NOTION_PROPERTY_WRONG: PROPERTIES,
+    FailureCode.NOTION_SEVERAL_SOURCES: (
+        "Use a database with one data source, or name the data source in the workflow, then retry."
+    ),
+    FailureCode.NOTION_BUSY: "Let fewer receipts be under way at once (N8N_MAX_IN_FLIGHT), then retry.",
+    FailureCode.NOTION_UNAVAILABLE: "Wait until Notion is back, then retry.",
+    FailureCode.AI_KEY_REFUSED: "Give the AI model's credential in N8N a valid key, then retry.",
+    FailureCode.AI_QUOTA_USED_UP: "Add credit to the AI model's account, or raise its limit, then retry.",
+    FailureCode.AI_BUSY: RETRY_LATER,
+    FailureCode.AI_MODEL_UNKNOWN: "Choose another model in the workflow's AI node, publish, then retry.",
+    FailureCode.AI_ANSWER_UNREADABLE: "Retry; if it comes again, choose a better model or another picture.",
+    FailureCode.CALLBACK_LOST: (
+        "Look in Notion first, since it was probably filed; then see in the execution why its callback failed."
+    ),
+    FailureCode.CALLBACK_TIMEOUT: NO_CALLBACK,
     FailureCode.DELIVERY_UNCONFIRMED: LOOK_FIRST,
     FailureCode.N8N_UNAVAILABLE: "See that N8N runs and its webhook is active, then retry.",
     FailureCode.N8N_REJECTED: "See in the timeline what N8N answered, mend its Webhook node or the proxy, then retry.",
     FailureCode.N8N_REDIRECTED: "Set N8N_WEBHOOK_URL to where it redirects, start the workers again, then retry.",
+    FailureCode.PAYLOAD_TOO_LARGE: RAISE_LIMITS,
     FailureCode.FILE_MISSING: MEND_FOLDER,
     FailureCode.FILE_UNREADABLE: NEW_PICTURE,
     FailureCode.CANCELLED: "Nothing needs to be done; retry it if that was a mistake.",
@@ -43,11 +80,24 @@ FAILURES = {
 # Why a delivery did not arrive, or may not have: `JobLog.last_error`.
 DELIVERIES = {
     "n8n_unauthorized": SAME_KEY,
+    "n8n_signature_wrong": (
+        "Give N8N_WEBHOOK_SECRET and the credential of the workflow's node that signs the same value, and see that the "
+        "clocks of both machines are right."
+    ),
     "n8n_forbidden": SAME_KEY,
+    "n8n_address_not_allowed": "Add the address of the workers to the Webhook node's list of allowed addresses.",
+    "n8n_credential_missing": "Choose a credential in N8N's Webhook node, and publish the workflow.",
     "n8n_webhook_not_found": "Activate the workflow in N8N, or set N8N_WEBHOOK_URL to its production address.",
+    "n8n_webhook_method": "Set the HTTP method of N8N's Webhook node to POST, and publish the workflow.",
+    "n8n_test_webhook": "Set N8N_WEBHOOK_URL to the production address, without -test; start the workers again.",
+    "n8n_not_at_this_address": "If it goes on, correct N8N_WEBHOOK_URL, its port too, and start the workers again.",
+    "n8n_payload_too_large": RAISE_LIMITS,
     "n8n_webhook_gone": "Set N8N_WEBHOOK_URL to the webhook's present address, and start the workers again.",
     Trouble.UNREACHABLE: "See that N8N runs and can be reached from the workers; it is tried again by itself.",
-    Trouble.UNTRUSTED: "Renew N8N's certificate, or set N8N_VERIFY_SSL to the file of the authority that signed it.",
+    Trouble.UNTRUSTED: "Set N8N_VERIFY_SSL to the file of the authority that signed it; start the workers again.",
+    Trouble.EXPIRED: "Renew N8N's certificate, and see that the clocks of both machines are right.",
+    Trouble.WRONG_HOST: "Let the address name the host as the certificate does, or get one for the host that it names.",
+    Trouble.NO_TLS: "See whether N8N's address should begin with http instead of https, or have another port.",
     Trouble.FILE_MISSING: MEND_FOLDER,
     Trouble.FILE_UNREADABLE: NEW_PICTURE,
     Trouble.NOT_PREPARED: "Make room on the disk of MEDIA_ROOT, or let fewer workers run on that machine.",
@@ -55,7 +105,8 @@ DELIVERIES = {
     Trouble.CUT: "See whether N8N or a proxy before it restarts; its callback is awaited before it is sent again.",
     "n8n_busy": "See whether N8N is overloaded; it is tried again by itself.",
     "n8n_starting": "Wait until N8N has started; it is tried again by itself.",
-    "n8n_gateway_timeout": "Let the Webhook node respond immediately, or give the proxy before N8N more time.",
+    "n8n_gateway_timeout": RESPOND_AT_ONCE,
+    "n8n_cloud_timeout": RESPOND_AT_ONCE,
     "n8n_answer_unclear": "Let the Webhook node respond with JSON, so that a delivery is confirmed.",
 }
 
@@ -63,6 +114,7 @@ OF_ANSWERS = {
     "n8n_busy": "N8N answered that it cannot take it now.",
     "n8n_starting": "A page instead of a webhook answered; N8N may be starting up.",
     "n8n_gateway_timeout": "A gateway before N8N gave up waiting.",
+    "n8n_cloud_timeout": "N8N Cloud gave up waiting for the workflow's answer.",
     "n8n_answer_unclear": "N8N's answer does not say whether it took it.",
 }
 
@@ -92,7 +144,7 @@ def cause_of(code: str) -> Cause:
 
 
 def _sentence(code: str) -> str:
-    wrong_settings = dict(WRONG_SETTING.values())
+    wrong_settings = {setting.code: setting.sentence for setting in WRONG_SETTINGS}
     return OF_ANSWERS.get(code) or wrong_settings.get(code) or TROUBLE_SENTENCES[Trouble(code)]
 
 

@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,21 @@ from django.core.checks import CheckMessage, Error, register
 
 from receipts.formats import CONTENT_TYPES
 
-from .n8n import tls_verification
+from .transport import tls_verification
 
 DAY_SECONDS = 86_400
 NEWEST_FIRST = ("AUDIT_KEY", "N8N_WEBHOOK_SECRET", "CALLBACK_SECRET_TOKEN")  # secrets of which there may be several
+TEST_PATH = "/webhook-test/"  # N8N's, unless N8N_ENDPOINT_WEBHOOK_TEST renames it
 
 
 @register
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Return what is wrong among the settings of uploads, deliveries and the audit."""
-    return [*_formats(), *_schedule(), *_tls(), *_key(), *_proxies(), *_audit_key(), *_one_for_all(), *_media()]
+    found = (
+        _formats(), _schedule(), _tls(), _keys(), _proxies(), _audit_key(), _one_for_all(), _media(), _test_address(),
+        _public_api(),
+    )  # fmt: skip
+    return list(chain.from_iterable(found))
 
 
 def _formats() -> list[CheckMessage]:
@@ -59,14 +65,38 @@ def _is_bundle(path: Path) -> bool:
     return True
 
 
-def _key() -> list[CheckMessage]:
-    if settings.N8N_API_KEY.isascii() and settings.N8N_API_KEY.isprintable():
-        return []
+def _keys() -> list[CheckMessage]:
     return [
         Error(
-            "N8N_API_KEY holds letters that no HTTP header can carry: every delivery would fail.",
-            hint="Use visible ASCII characters only, here and in N8N's credential.",
+            f"{name} holds letters that no HTTP header can carry: every request with it would fail.",
+            hint="Use visible ASCII characters only, here and in N8N.",
             id="jobs.E004",
+        )
+        for name in ("N8N_API_KEY", "N8N_PUBLIC_API_KEY")
+        if not (getattr(settings, name).isascii() and getattr(settings, name).isprintable())
+    ]
+
+
+def _test_address() -> list[CheckMessage]:
+    if TEST_PATH not in settings.N8N_WEBHOOK_URL:
+        return []
+    return [
+        checks.Warning(
+            "N8N_WEBHOOK_URL is the address of a test: N8N answers there only while somebody tests in its editor.",
+            hint="Set it to the production URL that the Webhook node shows.",
+            id="jobs.W005",
+        )
+    ]
+
+
+def _public_api() -> list[CheckMessage]:
+    if settings.N8N_BASE_URL or not settings.N8N_PUBLIC_API_KEY:
+        return []
+    return [
+        checks.Warning(
+            "N8N_PUBLIC_API_KEY is set and N8N_BASE_URL is not: N8N is never asked what became of a job.",
+            hint="Set N8N_BASE_URL to the address of N8N's editor.",
+            id="jobs.W006",
         )
     ]
 
@@ -109,7 +139,7 @@ def _one_for_all() -> list[CheckMessage]:
         checks.Warning(
             f"{' and '.join(names)} have one value in common: who learns it from one place opens the others, too.",
             hint="Give each a secret of its own.",
-            id="jobs.W005",
+            id="jobs.W007",
         )
     ]
 

@@ -10,25 +10,8 @@ from django.utils import timezone
 
 from receipts.models import Client, Receipt
 
+from .failures import FailureCode as FailureCode
 from .proof.seal import Seal as Seal
-
-
-class FailureCode(models.TextChoices):
-    """Why a job ended without a page."""
-
-    WORKFLOW_FAILED = "workflow_failed", "The workflow ran and failed"
-    CALLBACK_TIMEOUT = "callback_timeout", "N8N took it and never called back"
-    DELIVERY_UNCONFIRMED = "delivery_unconfirmed", "N8N may have it, but never said so"
-    N8N_UNAVAILABLE = "n8n_unavailable", "N8N did not take it in any of the tries"
-    N8N_REJECTED = "n8n_rejected", "N8N refused the request"
-    N8N_REDIRECTED = "n8n_redirected", "The webhook's address redirects elsewhere"
-    FILE_MISSING = "file_missing", "The receipt's file is gone"
-    FILE_UNREADABLE = "file_unreadable", "No picture could be made of the receipt's file"
-    CANCELLED = "cancelled", "Cancelled by staff"
-
-
-# N8N itself said that the workflow failed; every other end was ours, and N8N may know better later.
-ENDED_BY_N8N = frozenset({FailureCode.WORKFLOW_FAILED})
 
 
 class JobLog(models.Model):
@@ -183,6 +166,7 @@ class JobEvent(models.Model):
         CLAIMED = "claimed", "Claimed by a worker"
         DELIVERED = "delivered", "Delivered to N8N"
         UNCONFIRMED = "unconfirmed", "Sent, but not confirmed"
+        STILL_RUNNING = "still_running", "Still running in N8N"
         REFUSED = "refused", "Not taken by N8N"
         LEASE_ENDED = "lease_ended", "Taken back from a silent worker"
         RESENT = "resent", "Queued to be sent again"

@@ -74,7 +74,7 @@ def tally(happenings: Iterable[Happening]) -> Figures:
         elif kind == Kind.SUCCEEDED:
             latencies[bucket_of(after.total_seconds())] += 1
         else:
-            failed[code or FailureCode.WORKFLOW_FAILED.value] += 1  # N8N's own report names no code of ours
+            failed[code or FailureCode.WORKFLOW_FAILED.value] += 1  # a report before there were more codes
     return Figures(received, latencies.total(), failed, latencies)
 
 

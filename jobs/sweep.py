@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
@@ -13,12 +14,16 @@ from django.db.models import QuerySet
 from accounting.clock import DatabaseNow
 from accounting.problems import DATABASE_AWAY
 
+from .executions import Execution, conclude
+from .masking import masked
 from .models import FailureCode, Heartbeat, JobEvent, JobLog
 from .queue import queue_service
+from .reconciliation import NOT_ASKED, Finding, Inquiry
 from .services import fail, free_places
-from .transitions import change_status, lock_job
+from .transitions import change_status, lock_job, note
 
 logger = structlog.get_logger(__name__)
+inquiry = Inquiry()
 
 Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
 
@@ -36,21 +41,29 @@ class Swept(NamedTuple):
 
 
 def sweep() -> Swept:
-    """Do what is overdue, once: take back ended leases, stop waiting for callbacks, ring for what waits."""
-    return Swept(
-        taken_back=_for_each_overdue(Status.SENDING, _take_back),
-        ended_waiting=_for_each_overdue(Status.PROCESSING, _stop_waiting),
-        rung=_ring_overdue(),
-    )
+    """Do what is overdue, once: take back ended leases, ring for what waits, stop waiting for callbacks.
+
+    That comes last: N8N may be asked first, and nothing else waits for its answer.
+    """
+    return Swept(taken_back=_take_back_leases(), rung=_ring_overdue(), ended_waiting=_stop_waiting_for_callbacks())
 
 
 def _overdue(status: JobLog.Status) -> QuerySet[JobLog]:
     return JobLog.objects.filter(status=status, due_at__lte=DatabaseNow()).order_by("due_at")
 
 
-def _for_each_overdue(status: JobLog.Status, act: Callable[[JobLog], None]) -> int:
-    ids = list(_overdue(status).values_list("job_id", flat=True)[:ENDS_AT_ONCE])
-    return sum(_try_to_act(job_id, status, act) for job_id in ids)
+def _take_back_leases() -> int:
+    ids = list(_overdue(Status.SENDING).values_list("job_id", flat=True)[:ENDS_AT_ONCE])
+    return sum(_try_to_act(job_id, Status.SENDING, _take_back) for job_id in ids)
+
+
+def _stop_waiting_for_callbacks() -> int:
+    """Ask N8N, look at no row meanwhile, and then act on those that nobody else has changed."""
+    findings = inquiry.ask(_overdue(Status.PROCESSING)[:ENDS_AT_ONCE])
+    return sum(
+        _try_to_act(job_id, Status.PROCESSING, partial(_stop_waiting, finding=finding))
+        for job_id, finding in findings.items()
+    )
 
 
 def _try_to_act(job_id: UUID, status: JobLog.Status, act: Callable[[JobLog], None]) -> bool:
@@ -79,13 +92,27 @@ def _take_back(job: JobLog) -> None:
     _again_or_fail(job, Kind.LEASE_ENDED, "The worker fell silent in the last try, and N8N never called back.")
 
 
-def _stop_waiting(job: JobLog) -> None:
+def _stop_waiting(job: JobLog, *, finding: Finding = NOT_ASKED) -> None:
     """The callback is overdue. What N8N said it took may have been filed, so it is not sent again by itself."""
     if job.delivered_at is None:
         _again_or_fail(job, Kind.RESENT, "N8N never said that it took it, and did not call back.")
-    else:
+    elif finding.execution is None or finding.execution.id != job.n8n_execution_id:
         sentence = f"N8N took it, but did not call back within {settings.CALLBACK_TIMEOUT_SECONDS} seconds."
-        fail(job, FailureCode.CALLBACK_TIMEOUT, sentence, source=Source.SWEEP)
+        fail(job, FailureCode.CALLBACK_TIMEOUT, f"{sentence} {finding.remark}".rstrip(), source=Source.SWEEP)
+    else:
+        _follow(job, finding.execution)
+
+
+def _follow(job: JobLog, execution: Execution) -> None:
+    """End the job as N8N says; what still runs there gets as much time again, once."""
+    detail = {"execution_id": execution.id, "workflow_id": execution.workflow_id, "n8n_status": execution.status}
+    if conclusion := conclude(execution):
+        fail(job, conclusion.code, masked(conclusion.sentence, job), source=Source.SWEEP, detail=detail)
+    elif job.events.filter(kind=Kind.STILL_RUNNING, attempt=job.attempts).exists():
+        fail(job, FailureCode.CALLBACK_TIMEOUT, "N8N is still running it.", source=Source.SWEEP, detail=detail)
+    else:
+        due_at = job.now + timedelta(seconds=settings.CALLBACK_TIMEOUT_SECONDS)
+        note(job, kind=Kind.STILL_RUNNING, source=Source.SWEEP, detail=detail, due_at=due_at)
 
 
 def _again_or_fail(job: JobLog, kind: JobEvent.Kind, sentence: str) -> None:

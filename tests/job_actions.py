@@ -1,7 +1,7 @@
 """What the state machine does to jobs, and how it looks whether that changed them."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -12,14 +12,17 @@ from django.core.files.base import ContentFile
 from django.db.models import Count
 
 from jobs import services
+from jobs import sweep as sweeping
 from jobs.answers import Answer, Trouble
+from jobs.executions import Execution
 from jobs.models import JobLog
+from jobs.reconciliation import NOT_ASKED, Finding, Inquiry, can_be_asked_about
 from receipts.models import Client
 from receipts.sample import draw_receipt
 from receipts.validators import CheckedUpload
 
 from .factories import SMALL
-from .job_model import Meaning
+from .job_model import Meaning, Standing
 
 # an answer, what it means, and the execution that it names
 Kind = tuple[Answer, Meaning, str]
@@ -109,6 +112,30 @@ def replayed(job: JobLog) -> tuple[str, int]:
             assert event.from_status == status
             status = event.to_status
     return status, claims
+
+
+@contextmanager
+def asked_of_n8n(standing: Standing) -> Iterator[None]:
+    """Have N8N say of every execution that it stands so, where it is asked at all."""
+    with pytest.MonkeyPatch.context() as patch:
+        if standing != "not told":
+            patch.setattr(sweeping, "inquiry", _Told(standing))
+        yield
+
+
+class _Told(Inquiry):
+    """An inquiry that knows the answer; tests/test_reconciliation.py asks a server."""
+
+    def __init__(self, standing: Standing) -> None:
+        super().__init__()
+        self._standing = standing
+
+    def ask(self, jobs: Iterable[JobLog]) -> dict[UUID, Finding]:
+        """Say the same of each."""
+        return {job.pk: self._finding(job) if can_be_asked_about(job) else NOT_ASKED for job in jobs}
+
+    def _finding(self, job: JobLog) -> Finding:
+        return Finding(execution=Execution(id=job.n8n_execution_id, status=self._standing, workflow_id="w"))
 
 
 def refused(verb: Callable[..., object], job_id: UUID) -> None:

@@ -8,6 +8,7 @@ Outcome = Literal["success", "failure"]
 Status = Literal["queued", "sending", "processing"] | Outcome
 Meaning = Literal["taken", "refused", "unclear", "ran and failed", "rejected"]
 Verdict = Literal["accept", "accept_late", "repeat", "contradiction"]
+Standing = Literal["not told", "success", "error", "running"]
 
 OPEN: tuple[Status, ...] = ("queued", "sending", "processing")
 IN_FLIGHT: tuple[Status, ...] = ("sending", "processing")
@@ -25,6 +26,7 @@ class ModelJob:
         is_due: what `due_at` promises may happen now.
         is_confirmed: N8N said that it took it.
         ended_by_n8n: N8N itself said how it ended.
+        has_more_time: the present attempt's callback was awaited for as long again, since N8N still ran it.
         execution: the execution that it is known to be in.
         told: every execution that was ever named, with the attempt at which it was.
     """
@@ -38,6 +40,7 @@ class ModelJob:
     is_due: bool = True
     is_confirmed: bool = False
     ended_by_n8n: bool = False
+    has_more_time: bool = False
     execution: str = ""
     told: list[tuple[int, str]] = field(default_factory=list)
 
@@ -50,6 +53,7 @@ class ModelJob:
         """A worker takes it."""
         self.attempts += 1
         self.tries += 1
+        self.has_more_time = False
         self._become("sending")
 
     def answer(self, meaning: Meaning, execution: str) -> None:
@@ -85,12 +89,18 @@ class ModelJob:
             self.execution = execution or self.execution
             self.end(outcome, by_n8n=True)
 
-    def sweep(self) -> None:
-        """What it waited for has not come in time."""
+    def sweep(self, standing: Standing) -> None:
+        """What it waited for has not come in time; N8N says how the execution stands, where it named one."""
         if self.status == "processing" and self.is_confirmed:
-            self.end("failure")
+            self._follow(standing if self.execution else "not told")
         elif self.status in IN_FLIGHT:
             self._try_again()
+
+    def _follow(self, standing: Standing) -> None:
+        if standing == "running" and not self.has_more_time:
+            self.has_more_time, self.is_due = True, False
+        else:
+            self.end("failure", by_n8n=standing == "error")
 
     def start_round(self) -> None:
         """It is sent again from the beginning."""

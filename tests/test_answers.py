@@ -20,19 +20,26 @@ def decision(given: Answer, tries: int = 1) -> Decision:
 
 
 @pytest.mark.parametrize(
-    ("given", "execution_id"),
+    ("given", "execution_id", "workflow_id"),
     [
-        (answer(200, b'{"message":"Workflow was started"}'), ""),
-        (answer(200, b'{"accepted":true,"execution_id":"3"}'), "3"),
-        (answer(200, b'{"executionId":3}'), "3"),
-        (answer(202, b"[]"), ""),
-        (answer(200, b'{"execution_id":{"no":"id"}}'), ""),
+        (answer(200, b'{"message":"Workflow was started"}'), "", ""),
+        (answer(200, b'{"accepted":true,"execution_id":"3"}'), "3", ""),
+        (
+            answer(200, b'{"accepted":true,"execution_id":"3","workflow_id":"wf4EZnTJHk2c8oQX"}'),
+            "3",
+            "wf4EZnTJHk2c8oQX",
+        ),
+        (answer(200, b'{"executionId":3,"workflowId":4}'), "3", "4"),
+        (answer(202, b"[]"), "", ""),
+        (answer(200, b'{"execution_id":{"no":"id"}}'), "", ""),
     ],
 )
-def test_a_2xx_with_json_is_accepted_and_awaits_the_callback(given: Answer, execution_id: str) -> None:
+def test_a_2xx_with_json_is_accepted_and_awaits_the_callback(
+    given: Answer, execution_id: str, workflow_id: str
+) -> None:
     decided = decision(given)
     assert (decided.status, decided.confirmed, decided.code) == (PROCESSING, True, "")
-    assert decided.execution_id == execution_id
+    assert (decided.execution_id, decided.workflow_id) == (execution_id, workflow_id)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +51,6 @@ def test_a_2xx_with_json_is_accepted_and_awaits_the_callback(given: Answer, exec
         (answer(429), "n8n_busy"),
         (answer(502, b"<html>", "text/html"), "n8n_busy"),
         (answer(503), "n8n_busy"),
-        (answer(500, b'{"code":0,"message":"There was a problem executing the workflow"}'), "n8n_busy"),
         (answer(500, b'["Error in workflow"]'), "n8n_busy"),
     ],
 )
@@ -83,7 +89,7 @@ def test_what_may_have_arrived_awaits_the_callback_unconfirmed(given: Answer) ->
         (answer(301), "n8n_redirected"),
         (answer(307), "n8n_redirected"),
         (answer(400), "n8n_rejected"),
-        (answer(413), "n8n_rejected"),
+        (answer(413), "payload_too_large"),
         (answer(422, b'{"message":"Failed to parse request body"}'), "n8n_rejected"),
         (Answer(trouble=Trouble.FILE_UNREADABLE), "file_unreadable"),
     ],

@@ -10,6 +10,10 @@ from jobs.models import FailureCode, JobLog
 Status = JobLog.Status
 SUCCESS, FAILURE = Status.SUCCESS, Status.FAILURE
 OURS, THEIRS = FailureCode.CALLBACK_TIMEOUT, FailureCode.WORKFLOW_FAILED
+ENDED_BY_US = {
+    "callback_lost", "callback_timeout", "delivery_unconfirmed", "n8n_unavailable", "n8n_rejected", "n8n_redirected",
+    "payload_too_large", "file_missing", "file_unreadable", "cancelled",
+}  # fmt: skip
 ACCEPT, LATE, REPEAT, NO = Verdict.ACCEPT, Verdict.ACCEPT_LATE, Verdict.REPEAT, Verdict.CONTRADICTION
 
 
@@ -40,7 +44,8 @@ CASES = [
     Case(status=FAILURE, code=OURS, report=FAILURE, verdict=REPEAT),
     Case(status=FAILURE, code=THEIRS, report=FAILURE, verdict=REPEAT),
     # but for a late success
-    *(Case(status=FAILURE, code=code, report=SUCCESS, verdict=LATE) for code in FailureCode if code != THEIRS),
+    *(Case(status=FAILURE, code=code, report=SUCCESS, verdict=LATE) for code in ENDED_BY_US),
+    *(Case(status=FAILURE, code=code, report=SUCCESS, verdict=NO) for code in set(FailureCode) - ENDED_BY_US),
     Case(status=FAILURE, code=OURS, report=SUCCESS, reported_execution="", verdict=LATE),
     Case(status=FAILURE, code=THEIRS, report=SUCCESS, verdict=NO),
     Case(status=FAILURE, code=THEIRS, report=SUCCESS, reported_execution="", verdict=NO),

@@ -2,11 +2,11 @@
 
 import ast
 import re
-from pathlib import Path
+from inspect import getsource
 
 import pytest
 
-from jobs import answers, causes
+from jobs import answers, causes, troubles
 from jobs.answers import Trouble
 from jobs.causes import CAUSES_OF_DELAY, CAUSES_OF_FAILURE, OVERDUE, UNKNOWN, Cause
 from jobs.models import FailureCode, JobLog
@@ -14,8 +14,8 @@ from jobs.models import FailureCode, JobLog
 
 def codes_in_answers() -> set[str]:
     """Return every code that the rules for N8N's answers can name."""
-    tree = ast.parse(Path(answers.__file__).read_text())
-    texts = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str))
+    nodes = [node for module in (answers, troubles) for node in ast.walk(ast.parse(getsource(module)))]
+    texts = (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
     return {text for text in texts if re.fullmatch(r"(?:n8n|file)_[a-z_]+", text)}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from django.core.management import get_commands
 
+from jobs.causes import CAUSES_OF_DELAY, CAUSES_OF_FAILURE, Cause
 from jobs.models import FailureCode, JobEvent, JobLog
 
 API = Path("docs/api.md").read_text()
@@ -35,7 +36,16 @@ def test_every_test_that_a_fault_is_said_to_have_exists_and_none_is_left_out() -
 
 
 def test_every_failure_code_is_explained_to_clients() -> None:
-    assert [code for code in FailureCode if f"| `{code}` |" not in API] == []
+    explained = {
+        code for row in re.findall(r"^\| (`.+?`) \|", API, re.MULTILINE) for code in re.findall(r"`(\w+)`", row)
+    }
+    assert [code for code in FailureCode if code not in explained] == []
+
+
+@pytest.mark.parametrize("causes", [CAUSES_OF_DELAY, CAUSES_OF_FAILURE], ids=["delays", "failures"])
+def test_the_catalogue_of_what_goes_wrong_is_printed_whole(causes: dict[str, Cause]) -> None:
+    rows = {f"| `{code}` | {cause.sentence} | {cause.cure} |" for code, cause in causes.items()}
+    assert rows - set(Path("docs/n8n.md").read_text().splitlines()) == set()
 
 
 def test_every_code_of_a_problem_is_listed() -> None:

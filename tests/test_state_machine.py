@@ -27,8 +27,8 @@ from jobs.proof.audit import verify_job
 from jobs.sweep import sweep
 from receipts.models import Client
 
-from .job_actions import ANSWERS, Kind, refused, replayed, unchanged, upload_request
-from .job_model import IN_FLIGHT, OPEN, REFUSALS, ModelJob, Outcome, Status
+from .job_actions import ANSWERS, Kind, asked_of_n8n, refused, replayed, unchanged, upload_request
+from .job_model import IN_FLIGHT, OPEN, REFUSALS, ModelJob, Outcome, Standing, Status
 
 PLACES = 1  # so that jobs often meet before it
 MOST_JOBS = 3  # few, so that much happens to each
@@ -37,6 +37,7 @@ SHIFT = timedelta(days=1)
 DATABASES = ("0123abcd-4567-89ab-cdef-0123456789ab", "fedcba98-7654-3210-fedc-ba9876543210")
 OUTCOMES: tuple[Outcome, ...] = ("failure", "success")
 EXECUTIONS = ("", "17", "18")
+STANDINGS: tuple[Standing, ...] = ("not told", "success", "error", "running")
 
 
 class Jobs(RuleBasedStateMachine):
@@ -161,15 +162,23 @@ class Jobs(RuleBasedStateMachine):
             job.is_due = job.is_open
 
     @precondition(lambda self: self.is_any(*IN_FLIGHT))
-    @rule(later=st.booleans())
-    def sweep(self, later: bool) -> None:
-        """The sweep acts on what is overdue, and on nothing else."""
+    @rule(later=st.booleans(), standing=st.sampled_from(STANDINGS))
+    def sweep(self, later: bool, standing: Standing) -> None:
+        """The sweep acts on what is overdue, and on nothing else; N8N may say how executions stand."""
         if later:
             self.time_passes()
-        sweep()
+        with asked_of_n8n(standing):
+            sweep()
         for job in self.model.values():
             if job.is_due:
-                job.sweep()
+                job.sweep(standing)
+
+    @precondition(lambda self: self.is_any("processing"))
+    @rule()
+    def run_for_long(self) -> None:
+        """N8N is asked twice, and still runs whatever it took."""
+        for _ in range(2):
+            self.sweep(later=True, standing="running")
 
     # -- staff ---------------------------------------------------------------------------------------------------------
 

@@ -120,7 +120,7 @@ def test_what_may_have_arrived_awaits_the_callback(job: JobLog, behaviour: Behav
     [
         (response(500, b'{"message": "Error in workflow"}'), "workflow_failed"),
         (response(302, Location="/elsewhere"), "n8n_redirected"),
-        (response(413), "n8n_rejected"),
+        (response(413), "payload_too_large"),
     ],
 )
 def test_what_would_fail_again_ends_the_job(job: JobLog, answer: bytes, code: str) -> None:

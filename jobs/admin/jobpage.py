@@ -1,13 +1,15 @@
 """What a job's page shows."""
 
+from collections.abc import Iterable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
-from jobs.causes import cause_of_failure
-from jobs.models import JobLog
+from jobs.causes import cause_of_delay, cause_of_failure
+from jobs.models import JobEvent, JobLog
 from jobs.proof.audit import verify_job
 from jobs.timeline import MOST, timeline
 from receipts.formats import SHOWN_BY_BROWSERS
@@ -32,20 +34,38 @@ def seen_of(job: JobLog) -> tuple[object, ...]:
 
 def context_of(request: HttpRequest, job: JobLog, *, may_operate: bool) -> dict[str, Any]:
     """Return what the template draws."""
+    entries = timeline(job)
     siblings = list(job.receipt.jobs.exclude(pk=job.pk).order_by("-created_at")[: MOST_SIBLINGS + 1])
     return {
         "job": job,
-        "timeline": timeline(job),
+        "timeline": entries,
         "verbs": VERBS_OF_STATUS.get(JobLog.Status(job.status), []) if may_operate and not job.is_canary else [],
         "cure": cause_of_failure(job.failure_code).cure if job.failure_code else "",
+        "delay": cause_of_delay(job.last_error) if job.last_error else None,
         "verification": verify_job(job) if job.chain_length <= MOST else None,  # it reads them all
-        "execution_url": "",  # of the execution at N8N, where it is known how to get there
+        "execution_url": execution_url(job, (entry.event for entry in reversed(entries))),
         "notion_url": https_only(job.notion_page_url),
         "may_see_receipt": request.user.has_perm("receipts.view_receipt"),
         "picture_url": _picture_url(job.receipt),
         "siblings": siblings[:MOST_SIBLINGS],
         "are_more_siblings": len(siblings) > MOST_SIBLINGS,
     }
+
+
+def execution_url(job: JobLog, events: Iterable[JobEvent]) -> str:
+    """Return where staff see the execution in N8N; the list of all where no event says of which workflow it is.
+
+    Args:
+        events: the job's, newest first.
+    """
+    if not settings.N8N_BASE_URL or not job.n8n_execution_id:
+        return ""
+    of_it = (event.detail for event in events if event.detail.get("execution_id") == job.n8n_execution_id)
+    workflow_id = next((detail["workflow_id"] for detail in of_it if detail.get("workflow_id")), "")
+    if not workflow_id:
+        return f"{settings.N8N_BASE_URL}/executions"
+    path = f"workflow/{quote(workflow_id, safe='')}/executions/{quote(job.n8n_execution_id, safe='')}"
+    return f"{settings.N8N_BASE_URL}/{path}"
 
 
 def https_only(address: str) -> str:

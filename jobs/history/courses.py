@@ -37,7 +37,7 @@ def _deliver(life: "Life") -> None:
     )  # fmt: skip
 
 
-def _refuse(life: "Life", code: str = "n8n_unavailable", *, needs_attention: bool = False) -> None:
+def _refuse(life: "Life", code: str = "n8n_busy", *, needs_attention: bool = False) -> None:
     _claim(life)
     wait = life.chance.choice((5, 30, 120, 300, 900))
     detail = {"http_status": 503, "ms": 60, "code": code, "message": "N8N answered 503.", "again_in_seconds": wait}
@@ -106,7 +106,7 @@ def _no_callback(life: "Life") -> None:
 
 def _never_taken(life: "Life") -> None:
     for _ in range(8):
-        _refuse(life, needs_attention=True)
+        _refuse(life, "n8n_webhook_not_found", needs_attention=True)
     _claim(life)
     _fail(life, Code.N8N_UNAVAILABLE, Source.WORKER, 60, actor="worker-1")
 
@@ -120,7 +120,7 @@ def _at_once(code: FailureCode) -> Callable[["Life"], None]:
 
 
 def _cancelled(life: "Life") -> None:
-    _refuse(life, "n8n_rejected", needs_attention=True)
+    _refuse(life, "n8n_forbidden", needs_attention=True)
     _fail(life, Code.CANCELLED, Source.ADMIN, 30, kind=Kind.CANCELLED, actor="anna")
 
 

@@ -7,7 +7,8 @@ from uuid import UUID
 from django.db import transaction
 
 from jobs.callbacks import Report, Verdict, judge
-from jobs.models import FailureCode, JobEvent, JobLog
+from jobs.diagnosis import diagnose
+from jobs.models import JobEvent, JobLog
 from jobs.transitions import Detail, change_status, lock_job, note
 
 Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
@@ -79,16 +80,17 @@ def _former_executions(job: JobLog, report: Report) -> frozenset[str]:
 
 def _end(job: JobLog, report: Report, actor: str, *, late: bool) -> None:
     failed = report.status == Status.FAILURE
+    code = diagnose(report.message) if failed else ""
     change_status(
         job,
         report.status,
         kind=Kind.FAILED if failed else Kind.SUCCEEDED,
         source=Source.CALLBACK,
         actor=actor,
-        detail=_report_detail(report) | ({"late": True} if late else {}),
+        detail=_report_detail(report) | ({"code": code} if code else {}) | ({"late": True} if late else {}),
         due_at=None,
         completed_at=job.now,
-        failure_code=FailureCode.WORKFLOW_FAILED if failed else "",
+        failure_code=code,
         result_message=report.message,
         notion_page_url=report.notion_page_url,
         result=report.data,

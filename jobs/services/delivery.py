@@ -134,6 +134,7 @@ def _answer_detail(answer: Answer, decision: Decision, job: JobLog) -> Detail:
         "ms": answer.milliseconds,
         "code": decision.code,
         "execution_id": decision.execution_id,
+        "workflow_id": decision.workflow_id,
         "message": decision.sentence,
         "request": answer.request,
         "answer": _said(answer, job) if answer.status else {},

@@ -22,7 +22,7 @@ def test_a_refusal_of_notion_is_reported_with_the_node_and_notions_own_words(on_
     scene = on_air(PLAIN)
     job_id = scene.service.upload(301, database_id=DATABASE_ID).json()["job_id"]  # which is not shared with it
     job = end_of(scene.service, job_id)
-    assert job["failure_code"] in ("workflow_failed", "notion_not_shared")
+    assert job["failure_code"] == "notion_not_shared"
     assert job["result_message"].startswith("N8N: error in node 'Find the database':")
     assert "Make sure the relevant pages and databases are shared with your integration" in job["result_message"]
 

@@ -49,7 +49,9 @@ def test_a_form_is_refused_where_signatures_are_checked(on_air: OnAir, unattende
 
 def test_a_service_with_another_secret_keeps_its_receipts_and_asks_for_help(on_air: OnAir, tmp_path: Path) -> None:
     scene = on_air(PLAIN, check_signature=True)
-    _assert_refused_and_kept(scene, tmp_path, "n8n_unauthorized", N8N_WEBHOOK_SECRET=made_up("another webhook secret"))
+    _assert_refused_and_kept(
+        scene, tmp_path, "n8n_signature_wrong", N8N_WEBHOOK_SECRET=made_up("another webhook secret")
+    )
 
 
 def test_a_service_with_another_key_keeps_its_receipts_and_asks_for_help(on_air: OnAir, tmp_path: Path) -> None:

@@ -1,0 +1,126 @@
+"""Why there is no answer of N8N's, or none to what was asked."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .failures import FailureCode
+
+
+class Trouble(StrEnum):
+    """Why there is no HTTP answer; all but the last two prove that nothing arrived."""
+
+    UNREACHABLE = "n8n_unreachable"
+    UNTRUSTED = "n8n_certificate_untrusted"
+    EXPIRED = "n8n_certificate_expired"
+    WRONG_HOST = "n8n_certificate_of_another_host"
+    NO_TLS = "n8n_speaks_no_tls"
+    FILE_MISSING = "file_missing"
+    FILE_UNREADABLE = "file_unreadable"
+    NOT_PREPARED = "file_not_prepared"
+    TIMED_OUT = "n8n_timed_out"
+    CUT = "n8n_connection_cut"
+
+
+MAY_HAVE_BEEN_SENT = frozenset({Trouble.TIMED_OUT, Trouble.CUT})
+OF_TLS = frozenset({Trouble.UNTRUSTED, Trouble.EXPIRED, Trouble.WRONG_HOST, Trouble.NO_TLS})
+MENDED_BY_PEOPLE = OF_TLS | {Trouble.FILE_MISSING, Trouble.NOT_PREPARED}
+AT_LAST = {
+    Trouble.FILE_MISSING: FailureCode.FILE_MISSING,
+    Trouble.NOT_PREPARED: FailureCode.FILE_UNREADABLE,
+}
+
+TROUBLE_SENTENCES = {
+    Trouble.UNREACHABLE: "N8N could not be reached.",
+    Trouble.UNTRUSTED: "N8N's TLS certificate is signed by nobody whom this service trusts.",
+    Trouble.EXPIRED: "N8N's TLS certificate has expired, or is not valid yet.",
+    Trouble.WRONG_HOST: "N8N's TLS certificate is for another host than its address names.",
+    Trouble.NO_TLS: "What answers at N8N's address speaks no TLS, or none that this service speaks.",
+    Trouble.FILE_MISSING: "The receipt's file cannot be read where this worker looks for it.",
+    Trouble.FILE_UNREADABLE: "No picture can be made of the receipt's file: it is damaged, or takes too much.",
+    Trouble.NOT_PREPARED: "The picture to be sent could not be made or stored: the machine is too busy or full.",
+    Trouble.TIMED_OUT: "N8N did not answer in time.",
+    Trouble.CUT: "The connection to N8N was cut.",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrongSetting:
+    """An answer that tells of a wrong setting, of ours or of N8N's: it ends no receipt, and somebody must mend it.
+
+    N8N's own words are not quoted: they name the webhook's path, which is a secret.
+
+    Attributes:
+        status: of HTTP.
+        said: what the body holds; whatever, where it is empty.
+        code: a stable one.
+        sentence: the same for people.
+        at_last: how the job ends where nobody mends it in time.
+    """
+
+    status: int
+    said: bytes = b""
+    code: str
+    sentence: str
+    at_last: FailureCode = FailureCode.N8N_UNAVAILABLE
+
+
+# The first that fits counts. The words are those of N8N 2.41: of its Webhook node, and of what leads there.
+WRONG_SETTINGS = (
+    WrongSetting(
+        status=401,
+        said=b'"signature_wrong"',  # of the workflows in n8n/
+        code="n8n_signature_wrong",
+        sentence="The workflow did not accept the signature.",
+    ),
+    WrongSetting(status=401, code="n8n_unauthorized", sentence="N8N did not accept our credentials."),
+    WrongSetting(
+        status=403,
+        said=b"IP is not allowed to access the webhook",
+        code="n8n_address_not_allowed",
+        sentence="N8N's Webhook node takes nothing from the address of this service.",
+    ),
+    WrongSetting(status=403, code="n8n_forbidden", sentence="N8N did not accept our credentials."),
+    WrongSetting(
+        status=404,
+        said=b"This webhook is not registered for",
+        code="n8n_webhook_method",
+        sentence="N8N's Webhook node at this address takes another method than POST.",
+    ),
+    WrongSetting(
+        status=404,
+        said=b"on the canvas, then try again",
+        code="n8n_test_webhook",
+        sentence="This is the address of a test, which N8N answers only while somebody tests in its editor.",
+    ),
+    WrongSetting(
+        status=404,
+        said=b'"message"',
+        code="n8n_webhook_not_found",
+        sentence="N8N knows no active webhook at this address.",
+    ),
+    WrongSetting(
+        status=404,
+        code="n8n_not_at_this_address",
+        sentence="What answers at this address is no webhook of N8N's, or N8N is just starting.",
+    ),
+    WrongSetting(status=410, code="n8n_webhook_gone", sentence="N8N's webhook at this address is gone."),
+    WrongSetting(
+        status=500,
+        said=b"No authentication data defined on node",
+        code="n8n_credential_missing",
+        sentence="N8N's Webhook node asks for credentials and has none to compare them with.",
+    ),
+    WrongSetting(
+        status=500,
+        said=b"There was a problem executing the workflow",  # it says so of whatever it failed to read, too
+        code="n8n_payload_too_large",
+        sentence="N8N could not begin the workflow, most likely because the request is larger than it takes.",
+        at_last=FailureCode.PAYLOAD_TOO_LARGE,
+    ),
+)
+
+
+def find_wrong_setting(status: int, body: bytes) -> WrongSetting | None:
+    """Return which wrong setting an answer tells of, or None."""
+    fitting = (setting for setting in WRONG_SETTINGS if setting.status == status and setting.said in body)
+    return next(fitting, None)

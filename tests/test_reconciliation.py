@@ -1,0 +1,237 @@
+"""Reconciliation: N8N is asked about jobs whose callback is overdue, and never waited for."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.utils import timezone
+
+from jobs import n8n_api, reconciliation
+from jobs import sweep as sweeping
+from jobs.callbacks import Report
+from jobs.executions import Execution
+from jobs.models import FailureCode, JobLog
+from jobs.reconciliation import Inquiry
+from jobs.services import complete_job, resend_job
+from jobs.signatures import callback_token
+from jobs.sweep import sweep
+
+from .factories import JobFactory
+from .n8n_stub import API_KEY, WORKFLOW_ID, StubN8n, stub_n8n
+from .servers import free_port, made_up
+
+Status = JobLog.Status
+pytestmark = pytest.mark.django_db
+PAST = timezone.now() - timedelta(seconds=1)
+CALLS_BACK = {"method": "POST", "url": "={{ $('Receipt').first().json.body.callback_url }}"}
+
+
+@pytest.fixture
+def n8n(settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[StubN8n]:
+    monkeypatch.setattr(sweeping, "inquiry", Inquiry())
+    with stub_n8n() as (stub, server):
+        settings.N8N_BASE_URL, settings.N8N_PUBLIC_API_KEY = server.url, API_KEY
+        yield stub
+
+
+def overdue(execution_id: str = "17", **fields: Any) -> JobLog:
+    return JobFactory.create(processing=True, due_at=PAST, n8n_execution_id=execution_id, **fields)
+
+
+def after_a_sweep(job: JobLog) -> JobLog:
+    sweep()
+    job.refresh_from_db()
+    return job
+
+
+# -- what N8N says, and what then becomes of the job
+
+
+def test_a_finished_execution_without_a_callback_ends_the_job_as_lost_and_is_not_sent_again(n8n: StubN8n) -> None:
+    n8n.run("17", "success")
+    job = after_a_sweep(overdue())
+    assert (job.status, job.failure_code) == (Status.FAILURE, FailureCode.CALLBACK_LOST)
+    event = job.events.get()
+    assert (event.kind, event.source, event.detail) == (
+        "failed",
+        "sweep",
+        {
+            "code": "callback_lost",
+            "message": "N8N ran the workflow to its end, but its callback never came.",
+            "execution_id": "17",
+            "workflow_id": WORKFLOW_ID,
+            "n8n_status": "success",
+        },
+    )
+    assert after_a_sweep(job).status == Status.FAILURE
+    assert n8n.asked == ["/api/v1/executions/17"]
+
+
+def test_a_success_that_is_late_is_accepted_after_a_lost_callback(n8n: StubN8n) -> None:
+    n8n.run("17", "success")
+    job = after_a_sweep(overdue())
+    report = Report(status=Status.SUCCESS, execution_id="17", notion_page_url="https://www.notion.so/1")
+    assert complete_job(job.pk, report, actor="job token").job.status == Status.SUCCESS
+    assert job.events.last().detail["late"]  # type: ignore[union-attr] # there are two
+
+
+def test_an_execution_that_failed_ends_the_job_with_its_node_and_message(n8n: StubN8n) -> None:
+    n8n.run("17", "error", node="Create page", error="Vendor is not a property that exists.")
+    job = after_a_sweep(overdue())
+    assert (job.status, job.failure_code) == (Status.FAILURE, FailureCode.NOTION_PROPERTY_WRONG)
+    assert job.result_message == "N8N: error in node 'Create page': Vendor is not a property that exists."
+    assert job.events.get().detail["message"] == job.result_message
+    assert n8n.asked == ["/api/v1/executions/17", "/api/v1/executions/17?includeData=true"]
+
+
+def test_what_failed_only_to_call_back_was_probably_filed(n8n: StubN8n) -> None:
+    n8n.run("17", "error", node="Report", error="The service refused the connection", parameters=CALLS_BACK)
+    assert after_a_sweep(overdue()).failure_code == FailureCode.CALLBACK_LOST
+
+
+def test_no_secret_that_an_error_quotes_is_kept(n8n: StubN8n) -> None:
+    job = overdue()
+    token = callback_token(job.pk)
+    n8n.run("17", "error", node="Report", error=f"Cannot send {token} for receipt.jpg")
+    assert after_a_sweep(job).result_message == "N8N: error in node 'Report': Cannot send … for …"
+    assert token not in json.dumps(job.events.get().detail)
+
+
+def test_an_error_too_long_to_be_read_ends_the_job_all_the_same(n8n: StubN8n, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(n8n_api, "MAX_DATA_BYTES", 1000)
+    n8n.run("17", "error", node="Create page", error="x" * 2000)
+    job = after_a_sweep(overdue())
+    assert (job.failure_code, job.result_message) == (FailureCode.WORKFLOW_FAILED, "N8N: error.")
+
+
+def test_an_execution_that_still_runs_gives_the_job_as_much_time_again_once(
+    n8n: StubN8n, settings: LazySettings
+) -> None:
+    settings.CALLBACK_TIMEOUT_SECONDS = 900
+    n8n.run("17", "running")
+    job = after_a_sweep(overdue())
+    assert job.status == Status.PROCESSING
+    assert job.due_at is not None
+    assert timedelta(seconds=890) < job.due_at - timezone.now() <= timedelta(seconds=900)
+    for _ in range(3):
+        sweep()
+    assert [event.kind for event in job.events.all()] == ["still_running"]
+
+    JobLog.objects.filter(pk=job.pk).update(due_at=PAST)
+    job = after_a_sweep(job)
+    assert (job.status, job.failure_code) == (Status.FAILURE, FailureCode.CALLBACK_TIMEOUT)
+    assert job.result_message == "N8N is still running it."
+
+
+def test_another_attempt_has_more_time_of_its_own(n8n: StubN8n) -> None:
+    n8n.run("17", "running")
+    job = after_a_sweep(overdue())
+    JobLog.objects.filter(pk=job.pk).update(due_at=PAST, attempts=2)
+    assert after_a_sweep(job).status == Status.PROCESSING
+
+
+@pytest.mark.parametrize(
+    "answer", [None, [], "text", {"status": None}, {"data": []}, {"workflowData": {"nodes": {"a": 1}}}]
+)
+def test_an_odd_answer_is_read_as_nothing(n8n: StubN8n, answer: Any) -> None:
+    n8n.executions["17"] = answer if isinstance(answer, dict) else {"data": answer}
+    assert after_a_sweep(overdue()).events.get().kind == "still_running"
+
+
+# -- whom nobody asks about, and when nobody answers
+
+
+def test_an_execution_that_n8n_no_longer_knows_leaves_it_as_it_was(n8n: StubN8n) -> None:
+    job = after_a_sweep(overdue())
+    assert job.failure_code == FailureCode.CALLBACK_TIMEOUT
+    assert job.result_message.endswith("seconds. N8N no longer knows the execution.")
+
+
+def test_an_answer_that_nobody_foresaw_keeps_no_other_job_from_its_turn(
+    n8n: StubN8n, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(found: Any, execution_id: str) -> Execution:
+        return Execution(id=execution_id, status={"17": "success"}[execution_id], workflow_id=WORKFLOW_ID)
+
+    monkeypatch.setattr(n8n_api, "read_execution", read)
+    n8n.run("16", "success")
+    n8n.run("17", "success")
+    odd, plain = overdue("16"), overdue("17")
+    assert after_a_sweep(plain).failure_code == FailureCode.CALLBACK_LOST
+    odd.refresh_from_db()
+    assert odd.failure_code == FailureCode.CALLBACK_TIMEOUT
+
+
+@pytest.mark.parametrize("fields", [{"processing": True, "n8n_execution_id": ""}, {"unconfirmed": True}])
+def test_nobody_asks_about_what_n8n_named_no_execution_of(n8n: StubN8n, fields: dict[str, Any]) -> None:
+    assert not after_a_sweep(JobFactory.create(**fields, due_at=PAST)).events.filter(kind="still_running")
+    assert n8n.asked == []
+
+
+@pytest.mark.parametrize("missing", ["N8N_BASE_URL", "N8N_PUBLIC_API_KEY"])
+def test_without_both_settings_nothing_is_asked_and_nothing_changes(
+    n8n: StubN8n, settings: LazySettings, missing: str
+) -> None:
+    setattr(settings, missing, "")
+    n8n.run("17", "success")
+    job = after_a_sweep(overdue())
+    assert (job.failure_code, n8n.asked) == (FailureCode.CALLBACK_TIMEOUT, [])
+    assert job.result_message == "N8N took it, but did not call back within 900 seconds."
+
+
+@pytest.mark.parametrize(("pause", "code"), [(60.0, "callback_timeout"), (0.0, "callback_lost")])
+def test_an_api_that_is_away_is_left_alone_for_a_while(
+    n8n: StubN8n, settings: LazySettings, monkeypatch: pytest.MonkeyPatch, pause: float, code: str
+) -> None:
+    monkeypatch.setattr(reconciliation, "PAUSE_SECONDS", pause)
+    n8n.run("18", "success")
+    settings.N8N_BASE_URL = f"http://127.0.0.1:{free_port()}"
+    job = after_a_sweep(overdue("17"))
+    assert job.failure_code == FailureCode.CALLBACK_TIMEOUT
+    assert job.result_message.endswith("It could not be asked about it: N8N could not be reached.")
+
+    settings.N8N_BASE_URL = n8n.url
+    assert after_a_sweep(overdue("18")).failure_code == code
+    assert bool(n8n.asked) == (code == "callback_lost")
+
+
+def test_a_wrong_key_is_told_in_the_jobs_message(n8n: StubN8n, settings: LazySettings) -> None:
+    settings.N8N_PUBLIC_API_KEY = made_up("another key")
+    assert "N8N's API answered 401: Unauthorized." in after_a_sweep(overdue()).result_message
+
+
+def test_a_slow_n8n_is_asked_for_a_bounded_time_and_the_others_wait_for_the_next_pass(
+    n8n: StubN8n, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciliation, "PASS_SECONDS", 0.4)
+    n8n.pause = 0.3
+    jobs = [overdue(str(number)) for number in range(5)]
+    for job in jobs:
+        n8n.run(job.n8n_execution_id, "success")
+    lease_over = JobFactory.create(sending=True, due_at=PAST)
+
+    assert after_a_sweep(lease_over).status == Status.QUEUED
+    still_open = JobLog.objects.filter(status=Status.PROCESSING).count()
+    assert 0 < still_open < 5
+
+    for _ in range(still_open):
+        sweep()
+    codes = JobLog.objects.filter(pk__in=[job.pk for job in jobs]).values_list("failure_code", flat=True)
+    assert set(codes) == {"callback_lost"}
+
+
+def test_what_was_sent_again_while_n8n_was_asked_is_left_alone(n8n: StubN8n) -> None:
+    n8n.run("17", "success")
+    job = overdue()
+    finding = sweeping.inquiry.ask([job])[job.pk]
+    resend_job(job.pk, actor="anna", reason="now")
+    assert not sweeping._act_once(job.pk, Status.PROCESSING, lambda job: sweeping._stop_waiting(job, finding=finding))
+    JobLog.objects.filter(pk=job.pk).update(
+        status=Status.PROCESSING, delivered_at=PAST, due_at=PAST, n8n_execution_id="18"
+    )
+    assert sweeping._act_once(job.pk, Status.PROCESSING, lambda job: sweeping._stop_waiting(job, finding=finding))
+    job.refresh_from_db()
+    assert job.failure_code == FailureCode.CALLBACK_TIMEOUT
