@@ -40,7 +40,10 @@ FULL, EMPTY = "list: first page", "search: words that are nowhere"
 LISTS = ("list", "search")
 SETTLES_SECONDS = 0.3  # within which a server has noticed that nobody reads an export any more
 # Words are looked for among the newest 20,000 jobs: what it costs ends there, and begins with the 1,000 that there are.
-BOUNDED = {"search: words", "search: words that are nowhere", "search within a rare client: words"}
+BOUNDED = {
+    "search: beginning of a file name", "search: words", "search: words that are nowhere",
+    "search within a rare client: words",
+}  # fmt: skip
 BACKENDS = """
     SELECT pid FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'

@@ -145,14 +145,18 @@ def lives(number: int, chain: Spent) -> dict[str, list[tuple[float, float]]]:
 
 
 def verify(database: str) -> None:
-    """Print how fast all that is verified, but for files."""
+    """Print how fast all that is verified, but for files; of the processor without what the database takes."""
     from jobs.models import JobEvent, JobLog
     from jobs.proof.audit import verify_jobs
 
-    started = time.perf_counter()
+    started, spent = time.perf_counter(), time.process_time()
     wrong = [sentence for _, sentences in verify_jobs(JobLog.objects.all()) for sentence in sentences]
-    seconds, events = time.perf_counter() - started, JobEvent.objects.count()
-    print(f"{database}, verified: {events / seconds:.0f} events/s, {len(wrong)} broken", flush=True)
+    seconds, spent, events = time.perf_counter() - started, time.process_time() - spent, JobEvent.objects.count()
+    print(
+        f"{database}, verified: {events / seconds:.0f} events/s on the clock, {events / spent:.0f} in a second of the "
+        f"processor, {len(wrong)} broken",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

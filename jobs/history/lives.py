@@ -150,9 +150,9 @@ def _live(chance: random.Random, at: datetime, span: Span) -> Life:
 
 
 def _chosen(chance: random.Random, shares: Iterable[tuple[T, float]], span: Span) -> T:
-    choices, weights = zip(*shares, strict=True)
-    chosen: T = chance.choices(choices, None if span.is_even else weights)[0]
-    return chosen
+    pairs = list(shares)
+    weights = None if span.is_even else [share for _, share in pairs]
+    return chance.choices([choice for choice, _ in pairs], weights)[0]
 
 
 def _uuid(chance: random.Random) -> UUID:
