@@ -101,8 +101,9 @@ class Environment:
         return self._cast(key, self.text(key, cure=cure), _origin, example)
 
     def base_url(self, key: str, default: str) -> str:
-        """Return an http(s) address that paths can be put behind, without a slash at its end."""
-        return self._cast(key, default, _base_url, "an address without ?, # and @, such as http://web:8000")
+        """Return an http(s) address that paths can be put behind, without a slash at its end; "" where none is set."""
+        cure = "an address without ?, # and @, such as http://web:8000"
+        return self._cast(key, default, lambda value: _base_url(value) if value else "", cure)
 
     def url(self, key: str, *, cure: str) -> str:
         """Return an absolute http(s) address without a slash at its end."""

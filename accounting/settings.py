@@ -74,6 +74,8 @@ N8N_DEADLINE_SECONDS = env.number("N8N_DEADLINE_SECONDS", 60, maximum=3600)
 N8N_PREPARATION_SECONDS = env.number("N8N_PREPARATION_SECONDS", 20, maximum=3600)
 N8N_MAX_PAYLOAD_MB = env.number("N8N_MAX_PAYLOAD_MB", 16)
 N8N_MAX_IN_FLIGHT = env.number("N8N_MAX_IN_FLIGHT", 100)
+N8N_BASE_URL = env.base_url("N8N_BASE_URL", "")
+N8N_PUBLIC_API_KEY = env.secret("N8N_PUBLIC_API_KEY", "")
 CALLBACK_SECRET_TOKEN = env.secrets(
     "CALLBACK_SECRET_TOKEN", purpose="one secret, or several with commas, that N8N may send as X-Callback-Token"
 )

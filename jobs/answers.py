@@ -29,10 +29,13 @@ WORKFLOW_ERROR = "Error in workflow"
 
 
 class Trouble(StrEnum):
-    """Why there is no HTTP answer; the first five prove that nothing arrived."""
+    """Why there is no HTTP answer; all but the last two prove that nothing arrived."""
 
     UNREACHABLE = "n8n_unreachable"
     UNTRUSTED = "n8n_certificate_untrusted"
+    EXPIRED = "n8n_certificate_expired"
+    WRONG_HOST = "n8n_certificate_of_another_host"
+    NO_TLS = "n8n_speaks_no_tls"
     FILE_MISSING = "file_missing"
     FILE_UNREADABLE = "file_unreadable"
     NOT_PREPARED = "file_not_prepared"
@@ -41,7 +44,8 @@ class Trouble(StrEnum):
 
 
 MAY_HAVE_BEEN_SENT = frozenset({Trouble.TIMED_OUT, Trouble.CUT})
-MENDED_BY_PEOPLE = frozenset({Trouble.UNTRUSTED, Trouble.FILE_MISSING, Trouble.NOT_PREPARED})
+TLS = frozenset({Trouble.UNTRUSTED, Trouble.EXPIRED, Trouble.WRONG_HOST, Trouble.NO_TLS})
+MENDED_BY_PEOPLE = TLS | {Trouble.FILE_MISSING, Trouble.NOT_PREPARED}
 AT_LAST = {
     Trouble.FILE_MISSING: FailureCode.FILE_MISSING,
     Trouble.NOT_PREPARED: FailureCode.FILE_UNREADABLE,
@@ -49,7 +53,10 @@ AT_LAST = {
 
 TROUBLE_SENTENCES = {
     Trouble.UNREACHABLE: "N8N could not be reached.",
-    Trouble.UNTRUSTED: "N8N's TLS certificate could not be verified.",
+    Trouble.UNTRUSTED: "N8N's TLS certificate is signed by nobody whom this service trusts.",
+    Trouble.EXPIRED: "N8N's TLS certificate has expired, or is not valid yet.",
+    Trouble.WRONG_HOST: "N8N's TLS certificate is for another host than its address names.",
+    Trouble.NO_TLS: "What answers at N8N's address speaks no TLS, or none that this service speaks.",
     Trouble.FILE_MISSING: "The receipt's file cannot be read where this worker looks for it.",
     Trouble.FILE_UNREADABLE: "No picture can be made of the receipt's file: it is damaged, or takes too much.",
     Trouble.NOT_PREPARED: "The picture to be sent could not be made or stored: the machine is too busy or full.",

@@ -12,7 +12,7 @@ from django.core.checks import CheckMessage, Error, register
 
 from receipts.formats import CONTENT_TYPES
 
-from .n8n import tls_verification
+from .transport import tls_verification
 
 DAY_SECONDS = 86_400
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from email.message import Message
 from functools import cache
 from http import HTTPStatus
@@ -280,10 +281,10 @@ def _authority() -> trustme.CA:
     return trustme.CA()
 
 
-def server_tls(name: str = "127.0.0.1") -> ssl.SSLContext:
+def server_tls(name: str = "127.0.0.1", *, until: datetime | None = None) -> ssl.SSLContext:
     """Return a server's TLS, with a certificate that nobody trusts unless told to by `ca_bundle`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    _authority().issue_cert(name).configure_cert(context)
+    _authority().issue_cert(name, not_after=until).configure_cert(context)
     return context
 
 

@@ -26,7 +26,8 @@ READ = re.compile(r'\benv\.\w+\(\s*"([A-Z0-9_]+)"')
 CANARY = "canary-0451"
 
 SECRETS = [
-    "SECRET_KEY", "SECRET_KEY_FALLBACKS", "AUDIT_KEY", "N8N_API_KEY", "N8N_WEBHOOK_SECRET", "CALLBACK_SECRET_TOKEN",
+    "SECRET_KEY", "SECRET_KEY_FALLBACKS", "AUDIT_KEY", "N8N_API_KEY", "N8N_WEBHOOK_SECRET", "N8N_PUBLIC_API_KEY",
+    "CALLBACK_SECRET_TOKEN",
 ]  # fmt: skip
 IMPOSSIBLE = [
     ("DEBUG", CANARY),
@@ -48,6 +49,8 @@ IMPOSSIBLE = [
     ("N8N_PREPARATION_SECONDS", "0"),
     ("N8N_MAX_PAYLOAD_MB", "-1"),
     ("N8N_MAX_IN_FLIGHT", "many"),
+    ("N8N_BASE_URL", f"n8n.{CANARY}.example.com"),
+    ("N8N_BASE_URL", f"https://n8n.example.com/?{CANARY}"),
     ("CALLBACK_TIMEOUT_SECONDS", "15m"),
     ("DELIVERY_RETRY_SCHEDULE", f"5,{CANARY}"),
     ("UPLOAD_MAX_MB", "0.5"),

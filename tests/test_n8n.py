@@ -21,6 +21,7 @@ from jobs import n8n
 from jobs.answers import Trouble
 from jobs.models import JobLog
 from jobs.signatures import is_job_token
+from jobs.transport import tls_verification
 
 from .deliveries import MB, WEBHOOK, leaving_no_trace, n8n_at, n8n_client
 from .factories import DATABASE_ID, JobFactory
@@ -237,7 +238,7 @@ def test_the_setting_may_name_a_ca_bundle(tmp_path: Path) -> None:
      ("Off", False), ("no", False), ("/etc/ssl/own.pem", "/etc/ssl/own.pem")],
 )  # fmt: skip
 def test_the_tls_setting_is_a_yes_a_no_or_a_path(value: str, meaning: bool | str) -> None:
-    assert n8n.tls_verification(value) == meaning
+    assert tls_verification(value) == meaning
 
 
 # -- memory

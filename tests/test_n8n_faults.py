@@ -4,6 +4,7 @@ import gzip
 import socket
 import ssl
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -239,9 +240,16 @@ def test_a_server_that_the_bundle_does_not_vouch_for_gets_nothing() -> None:
         assert server.requests == []
 
 
-def test_a_certificate_for_another_host_is_not_trusted(bundle: str) -> None:
-    with stub_server(answering(), tls=server_tls("n8n.example")) as server:
-        assert delivered(server, bundle).trouble is UNTRUSTED
+@pytest.mark.parametrize("name", ["n8n.example", "127.0.0.2"])
+def test_a_certificate_for_another_host_is_told_apart(bundle: str, name: str) -> None:
+    with stub_server(answering(), tls=server_tls(name)) as server:
+        assert delivered(server, bundle).trouble is Trouble.WRONG_HOST
+        assert server.requests == []
+
+
+def test_a_certificate_that_has_expired_is_told_apart(bundle: str) -> None:
+    with stub_server(answering(), tls=server_tls(until=datetime(2020, 1, 1, tzinfo=UTC))) as server:
+        assert delivered(server, bundle).trouble is Trouble.EXPIRED
         assert server.requests == []
 
 
@@ -254,7 +262,7 @@ def test_any_certificate_does_where_verification_is_off() -> None:
 def test_a_server_that_speaks_no_tls_needs_attention() -> None:
     with stub_server(lambda visit: visit.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as server:
         server.url = server.url.replace("http:", "https:")
-        assert delivered(server).trouble is UNTRUSTED
+        assert delivered(server).trouble is Trouble.NO_TLS
 
 
 def reset_at_the_first_byte(visit: Visit) -> None:

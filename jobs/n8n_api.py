@@ -1,0 +1,223 @@
+"""N8N's public API: what became of an execution, and the workflows that are there.
+
+Source: https://docs.n8n.io/api/, and `/api/v1/openapi.yml` of an N8N 2.41.
+"""
+
+import json
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+import requests
+from django.conf import settings
+from urllib3.exceptions import HTTPError
+
+from .answers import TLS, TROUBLE_SENTENCES, Trouble
+from .causes import cause_of_delay
+from .transport import USER_AGENT, WatchedSession, let_go, read_bounded, tls_verification, trouble_of
+from .watchdog import Watchdog
+
+DEADLINE_SECONDS = 10.0
+CONNECT_TIMEOUT_SECONDS = 3.0
+MAX_ANSWER_BYTES = 8 * 1024 * 1024
+MAX_SAID = 300
+
+RIGHT_ADDRESS = "See that N8N runs, and that N8N_BASE_URL is the address of its editor."
+NOT_THE_API = "See that N8N_BASE_URL is the address of N8N's editor, and that its public API is not switched off."
+RIGHT_KEY = "Make an API key in N8N (Settings, n8n API) and set N8N_PUBLIC_API_KEY to it."
+MORE_SCOPES = "Give the API key in N8N the scopes that docs/n8n.md names."
+CURES = {401: RIGHT_KEY, 403: MORE_SCOPES, 404: NOT_THE_API}
+
+
+class ApiError(Exception):
+    """N8N's public API did not do what it was asked for.
+
+    Attributes:
+        sentence: what went wrong.
+        cure: what somebody should do, in one sentence.
+        status: the HTTP status; 0 where no answer came.
+        said: N8N's own message, where it gave one.
+    """
+
+    def __init__(self, sentence: str, cure: str, *, status: int = 0, said: str = "") -> None:
+        super().__init__(f"{sentence} {cure}")
+        self.sentence = sentence
+        self.cure = cure
+        self.status = status
+        self.said = said
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """One run of a workflow.
+
+    Attributes:
+        status: N8N's word: new, running, waiting, success, error, crashed, canceled or unknown.
+        workflow_id: the workflow's; people find the execution by it.
+        node: the last that ran; "" unless it was asked for.
+        error: what it failed of, in N8N's words; "" where nothing did, or unless it was asked for.
+    """
+
+    id: str
+    status: str
+    workflow_id: str
+    node: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublicApi:
+    """The API of one N8N; each call connects anew, and is over within the deadline.
+
+    Args:
+        base_url: the address of N8N's editor, without a slash at its end.
+        key: of the API.
+        verify: True, False, or the path of a CA bundle.
+        deadline: seconds that one call may take in all.
+    """
+
+    base_url: str
+    key: str
+    verify: bool | str = True
+    deadline: float = DEADLINE_SECONDS
+
+    def get(self, path: str, **query: str | int) -> Any:
+        """Return what is at a path, such as `workflows`; raises `ApiError`, as all calls do."""
+        return self.call("GET", path, query=query)
+
+    def post(self, path: str, body: Any = None) -> Any:
+        """Create something, or have something done."""
+        return self.call("POST", path, body=body)
+
+    def put(self, path: str, body: Any) -> Any:
+        """Replace what is at a path."""
+        return self.call("PUT", path, body=body)
+
+    def delete(self, path: str) -> Any:
+        """Delete what is at a path."""
+        return self.call("DELETE", path)
+
+    def execution(self, execution_id: str) -> Execution:
+        """Return how an execution stands."""
+        found = self.get(f"executions/{quote(execution_id, safe='')}")
+        return Execution(id=execution_id, status=_text(found, "status"), workflow_id=_text(found, "workflowId"))
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: dict[str, str | int] | None = None,
+        body: Any = None,
+        most: int = MAX_ANSWER_BYTES,
+    ) -> Any:
+        """Make one call and return the JSON that it was answered with; None where the answer is 204.
+
+        Args:
+            method: of HTTP.
+            path: below `/api/v1/`; what is not ours in it must be quoted.
+            query: the parameters.
+            body: what is sent as JSON; None for nothing.
+            most: bytes that the answer may have.
+
+        Raises:
+            ApiError: no answer, not this one, or a longer one.
+        """
+        with WatchedSession(self.base_url, verify=self.verify) as session, Watchdog(self.deadline) as watchdog:
+            try:
+                answer = self._exchange(session, method, path, query, body, most)
+            except (requests.RequestException, HTTPError, OSError) as error:
+                trouble = trouble_of(error, watchdog)
+                let_go(error)
+                raise _no_answer(trouble) from None
+        if watchdog.has_barked:  # an answer that ends with its connection looks whole when it is cut
+            raise _no_answer(Trouble.TIMED_OUT)
+        return answer.json()
+
+    def _exchange(
+        self, session: WatchedSession, method: str, path: str, query: dict[str, str | int] | None, body: Any, most: int
+    ) -> "_Answer":
+        response = session.request(
+            method,
+            f"{self.base_url}/api/v1/{path}",
+            params=query,
+            data=None if body is None else json.dumps(body),
+            headers=self._headers(),
+            timeout=(min(CONNECT_TIMEOUT_SECONDS, self.deadline), None),
+            allow_redirects=False,  # it would carry the key elsewhere
+            stream=True,
+        )
+        with response.raw:
+            return _Answer(response.status_code, *read_bounded(response.raw, most))
+
+    def _headers(self) -> dict[str, str]:
+        return {
+            "X-N8N-API-KEY": self.key,
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "Content-Type": "application/json",
+            "User-Agent": USER_AGENT,
+        }
+
+
+def public_api(*, deadline: float = DEADLINE_SECONDS) -> PublicApi | None:
+    """Return the API that the settings name; None where `N8N_BASE_URL` and `N8N_PUBLIC_API_KEY` are not both set."""
+    if not settings.N8N_BASE_URL or not settings.N8N_PUBLIC_API_KEY:
+        return None
+    return PublicApi(
+        base_url=settings.N8N_BASE_URL,
+        key=settings.N8N_PUBLIC_API_KEY,
+        verify=tls_verification(settings.N8N_VERIFY_SSL),
+        deadline=deadline,
+    )
+
+
+@dataclass(frozen=True)
+class _Answer:
+    status: int
+    body: bytes
+    goes_on: bool
+
+    def json(self) -> Any:
+        """Return what it says.
+
+        Raises:
+            ApiError: that is not what was asked for.
+        """
+        if not 200 <= self.status < 300:
+            raise self._refusal()
+        if self.status == HTTPStatus.NO_CONTENT:
+            return None
+        if self.goes_on:
+            raise ApiError("N8N's API answered with more than is read.", RIGHT_ADDRESS, status=self.status)
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            raise ApiError("What answered is not N8N's API.", NOT_THE_API, status=self.status) from None
+
+    def _refusal(self) -> ApiError:
+        if 300 <= self.status < 400:
+            sentence = f"N8N_BASE_URL redirects elsewhere ({self.status})."
+            return ApiError(sentence, "Set N8N_BASE_URL to the address that it leads to.", status=self.status)
+        said = self._said()
+        sentence = f"N8N's API answered {self.status}: {said}." if said else f"N8N's API answered {self.status}."
+        cure = CURES.get(self.status, "See what N8N's log says of it.")
+        return ApiError(sentence, cure, status=self.status, said=said)
+
+    def _said(self) -> str:
+        try:
+            return _text(json.loads(self.body), "message")[:MAX_SAID].rstrip(".")
+        except (ValueError, RecursionError):
+            return ""
+
+
+def _no_answer(trouble: Trouble) -> ApiError:
+    cure = cause_of_delay(trouble).cure if trouble in TLS else RIGHT_ADDRESS
+    return ApiError(TROUBLE_SENTENCES[trouble], cure)
+
+
+def _text(found: Any, name: str) -> str:
+    """Return the text, or the number as text, under that name; "" where there is neither."""
+    value = found.get(name, "") if isinstance(found, dict) else ""
+    return str(value).replace("\0", "").encode("utf-8", "replace").decode() if isinstance(value, str | int) else ""

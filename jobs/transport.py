@@ -1,0 +1,110 @@
+"""HTTP to N8N, bounded in time and size: what its webhook and its public API are both spoken to with."""
+
+import ssl
+import traceback
+from pathlib import Path
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
+from urllib3 import BaseHTTPResponse, ProxyManager
+
+from accounting import __version__
+
+from .answers import Trouble
+from .watchdog import POOL_CLASSES, Watchdog
+
+USER_AGENT = f"receipts/{__version__}"  # N8N answers nothing to an agent with "bot" in its name
+READ_BYTES = 16 * 1024
+
+# What OpenSSL found of a certificate (its <openssl/x509_vfy.h>); all else means that nobody we trust has signed it.
+OF_CERTIFICATES = {
+    9: Trouble.EXPIRED,  # X509_V_ERR_CERT_NOT_YET_VALID
+    10: Trouble.EXPIRED,  # X509_V_ERR_CERT_HAS_EXPIRED
+    62: Trouble.WRONG_HOST,  # X509_V_ERR_HOSTNAME_MISMATCH
+    64: Trouble.WRONG_HOST,  # X509_V_ERR_IP_ADDRESS_MISMATCH
+}
+
+
+class WatchedSession(requests.Session):
+    """A session for one server, whose exchanges a `Watchdog` can cut.
+
+    Args:
+        url: of the server, which decides what proxy is on the way.
+        verify: True, False, or the path of a CA bundle.
+    """
+
+    def __init__(self, url: str, *, verify: bool | str) -> None:
+        super().__init__()
+        self.trust_env = False  # a ~/.netrc would replace our Authorization
+        self.proxies.update(get_environ_proxies(url))
+        self.verify = verify
+        self.headers.clear()
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, _WatchedAdapter())
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return no address: told not to follow a redirect, requests would still read its body, however long."""
+
+
+class _WatchedAdapter(HTTPAdapter):
+    """Makes connections that the watchdog can cut, directly and through a proxy."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pools of direct connections."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = POOL_CLASSES
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> ProxyManager:
+        """Return the pools of connections through that proxy."""
+        manager: ProxyManager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = POOL_CLASSES
+        return manager
+
+
+def read_bounded(response: BaseHTTPResponse, most: int) -> tuple[bytes, bool]:
+    """Return the beginning of the body, at most that many bytes, and whether it goes on."""
+    body = bytearray()
+    while len(body) <= most:
+        piece = response.read(READ_BYTES, decode_content=False)
+        if not piece:
+            return bytes(body), False
+        body += piece
+    return bytes(body[:most]), True
+
+
+def trouble_of(error: Exception, watchdog: Watchdog) -> Trouble:
+    """Say what an exchange failed of; before the first byte was sent, nothing can have arrived."""
+    if watchdog.has_seen_sending:
+        return Trouble.TIMED_OUT if watchdog.has_barked else Trouble.CUT
+    if not isinstance(error, requests.exceptions.SSLError):
+        return Trouble.UNREACHABLE
+    cause = _cause_of(error)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return OF_CERTIFICATES.get(cause.verify_code, Trouble.UNTRUSTED)
+    was_cut_in_handshake = isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+    return Trouble.UNREACHABLE if was_cut_in_handshake else Trouble.NO_TLS
+
+
+def _cause_of(error: requests.exceptions.SSLError) -> object:
+    """Look through the wrappings: requests' error, urllib3's that it gave up, urllib3's of TLS, and Python's own."""
+    wrapped = getattr(error.args[0], "reason", error.args[0])
+    return wrapped.args[0] if wrapped.args else wrapped
+
+
+def let_go(error: BaseException | None) -> None:
+    """Free what the frames of an error hold, a socket among it, now and not when garbage is next collected."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
+
+
+def tls_verification(value: str) -> bool | str:
+    """Return what `N8N_VERIFY_SSL` means: whether to verify, or with which CA bundle."""
+    match value.lower():
+        case "true" | "1" | "yes" | "on":
+            return True
+        case "false" | "0" | "no" | "off":
+            return False
+    return str(Path(value))
