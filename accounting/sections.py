@@ -9,6 +9,7 @@ SECTIONS = {
     "Jobs": ["JobLog", "Upload"],
     "Receipts": ["Receipt"],
     "Clients and keys": ["Client", "ApiKey", "Documentation"],
+    "N8N": ["Connect"],
     "Queue": ["Dashboard"],
     "Access": ["User", "Group", "AccessAttempt"],
     "Audit": ["JobEvent", "LogEntry", "Seal"],
@@ -37,6 +38,8 @@ def _pages(models: dict[str, Row]) -> Iterator[Row]:
     if queue := models.get("Dashboard"):
         yield {**queue, "name": "Queue"}
     jobs = models.get("JobLog")
+    if jobs:
+        yield {"name": "Connect N8N", "object_name": "Connect", "admin_url": reverse("admin:connect")}
     if jobs and jobs["add_url"]:
         yield {**jobs, "add_url": None}
         yield {"name": "Upload receipts", "object_name": "Upload", "admin_url": jobs["add_url"]}

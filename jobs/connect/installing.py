@@ -100,7 +100,7 @@ def _wait_for_webhook() -> Deed:
     while reached is Reached.NOT_REGISTERED and time.monotonic() < deadline:
         time.sleep(PAUSE_SECONDS)
         reached = knock()
-    return Deed(reached.sentence, is_warning=reached is not Reached.GUARDED)
+    return Deed(reached.sentence, is_warning=reached is not Reached.ANSWERS)
 
 
 def _refuse_several(found: list[Standing]) -> None:
