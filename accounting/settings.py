@@ -83,6 +83,7 @@ CALLBACK_TIMEOUT_SECONDS = env.number("CALLBACK_TIMEOUT_SECONDS", 900)
 DELIVERY_RETRY_SCHEDULE = env.numbers(
     "DELIVERY_RETRY_SCHEDULE", [5, 30, 120, 300, 900, 1800, 3600, 7200, 10800, 14400, 21600, 28800]
 )
+CANARY_INTERVAL_SECONDS = env.number("CANARY_INTERVAL_SECONDS", 0, minimum=0)
 # What is to be sent is made ready, and then sent, before the lease ends; and the lease ends before RQ's own time-out.
 # Half of the preparation is what else there is to do: to read the disk, and to write down what came of it.
 N8N_LEASE_SECONDS = N8N_DEADLINE_SECONDS + N8N_PREPARATION_SECONDS * 3 // 2

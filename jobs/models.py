@@ -78,6 +78,13 @@ class JobLog(models.Model):
     result = models.JSONField(null=True, blank=True, help_text="what the workflow read from the receipt")
     n8n_execution_id = models.CharField("N8N execution", max_length=100, blank=True)
     duplicate_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="duplicates")
+    is_canary = models.BooleanField(
+        "canary",
+        default=False,
+        db_default=False,  # an older version, which knows no such column, goes on inserting
+        editable=False,
+        help_text="sent by the service itself, to see whether the way to N8N and back works",
+    )
     chain_length = models.PositiveIntegerField(default=0, editable=False, help_text="events written so far")
     chain_head = models.CharField(max_length=64, blank=True, editable=False, help_text="signs the next event, too")
 
@@ -102,16 +109,33 @@ class JobLog(models.Model):
             models.Index(fields=["failure_code", "-created_at"], name="job_newest_by_code"),
             # what staff search by
             models.Index(fields=["notion_database_id", "-created_at"], name="job_newest_by_database"),
-            models.Index(fields=["filename"], opclasses=["varchar_pattern_ops"], name="job_filename"),
+            models.Index(
+                fields=["filename"],
+                opclasses=["varchar_pattern_ops"],
+                condition=Q(is_canary=False),
+                name="job_filename",
+            ),
             # of the open ones only, so that a sweep costs what is overdue and not what was ever done
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="job_due"),
             models.Index(fields=["n8n_execution_id"], condition=Q(due_at__isnull=False), name="job_open_execution"),
             # what the operations page asks: how many are open, since when; which wait for people; what failed lately
-            models.Index(fields=["status", "created_at"], condition=Q(due_at__isnull=False), name="job_open"),
-            models.Index(fields=["last_error"], condition=Q(needs_attention=True), name="job_needs_attention"),
             models.Index(
-                fields=["status", "completed_at", "failure_code"], condition=Q(status="failure"), name="job_failed"
+                fields=["status", "created_at"],
+                condition=Q(due_at__isnull=False, is_canary=False),
+                name="job_open",
             ),
+            models.Index(
+                fields=["last_error"],
+                condition=Q(needs_attention=True, is_canary=False),
+                name="job_needs_attention",
+            ),
+            models.Index(
+                fields=["status", "completed_at", "failure_code"],
+                condition=Q(status="failure", is_canary=False),
+                name="job_failed",
+            ),
+            # whether the way to N8N and back works
+            models.Index(fields=["-created_at"], condition=Q(is_canary=True), name="job_newest_canary"),
         ]
         constraints = [
             models.CheckConstraint(

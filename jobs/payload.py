@@ -91,6 +91,7 @@ def _fields(job: JobLog, sent: Receipt | Rendition) -> dict[str, Any]:
         "callback_url": callback_url(job),
         "callback_token": callback_token(job.job_id),
         "attempt": job.attempts,
+        **({"canary": True} if job.is_canary else {}),
     }
 
 

@@ -15,6 +15,8 @@ from .chain import event_content, fingerprint, head, keys, signer
 
 BATCH = 500
 PURGED_AT = "receipt.purged_at"
+# younger than the first chains: what the row holds where no event answers for the column
+LATER_COLUMNS = {"is_canary": False}
 BEGINNINGS = frozenset({JobEvent.Kind.RECEIVED, JobEvent.Kind.ADOPTED})  # these answer for the whole row
 
 T = TypeVar("T", bound=Model)
@@ -147,6 +149,9 @@ def _faults_of_row(job: JobLog, facts: dict[str, Fact | None]) -> Iterator[str]:
     for name, fact in facts.items():
         if fact and name != PURGED_AT and not _holds(job, name, fact):
             yield f"its {name} is not what event {fact.number} wrote"
+    for name, value in LATER_COLUMNS.items():
+        if name not in facts and getattr(job, name) != value:
+            yield f"its {name} is {getattr(job, name)}, and no event says so"
     purge = facts.get(PURGED_AT)
     if job.receipt.purged_at and not (purge and _holds(job, PURGED_AT, purge)):
         yield "its receipt is marked as purged, and no event says so"

@@ -29,6 +29,7 @@ class UploadRequest:
     idempotency_key: str = ""
     source: JobEvent.Source = Source.API
     actor: str = ""
+    is_canary: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -116,6 +117,7 @@ def _create_job(request: UploadRequest, receipt: Receipt, *, duplicate_of: JobLo
         filename=request.filename,
         notion_database_id=request.notion_database_id,
         duplicate_of=duplicate_of,
+        is_canary=request.is_canary,
         created_at=now,
         due_at=now,
     )

@@ -15,6 +15,7 @@ from accounting.identity import PROCESS
 from accounting.lockout import forget_old_attempts
 from accounting.options import seconds
 from accounting.problems import DATABASE_AWAY
+from jobs.canary import send_scheduled
 from jobs.models import Heartbeat
 from jobs.proof.sealing import seal_finished_hours
 from jobs.stats import close_hours
@@ -72,6 +73,7 @@ class Command(BaseCommand):
         swept = sweep()
         beat(PROCESS, Heartbeat.Kind.SWEEP)
         close_hours(database_now())
+        self._send_canary()
         if any(swept):
             logger.info("swept", **swept._asdict())
         if time.monotonic() >= self._next_seal:
@@ -80,6 +82,12 @@ class Command(BaseCommand):
         if time.monotonic() >= self._next_tidy:
             self._next_tidy = time.monotonic() + TIDY_EVERY_SECONDS
             self._tidy()
+
+    def _send_canary(self) -> None:
+        try:
+            send_scheduled()
+        except OSError as error:  # a full disk keeps the sweep from nothing else
+            logger.error("canary_not_sent", error=type(error).__name__)
 
     def _tidy(self) -> None:
         forget_dead_processes()

@@ -1,0 +1,24 @@
+"""Canaries: receipts of the service's own, sent to N8N and back to see whether that works; they file nothing."""
+
+from .journey import Stage, Step, came_back, is_given_up, stalled, steps
+from .sending import CLIENT, DATABASE_ID, canaries, send, send_scheduled
+from .watch import RoundTrip, State, Watch, last_round_trip, look
+
+__all__ = [
+    "CLIENT",
+    "DATABASE_ID",
+    "RoundTrip",
+    "Stage",
+    "State",
+    "Step",
+    "Watch",
+    "came_back",
+    "canaries",
+    "is_given_up",
+    "last_round_trip",
+    "look",
+    "send",
+    "send_scheduled",
+    "stalled",
+    "steps",
+]

@@ -1,0 +1,114 @@
+"""Sends canaries, by hand or by schedule, and tidies up behind them."""
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import partial
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models import QuerySet
+
+from accounting.clock import database_now
+from jobs.models import FailureCode, JobEvent, JobLog
+from jobs.services import IdempotencyKeyReused, UploadRequest, fail, note_purge, submit_receipt
+from jobs.transitions import lock_job
+from receipts.models import Client, Receipt
+from receipts.note import draw_note
+from receipts.validators import CheckedUpload, digest
+
+logger = structlog.get_logger(__name__)
+
+Source, Status = JobEvent.Source, JobLog.Status
+
+CLIENT = "Canary"
+DATABASE_ID = str(UUID(int=0))  # the nil UUID (RFC 9562 section 5.9): no Notion database has it
+FILENAME = "canary.png"
+FORMER = 20  # so many before it are looked at: each has tidied up behind those before
+GIVEN_UP = "N8N had not taken it when the next one was sent."
+
+
+def canaries() -> QuerySet[JobLog]:
+    """Return the canaries, newest first."""
+    return JobLog.objects.filter(is_canary=True).order_by("-created_at")
+
+
+def send(*, source: JobEvent.Source, actor: str = "", key: str = "") -> JobLog:
+    """Send a canary the way that every receipt goes.
+
+    Those before it that N8N has not taken are given up, so that an N8N that comes back finds one and not a flock.
+
+    Args:
+        source, actor: who sends it.
+        key: an idempotency key.
+
+    Raises:
+        IdempotencyKeyReused: a canary was sent under that key; nothing was changed.
+        OSError: its picture could not be stored.
+    """
+    request = UploadRequest(
+        client=Client.objects.get_or_create(name=CLIENT)[0],
+        upload=_picture(database_now()),
+        filename=FILENAME,
+        notion_database_id=DATABASE_ID,
+        idempotency_key=key,
+        source=source,
+        actor=actor,
+        is_canary=True,
+    )
+    job = submit_receipt(request).job
+    for former in canaries().exclude(pk=job.pk)[:FORMER]:
+        _retire(former)
+    return job
+
+
+def send_scheduled() -> JobLog | None:
+    """Send the next canary of the schedule, if it is time; of any number of sweeps at once only one does.
+
+    What decides is the idempotency key: each names the canary that it follows, which is followed once.
+    """
+    latest = canaries().first()
+    if not settings.CANARY_INTERVAL_SECONDS or (latest is not None and not _may_be_followed(latest)):
+        return None
+    with suppress(IdempotencyKeyReused):  # another sweep was quicker
+        return send(source=Source.SWEEP, key=f"after {latest.pk}" if latest else "first of all")
+    return None
+
+
+def _may_be_followed(job: JobLog) -> bool:
+    """Tell whether it is time for the next one: never while one is on its way, or stands in the queue for its turn."""
+    is_time = job.created_at <= database_now() - timedelta(seconds=settings.CANARY_INTERVAL_SECONDS)
+    return is_time and (not job.is_open or _was_not_taken(job))
+
+
+def _was_not_taken(job: JobLog) -> bool:
+    return job.status == Status.QUEUED and job.tries > 0
+
+
+@transaction.atomic
+def _retire(former: JobLog) -> None:
+    """Give up a canary that N8N has not taken, and delete the picture of one that has ended: it proves nothing."""
+    receipt = Receipt.objects.select_for_update().get(pk=former.receipt_id)
+    job = lock_job(former.pk)
+    if _was_not_taken(job):
+        fail(job, FailureCode.N8N_UNAVAILABLE, GIVEN_UP, source=Source.SWEEP)
+    if not job.is_open and receipt.purged_at is None:
+        note_purge(receipt, purged_at=job.now)
+        transaction.on_commit(partial(default_storage.delete, receipt.file.name or ""), robust=True)
+
+
+def _picture(now: datetime) -> CheckedUpload:
+    """Draw a slip with the time on it, which makes each a receipt of its own."""
+    note = draw_note("Canary", f"{now:%Y-%m-%d %H:%M:%S.%f} UTC", "Shows that receipts arrive. Nothing to file.")
+    file = ContentFile(note.content, name=FILENAME)
+    return CheckedUpload(
+        file=file,
+        sha256=digest(file),
+        size=file.size,
+        content_type="image/png",
+        width=note.width,
+        height=note.height,
+    )

@@ -1,0 +1,134 @@
+"""Whether canaries come back: the last round trip, and what has become of those sent since."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q
+
+from accounting.clock import database_now
+from jobs.models import FailureCode, JobEvent, JobLog
+
+from .sending import canaries
+
+Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
+
+LATE_AFTER = 3  # intervals of the schedule
+
+
+class State(StrEnum):
+    """What canaries say of the way to N8N and back."""
+
+    UNKNOWN = "unknown"  # none has come back or failed
+    OK = "ok"  # the last one came back
+    LATE = "late"  # by the schedule, more should have come back since
+    FAILED = "failed"  # one that was sent later failed, or N8N does not take it
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundTrip:
+    """A canary that went all the way to N8N and back.
+
+    Attributes:
+        succeeded: whether N8N reported a success; a failure has come all the way as well.
+        message: what N8N said.
+    """
+
+    job_id: UUID
+    sent_at: datetime
+    completed_at: datetime
+    succeeded: bool
+    message: str
+
+    @property
+    def seconds(self) -> float:
+        """How long it took, from being sent to being called back."""
+        return (self.completed_at - self.sent_at).total_seconds()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """What is known of canaries at a moment.
+
+    Attributes:
+        age: since the last round trip was completed.
+        code: why a later canary failed or is not taken (`jobs.causes.cause_of`); "" where none did.
+        is_scheduled: whether they are sent by a schedule, so that one which stays away means something.
+    """
+
+    state: State
+    round_trip: RoundTrip | None
+    age: timedelta | None
+    code: str
+    is_scheduled: bool
+
+    @property
+    def is_alarming(self) -> bool:
+        """Whether somebody should look: it is asked by a schedule, and the answer is no."""
+        return self.is_scheduled and self.state in (State.LATE, State.FAILED)
+
+
+def look(now: datetime | None = None) -> Watch:
+    """Return what canaries say.
+
+    Args:
+        now: by the database's clock.
+    """
+    now = now or database_now()
+    trip = last_round_trip()
+    code = _trouble_since(trip)
+    return Watch(
+        state=_state(trip, code, now),
+        round_trip=trip,
+        age=now - trip.completed_at if trip else None,
+        code=code,
+        is_scheduled=bool(settings.CANARY_INTERVAL_SECONDS),
+    )
+
+
+def last_round_trip() -> RoundTrip | None:
+    """Return the latest canary that N8N called back for, whatever it said."""
+    reports = JobEvent.objects.filter(job=OuterRef("pk"), kind=Kind.FAILED, source=Source.CALLBACK)
+    as_failure = Q(status=Status.FAILURE, failure_code=FailureCode.WORKFLOW_FAILED) & Exists(reports)
+    job = canaries().filter(Q(status=Status.SUCCESS) | as_failure).first()
+    if job is None or job.completed_at is None:
+        return None
+    return RoundTrip(
+        job_id=job.pk,
+        sent_at=job.created_at,
+        completed_at=job.completed_at,
+        succeeded=job.status == Status.SUCCESS,
+        message=job.result_message,
+    )
+
+
+def _trouble_since(trip: RoundTrip | None) -> str:
+    """Return why the latest canary after that one failed or is not taken; one that is on its way says nothing yet."""
+    later = canaries().filter(created_at__gt=trip.sent_at) if trip else canaries()
+    not_taken = Q(status=Status.QUEUED) & ~Q(last_error="")
+    job = later.filter(Q(status=Status.FAILURE) | not_taken).first()
+    return _code_of(job) if job else ""
+
+
+def _code_of(job: JobLog) -> str:
+    """Return the reason; where it was tried in vain until it was given up, that of the last try."""
+    in_vain = ("", FailureCode.N8N_UNAVAILABLE, FailureCode.DELIVERY_UNCONFIRMED)
+    return (job.failure_code in in_vain and job.last_error) or job.failure_code
+
+
+def _state(trip: RoundTrip | None, code: str, now: datetime) -> State:
+    if code:
+        return State.FAILED
+    if _is_late(trip, now):
+        return State.LATE
+    return State.OK if trip else State.UNKNOWN
+
+
+def _is_late(trip: RoundTrip | None, now: datetime) -> bool:
+    """Tell whether the schedule should have brought another round trip since; before the first, since one was sent."""
+    first = canaries().last() if trip is None else None
+    since = trip.completed_at if trip else first.created_at if first else now
+    interval = timedelta(seconds=settings.CANARY_INTERVAL_SECONDS)
+    return bool(interval) and now - since > LATE_AFTER * interval

@@ -1,0 +1,132 @@
+"""What becomes of a canary is told as steps, each with its time, and with the cure where one fails."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from jobs import canary
+from jobs.answers import Answer, Trouble
+from jobs.canary import Stage
+from jobs.causes import cause_of
+from jobs.models import FailureCode, JobLog
+from jobs.services import claim_job
+from jobs.sweep import sweep
+
+from .flights import answered, returned, sent
+
+pytestmark = pytest.mark.django_db
+
+Status = JobLog.Status
+ALL_THE_WAY = list(Stage)
+EMPTY = Answer(status=200, milliseconds=8)
+
+
+def stages(job: JobLog) -> list[Stage]:
+    return [step.stage for step in canary.steps(job)]
+
+
+def last(job: JobLog) -> canary.Step:
+    return canary.steps(job)[-1]
+
+
+def overdue(job: JobLog) -> JobLog:
+    JobLog.objects.filter(pk=job.pk).update(due_at=timezone.now() - timedelta(seconds=1))
+    sweep()
+    return JobLog.objects.get(pk=job.pk)
+
+
+def test_all_steps_of_one_that_comes_back() -> None:
+    job = returned()
+    assert stages(job) == ALL_THE_WAY
+    steps = canary.steps(job)
+    assert all(step.ok for step in steps)
+    assert [step.fact for step in steps] == ["", "w1", "HTTP 200 after 12 ms", "execution 17", "success"]
+    assert steps[0].ms == 0
+    assert [step.ms for step in steps] == sorted(step.ms for step in steps)
+    assert canary.came_back(job)
+    assert canary.stalled(steps) is None
+
+
+def test_later_steps_only_come_behind_those_told_before() -> None:
+    job = sent()
+    told = canary.steps(job)
+    for act in (answered, returned):
+        job = act(job)
+        now = canary.steps(job)
+        assert now[: len(told)] == told
+        told = now
+    assert [step.stage for step in told] == ALL_THE_WAY
+
+
+def test_a_callback_that_overtakes_n8ns_answer_has_come_all_the_way() -> None:
+    job = sent()
+    claim_job(job.pk, worker="w1")
+    assert stages(returned(job)) == ALL_THE_WAY
+
+
+def test_a_failure_that_n8n_reports_has_come_all_the_way_as_well() -> None:
+    job = returned(answered(sent()), Status.FAILURE, "Notion knows no such database.")
+    assert stages(job) == ALL_THE_WAY
+    assert last(job).fact == "failure: Notion knows no such database."
+    assert canary.came_back(job)
+
+
+@pytest.mark.parametrize(
+    ("answer", "failed", "code"),
+    [
+        (Answer(trouble=Trouble.UNREACHABLE, milliseconds=3), Stage.REACHED, "n8n_unreachable"),
+        (Answer(trouble=Trouble.TIMED_OUT, milliseconds=3), Stage.REACHED, "n8n_timed_out"),
+        (Answer(status=404, milliseconds=3), Stage.ACCEPTED, "n8n_webhook_not_found"),
+        (Answer(status=401, milliseconds=3), Stage.ACCEPTED, "n8n_unauthorized"),
+        (Answer(status=422, milliseconds=3), Stage.ACCEPTED, "n8n_rejected"),
+        (Answer(status=500, body=b'{"message": "Error in workflow"}'), Stage.ACCEPTED, "workflow_failed"),
+        (EMPTY, Stage.ACCEPTED, "n8n_answer_unclear"),
+    ],
+)
+def test_where_n8n_does_not_take_it_the_step_says_why_and_what_cures_it(
+    answer: Answer, failed: Stage, code: str
+) -> None:
+    job = answered(sent(), answer)
+    step = last(job)
+    assert (step.stage, step.ok, step.cause) == (failed, False, cause_of(code))
+    assert canary.stalled(canary.steps(job)) == cause_of(code)
+    assert not canary.came_back(job)
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_given_up"),
+    [(Answer(status=503), False), (Answer(status=404), True), (Answer(status=422), True), (EMPTY, False)],
+)
+def test_nothing_is_waited_for_where_it_has_ended_or_a_setting_is_wrong(answer: Answer, is_given_up: bool) -> None:
+    assert canary.is_given_up(answered(sent(), answer)) is is_given_up
+
+
+def test_one_that_is_tried_again_takes_its_steps_again() -> None:
+    job = answered(sent(), Answer(status=503))
+    JobLog.objects.filter(pk=job.pk).update(due_at=timezone.now() - timedelta(seconds=1))
+    job = returned(answered(job))
+    assert stages(job) == [*ALL_THE_WAY[:4], *ALL_THE_WAY[1:]]
+    assert canary.came_back(job)
+
+
+def test_a_callback_that_never_comes_is_the_step_that_failed() -> None:
+    job = overdue(answered(sent()))
+    step = last(job)
+    assert (step.stage, step.ok, step.cause) == (Stage.CALLED_BACK, False, cause_of(FailureCode.CALLBACK_TIMEOUT))
+    assert not canary.came_back(job)
+
+
+def test_a_worker_that_falls_silent_is_the_step_that_failed() -> None:
+    job = sent()
+    assert canary.stalled(canary.steps(job)).sentence == "No worker has taken it."  # type: ignore[union-attr]
+    claim_job(job.pk, worker="w1")
+    job = overdue(job)
+    assert (last(job).stage, last(job).ok) == (Stage.REACHED, False)
+
+
+def test_what_is_on_its_way_is_waited_for_by_name() -> None:
+    job = answered(sent())
+    cause = canary.stalled(canary.steps(job))
+    assert cause is not None
+    assert "CALLBACK_BASE_URL" in cause.cure
