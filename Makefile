@@ -13,7 +13,7 @@ DURATION ?= 20
 DATABASE ?= sqlite
 JOBS ?= 1000000
 
-.PHONY: help demo test test-faults test-browser screenshots chaos bench lint types check clean
+.PHONY: help demo test test-faults test-browser n8n test-n8n screenshots chaos bench lint types check clean
 
 help: ## list what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -22,8 +22,8 @@ demo: .venv/.installed ## run everything here and send a receipt through it (POR
 	@$(BIN)/python -m accounting.demo
 
 test: .venv/.installed ## run all tests, on SQLite and on PostgreSQL
-	$(BIN)/python -m pytest -n 2 -m "not faults and not browser"
-	$(BIN)/python -m pytest -n 2 -m "not faults and not browser" --database=postgresql
+	$(BIN)/python -m pytest -n 2 -m "not faults and not browser and not n8n"
+	$(BIN)/python -m pytest -n 2 -m "not faults and not browser and not n8n" --database=postgresql
 
 test-faults: .venv/.installed ## run the slow tests, which cause faults for real, on both databases
 	$(BIN)/python -m pytest -n 2 -m faults
@@ -31,6 +31,12 @@ test-faults: .venv/.installed ## run the slow tests, which cause faults for real
 
 test-browser: .venv/.installed ## run the tests that drive a real Chromium (apt install chromium, or CHROMIUM=/path/of/it)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m browser tests/browser
+
+n8n: .venv/.installed ## install N8N, once and outside the clone: 5 minutes, 3 GB (N8N_FOLDER=where)
+	@$(BIN)/python -m tests.n8n.installing
+
+test-n8n: n8n ## run the tests that drive a real N8N, with the workflows of n8n/
+	$(BIN)/python -m pytest -m n8n tests/n8n
 
 screenshots: .venv/.installed ## draw the pictures in docs/images anew, from an installation with made-up data
 	$(BIN)/python -m tests.browser.screenshots

@@ -1,0 +1,66 @@
+"""The workflows that are shipped, and what their users fill in."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tests.servers import SETTINGS, made_up
+
+FOLDER = Path("n8n")
+FAILURES = "report-failures"
+TRYING = "try-the-connection"
+RECEIVING = (TRYING,)
+NAMES = (FAILURES, *RECEIVING)
+SIGNING_TEXT = made_up("webhook secret")[:32]  # what the service's whsec_ stands for, in letters that a person can type
+NOTION_KEY = made_up("key of Notion")
+MODEL_KEY = made_up("key of the model")
+
+
+@cache
+def workflow(name: str) -> dict[str, Any]:
+    """Return a workflow as it is shipped."""
+    read: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text())
+    return read
+
+
+def workflow_id(name: str) -> str:
+    """Return the id that it has in every N8N."""
+    return str(workflow(name)["id"])
+
+
+def fill_in(name: str, folder: Path, **choices: object) -> Path:
+    """Write a copy of a workflow in which the node "Settings" has these values, as a person types them there."""
+    filled = json.loads((FOLDER / f"{name}.json").read_text())
+    for node in filled["nodes"]:
+        if node["name"] == "Settings":
+            for field in node["parameters"]["assignments"]["assignments"]:
+                field["value"] = choices.get(field["name"], field["value"])
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps(filled))
+    return path
+
+
+def credentials() -> list[dict[str, Any]]:
+    """Return everything that a workflow may ask for, under the ids that it asks by."""
+    callback_token = SETTINGS["CALLBACK_SECRET_TOKEN"].partition(",")[0]
+    return [
+        _header("receiptsWebhook", "Receipts: webhook", "Authorization", f"Bearer {SETTINGS['N8N_API_KEY']}"),
+        _header(
+            "receiptsCallback", "Receipts: callback token", "X-Callback-Token", callback_token, domains="127.0.0.1"
+        ),
+        _credential("receiptsSignature", "Receipts: webhook secret", "crypto", hmacSecret=SIGNING_TEXT),
+        _credential("receiptsNotion", "Receipts: Notion", "notionApi", apiKey=NOTION_KEY),
+        _credential(
+            "receiptsModel", "Receipts: OpenAI", "openAiApi", apiKey=MODEL_KEY, url="https://api.openai.com/v1"
+        ),
+    ]
+
+
+def _header(id_: str, name: str, header: str, value: str, domains: str = "") -> dict[str, Any]:
+    bounds = {"allowedHttpRequestDomains": "domains", "allowedDomains": domains} if domains else {}
+    return _credential(id_, name, "httpHeaderAuth", name=header, value=value, **bounds)
+
+
+def _credential(id_: str, title: str, kind: str, /, **data: str) -> dict[str, Any]:
+    return {"id": id_, "name": title, "type": kind, "data": data}
