@@ -1,10 +1,10 @@
-"""Credentials in N8N: the two that are this service's own, and which one a node gets.
+"""Credentials in N8N: those that are this service's own, and which one a node gets.
 
 Their secrets go to N8N and never come back: its public API lists names and types alone.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,10 +12,11 @@ from django.conf import settings
 
 from jobs.n8n_api import PublicApi
 
-from .workflows import Content
+from .workflows import Content, signing_text
 
-HEADER_AUTH = "httpHeaderAuth"
-WEBHOOK, CALLBACK_TOKEN = "Receipts: webhook", "Receipts: callback token"
+HEADER_AUTH, CRYPTO = "httpHeaderAuth", "crypto"
+WEBHOOK, CALLBACK_TOKEN, SECRET = "Receipts: webhook", "Receipts: callback token", "Receipts: webhook secret"
+OURS = frozenset({HEADER_AUTH, CRYPTO})
 RESTRICTION = "allowedHttpRequestDomains"  # not every N8N 2 has it
 A_PAGE, MOST_PAGES = 250, 40
 
@@ -32,16 +33,19 @@ class Credentials:
 
     rows: list[Row]
 
-    def named(self, name: str) -> Row | None:
-        """Return the one of ours with that name."""
-        return next((row for row in self.rows if (row["name"], row["type"]) == (name, HEADER_AUTH)), None)
+    def named(self, kind: str, name: str) -> Row | None:
+        """Return the one of that kind and name; the first, where there are several."""
+        return next((row for row in self.rows if (row["type"], row["name"]) == (kind, name)), None)
 
-    def for_node(self, kind: str, wanted: str) -> Row | None:
-        """Return the credential of a kind that a node gets: by the name it asks for, or the only one that there is."""
+    def for_node(self, kind: str, name: str) -> Row | None:
+        """Return the credential that a node gets: by the name it asks for, or the only one of its kind.
+
+        A header's or a secret's may be anybody's, so that these go by their name alone.
+        """
+        by_name = self.named(kind, name)
+        if by_name or kind in OURS:
+            return by_name
         of_kind = [row for row in self.rows if row["type"] == kind]
-        by_name = [row for row in of_kind if row["name"] == wanted]
-        if kind == HEADER_AUTH or by_name:
-            return by_name[0] if by_name else None
         return of_kind[0] if len(of_kind) == 1 else None
 
     def still(self, kind: str, credential_id: object) -> Row | None:
@@ -62,33 +66,46 @@ def listed(api: PublicApi) -> Credentials:
 
 
 def set_ours(api: PublicApi, credentials: Credentials) -> Iterator[str]:
-    """Make the two of ours, or give them the secrets in force; tell of each; raises `ApiError`."""
+    """Make ours, or give them the secrets in force; tell of each; raises `ApiError`."""
     schema = api.get(f"credentials/schema/{HEADER_AUTH}")
-    may_restrict = RESTRICTION in schema.get("properties", {})
-    for name, data in ours(may_restrict=may_restrict).items():
-        row = credentials.named(name)
+    for own in ours(may_restrict=RESTRICTION in schema.get("properties", {})):
+        row = credentials.named(own.kind, own.name)
         if row is None:
-            row = api.post("credentials", {"name": name, "type": HEADER_AUTH, "data": data})
+            row = api.post("credentials", {"name": own.name, "type": own.kind, "data": own.data})
             credentials.rows.append(row)
-            yield f"Made the credential “{name}”."
+            yield f"Made the credential “{own.name}”."
         else:
-            api.call("PATCH", f"credentials/{row['id']}", body={"data": data})
-            yield f"Gave the credential “{name}” the secret in force."
+            api.call("PATCH", f"credentials/{row['id']}", body={"data": own.data})
+            yield f"Gave the credential “{own.name}” the secret in force."
 
 
-def ours(*, may_restrict: bool) -> dict[str, Content]:
-    """Return what is in the two of ours.
+@dataclass(frozen=True)
+class Own:
+    """A credential of ours: its kind and its name in N8N, and what it holds."""
+
+    kind: str
+    name: str
+    data: dict[str, str] = field(repr=False)
+
+
+def ours(*, may_restrict: bool) -> Iterator[Own]:
+    """Return ours.
 
     Args:
         may_restrict: N8N can keep a credential from being sent elsewhere: the webhook's is sent nowhere at all, the
             token to this service alone, though a redirect lead elsewhere.
     """
+    nowhere, here = {RESTRICTION: "none"}, {RESTRICTION: "domains", "allowedDomains": _own_host()}
     key = {"name": "Authorization", "value": f"Bearer {settings.N8N_API_KEY}"}
     token = {"name": "X-Callback-Token", "value": settings.CALLBACK_SECRET_TOKEN[0]}
-    if may_restrict:
-        key[RESTRICTION] = "none"
-        token |= {RESTRICTION: "domains", "allowedDomains": urlsplit(settings.CALLBACK_BASE_URL).hostname or ""}
-    return {WEBHOOK: key, CALLBACK_TOKEN: token}
+    yield Own(HEADER_AUTH, WEBHOOK, key | nowhere if may_restrict else key)
+    yield Own(HEADER_AUTH, CALLBACK_TOKEN, token | here if may_restrict else token)
+    if secret := signing_text():
+        yield Own(CRYPTO, SECRET, {"hmacSecret": secret})
+
+
+def _own_host() -> str:
+    return urlsplit(settings.CALLBACK_BASE_URL).hostname or ""
 
 
 def wanted_by(node: Content) -> dict[str, str]:

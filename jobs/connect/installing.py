@@ -1,10 +1,10 @@
 """Puts the workflows into N8N through its public API, and makes one of them take receipts.
 
-To install again does no harm: nothing is made twice, and what users changed stays, unless they ask for it to be replaced.
+To install again does no harm: nothing is made twice, and what users changed stays, unless they say otherwise.
 """
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass
 
 from jobs.n8n_api import ApiError, PublicApi
@@ -113,7 +113,7 @@ def _refuse_several(found: list[Standing]) -> None:
 
 def _bring(
     api: PublicApi, found: Standing, credentials: Credentials, reporter_id: str, replace: Collection[str]
-) -> Iterator[Deed]:
+) -> Generator[Deed, None, str]:
     """Create, replace or complete a workflow, or leave it alone; return N8N's id of it."""
     name, slug = found.workflow.name, found.workflow.slug
     if found.state is State.ABSENT:

@@ -1,33 +1,31 @@
-"""What the Notion database has to hold for the workflows to file receipts in it."""
+"""What the workflows write into a Notion database."""
 
+import json
 from dataclasses import dataclass
+
+from .workflows import FOLDER
+
+# What Notion's editor calls the types of its API.
+TYPES = {
+    "title": "Title",
+    "rich_text": "Text",
+    "date": "Date",
+    "number": "Number",
+    "select": "Select",
+    "files": "Files & media",
+}
 
 
 @dataclass(frozen=True)
 class Property:
-    """A column of the database.
-
-    Attributes:
-        name: as the workflows write it.
-        kind: of Notion's.
-        holds: what is written in it.
-        needs_ai: the workflow without AI leaves it empty.
-    """
+    """A column of the database, as people find it in Notion."""
 
     name: str
     kind: str
     holds: str
-    needs_ai: bool = False
 
 
-PROPERTIES = [
-    Property("Name", "Title", "the vendor, or the file's name"),
-    Property("Job", "Text", "the job's id: a repeat finds its page by it"),
-    Property("Receipt", "Files & media", "the picture"),
-    Property("Date", "Date", "of the receipt", needs_ai=True),
-    Property("Total", "Number", "with tax", needs_ai=True),
-    Property("Tax", "Number", "in it", needs_ai=True),
-    Property("Currency", "Select", "EUR, CHF, …", needs_ai=True),
-    Property("Category", "Select", "Food, Travel, …", needs_ai=True),
-    Property("Items", "Text", "the lines of the receipt", needs_ai=True),
-]
+def properties() -> list[Property]:
+    """Return the properties, by the list that comes with the workflows."""
+    listed = json.loads((FOLDER / "notion-properties.json").read_text())
+    return [Property(each["name"], TYPES[each["type"]], each["holds"]) for each in listed]

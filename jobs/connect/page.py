@@ -14,14 +14,14 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from accounting.clock import database_now
-from jobs import canary
-from jobs.admin import live
+from jobs import canary, live
 from jobs.models import JobEvent
 from jobs.n8n_api import ApiError, public_api
 
-from . import notion, setting_up
-from .credentials import CALLBACK_TOKEN, WEBHOOK
+from . import setting_up
+from .credentials import ours
 from .facts import facts
+from .notion import properties
 from .standing import Standing, State, standings
 from .trial import Trial, latest_trial
 from .workflows import PURPOSES, webhook_path, workflow, workflows
@@ -44,7 +44,7 @@ def show(request: HttpRequest) -> HttpResponse:
     version = live.version_of([_seen_of(trial)])
     if live.is_known(request, version):
         return live.answer(request, HttpResponse(), version, PART)
-    context = {"trial": trial, "stages": list(canary.Stage), "may_test": request.user.has_perm(TEST)}
+    context: dict[str, Any] = {"trial": trial, "stages": list(canary.Stage), "may_test": request.user.has_perm(TEST)}
     if live.ASKS_AGAIN not in request.headers:
         context |= {**admin.site.each_context(request), "title": "Connect N8N", **_guide(request)}
     return live.answer(request, TemplateResponse(request, TEMPLATE, context), version, PART)
@@ -116,9 +116,8 @@ def _guide(request: HttpRequest) -> dict[str, Any]:
         "facts": facts(whole=may_install),
         "workflows": workflows(),
         "path": webhook_path() if may_install else "",
-        "webhook_credential": WEBHOOK,
-        "token_credential": CALLBACK_TOKEN,
-        "properties": notion.PROPERTIES,
+        "credentials": [own.name for own in ours(may_restrict=False)],
+        "properties": properties(),
         "editor": settings.N8N_BASE_URL,
         **_in_n8n(),
     }

@@ -13,6 +13,7 @@ from .workflows import Content, Workflow, version_in, workflows
 
 KINDS = {
     "httpHeaderAuth": "Header Auth",
+    "crypto": "Crypto",
     "notionApi": "Notion",
     "openAiApi": "OpenAI",
     "anthropicApi": "Anthropic",
@@ -80,7 +81,7 @@ class Standing:
         """Return what is not chosen in one of N8N's nodes that is ours: kinds, and the names that are asked for."""
         if node.get("disabled"):
             return {}
-        ours = next((own for own in self.workflow.content["nodes"] if own["name"] == node.get("name")), {})
+        ours: Content = next((own for own in self.workflow.content["nodes"] if own["name"] == node.get("name")), {})
         return {kind: name for kind, name in wanted_by(ours).items() if kind not in chosen_in(node)}
 
 

@@ -29,7 +29,7 @@ class Reached(Enum):
 
 # N8N (2.41, webhook-helpers.js) looks for the workflow first (404), then reads the body (422), and asks for the
 # credential last: what is no JSON tells whether a workflow is there, and gets into none.
-STATUSES = {401: Reached.ANSWERS, 403: Reached.ANSWERS, 404: Reached.NOT_REGISTERED, 422: Reached.ANSWERS}
+STATUSES = {403: Reached.ANSWERS, 404: Reached.NOT_REGISTERED, 422: Reached.ANSWERS}
 
 
 def knock() -> Reached:

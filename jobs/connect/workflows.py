@@ -9,16 +9,20 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from jobs.signatures import signing_key
+
 FOLDER = settings.BASE_DIR / "n8n"
 REPORTER = "report-failures"
 PURPOSES = {
-    "try-the-connection": "Answers and calls back. It needs no account anywhere, so that a first success needs nothing.",
+    "try-the-connection": "Answers and calls back. It needs no account anywhere: the first success.",
     "receipt-to-notion-without-ai": "Files the picture in Notion. It needs a Notion credential.",
     "receipt-to-notion": "Reads the receipt with an AI model, and files it in Notion. It needs credentials of both.",
     REPORTER: "Reports what failed in the others. N8N runs it by itself; it must be active.",
 }
 
-WEBHOOK, ERROR_TRIGGER, SET = (f"n8n-nodes-base.{name}" for name in ("webhook", "errorTrigger", "set"))
+WEBHOOK, ERROR_TRIGGER, SET, CRYPTO = (
+    f"n8n-nodes-base.{name}" for name in ("webhook", "errorTrigger", "set", "crypto")
+)
 # What follows N8N's endpoint is what a Webhook node calls its path. An endpoint of another name (N8N_ENDPOINT_WEBHOOK)
 # is taken for the first part of the address.
 PATH = re.compile(r"(?:.*?/)?webhook(?:-test|-waiting)?/(?P<usual>.+)|/[^/]+/(?P<other>.+)|/?(?P<bare>.*)")
@@ -96,15 +100,34 @@ def is_test_url() -> bool:
     return TEST_PATH.search(urlsplit(settings.N8N_WEBHOOK_URL).path) is not None
 
 
+def signing_text() -> str:
+    """Return the text that a workflow can check signatures with; "" where nothing is signed, or no text does it.
+
+    N8N's Crypto credential holds text; `whsec_` may stand for any bytes (Standard Webhooks).
+    """
+    if not settings.N8N_WEBHOOK_SECRET:
+        return ""
+    try:
+        return signing_key(settings.N8N_WEBHOOK_SECRET[0]).decode()
+    except UnicodeDecodeError:
+        return ""
+
+
 def _fill_in(node: Content) -> None:
     if node["type"] == WEBHOOK:
         node["parameters"]["path"] = webhook_path()
-    for field in _assignments(node):
-        if field["name"] == "service_url":
-            field["value"] = settings.CALLBACK_BASE_URL
+    if node["type"] == CRYPTO and not signing_text():
+        node.pop("credentials", None)  # it is never run, and nobody is to look for a secret
+    for field in _settings_in(node):
+        field["value"] = _values().get(field["name"], field["value"])
 
 
-def _assignments(node: Content) -> list[Content]:
+def _values() -> dict[str, Any]:
+    """Return what the nodes called Settings say of this installation."""
+    return {"service_url": settings.CALLBACK_BASE_URL, "check_signature": bool(signing_text())}
+
+
+def _settings_in(node: Content) -> list[Content]:
     """Return the fields of a node that is called Settings."""
     if node["type"] != SET or node["name"] != "Settings":
         return []

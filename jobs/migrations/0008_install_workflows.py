@@ -4,7 +4,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("jobs", "0006_list_indexes")]
+    dependencies = [("jobs", "0007_canary")]
 
     operations = [
         migrations.AlterModelOptions(
