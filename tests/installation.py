@@ -123,16 +123,20 @@ class Installation:
             process.send_signal(signal.SIGCONT)  # it may be stopped, and would hear nothing
         process.wait(PATIENCE_SECONDS)
 
-    def upload(self, number: int = 1, headers: Mapping[str, str] | None = None) -> requests.Response:
+    def upload(
+        self, number: int = 1, headers: Mapping[str, str] | None = None, *, database_id: str = DATABASE_ID
+    ) -> requests.Response:
         """Upload a receipt, each number another one."""
-        return self.upload_bytes(draw_receipt(number, size=SMALL), headers)
+        return self.upload_bytes(draw_receipt(number, size=SMALL), headers, database_id=database_id)
 
-    def upload_bytes(self, content: bytes, headers: Mapping[str, str] | None = None) -> requests.Response:
+    def upload_bytes(
+        self, content: bytes, headers: Mapping[str, str] | None = None, *, database_id: str = DATABASE_ID
+    ) -> requests.Response:
         """Upload whatever is to pass for a receipt."""
         return self._session.post(
             f"{self.url}/api/v1/receipts/upload",
             files={"file": ("receipt.jpg", content)},
-            data={"notion_database_id": DATABASE_ID},
+            data={"notion_database_id": database_id},
             headers={"Authorization": f"Api-Key {self.key}", "Connection": "close", **(headers or {})},
             timeout=PATIENCE_SECONDS,
         )

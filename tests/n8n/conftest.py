@@ -7,7 +7,12 @@ import pytest
 
 from tests.installation import Installation
 
+from tests.stub_server import ca_bundle
+
 from . import installing, workflows
+from .notion import Notion
+from .openai import OpenAi
+from .outside import Proxy, outside
 from .server import N8N
 
 UNHURRIED = {"N8N_DEADLINE_SECONDS": "20", "CALLBACK_TIMEOUT_SECONDS": "120"}
@@ -15,10 +20,13 @@ UNHURRIED = {"N8N_DEADLINE_SECONDS": "20", "CALLBACK_TIMEOUT_SECONDS": "120"}
 
 @dataclass
 class Scene:
-    """N8N and the service, connected."""
+    """N8N and the service, connected, and who N8N knows outside."""
 
     n8n: N8N
     service: Installation
+    notion: Notion
+    model: OpenAi
+    proxy: Proxy
 
     @property
     def webhook(self) -> str:
@@ -39,8 +47,10 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     if not installing.is_installed():
         pytest.fail(f"There is no N8N in {installing.folder()}: make test-n8n installs it, N8N_FOLDER names another.")
     folder = tmp_path_factory.mktemp("n8n")
+    notion, model = Notion(workflows.NOTION_KEY), OpenAi(workflows.MODEL_KEY)
     with (
-        N8N(folder / "n8n") as n8n,
+        outside({"api.notion.com": notion, "api.openai.com": model}) as proxy,
+        N8N(folder / "n8n", HTTPS_PROXY=proxy.url, NO_PROXY="127.0.0.1", NODE_EXTRA_CA_CERTS=ca_bundle(folder)) as n8n,
         Installation(tmp_path_factory.mktemp("installation"), f"{n8n.url}/webhook/receipts", **UNHURRIED) as service,
     ):
         n8n.import_credentials(workflows.credentials())
@@ -48,7 +58,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         n8n.start()
         n8n.activate(workflows.workflow_id(workflows.FAILURES))
         service.start_all()
-        yield Scene(n8n, service)
+        yield Scene(n8n, service, notion, model, proxy)
 
 
 @pytest.fixture

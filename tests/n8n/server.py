@@ -6,6 +6,7 @@ import signal
 import subprocess
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 
@@ -140,16 +141,15 @@ class N8N:
 
     def api(self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: str) -> Any:
         """Ask its public API and return the answer's JSON."""
-        answer = self._session.request(
-            method, f"{self.url}/api/v1{path}", json=body, params=query,
-            headers={"X-N8N-API-KEY": self.api_key}, timeout=ANSWER_SECONDS,
-        )  # fmt: skip
+        answer = self._ask(method, path, body, query)
         assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
         return answer.json()
 
     def activate(self, workflow_id: str) -> None:
-        """Publish a workflow."""
-        self.api("POST", f"/workflows/{workflow_id}/activate")
+        """Publish a workflow; an address that another one had a moment ago is refused for a while."""
+        path = f"/workflows/{workflow_id}/activate"
+        wait_for(lambda: self._ask("POST", path, None, {}).status_code != HTTPStatus.CONFLICT, f"the address of {path}")
+        self.api("POST", path)
 
     def deactivate(self, workflow_id: str) -> None:
         """Take a workflow off the air."""
@@ -159,3 +159,9 @@ class N8N:
         """Return what has been run of a workflow, the newest first, with all its data."""
         found: list[dict[str, Any]] = self.api("GET", "/executions", workflowId=workflow_id, includeData="true")["data"]
         return found
+
+    def _ask(self, method: str, path: str, body: Any, query: Mapping[str, str]) -> requests.Response:
+        return self._session.request(
+            method, f"{self.url}/api/v1{path}", json=body, params=query,
+            headers={"X-N8N-API-KEY": self.api_key}, timeout=ANSWER_SECONDS,
+        )  # fmt: skip

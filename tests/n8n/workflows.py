@@ -10,7 +10,9 @@ from tests.servers import SETTINGS, made_up
 FOLDER = Path("n8n")
 FAILURES = "report-failures"
 TRYING = "try-the-connection"
-RECEIVING = (TRYING,)
+PLAIN = "receipt-to-notion-without-ai"
+READING = "receipt-to-notion"
+RECEIVING = (TRYING, PLAIN, READING)
 NAMES = (FAILURES, *RECEIVING)
 SIGNING_TEXT = made_up("webhook secret")[:32]  # what the service's whsec_ stands for, in letters that a person can type
 NOTION_KEY = made_up("key of Notion")
