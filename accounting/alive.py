@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, Max
 
+from jobs import canary
 from jobs.causes import cause_of
 from jobs.models import Heartbeat, JobEvent
 from jobs.queue import queue_service
@@ -16,6 +17,7 @@ from .health import ALIVE_WITHIN
 Kind, Source = JobEvent.Kind, JobEvent.Source
 
 REMEMBERED = timedelta(days=1)
+MOST_LETTERS = 200  # of what N8N says
 EVENTS_READ = 1000  # of that day, the latest: it takes no longer on a busy day
 
 
@@ -78,6 +80,10 @@ def _n8n(now: datetime) -> Sign:
         f"last {what} {told(now - at)} ago{_reason(code) if what == 'trouble' else ''}"
         for what, (at, code) in sorted(latest.items())
     ]
+    watch = canary.look(now)
+    facts += _told_of(watch)
+    if watch.is_alarming:
+        return Sign(name="N8N", tone="bad", word="in trouble", facts=facts)
     return _judge({what: at for what, (at, _) in latest.items()}, facts)
 
 
@@ -94,10 +100,25 @@ def _reason(code: str) -> str:
     return f": {cause_of(code).sentence}"
 
 
+def _told_of(watch: canary.Watch) -> Iterator[str]:
+    """Tell of the last round trip, and of what has become of canaries since."""
+    trip, cause = watch.round_trip, cause_of(watch.code)
+    if trip and watch.age is not None:
+        failure = (
+            "" if trip.succeeded else f"; N8N reported a failure: {trip.message[:MOST_LETTERS] or 'without a word'}"
+        )
+        yield f"last canary back {told(watch.age)} ago, after {told(trip.seconds)}{failure}"
+    match watch.state:
+        case canary.State.FAILED:
+            yield f"a canary did not come back: {cause.sentence} {cause.cure}"
+        case canary.State.LATE:
+            yield f"no canary has come back{' since' if trip else ''}, though one is sent every {told(watch.interval)}"
+
+
 def _judge(at: dict[str, datetime], facts: list[str]) -> Sign:
     heard = max((moment for what, moment in at.items() if what != "trouble"), default=None)
     if heard is None and "trouble" not in at:
-        return Sign(name="N8N", tone="warn", word="quiet", facts=["nothing has been sent to it lately"])
+        return Sign(name="N8N", tone="warn", word="quiet", facts=["nothing has been sent to it lately", *facts])
     if heard is None or at.get("trouble", heard) > heard:
         return Sign(name="N8N", tone="bad", word="in trouble", facts=facts)
     return Sign(name="N8N", tone="good", word="alive", facts=facts)

@@ -12,6 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounting.clock import DatabaseNow
+from jobs import canary
 from jobs.models import Heartbeat, JobLog
 from jobs.queue import queue_service
 from receipts.storage import can_store
@@ -42,8 +43,13 @@ def ready(request: HttpRequest) -> JsonResponse:
     checks: dict[str, Any] = {"storage": _storage(), "redis": _redis(), **_database()}
     if checks["database"] != OK or checks["storage"] != OK:
         return JsonResponse({"status": UNAVAILABLE, "checks": checks}, status=503)
-    degraded = checks["redis"] != OK or not checks["workers"] or not checks["sweep"]
-    return JsonResponse({"status": DEGRADED if degraded else OK, "checks": checks})
+    return JsonResponse({"status": OK if _is_finishing(checks) else DEGRADED, "checks": checks})
+
+
+def _is_finishing(checks: dict[str, Any]) -> bool:
+    """Tell whether what is taken is finished, too, as far as can be seen."""
+    does_work = checks["redis"] == OK and checks["workers"] and checks["sweep"]
+    return bool(does_work and not checks["canary"]["alarming"])
 
 
 def unapplied_migrations() -> list[str]:
@@ -76,6 +82,7 @@ def _database() -> dict[str, Any]:
             "workers": _alive(Heartbeat.Kind.WORKER),
             "sweep": _alive(Heartbeat.Kind.SWEEP),
             "last_round_trip": _last_round_trip(),
+            "canary": _canary(),
         }
     except (DatabaseError, InterfaceError) as error:
         logger.error("database_unavailable", error=type(error).__name__)
@@ -108,3 +115,17 @@ def _last_round_trip() -> dict[str, Any] | None:
     if job is None or job.completed_at is None:
         return None
     return {"completed_at": job.completed_at, "seconds": round((job.completed_at - job.created_at).total_seconds(), 1)}
+
+
+def _canary() -> dict[str, Any]:
+    watch = canary.look()
+    trip = watch.round_trip
+    return {
+        "state": watch.state,
+        "alarming": watch.is_alarming,
+        "completed_at": trip.completed_at if trip else None,
+        "age_seconds": round(watch.age.total_seconds()) if watch.age is not None else None,
+        "seconds": round(trip.seconds, 3) if trip else None,
+        "outcome": ("success" if trip.succeeded else "failure") if trip else None,
+        "trouble": watch.code or None,
+    }

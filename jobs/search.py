@@ -65,8 +65,8 @@ def _by_database(jobs: QuerySet[JobLog], text: str) -> QuerySet[JobLog] | None:
 def _by_beginning(text: str) -> list[UUID]:
     """Return jobs, old ones too, whose file name begins so, in that spelling."""
     if connection.vendor == "sqlite":  # its LIKE knows no case, and uses no index for that
-        return _ids(Q(filename__gte=text, filename__lt=text + LAST_LETTER))
-    return _ids(Q(filename__startswith=text))
+        return _ids(Q(filename__gte=text, filename__lt=text + LAST_LETTER, is_canary=False))
+    return _ids(Q(filename__startswith=text, is_canary=False))  # all canaries have one name
 
 
 def _by_words(jobs: QuerySet[JobLog], text: str) -> list[UUID]:

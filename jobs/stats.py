@@ -123,7 +123,7 @@ def _hours(begin: datetime, end: datetime) -> Iterator[datetime]:
 
 
 def _happenings(begin: datetime, end: datetime) -> Iterator[Happening]:
-    events = JobEvent.objects.filter(at__gte=begin, at__lt=end, kind__in=COUNTED).order_by()
+    events = JobEvent.objects.filter(at__gte=begin, at__lt=end, kind__in=COUNTED, job__is_canary=False).order_by()
     rows = events.values_list("kind", "at", "job__created_at", "detail__code")
     return (Happening(*row) for row in rows.iterator(chunk_size=2000))
 

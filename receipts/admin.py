@@ -76,6 +76,14 @@ class ApiKeyAdmin(APIKeyModelAdmin):
         return (*super().get_readonly_fields(request, obj), *(("client",) if obj else ()))
 
 
+class ReceiptList(EndlessList):
+    """The list of receipts, without the canaries' pictures."""
+
+    def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Receipt]:
+        """Return what the filters leave."""
+        return super().get_queryset(request, *args, **kwargs).exclude(jobs__is_canary=True)
+
+
 @admin.register(Receipt)
 class ReceiptAdmin(ReadOnlyAdmin[Receipt]):
     """What was uploaded."""
@@ -108,7 +116,7 @@ class ReceiptAdmin(ReadOnlyAdmin[Receipt]):
 
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[EndlessList]:
         """Return the list that counts nothing."""
-        return EndlessList
+        return ReceiptList
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Receipt], search_term: str

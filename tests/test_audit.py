@@ -48,6 +48,7 @@ OF_JOB: dict[str, dict[str, Any]] = {
     "needs_attention": {"needs_attention": True},
     "result": {"result": READ | {"total": 12.51}},
     "n8n_execution_id": {"n8n_execution_id": "18"},
+    "is_canary": {"is_canary": True},
 }
 OF_EVENT: dict[str, dict[str, Any]] = {
     "at": {"at": F("at") + timedelta(microseconds=1000)},

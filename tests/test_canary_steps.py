@@ -95,11 +95,11 @@ def test_where_n8n_does_not_take_it_the_step_says_why_and_what_cures_it(
 
 
 @pytest.mark.parametrize(
-    ("answer", "is_given_up"),
+    ("answer", "is_settled"),
     [(Answer(status=503), False), (Answer(status=404), True), (Answer(status=422), True), (EMPTY, False)],
 )
-def test_nothing_is_waited_for_where_it_has_ended_or_a_setting_is_wrong(answer: Answer, is_given_up: bool) -> None:
-    assert canary.is_given_up(answered(sent(), answer)) is is_given_up
+def test_nothing_is_waited_for_where_it_has_ended_or_a_setting_is_wrong(answer: Answer, is_settled: bool) -> None:
+    assert canary.is_settled(answered(sent(), answer)) is is_settled
 
 
 def test_one_that_is_tried_again_takes_its_steps_again() -> None:

@@ -78,6 +78,10 @@ def test_all_is_well() -> None:
         "status": "ok",
         "checks": {
             "database": "ok", "storage": "ok", "redis": "ok", "workers": 1, "sweep": 1, "last_round_trip": None,
+            "canary": {
+                "state": "unknown", "alarming": False, "completed_at": None, "age_seconds": None, "seconds": None,
+                "outcome": None, "trouble": None,
+            },
         },
     }  # fmt: skip
 

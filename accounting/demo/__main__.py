@@ -126,7 +126,7 @@ def _send_receipt(supervisor: Supervisor, options: Options, api_key: str) -> str
     from jobs.models import JobLog
     from receipts.sample import draw_receipt
 
-    number = JobLog.objects.count() + 1
+    number = JobLog.objects.filter(is_canary=False).count() + 1
     NEXT_RECEIPT.write_bytes(draw_receipt(number + 1))
     session = _session(api_key)
     answer = _upload(session, options, f"receipt-{number}.jpg", draw_receipt(number))

@@ -29,6 +29,7 @@ VALKEY = FOLDER / "valkey"
 NEXT_RECEIPT = FOLDER / "receipt.jpg"
 
 LOOPBACK = "127.0.0.1"
+CANARY_INTERVAL_SECONDS = 300  # to the sandbox only: another N8N may know no canaries
 OF_ANOTHER_N8N = ("N8N_API_KEY", "N8N_WEBHOOK_SECRET", "CALLBACK_BASE_URL", "CALLBACK_SECRET_TOKEN")
 KEY = r"^(?:# )?([A-Z0-9_]+)="
 
@@ -161,6 +162,7 @@ def _environment(options: Options, kept: dict[str, str], valkey_port: int, sandb
         "DATABASE_URL": f"sqlite:///{quote(str(FOLDER / 'db.sqlite3'))}",
         "REDIS_URL": options.redis_url or f"redis://{LOOPBACK}:{valkey_port}/0",
         "MEDIA_ROOT": str(FOLDER / "media"),
+        "CANARY_INTERVAL_SECONDS": "" if options.n8n_webhook_url else str(CANARY_INTERVAL_SECONDS),
         "N8N_WEBHOOK_URL": options.n8n_webhook_url or f"http://{LOOPBACK}:{sandbox_port}/webhook/receipts",
         "NO_PROXY": no_proxy,
         "no_proxy": no_proxy,

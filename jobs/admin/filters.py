@@ -42,6 +42,27 @@ class ProgressFilter(SimpleListFilter):
         return narrow(queryset) if narrow else queryset
 
 
+class CanaryFilter(SimpleListFilter):
+    """Leaves canaries out, unless they are what is asked for."""
+
+    title = "canaries"
+    parameter_name = "canaries"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the choices."""
+        return [("only", "Only canaries")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[JobLog]) -> QuerySet[JobLog]:
+        """Return the canaries, or everything else."""
+        return queryset.filter(is_canary=self.value() == "only")
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        """Yield the choices; that of no filter is not all there is."""
+        without, *others = super().choices(changelist)
+        yield without | {"display": "Left out"}
+        yield from others
+
+
 @dataclass(frozen=True)
 class Period:
     """A year, a month or a day (UTC)."""

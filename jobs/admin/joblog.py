@@ -20,7 +20,7 @@ from jobs.search import HELP, search
 from jobs.services.bulk import VERBS
 
 from . import actions, export, jobpage
-from .filters import DayFilter, ProgressFilter
+from .filters import CanaryFilter, DayFilter, ProgressFilter
 from .reason import reason_in, staff_of
 from .upload import UploadsReceipts
 
@@ -32,7 +32,9 @@ class JobLogAdmin(UploadsReceipts):
     change_list_template = "admin/jobs/joblog/list.html"
     change_form_template = "admin/jobs/joblog/job.html"
     list_display = ["__str__"]  # the rows are drawn by templates/admin/jobs/joblog/rows.html
-    list_filter = ["status", "needs_attention", ProgressFilter, "failure_code", "client", "created_at", DayFilter]
+    list_filter = [
+        "status", "needs_attention", ProgressFilter, "failure_code", "client", "created_at", CanaryFilter, DayFilter,
+    ]  # fmt: skip
     list_select_related = ["client", "receipt"]
     sortable_by = ()
     show_facets = ShowFacets.NEVER  # they would count

@@ -36,7 +36,7 @@ def context_of(request: HttpRequest, job: JobLog, *, may_operate: bool) -> dict[
     return {
         "job": job,
         "timeline": timeline(job),
-        "verbs": VERBS_OF_STATUS.get(JobLog.Status(job.status), []) if may_operate else [],
+        "verbs": VERBS_OF_STATUS.get(JobLog.Status(job.status), []) if may_operate and not job.is_canary else [],
         "cure": cause_of_failure(job.failure_code).cure if job.failure_code else "",
         "verification": verify_job(job) if job.chain_length <= MOST else None,  # it reads them all
         "execution_url": "",  # of the execution at N8N, where it is known how to get there

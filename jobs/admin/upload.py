@@ -119,8 +119,9 @@ class UploadsReceipts(ReadOnlyAdmin[JobLog]):
 
 def databases_of_late() -> list[tuple[str, int]]:
     """Return the databases of the latest jobs, the one used last first, each with its number of these jobs."""
-    latest = JobLog.objects.order_by("-created_at").values_list("notion_database_id", flat=True)[:LATELY]
-    return list(Counter(latest).items())[:CHOICES]
+    latest = JobLog.objects.filter(is_canary=False).order_by("-created_at")
+    used = latest.values_list("notion_database_id", flat=True)[:LATELY]
+    return list(Counter(used).items())[:CHOICES]
 
 
 def accepted_types() -> list[str]:

@@ -1,6 +1,6 @@
 """Canaries: receipts of the service's own, sent to N8N and back to see whether that works; they file nothing."""
 
-from .journey import Stage, Step, came_back, is_given_up, stalled, steps
+from .journey import Stage, Step, came_back, is_settled, stalled, steps
 from .sending import CLIENT, DATABASE_ID, canaries, send, send_scheduled
 from .watch import RoundTrip, State, Watch, last_round_trip, look
 
@@ -14,7 +14,7 @@ __all__ = [
     "Watch",
     "came_back",
     "canaries",
-    "is_given_up",
+    "is_settled",
     "last_round_trip",
     "look",
     "send",

@@ -51,6 +51,12 @@ class Step:
     fact: str = ""
     cause: Cause | None = None
 
+    @property
+    def label(self) -> str:
+        """What happened, or did not."""
+        label = self.stage.label
+        return label if self.ok else f"Not {label[0].lower()}{label[1:]}"
+
 
 def steps(job: JobLog) -> list[Step]:
     """Return the steps so far; later ones only come behind them."""
@@ -77,7 +83,7 @@ def came_back(job: JobLog) -> bool:
     return not job.is_open and last.ok and last.stage is Stage.CALLED_BACK
 
 
-def is_given_up(job: JobLog) -> bool:
+def is_settled(job: JobLog) -> bool:
     """Tell whether there is nothing to wait for: it has ended, or somebody has to mend a setting first."""
     return not job.is_open or job.needs_attention
 

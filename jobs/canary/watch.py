@@ -55,19 +55,19 @@ class Watch:
     Attributes:
         age: since the last round trip was completed.
         code: why a later canary failed or is not taken (`jobs.causes.cause_of`); "" where none did.
-        is_scheduled: whether they are sent by a schedule, so that one which stays away means something.
+        interval: of the schedule; 0 where there is none, and one that stays away means nothing.
     """
 
     state: State
     round_trip: RoundTrip | None
     age: timedelta | None
     code: str
-    is_scheduled: bool
+    interval: timedelta
 
     @property
     def is_alarming(self) -> bool:
         """Whether somebody should look: it is asked by a schedule, and the answer is no."""
-        return self.is_scheduled and self.state in (State.LATE, State.FAILED)
+        return bool(self.interval) and self.state in (State.LATE, State.FAILED)
 
 
 def look(now: datetime | None = None) -> Watch:
@@ -77,14 +77,15 @@ def look(now: datetime | None = None) -> Watch:
         now: by the database's clock.
     """
     now = now or database_now()
+    interval = timedelta(seconds=settings.CANARY_INTERVAL_SECONDS)
     trip = last_round_trip()
     code = _trouble_since(trip)
     return Watch(
-        state=_state(trip, code, now),
+        state=_state(trip, code, is_late=bool(interval) and now - _since(trip, now) > LATE_AFTER * interval),
         round_trip=trip,
         age=now - trip.completed_at if trip else None,
         code=code,
-        is_scheduled=bool(settings.CANARY_INTERVAL_SECONDS),
+        interval=interval,
     )
 
 
@@ -118,17 +119,17 @@ def _code_of(job: JobLog) -> str:
     return (job.failure_code in in_vain and job.last_error) or job.failure_code
 
 
-def _state(trip: RoundTrip | None, code: str, now: datetime) -> State:
+def _state(trip: RoundTrip | None, code: str, *, is_late: bool) -> State:
     if code:
         return State.FAILED
-    if _is_late(trip, now):
+    if is_late:
         return State.LATE
     return State.OK if trip else State.UNKNOWN
 
 
-def _is_late(trip: RoundTrip | None, now: datetime) -> bool:
-    """Tell whether the schedule should have brought another round trip since; before the first, since one was sent."""
-    first = canaries().last() if trip is None else None
-    since = trip.completed_at if trip else first.created_at if first else now
-    interval = timedelta(seconds=settings.CANARY_INTERVAL_SECONDS)
-    return bool(interval) and now - since > LATE_AFTER * interval
+def _since(trip: RoundTrip | None, now: datetime) -> datetime:
+    """Return since when the next one is waited for: since the last one came back, or since the first one was sent."""
+    if trip is not None:
+        return trip.completed_at
+    first = canaries().last()
+    return first.created_at if first else now

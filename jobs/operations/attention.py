@@ -80,15 +80,15 @@ def since_yesterday(now: datetime) -> datetime:
 
 
 def _overdue(now: datetime) -> QuerySet[JobLog]:
-    return JobLog.objects.filter(due_at__lt=now - LATE, needs_attention=False)
+    return JobLog.objects.filter(due_at__lt=now - LATE, needs_attention=False, is_canary=False)
 
 
 def _delayed(now: datetime) -> QuerySet[JobLog]:
-    return JobLog.objects.filter(needs_attention=True, due_at__isnull=False)
+    return JobLog.objects.filter(needs_attention=True, due_at__isnull=False, is_canary=False)
 
 
 def _failed(now: datetime) -> QuerySet[JobLog]:
-    return JobLog.objects.filter(status=Status.FAILURE, completed_at__gte=since_yesterday(now))
+    return JobLog.objects.filter(status=Status.FAILURE, completed_at__gte=since_yesterday(now), is_canary=False)
 
 
 WAYS = {

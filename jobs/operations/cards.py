@@ -42,7 +42,7 @@ class Present(NamedTuple):
 
 def present() -> Present:
     """Count the open jobs, in an index that holds no others."""
-    open_jobs = JobLog.objects.filter(due_at__isnull=False).order_by()
+    open_jobs = JobLog.objects.filter(due_at__isnull=False, is_canary=False).order_by()
     rows = list(open_jobs.values_list("status").annotate(count=Count("*"), since=Min("created_at")))
     oldest = {status: since for status, _, since in rows}
     return Present({status: count for status, count, _ in rows}, oldest.get(Status.QUEUED))

@@ -83,7 +83,9 @@ def _figures(period: Period, now: datetime) -> dict[str, Any]:
         "groups": needs,
         "at_once": AT_ONCE,
         "signs": signs(now),
-        "first_upload": "" if JobLog.objects.exists() else f"{settings.PUBLIC_BASE_URL}{reverse('receipt-upload')}",
+        "first_upload": ""
+        if JobLog.objects.filter(is_canary=False).exists()
+        else f"{settings.PUBLIC_BASE_URL}{reverse('receipt-upload')}",
     }
 
 

@@ -68,6 +68,7 @@ class Delivery:
     callback_url: str
     callback_token: str = field(repr=False)
     is_whole: bool
+    is_canary: bool
 
 
 def asked_behaviour(environ: WSGIEnvironment) -> Behaviour | None:
@@ -112,7 +113,8 @@ def _parse(body: bytes) -> Delivery:
     names = ("job_id", "callback_url", "callback_token")
     if missing := [name for name in names if not isinstance(fields.get(name), str)]:
         raise _unreadable(f"The body lacks {', '.join(missing)}")
-    return Delivery(is_whole=_is_whole(fields), **{name: fields[name] for name in names})
+    is_canary = fields.get("canary") is True
+    return Delivery(is_whole=_is_whole(fields), is_canary=is_canary, **{name: fields[name] for name in names})
 
 
 def _unreadable(message: str) -> Refused:

@@ -68,4 +68,6 @@ def operate_on_all(verb: str, jobs: Iterable[JobLog], actor: User, reason: str) 
 @transaction.atomic
 def _do(act: Verb, verb: str, job_id: UUID, actor: User, reason: str, **seen: str) -> None:
     job = act(job_id, actor=actor.get_username(), reason=reason, **seen)
+    if job.is_canary:
+        raise NotNow("It is a canary; send another one instead (manage.py canary).")
     LogEntry.objects.log_actions(str(actor.pk), [job], CHANGE, f"{verb}: {reason}", single_object=True)
