@@ -79,9 +79,9 @@ def install(request: HttpRequest) -> HttpResponse:
     activate, replace = request.POST.get("activate", ""), request.POST.getlist("replace")
     if not {activate, *replace} <= {"", *PURPOSES}:
         raise Http404
-    for deed in setting_up.install(cast(User, request.user), replace=replace, activate=activate):
-        messages.add_message(request, deed.level, deed.sentence)
-    return HttpResponseRedirect(f"{reverse('admin:connect')}#workflows")
+    for said in setting_up.install(cast(User, request.user), replace=replace, activate=activate):
+        messages.add_message(request, said.level, said.text)
+    return HttpResponseRedirect(reverse("admin:connect"))
 
 
 @require_safe
@@ -136,10 +136,13 @@ def _in_n8n() -> dict[str, Any]:
 
 
 def _summary(found: list[Standing]) -> dict[str, Any]:
-    taking = next((each.workflow.slug for each in found if each.workflow.takes_receipts and each.is_active), "")
+    """Return which takes receipts, what is left to do, and which steps are done."""
+    taking = next((each for each in found if each.workflow.takes_receipts and each.is_active), None)
     return {
-        "taking": taking,
-        "chosen": taking or found[0].workflow.slug,
+        "chosen": (taking or found[0]).workflow.slug,
         "is_installed": all(each.state is not State.ABSENT for each in found),
         "to_choose": [each for each in found if each.to_choose],
+        "are_in_place": taking is not None
+        and all(each.is_active for each in found if not each.workflow.takes_receipts),
+        "are_chosen": taking is not None and not taking.to_choose,
     }

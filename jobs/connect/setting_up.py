@@ -25,9 +25,9 @@ NO_REDIS = "Nothing was done: Redis is away, and without it two could install at
 
 @dataclass(frozen=True)
 class Message:
-    """A sentence for whoever installs, and how it is meant (django.contrib.messages)."""
+    """What whoever installs is told, and how it is meant (django.contrib.messages)."""
 
-    sentence: str
+    text: str
     level: int
 
 
@@ -36,7 +36,7 @@ class Busy(Exception):
 
 
 def install(user: User, *, replace: Collection[str], activate: str) -> list[Message]:
-    """Install, and return what was done, and what stopped it."""
+    """Install, and return what was done, what was not, and what stopped it."""
     try:
         with _alone():
             return _install(user, replace, activate)
@@ -53,9 +53,10 @@ def _install(user: User, replace: Collection[str], activate: str) -> list[Messag
             user_id=str(user.pk),
             object_repr="N8N",
             action_flag=CHANGE,
-            change_message="install: " + " ".join(message.sentence for message in said),
+            change_message="install: " + " ".join(message.text for message in said),
         )
-    return said
+    done = " ".join(message.text for message in said if message.level == messages.SUCCESS)
+    return [Message(done, messages.SUCCESS)] * bool(done) + [each for each in said if each.level != messages.SUCCESS]
 
 
 def _deeds(replace: Collection[str], activate: str) -> Iterator[Message]:

@@ -75,9 +75,8 @@ def _verdict(job: JobLog, steps: Sequence[Step]) -> tuple[str, str]:
 
 def _cause(job: JobLog, steps: Sequence[Step], age: timedelta) -> Cause | None:
     """Return what is wrong; while it is on its way, what may be, once it takes longer than it should."""
-    last = steps[-1]
-    if last.cause or not job.is_open:
-        return last.cause
+    if steps[-1].cause or not job.is_open:
+        return steps[-1].cause
     return canary.stalled(steps) if age > PATIENCE else None
 
 
