@@ -24,7 +24,7 @@ from .facts import facts
 from .notion import properties
 from .standing import Standing, State, standings
 from .trial import Trial, latest_trial
-from .workflows import PURPOSES, webhook_path, workflow, workflows
+from .workflows import PURPOSES, TRIAL, webhook_path, workflow, workflows
 
 SEE, TEST, INSTALL = "jobs.view_joblog", "jobs.operate_joblog", "jobs.install_workflows"
 PATIENCE_SECONDS = 3.0  # somebody waits for the page
@@ -144,5 +144,5 @@ def _summary(found: list[Standing]) -> dict[str, Any]:
         "to_choose": [each for each in found if each.to_choose],
         "are_in_place": taking is not None
         and all(each.is_active for each in found if not each.workflow.takes_receipts),
-        "are_chosen": taking is not None and not taking.to_choose,
+        "files_nothing": taking is not None and taking.workflow.slug == TRIAL,
     }

@@ -12,9 +12,9 @@ from django.conf import settings
 from jobs.signatures import signing_key
 
 FOLDER = settings.BASE_DIR / "n8n"
-REPORTER = "report-failures"
+TRIAL, REPORTER = "try-the-connection", "report-failures"
 PURPOSES = {
-    "try-the-connection": "Answers and calls back. It needs no account anywhere: the first success.",
+    TRIAL: "Answers and calls back. It needs no account anywhere: the first success.",
     "receipt-to-notion-without-ai": "Files the picture in Notion. It needs a Notion credential.",
     "receipt-to-notion": "Reads the receipt with an AI model, and files it in Notion. It needs credentials of both.",
     REPORTER: "Reports what failed in the others. N8N runs it by itself; it must be active.",
