@@ -237,6 +237,12 @@ def test_success_is_reported_with_the_jobs_token_and_marked_as_made_up(sandbox: 
     assert "sandbox" in callback.body["message"]
 
 
+def test_a_canary_is_reported_back_without_a_page_or_fields(sandbox: Sandbox, receiver: Receiver) -> None:
+    execution_id = post(sandbox, fields(receiver, canary=True)).json()["execution_id"]
+    report = {"status": "success", "message": "The canary is back from the sandbox.", "execution_id": execution_id}
+    assert receiver.next().body == report
+
+
 def test_a_failure_is_reported_with_a_message_and_no_page(sandbox: Sandbox, receiver: Receiver) -> None:
     answer = post(sandbox, fields(receiver), query="?behaviour=failure")
     body = receiver.next().body
