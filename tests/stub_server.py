@@ -168,7 +168,9 @@ def silent(visit: Visit) -> None:
 class StubServer:
     """Listens on loopback; the first connection meets the first behaviour, and so on; the last one stays."""
 
-    def __init__(self, *behaviours: Behaviour, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, *behaviours: Behaviour, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", port: int = 0
+    ) -> None:
         self.visits: list[Visit] = []
         self._behaviours = behaviours
         self._tls = tls
@@ -177,7 +179,7 @@ class StubServer:
         self._threads: list[threading.Thread] = []
         self._faults: list[Exception] = []
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.create_server((host, 0), family=family)
+        self._listener = socket.create_server((host, port), family=family)
         self.port: int = self._listener.getsockname()[1]
         self._host = host
         self.url = f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{self.port}"
@@ -249,10 +251,10 @@ class StubServer:
 
 @contextmanager
 def stub_server(
-    *behaviours: Behaviour, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+    *behaviours: Behaviour, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", port: int = 0
 ) -> Iterator[StubServer]:
-    """Serve for as long as the block lasts."""
-    server = StubServer(*behaviours, tls=tls, host=host)
+    """Serve for as long as the block lasts, at any free port unless one is named."""
+    server = StubServer(*behaviours, tls=tls, host=host, port=port)
     server.start()
     try:
         yield server

@@ -2,18 +2,20 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from tests.installation import Installation
-
 from tests.stub_server import ca_bundle
 
 from . import installing, workflows
-from .notion import Notion
+from .notion import Database, Notion
 from .openai import OpenAi
 from .outside import Proxy, outside
 from .server import N8N
+
+OnAir = Callable[..., "Scene"]
 
 UNHURRIED = {"N8N_DEADLINE_SECONDS": "20", "CALLBACK_TIMEOUT_SECONDS": "120"}
 
@@ -33,12 +35,17 @@ class Scene:
         """The production address of the workflows' webhook."""
         return f"{self.n8n.url}/webhook/receipts"
 
-    def put_on_air(self, name: str) -> None:
+    def put_on_air(self, workflow: dict[str, Any]) -> None:
         """Let this workflow alone take receipts: they share one address."""
-        for other in workflows.RECEIVING:
-            if other != name:
-                self.n8n.deactivate(workflows.workflow_id(other))
-        self.n8n.activate(workflows.workflow_id(name))
+        for name in workflows.RECEIVING:
+            if (other := workflows.workflow_id(name)) != workflow["id"]:
+                self.n8n.deactivate(other)
+        self.n8n.publish(workflow)
+
+    def file(self, number: int, database: Database) -> dict[str, Any]:
+        """Upload a receipt and return its job once it has ended."""
+        answer = self.service.upload(number, database_id=database.id)
+        return self.service.wait_for_status(answer.json()["job_id"], "success", "failure")
 
 
 @pytest.fixture(scope="session")
@@ -54,19 +61,27 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         Installation(tmp_path_factory.mktemp("installation"), f"{n8n.url}/webhook/receipts", **UNHURRIED) as service,
     ):
         n8n.import_credentials(workflows.credentials())
-        n8n.import_workflows(workflows.fill_in(name, folder, service_url=service.url) for name in workflows.NAMES)
+        n8n.import_workflows(workflows.FOLDER / f"{name}.json" for name in workflows.NAMES)
         n8n.start()
-        n8n.activate(workflows.workflow_id(workflows.FAILURES))
+        n8n.publish(workflows.with_settings(workflows.FAILURES, service_url=service.url))
         service.start_all()
         yield Scene(n8n, service, notion, model, proxy)
 
 
-@pytest.fixture
-def on_air(scene: Scene) -> Callable[[str], Scene]:
-    """Return a function that puts a workflow on the air and returns the scene."""
+@pytest.fixture(scope="session")
+def unattended(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """Return an installation without a worker: tests deliver its jobs themselves."""
+    with Installation(tmp_path_factory.mktemp("unattended"), scene.webhook, **UNHURRIED) as service:
+        service.start_web()
+        yield service
 
-    def put(name: str) -> Scene:
-        scene.put_on_air(name)
+
+@pytest.fixture
+def on_air(scene: Scene) -> OnAir:
+    """Return a function that lets one workflow take receipts, with other settings if asked, and returns the scene."""
+
+    def put(name: str, **choices: object) -> Scene:
+        scene.put_on_air(workflows.with_settings(name, **choices) if choices else workflows.shipped(name))
         return scene
 
     return put

@@ -37,6 +37,8 @@ def deliver(webhook: str, sent: dict[str, Any], *, key: str = "", secret: str = 
     """Post a payload as the service does.
 
     Args:
+        webhook: its address.
+        sent: the payload.
         key: of N8N, where it is not the right one.
         secret: to sign with; nothing is signed without.
         age: seconds since when it was signed.
@@ -47,3 +49,11 @@ def deliver(webhook: str, sent: dict[str, Any], *, key: str = "", secret: str = 
         now = int(time.time()) - age
         headers |= sign_webhook([secret], message_id=sent["job_id"], body=[body], timestamp=now)
     return requests.post(webhook, data=body, headers=headers, timeout=ANSWER_SECONDS)
+
+
+def deliver_as_form(webhook: str, sent: dict[str, Any]) -> requests.Response:
+    """Post a payload as multipart/form-data, the picture as its part `file`."""
+    fields = {name: str(value) for name, value in sent.items() if name != "image_data"}
+    picture = (sent["filename"], base64.b64decode(sent["image_data"]), sent["content_type"])
+    headers = {"Authorization": f"Bearer {settings.N8N_API_KEY}"}
+    return requests.post(webhook, data=fields, files={"file": picture}, headers=headers, timeout=ANSWER_SECONDS)

@@ -1,4 +1,4 @@
-"""A stand-in for Notion's API, as strict as the real one (https://developers.notion.com/reference, version 2025-09-03)."""
+"""A stand-in for Notion's API, as strict as the real one (https://developers.notion.com/reference, 2025-09-03)."""
 
 import email.policy
 import hashlib
@@ -225,8 +225,8 @@ def text_of(page: dict[str, Any], name: str) -> str:
 
 
 def _not_found(what: str, id_: str) -> Refused:
-    message = f"Could not find {what} with ID: {id_}. Make sure the relevant pages and databases are shared with your integration."
-    return Refused(message, 404, "object_not_found")
+    advice = "Make sure the relevant pages and databases are shared with your integration."
+    return Refused(f"Could not find {what} with ID: {id_}. {advice}", 404, "object_not_found")
 
 
 def _check_texts(name: str, texts: Any) -> None:

@@ -1,4 +1,4 @@
-"""A stand-in for OpenAI's chat completions (https://platform.openai.com/docs/api-reference/chat), which reads drawn receipts."""
+"""A stand-in for OpenAI (https://platform.openai.com/docs/api-reference/chat), which can read drawn receipts."""
 
 import base64
 import hashlib

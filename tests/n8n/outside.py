@@ -1,4 +1,4 @@
-"""The world outside as N8N sees it: a proxy that leads to stand-ins, each under its real name and with TLS, and nowhere else.
+"""The world outside as N8N sees it: a proxy that leads to stand-ins, under real names and with TLS, and nowhere else.
 
 So the workflows' nodes run as they are shipped, with the addresses of Notion and of OpenAI in them.
 """

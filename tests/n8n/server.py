@@ -145,11 +145,18 @@ class N8N:
         assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
         return answer.json()
 
-    def activate(self, workflow_id: str) -> None:
-        """Publish a workflow; an address that another one had a moment ago is refused for a while."""
-        path = f"/workflows/{workflow_id}/activate"
-        wait_for(lambda: self._ask("POST", path, None, {}).status_code != HTTPStatus.CONFLICT, f"the address of {path}")
-        self.api("POST", path)
+    def publish(self, workflow: dict[str, Any]) -> None:
+        """Put a workflow on the air, with these contents; what is there as it should be is not saved again."""
+        path = f"/workflows/{workflow['id']}"
+        contents = {name: workflow[name] for name in ("name", "nodes", "connections", "settings")}
+        there = self.api("GET", path)
+        if any(there[name] != contents[name] for name in ("nodes", "connections")):
+            self.api("PUT", path, contents)
+        # an address that another workflow had a moment ago is refused for a while
+        wait_for(
+            lambda: self._ask("POST", f"{path}/activate", None, {}).status_code != HTTPStatus.CONFLICT, "the address"
+        )
+        self.api("POST", f"{path}/activate")
 
     def deactivate(self, workflow_id: str) -> None:
         """Take a workflow off the air."""

@@ -1,27 +1,27 @@
 """A receipt becomes a page in Notion, with its picture and what was read of it."""
 
 import hashlib
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from receipts.sample import draw_receipt
 from tests.factories import SMALL
+from tests.installation import Installation, wait_for
 
-from .conftest import Scene
-from .deliveries import deliver, payload
-from .notion import Database, text_of
+from .conftest import OnAir, Scene
+from .deliveries import deliver, deliver_as_form, payload
+from .notion import text_of
 from .openai import read_by_model
-from .workflows import PLAIN, READING, workflow_id
+from .workflows import PLAIN, READING
 
 pytestmark = [pytest.mark.n8n, pytest.mark.processes]
 
 
-def test_without_ai_the_picture_is_filed_under_its_name(on_air: Callable[[str], Scene]) -> None:
+def test_without_ai_the_picture_is_filed_under_its_name(on_air: OnAir) -> None:
     scene = on_air(PLAIN)
     database = scene.notion.share()
-    job = _file(scene, 201, database)
+    job = scene.file(201, database)
     [page] = database.pages
     assert (job["status"], job["notion_page_url"]) == ("success", page["url"])
     assert job["result_message"] == "Filed."
@@ -30,10 +30,10 @@ def test_without_ai_the_picture_is_filed_under_its_name(on_air: Callable[[str], 
     assert _picture(scene, page) == _sha256(201)
 
 
-def test_with_ai_everything_that_was_read_is_filed_and_reported(on_air: Callable[[str], Scene]) -> None:
+def test_with_ai_everything_that_was_read_is_filed_and_reported(on_air: OnAir) -> None:
     scene = on_air(READING)
     database, sample = scene.notion.share(), scene.model.expect(202)
-    job = _file(scene, 202, database)
+    job = scene.file(202, database)
     [page] = database.pages
     assert (job["status"], job["notion_page_url"]) == ("success", page["url"])
     assert job["result"] == read_by_model(sample)
@@ -42,14 +42,68 @@ def test_with_ai_everything_that_was_read_is_filed_and_reported(on_air: Callable
     assert page["properties"]["Tax"] == {"number": sample.vat / 100}
     assert page["properties"]["Date"] == {"date": {"start": sample.bought_on.isoformat()}}
     assert page["properties"]["Currency"] == {"select": {"name": "EUR"}}
+    assert page["properties"]["Category"] == {"select": {"name": "Groceries"}}
     assert sample.items[0].name in text_of(page, "Items")
     assert _picture(scene, page) == _sha256(202)
 
 
-def _file(scene: Scene, number: int, database: Database) -> dict[str, Any]:
-    """Upload a receipt and return its job once it has ended."""
-    answer = scene.service.upload(number, database_id=database.id)
-    return scene.service.wait_for_status(answer.json()["job_id"], "success", "failure")
+def test_a_receipt_that_cannot_be_read_is_filed_with_what_there_is(on_air: OnAir) -> None:
+    scene = on_air(READING)
+    database = scene.notion.share()
+    assert scene.file(203, database)["status"] == "success"
+    [page] = database.pages
+    assert set(page["properties"]) == {"Name", "Job ID", "Category", "Receipt"}
+
+
+def test_the_same_receipt_delivered_twice_makes_one_page(on_air: OnAir) -> None:
+    scene = on_air(PLAIN)
+    database = scene.notion.share()
+    job = scene.file(204, database)
+    again = payload(scene.service.url, job["job_id"], 204, notion_database_id=database.id)
+    assert deliver(scene.webhook, again).json()["accepted"]
+    wait_for(lambda: "callback_repeated" in scene.service.events(job["job_id"]), "the second report")
+    assert len(database.pages) == 1
+
+
+def test_a_page_whose_making_was_answered_by_an_error_is_found_and_not_made_again(on_air: OnAir) -> None:
+    scene = on_air(PLAIN)
+    database = scene.notion.share()
+    scene.notion.lose_answer("POST", "/v1/pages")
+    job = scene.file(205, database)
+    [page] = database.pages
+    assert (job["status"], job["notion_page_url"]) == ("success", page["url"])
+
+
+def test_what_the_database_cannot_hold_is_left_out_and_named(on_air: OnAir) -> None:
+    scene = on_air(READING, add_missing_properties=False)
+    database = scene.notion.share(**{"Job ID": "rich_text", "Total": "rich_text", "Currency": "select"})
+    scene.model.expect(206)
+    job = scene.file(206, database)
+    assert job["status"] == "success"
+    assert job["result_message"].startswith("Filed without Total, Date, Tax, Category, Items, Receipt:")
+    [page] = database.pages
+    assert set(page["properties"]) == {"Name", "Job ID", "Currency"}
+    assert [block["type"] for block in page["children"]] == ["image"]
+
+
+def test_a_picture_that_comes_as_a_file_is_filed_like_one_in_base64(on_air: OnAir, unattended: Installation) -> None:
+    scene = on_air(PLAIN)
+    database = scene.notion.share()
+    job_id = unattended.upload(207).json()["job_id"]
+    sent = payload(unattended.url, job_id, 207, notion_database_id=database.id)
+    assert deliver_as_form(scene.webhook, sent).json()["accepted"]
+    unattended.wait_for_status(job_id, "success")
+    assert _picture(scene, database.pages[0]) == _sha256(207)
+
+
+@pytest.mark.parametrize("name", [PLAIN, READING])
+def test_a_test_receipt_is_reported_without_ai_or_notion(on_air: OnAir, unattended: Installation, name: str) -> None:
+    scene = on_air(name)
+    calls, pictures = len(scene.notion.calls), len(scene.model.pictures)
+    job_id = unattended.upload(len(name)).json()["job_id"]
+    assert deliver(scene.webhook, payload(unattended.url, job_id, canary=True)).json()["accepted"]
+    assert unattended.wait_for_status(job_id, "success")["result"] == {"canary": True}
+    assert (len(scene.notion.calls), len(scene.model.pictures)) == (calls, pictures)
 
 
 def _picture(scene: Scene, page: dict[str, Any]) -> str:

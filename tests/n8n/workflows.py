@@ -1,7 +1,6 @@
 """The workflows that are shipped, and what their users fill in."""
 
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,28 +18,32 @@ NOTION_KEY = made_up("key of Notion")
 MODEL_KEY = made_up("key of the model")
 
 
-@cache
-def workflow(name: str) -> dict[str, Any]:
+def shipped(name: str) -> dict[str, Any]:
     """Return a workflow as it is shipped."""
-    read: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text())
-    return read
+    workflow: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text())
+    return workflow
 
 
 def workflow_id(name: str) -> str:
     """Return the id that it has in every N8N."""
-    return str(workflow(name)["id"])
+    return str(shipped(name)["id"])
 
 
-def fill_in(name: str, folder: Path, **choices: object) -> Path:
-    """Write a copy of a workflow in which the node "Settings" has these values, as a person types them there."""
-    filled = json.loads((FOLDER / f"{name}.json").read_text())
-    for node in filled["nodes"]:
-        if node["name"] == "Settings":
-            for field in node["parameters"]["assignments"]["assignments"]:
-                field["value"] = choices.get(field["name"], field["value"])
-    path = folder / f"{name}.json"
-    path.write_text(json.dumps(filled))
-    return path
+def node(workflow: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return a node by its name."""
+    nodes: list[dict[str, Any]] = workflow["nodes"]
+    [found] = (node for node in nodes if node["name"] == name)
+    return found
+
+
+def with_settings(name: str, **choices: object) -> dict[str, Any]:
+    """Return a workflow in whose node "Settings" these values are typed, as a person does it."""
+    workflow = shipped(name)
+    fields = node(workflow, "Settings")["parameters"]["assignments"]["assignments"]
+    assert set(choices) <= {field["name"] for field in fields}
+    for field in fields:
+        field["value"] = choices.get(field["name"], field["value"])
+    return workflow
 
 
 def credentials() -> list[dict[str, Any]]:
@@ -59,9 +62,9 @@ def credentials() -> list[dict[str, Any]]:
     ]
 
 
-def _header(id_: str, name: str, header: str, value: str, domains: str = "") -> dict[str, Any]:
+def _header(id_: str, title: str, header: str, value: str, domains: str = "") -> dict[str, Any]:
     bounds = {"allowedHttpRequestDomains": "domains", "allowedDomains": domains} if domains else {}
-    return _credential(id_, name, "httpHeaderAuth", name=header, value=value, **bounds)
+    return _credential(id_, title, "httpHeaderAuth", name=header, value=value, **bounds)
 
 
 def _credential(id_: str, title: str, kind: str, /, **data: str) -> dict[str, Any]:
