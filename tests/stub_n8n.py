@@ -60,6 +60,7 @@ class StubN8N:
         self.credentials: dict[str, Row] = {}
         self.calls: list[str] = []
         self.late = 0  # so many requests a webhook is not known yet after an activation
+        self.clings = 0  # so often it is thought another's after a deactivation
         self.refuses: Callable[[str], bool] = lambda call: False
         self._numbers = itertools.count(1)
 
@@ -188,6 +189,9 @@ class StubN8N:
     def _activate(self, key: str) -> Row:
         row = self._workflow(key)
         path = self._path(row)
+        if path and self.clings:
+            self.clings -= 1
+            raise Refused(409, "There is a conflict with one of the webhooks.")
         if path and any(self._path(each) == path for each in self.workflows.values() if each["active"] and each != row):
             raise Refused(409, "There is a conflict with one of the webhooks.")
         row |= {"active": True, "activeVersionId": row["versionId"]}

@@ -134,6 +134,13 @@ def test_a_webhook_that_is_known_late_is_waited_for(n8n: StubN8N, api: PublicApi
     assert n8n.late == 0
 
 
+def test_a_webhook_that_is_let_go_of_late_is_waited_for(n8n: StubN8N, api: PublicApi) -> None:
+    said(api)
+    n8n.clings = 2
+    said(api, activate=PLAIN)
+    assert (n8n.active(), n8n.clings) == ({NAMES[REPORTER], NAMES[PLAIN]}, 0)
+
+
 def test_where_another_workflow_has_the_path_the_former_one_goes_on(n8n: StubN8N, api: PublicApi) -> None:
     said(api)
     mine = n8n.add_workflow({**workflow(PLAIN).content, "name": "Somebody's own"})

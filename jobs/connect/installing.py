@@ -6,6 +6,7 @@ To install again does no harm: nothing is made twice, and what users changed sta
 import time
 from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from jobs.n8n_api import ApiError, PublicApi
 
@@ -85,12 +86,26 @@ def _put_in_place(api: PublicApi, chosen: Standing, rivals: list[Standing]) -> I
         api.post(f"workflows/{rival.id}/deactivate")
         yield Deed(f"Deactivated “{rival.workflow.name}”.")
     try:
-        api.post(f"workflows/{chosen.id}/activate")
+        _activate(api, chosen.id, patience=ANSWERS_WITHIN_SECONDS if rivals else 0.0)
     except ApiError:
         for rival in rivals:
-            api.post(f"workflows/{rival.id}/activate")
+            _activate(api, rival.id, patience=0.0)
         raise
     yield Deed(f"Activated “{chosen.workflow.name}”.")
+
+
+def _activate(api: PublicApi, workflow_id: str, *, patience: float) -> None:
+    """Activate a workflow; for a moment N8N thinks that the one deactivated just now still has the webhook."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            api.post(f"workflows/{workflow_id}/activate")
+        except ApiError as error:
+            if error.status != HTTPStatus.CONFLICT or time.monotonic() >= deadline:
+                raise
+            time.sleep(PAUSE_SECONDS)
+        else:
+            return
 
 
 def _wait_for_webhook() -> Deed:
