@@ -16,6 +16,8 @@ from .sending import canaries
 Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
 
 LATE_AFTER = 3  # intervals of the schedule
+NOT_TAKEN = (FailureCode.N8N_UNAVAILABLE, FailureCode.DELIVERY_UNCONFIRMED)
+UNREPORTED = (*NOT_TAKEN, FailureCode.CALLBACK_TIMEOUT)  # no report ends so: an outage of weeks is passed over unread
 
 
 class State(StrEnum):
@@ -92,7 +94,7 @@ def look(now: datetime | None = None) -> Watch:
 def last_round_trip() -> RoundTrip | None:
     """Return the latest canary that N8N called back for, whatever it said."""
     reports = JobEvent.objects.filter(job=OuterRef("pk"), kind=Kind.FAILED, source=Source.CALLBACK)
-    as_failure = Q(status=Status.FAILURE, failure_code=FailureCode.WORKFLOW_FAILED) & Exists(reports)
+    as_failure = Q(status=Status.FAILURE) & ~Q(failure_code__in=UNREPORTED) & Exists(reports)
     job = canaries().filter(Q(status=Status.SUCCESS) | as_failure).first()
     if job is None or job.completed_at is None:
         return None
@@ -115,8 +117,7 @@ def _trouble_since(trip: RoundTrip | None) -> str:
 
 def _code_of(job: JobLog) -> str:
     """Return the reason; where it was tried in vain until it was given up, that of the last try."""
-    in_vain = ("", FailureCode.N8N_UNAVAILABLE, FailureCode.DELIVERY_UNCONFIRMED)
-    return (job.failure_code in in_vain and job.last_error) or job.failure_code
+    return (job.failure_code in ("", *NOT_TAKEN) and job.last_error) or job.failure_code
 
 
 def _state(trip: RoundTrip | None, code: str, *, is_late: bool) -> State:

@@ -3,6 +3,8 @@
 import os
 import signal
 import time
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -224,3 +226,25 @@ def _make_todays_folder(service: Installation) -> None:
 def _age(files: list[Path], seconds: float) -> None:
     for path in files:
         os.utime(path, (time.time() - seconds, time.time() - seconds))
+
+
+# -- canaries
+
+
+@faults
+@pytest.mark.parametrize("crash_at", ["jobs.services.submission._submit", "jobs.transitions._save"])
+def test_a_sweep_killed_while_it_sends_a_canary_leaves_the_turn_to_the_others_who_send_one_each_interval(
+    service: Installation, crash_at: str
+) -> None:
+    service.env["CANARY_INTERVAL_SECONDS"] = "2"
+    service.start(*SWEEP, crash_at=crash_at).wait(30)
+    assert service.query("SELECT 1 FROM jobs_joblog") == []
+
+    service.start_all()
+    for _ in range(2):
+        service.start(*SWEEP)
+    back = "SELECT created_at FROM jobs_joblog WHERE status = 'success' ORDER BY created_at"
+    wait_for(lambda: len(service.query(back)) >= 4, "four canaries that are back", seconds=60)
+    sent = [datetime.fromisoformat(str(at)) for (at,) in service.query(back)]
+    assert all((later - former).total_seconds() >= 2 for former, later in pairwise(sent))
+    assert service.query("SELECT 1 FROM jobs_jobevent WHERE kind = 'repeated'") == []

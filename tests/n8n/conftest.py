@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.installation import Installation
+from tests.installation import Installation, wait_for
 from tests.stub_server import ca_bundle
 
 from . import installing, workflows
@@ -37,10 +37,19 @@ class Scene:
 
     def put_on_air(self, workflow: dict[str, Any]) -> None:
         """Let this workflow alone take receipts: they share one address."""
-        for name in workflows.RECEIVING:
-            if (other := workflows.workflow_id(name)) != workflow["id"]:
-                self.n8n.deactivate(other)
+        self.clear_air()
         self.n8n.publish(workflow)
+        wait_for(lambda: self.n8n.listens_at("receipts"), "the webhook")
+
+    def clear_air(self) -> None:
+        """Let no workflow take receipts.
+
+        N8N takes a webhook away some time after it said so. Who asks for the same address meanwhile is refused, and refused
+        for ever after.
+        """
+        for name in workflows.RECEIVING:
+            self.n8n.deactivate(workflows.workflow_id(name))
+        wait_for(lambda: not self.n8n.listens_at("receipts"), "the webhook to go")
 
     def file(self, number: int, database: Database) -> dict[str, Any]:
         """Upload a receipt and return its job once it has ended."""

@@ -6,7 +6,6 @@ import signal
 import subprocess
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 
@@ -141,7 +140,10 @@ class N8N:
 
     def api(self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: str) -> Any:
         """Ask its public API and return the answer's JSON."""
-        answer = self._ask(method, path, body, query)
+        answer = self._session.request(
+            method, f"{self.url}/api/v1{path}", json=body, params=query,
+            headers={"X-N8N-API-KEY": self.api_key}, timeout=ANSWER_SECONDS,
+        )  # fmt: skip
         assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
         return answer.json()
 
@@ -152,23 +154,17 @@ class N8N:
         there = self.api("GET", path)
         if any(there[name] != contents[name] for name in ("nodes", "connections")):
             self.api("PUT", path, contents)
-        # an address that another workflow had a moment ago is refused for a while
-        wait_for(
-            lambda: self._ask("POST", f"{path}/activate", None, {}).status_code != HTTPStatus.CONFLICT, "the address"
-        )
         self.api("POST", f"{path}/activate")
 
     def deactivate(self, workflow_id: str) -> None:
         """Take a workflow off the air."""
         self.api("POST", f"/workflows/{workflow_id}/deactivate")
 
+    def listens_at(self, path: str) -> bool:
+        """Tell whether a published workflow takes POST there; asked by GET, which starts nothing."""
+        return "make a POST request" in self._session.get(f"{self.url}/webhook/{path}", timeout=ANSWER_SECONDS).text
+
     def executions(self, workflow_id: str) -> list[dict[str, Any]]:
         """Return what has been run of a workflow, the newest first, with all its data."""
         found: list[dict[str, Any]] = self.api("GET", "/executions", workflowId=workflow_id, includeData="true")["data"]
         return found
-
-    def _ask(self, method: str, path: str, body: Any, query: Mapping[str, str]) -> requests.Response:
-        return self._session.request(
-            method, f"{self.url}/api/v1{path}", json=body, params=query,
-            headers={"X-N8N-API-KEY": self.api_key}, timeout=ANSWER_SECONDS,
-        )  # fmt: skip

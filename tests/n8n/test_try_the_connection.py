@@ -30,7 +30,7 @@ def test_a_receipt_that_is_no_test_is_told_that_nothing_was_filed(on_air: OnAir)
 
 def test_an_address_that_is_off_the_air_keeps_the_receipt_and_asks_for_help(on_air: OnAir) -> None:
     scene = on_air(TRYING)
-    scene.n8n.deactivate("receiptsTryItOut")
+    scene.clear_air()
     job_id = scene.service.upload(103).json()["job_id"]
     job = wait_for(lambda: _refused(scene.service.job(job_id)), "a refusal")
     assert job["last_error"] == "n8n_webhook_not_found"
