@@ -60,7 +60,7 @@ class StubN8N:
         self.credentials: dict[str, Row] = {}
         self.calls: list[str] = []
         self.late = 0  # so many requests a webhook is not known yet after an activation
-        self.clings = 0  # so often it is thought another's after a deactivation
+        self.lingers = 0  # so many requests one is known still after a deactivation
         self.refuses: Callable[[str], bool] = lambda call: False
         self._numbers = itertools.count(1)
 
@@ -117,8 +117,12 @@ class StubN8N:
 
     def _webhook(self, request: Request, path: str) -> tuple[int, Any]:
         """Answer a webhook: 404 where none is active, 422 where the body is no JSON, and else nothing is tried here."""
-        if path not in {self._path(each) for each in self.workflows.values() if each["active"]}:
-            raise Refused(404, f'The requested webhook "POST {path}" is not registered.')
+        is_active = path in {self._path(each) for each in self.workflows.values() if each["active"]}
+        if request.method != "POST" and (is_active or self.lingers):
+            self.lingers = max(self.lingers - 1, 0)
+            raise Refused(404, "This webhook is not registered for GET requests. Did you mean to make a POST request?")
+        if not is_active:
+            raise Refused(404, f'The requested webhook "{request.method} {path}" is not registered.')
         if self.late:
             self.late -= 1
             raise Refused(404, 'Published version not found for workflow with id "1"')
@@ -189,10 +193,10 @@ class StubN8N:
     def _activate(self, key: str) -> Row:
         row = self._workflow(key)
         path = self._path(row)
-        if path and self.clings:
-            self.clings -= 1
-            raise Refused(409, "There is a conflict with one of the webhooks.")
-        if path and any(self._path(each) == path for each in self.workflows.values() if each["active"] and each != row):
+        if path and (
+            self.lingers
+            or any(self._path(each) == path for each in self.workflows.values() if each["active"] and each != row)
+        ):
             raise Refused(409, "There is a conflict with one of the webhooks.")
         row |= {"active": True, "activeVersionId": row["versionId"]}
         return row

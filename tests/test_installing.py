@@ -136,9 +136,9 @@ def test_a_webhook_that_is_known_late_is_waited_for(n8n: StubN8N, api: PublicApi
 
 def test_a_webhook_that_is_let_go_of_late_is_waited_for(n8n: StubN8N, api: PublicApi) -> None:
     said(api)
-    n8n.clings = 2
+    n8n.lingers = 2
     said(api, activate=PLAIN)
-    assert (n8n.active(), n8n.clings) == ({NAMES[REPORTER], NAMES[PLAIN]}, 0)
+    assert (n8n.active(), n8n.lingers) == ({NAMES[REPORTER], NAMES[PLAIN]}, 0)
 
 
 def test_where_another_workflow_has_the_path_the_former_one_goes_on(n8n: StubN8N, api: PublicApi) -> None:
@@ -277,7 +277,7 @@ def test_what_was_done_before_n8n_failed_is_gone_on_from(n8n: StubN8N, api: Publ
 def test_a_webhook_elsewhere_is_said_not_to_answer(
     n8n: StubN8N, api: PublicApi, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(installing, "ANSWERS_WITHIN_SECONDS", 0.0)
+    monkeypatch.setattr(installing, "PATIENCE_SECONDS", 0.0)
     settings.N8N_WEBHOOK_URL = f"{n8n.url}/other/receipts"
     *_, last = install(api, activate=TRY)
     assert last.is_warning

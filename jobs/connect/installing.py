@@ -4,18 +4,17 @@ To install again does no harm: nothing is made twice, and what users changed sta
 """
 
 import time
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from dataclasses import dataclass
-from http import HTTPStatus
 
 from jobs.n8n_api import ApiError, PublicApi
 
 from .credentials import Credentials, Row, chosen_in, listed, set_ours, wanted_by
 from .standing import Standing, State, standings
-from .webhook import Reached, knock
+from .webhook import Reached, is_registered, knock
 from .workflows import REPORTER, Content
 
-ANSWERS_WITHIN_SECONDS = 15.0
+PATIENCE_SECONDS = 15.0
 PAUSE_SECONDS = 0.5
 
 
@@ -85,37 +84,29 @@ def _put_in_place(api: PublicApi, chosen: Standing, rivals: list[Standing]) -> I
     for rival in rivals:
         api.post(f"workflows/{rival.id}/deactivate")
         yield Deed(f"Deactivated “{rival.workflow.name}”.")
+    if rivals:
+        _wait_while(is_registered)
     try:
-        _activate(api, chosen.id, patience=ANSWERS_WITHIN_SECONDS if rivals else 0.0)
+        api.post(f"workflows/{chosen.id}/activate")
     except ApiError:
         for rival in rivals:
-            _activate(api, rival.id, patience=0.0)
+            api.post(f"workflows/{rival.id}/activate")
         raise
     yield Deed(f"Activated “{chosen.workflow.name}”.")
 
 
-def _activate(api: PublicApi, workflow_id: str, *, patience: float) -> None:
-    """Activate a workflow; for a moment N8N thinks that the one deactivated just now still has the webhook."""
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            api.post(f"workflows/{workflow_id}/activate")
-        except ApiError as error:
-            if error.status != HTTPStatus.CONFLICT or time.monotonic() >= deadline:
-                raise
-            time.sleep(PAUSE_SECONDS)
-        else:
-            return
-
-
 def _wait_for_webhook() -> Deed:
     """Knock until the webhook answers: for a moment after an activation N8N does not know it yet."""
-    deadline = time.monotonic() + ANSWERS_WITHIN_SECONDS
+    _wait_while(lambda: knock() is Reached.NOT_REGISTERED)
     reached = knock()
-    while reached is Reached.NOT_REGISTERED and time.monotonic() < deadline:
-        time.sleep(PAUSE_SECONDS)
-        reached = knock()
     return Deed(reached.sentence, is_warning=reached is not Reached.ANSWERS)
+
+
+def _wait_while(is_so: Callable[[], bool]) -> None:
+    """Return once it is no longer so, or it has been for longer than N8N takes."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while is_so() and time.monotonic() < deadline:
+        time.sleep(PAUSE_SECONDS)
 
 
 def _refuse_several(found: list[Standing]) -> None:

@@ -1,16 +1,19 @@
-"""Whether N8N's webhook is there: a knock that starts nothing."""
+"""Whether N8N's webhook is there: knocks that start nothing."""
 
+from dataclasses import dataclass
 from enum import Enum
 
 import requests
 from django.conf import settings
 from urllib3.exceptions import HTTPError
 
-from jobs.transport import USER_AGENT, WatchedSession, let_go, tls_verification
+from jobs.transport import USER_AGENT, WatchedSession, let_go, read_bounded, tls_verification
 from jobs.watchdog import Watchdog
 
 DEADLINE_SECONDS = 5.0
+MAX_ANSWER_BYTES = 16 * 1024
 NOT_JSON = "knock, knock"
+OF_ANOTHER_METHOD = b"Did you mean to make a POST request?"  # N8N's webhook-not-found.error.js
 
 
 class Reached(Enum):
@@ -29,20 +32,38 @@ class Reached(Enum):
 
 # N8N (2.41, webhook-helpers.js) looks for the workflow first (404), then reads the body (422), and asks for the
 # credential last: what is no JSON tells whether a workflow is there, and gets into none.
-STATUSES = {403: Reached.ANSWERS, 404: Reached.NOT_REGISTERED, 422: Reached.ANSWERS}
+STATUSES = {0: Reached.NOT_REACHED, 403: Reached.ANSWERS, 404: Reached.NOT_REGISTERED, 422: Reached.ANSWERS}
 
 
 def knock() -> Reached:
     """Post what no workflow takes to the webhook, without its secret, and return what answers."""
+    return STATUSES.get(_ask("POST", NOT_JSON).status, Reached.OTHER)
+
+
+def is_registered() -> bool:
+    """Tell whether N8N has the webhook for a workflow still, though that be inactive by now.
+
+    N8N takes a webhook away some time after it said so; who asks for the same path meanwhile is refused, and stays so.
+    """
+    return OF_ANOTHER_METHOD in _ask("GET").body
+
+
+@dataclass(frozen=True)
+class _Said:
+    status: int = 0
+    body: bytes = b""
+
+
+def _ask(method: str, body: str | None = None) -> _Said:
     url, verify = settings.N8N_WEBHOOK_URL, tls_verification(settings.N8N_VERIFY_SSL)
-    headers = {"Content-Type": "application/json", "User-Agent": USER_AGENT}
+    headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": USER_AGENT}
     with WatchedSession(url, verify=verify) as session, Watchdog(DEADLINE_SECONDS):
         try:
-            answer = session.post(
-                url, NOT_JSON, headers=headers, timeout=DEADLINE_SECONDS, allow_redirects=False, stream=True
+            response = session.request(
+                method, url, data=body, headers=headers, timeout=DEADLINE_SECONDS, allow_redirects=False, stream=True
             )
+            with response.raw:
+                return _Said(response.status_code, read_bounded(response.raw, MAX_ANSWER_BYTES)[0])
         except (requests.RequestException, HTTPError, OSError) as error:
             let_go(error)
-            return Reached.NOT_REACHED
-        answer.close()
-    return STATUSES.get(answer.status_code, Reached.OTHER)
+            return _Said()
