@@ -19,7 +19,8 @@ from .outside import outside
 from .server import N8N
 from .workflows import NOTION_KEY, PLAIN, TRYING
 
-pytestmark = [pytest.mark.n8n, pytest.mark.processes]
+# the first to run starts an N8N of its own, whose first start takes a minute
+pytestmark = [pytest.mark.n8n, pytest.mark.processes, pytest.mark.timeout(300)]
 
 CONNECT = "/admin/connect/"
 
@@ -108,8 +109,8 @@ def test_one_button_installs_and_another_shows_that_it_works(n8n: N8N, ada: Admi
     page = ada.install(TRYING)
     assert "The webhook answers." in page
     workflows, credentials = everything(n8n)
-    assert (len(workflows), len(credentials)) == (4, 3)
-    assert sum(is_active for *_, is_active in workflows) == 2
+    assert {"Receipts: webhook", "Receipts: callback token"} <= {name for _, name in credentials}
+    assert [is_active for *_, is_active in workflows].count(True) == 2
     assert ada.test().startswith("It works: to N8N and back in ")
 
 
