@@ -7,11 +7,13 @@ from django.conf import LazySettings
 
 from jobs.connect import installing
 from jobs.connect.installing import NotInstalled, install
+from jobs.connect.listing import A_PAGE
 from jobs.connect.standing import State, standing, standings
 from jobs.connect.workflows import PURPOSES, REPORTER, signing_text, workflow, workflows
 from jobs.n8n_api import ApiError, PublicApi
 
 from .stub_n8n import KEY, OF_CREDENTIALS, StubN8N, stub_n8n
+from .stub_server import answering, response, stub_server
 
 TRY, PLAIN, AI = "try-the-connection", "receipt-to-notion-without-ai", "receipt-to-notion"
 NAMES = {slug: workflow(slug).name for slug in PURPOSES}
@@ -235,6 +237,14 @@ def test_the_only_credential_of_its_kind_is_chosen_the_next_time(n8n: StubN8N, a
     assert standing(api, workflow(AI)).to_choose == ["OpenAI"]
 
 
+def test_it_is_chosen_among_more_than_fit_on_a_page(n8n: StubN8N, api: PublicApi) -> None:
+    for number in range(A_PAGE):
+        n8n.add_credential("crypto", f"secret {number}", hmacSecret="x")
+    n8n.add_credential("notionApi", "Our Notion", apiKey="x")
+    said(api)
+    assert standing(api, workflow(PLAIN)).to_choose == []
+
+
 def test_of_two_credentials_neither_is_chosen(n8n: StubN8N, api: PublicApi) -> None:
     for name in ("Shop", "Private"):
         n8n.add_credential("notionApi", name, apiKey="x")
@@ -260,6 +270,12 @@ def test_what_somebody_has_not_published_yet_is_not_published_for_him(n8n: StubN
 
 
 # -- what stops it
+
+
+@pytest.mark.parametrize("answer", [b"[]", b'"yes"', b"{}", b'{"data": {}}', b'{"data": [], "nextCursor": "1"}'])
+def test_what_is_no_list_of_n8ns_stops_it_with_a_cure(answer: bytes) -> None:
+    with stub_server(answering(response(200, answer))) as server, pytest.raises(ApiError, match="N8N_BASE_URL"):
+        said(PublicApi(base_url=server.url, key=KEY))
 
 
 def test_what_was_done_before_n8n_failed_is_gone_on_from(n8n: StubN8N, api: PublicApi) -> None:

@@ -12,15 +12,13 @@ from django.conf import settings
 
 from jobs.n8n_api import PublicApi
 
+from .listing import Row, rows
 from .workflows import Content, signing_text
 
 HEADER_AUTH, CRYPTO = "httpHeaderAuth", "crypto"
 WEBHOOK, CALLBACK_TOKEN, SECRET = "Receipts: webhook", "Receipts: callback token", "Receipts: webhook secret"
 OURS = frozenset({HEADER_AUTH, CRYPTO})
 RESTRICTION = "allowedHttpRequestDomains"  # not every N8N 2 has it
-A_PAGE, MOST_PAGES = 250, 40
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -55,14 +53,7 @@ class Credentials:
 
 def listed(api: PublicApi) -> Credentials:
     """Return what N8N holds; raises `ApiError`."""
-    rows: list[Row] = []
-    answer = api.get("credentials", limit=A_PAGE)
-    for _ in range(MOST_PAGES):
-        rows += answer["data"]
-        if not answer.get("nextCursor"):
-            break
-        answer = api.get("credentials", limit=A_PAGE, cursor=answer["nextCursor"])
-    return Credentials(rows)
+    return Credentials(rows(api, "credentials"))
 
 
 def set_ours(api: PublicApi, credentials: Credentials) -> Iterator[str]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from jobs.n8n_api import ApiError, PublicApi
 
-from .credentials import Credentials, Row, chosen_in, listed, set_ours, wanted_by
+from .credentials import Credentials, chosen_in, listed, set_ours, wanted_by
+from .listing import Row
 from .standing import Standing, State, standings
 from .webhook import Reached, is_registered, knock
 from .workflows import REPORTER, Content

@@ -9,6 +9,7 @@ from django.conf import settings
 from jobs.n8n_api import PublicApi
 
 from .credentials import chosen_in, wanted_by
+from .listing import rows
 from .workflows import Content, Workflow, version_in, workflows
 
 KINDS = {
@@ -92,5 +93,5 @@ def standings(api: PublicApi) -> list[Standing]:
 
 def standing(api: PublicApi, workflow: Workflow) -> Standing:
     """Return how one stands; raises `ApiError`."""
-    found = api.get("workflows", name=workflow.name, excludePinnedData="true", limit=250)["data"]
+    found = rows(api, "workflows", name=workflow.name, excludePinnedData="true")
     return Standing(workflow, [each for each in found if each["name"] == workflow.name and not each.get("isArchived")])
