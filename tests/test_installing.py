@@ -229,6 +229,12 @@ def test_what_nobody_has_chosen_yet_is_told(n8n: StubN8N, api: PublicApi) -> Non
     assert left == {TRY: [], PLAIN: ["Notion"], AI: ["Notion", "OpenAI"], REPORTER: []}
 
 
+def test_nothing_has_to_be_chosen_in_a_node_that_is_switched_off(n8n: StubN8N, api: PublicApi) -> None:
+    said(api)
+    n8n.node(NAMES[AI], "AI model")["disabled"] = True
+    assert standing(api, workflow(AI)).to_choose == ["Notion"]
+
+
 def test_the_only_credential_of_its_kind_is_chosen_the_next_time(n8n: StubN8N, api: PublicApi) -> None:
     said(api)
     key = n8n.add_credential("notionApi", "Our Notion", apiKey="x")

@@ -17,7 +17,6 @@ from .workflows import Content, signing_text
 
 HEADER_AUTH, CRYPTO = "httpHeaderAuth", "crypto"
 WEBHOOK, CALLBACK_TOKEN, SECRET = "Receipts: webhook", "Receipts: callback token", "Receipts: webhook secret"
-OURS = frozenset({HEADER_AUTH, CRYPTO})
 RESTRICTION = "allowedHttpRequestDomains"  # not every N8N 2 has it
 
 
@@ -36,15 +35,9 @@ class Credentials:
         return next((row for row in self.rows if (row["type"], row["name"]) == (kind, name)), None)
 
     def for_node(self, kind: str, name: str) -> Row | None:
-        """Return the credential that a node gets: by the name it asks for, or the only one of its kind.
-
-        A header's or a secret's may be anybody's, so that these go by their name alone.
-        """
-        by_name = self.named(kind, name)
-        if by_name or kind in OURS:
-            return by_name
+        """Return the credential that a node gets: by the name it asks for, or the only one of its kind."""
         of_kind = [row for row in self.rows if row["type"] == kind]
-        return of_kind[0] if len(of_kind) == 1 else None
+        return self.named(kind, name) or (of_kind[0] if len(of_kind) == 1 else None)
 
     def still(self, kind: str, credential_id: object) -> Row | None:
         """Return the credential of that kind and id, where it is still there."""

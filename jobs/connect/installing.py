@@ -164,8 +164,8 @@ def _as_made(found: Standing, credentials: Credentials, reporter_id: str) -> Con
     content = found.workflow.content
     before = {node.get("name"): chosen_in(node) for node in found.content.get("nodes", [])}
     nodes = [_equipped(node, before.get(node["name"], {}), credentials) for node in content["nodes"]]
-    settings = {name: value for name, value in content.get("settings", {}).items() if name != "errorWorkflow"}
-    return _written(content, nodes, settings | ({"errorWorkflow": reporter_id} if reporter_id else {}))
+    settings = content["settings"] | ({"errorWorkflow": reporter_id} if reporter_id else {})
+    return _written(content, nodes, settings)
 
 
 def _equipped(node: Content, former: Content, credentials: Credentials) -> Content:
