@@ -119,16 +119,8 @@ class JobLog(models.Model):
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="job_due"),
             models.Index(fields=["n8n_execution_id"], condition=Q(due_at__isnull=False), name="job_open_execution"),
             # what the operations page asks: how many are open, since when; which wait for people; what failed lately
-            models.Index(
-                fields=["status", "created_at"],
-                condition=Q(due_at__isnull=False, is_canary=False),
-                name="job_open",
-            ),
-            models.Index(
-                fields=["last_error"],
-                condition=Q(needs_attention=True, is_canary=False),
-                name="job_needs_attention",
-            ),
+            models.Index(fields=["status", "created_at"], condition=Q(due_at__isnull=False), name="job_open"),
+            models.Index(fields=["last_error"], condition=Q(needs_attention=True), name="job_needs_attention"),
             models.Index(
                 fields=["status", "completed_at", "failure_code"],
                 condition=Q(status="failure", is_canary=False),

@@ -81,7 +81,9 @@ def test_where_a_setting_is_wrong_it_says_so_at_once_with_the_cure(capsys: pytes
         ),
     ):
         call_command("canary", "--timeout=600")
-    assert "Reached N8N             HTTP 404 after 7 ms\n" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "Reached N8N             HTTP 404 after 7 ms\n" in told
+    assert "Not accepted            N8N knows no active webhook at this address.\n" in told
 
 
 def test_a_failure_that_n8n_reports_is_back_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:

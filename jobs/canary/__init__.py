@@ -1,6 +1,6 @@
 """Canaries: receipts of the service's own, sent to N8N and back to see whether that works; they file nothing."""
 
-from .journey import Stage, Step, came_back, is_settled, stalled, steps
+from .journey import Stage, Step, is_settled, stalled, steps
 from .sending import CLIENT, DATABASE_ID, canaries, send, send_scheduled
 from .watch import RoundTrip, State, Watch, last_round_trip, look
 
@@ -12,7 +12,6 @@ __all__ = [
     "State",
     "Step",
     "Watch",
-    "came_back",
     "canaries",
     "is_settled",
     "last_round_trip",

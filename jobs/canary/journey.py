@@ -71,16 +71,10 @@ def stalled(steps: Sequence[Step]) -> Cause | None:
     """Return what may be the matter if nothing more happens: why the last step failed, or why the next is not taken.
 
     Returns:
-        None where there is no further step.
+        None where it is back, whatever N8N said of it: there is no further step.
     """
     last = steps[-1]
     return last.cause or (None if last.stage is Stage.CALLED_BACK else STALLED.get(_after(last.stage)))
-
-
-def came_back(job: JobLog) -> bool:
-    """Tell whether it has been all the way to N8N and back, whatever N8N said of it."""
-    last = steps(job)[-1]
-    return not job.is_open and last.ok and last.stage is Stage.CALLED_BACK
 
 
 def is_settled(job: JobLog) -> bool:

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-import structlog
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
@@ -19,8 +18,6 @@ from jobs.transitions import lock_job
 from receipts.models import Client, Receipt
 from receipts.note import draw_note
 from receipts.validators import CheckedUpload, digest
-
-logger = structlog.get_logger(__name__)
 
 Source, Status = JobEvent.Source, JobLog.Status
 

@@ -13,14 +13,6 @@ class Migration(migrations.Migration):
     operations = [
         migrations.RemoveIndex(
             model_name="joblog",
-            name="job_open",
-        ),
-        migrations.RemoveIndex(
-            model_name="joblog",
-            name="job_needs_attention",
-        ),
-        migrations.RemoveIndex(
-            model_name="joblog",
             name="job_failed",
         ),
         migrations.RemoveIndex(
@@ -35,14 +27,6 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="joblog",
             index=models.Index(condition=models.Q(("is_canary", False)), fields=["filename"], name="job_filename", opclasses=["varchar_pattern_ops"]),
-        ),
-        migrations.AddIndex(
-            model_name="joblog",
-            index=models.Index(condition=models.Q(("due_at__isnull", False), ("is_canary", False)), fields=["status", "created_at"], name="job_open"),
-        ),
-        migrations.AddIndex(
-            model_name="joblog",
-            index=models.Index(condition=models.Q(("is_canary", False), ("needs_attention", True)), fields=["last_error"], name="job_needs_attention"),
         ),
         migrations.AddIndex(
             model_name="joblog",

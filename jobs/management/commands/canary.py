@@ -71,5 +71,5 @@ class Command(BaseCommand):
 
 
 def _line(step: Step) -> str:
-    reason = f"{step.cause.sentence} {step.cause.cure}" if step.cause else ""
-    return f"{step.ms:>8} ms  {step.label:<24}{' '.join(filter(None, [step.fact, reason]))}".rstrip()
+    why = step.cause.sentence if step.cause else ""
+    return f"{step.ms:>8} ms  {step.label:<24}{' '.join(filter(None, [step.fact, why]))}".rstrip()
