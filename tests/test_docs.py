@@ -10,9 +10,9 @@ from django.core.management import get_commands
 from jobs.models import FailureCode, JobEvent, JobLog
 
 API = Path("docs/api.md").read_text()
-DOCUMENTS = sorted([*Path().glob("*.md"), *Path("docs").rglob("*.md")])
+DOCUMENTS = sorted([*Path().glob("*.md"), *Path("docs").rglob("*.md"), Path("n8n/README.md")])
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
-SOURCE = re.compile(r"`((?:accounting|jobs|receipts|tests|templates|docs)/[\w/.-]*)")
+SOURCE = re.compile(r"`((?:accounting|jobs|n8n|receipts|tests|templates|docs)/[\w/.-]*)")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)

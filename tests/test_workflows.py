@@ -1,113 +1,136 @@
-"""The workflows of `n8n/`, made for this installation."""
+"""The workflow files: whole, consistent with one another, and without a secret."""
 
-import base64
 import json
+import re
+from itertools import chain
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
-from django.conf import LazySettings
 
-from jobs.connect.notion import properties
-from jobs.connect.workflows import (
-    FOLDER,
-    PURPOSES,
-    REPORTER,
-    is_test_url,
-    signing_text,
-    version_in,
-    webhook_path,
-    workflow,
-    workflows,
-)
-
-from .servers import made_up
+FOLDER = Path("n8n")
+RECEIVING = ("receipt-to-notion", "receipt-to-notion-without-ai", "try-the-connection")
+FILING = RECEIVING[:2]
+FAILURES = "report-failures"
+NAMES = (*RECEIVING, FAILURES)
+OTHERWISE_THERE = {"id", "position", "webhookId"}  # what may differ in a node that two workflows have
+CREDENTIAL = {"id", "name"}
+Json = dict[str, Any]
 
 
-def node(slug: str, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(each for each in workflow(slug).content["nodes"] if each["name"] == name)
+def read(name: str) -> Json:
+    workflow: Json = json.loads((FOLDER / f"{name}.json").read_text())
+    return workflow
+
+
+def nodes(name: str) -> list[Json]:
+    found: list[Json] = read(name)["nodes"]
     return found
 
 
-def setting(slug: str, name: str) -> Any:
-    fields = node(slug, "Settings")["parameters"]["assignments"]["assignments"]
-    return next(field["value"] for field in fields if field["name"] == name)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_workflow_is_written_as_a_tidy_export_without_what_an_installation_adds(name: str) -> None:
+    workflow = read(name)
+    assert (FOLDER / f"{name}.json").read_text() == json.dumps(workflow, indent=2, ensure_ascii=False) + "\n"
+    assert set(workflow) == {"id", "name", "description", "nodes", "connections", "settings"}
+    assert workflow["name"].startswith("Receipts: ")
 
 
-def test_every_file_has_its_purpose() -> None:
-    assert {path.stem for path in FOLDER.glob("*.json")} - {"notion-properties"} == set(PURPOSES)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_node_that_is_named_exists(name: str) -> None:
+    workflow = read(name)
+    names = [node["name"] for node in workflow["nodes"]]
+    targets = {link["node"] for link in _links(workflow["connections"])}
+    quoted = set(re.findall(r"\$\('([^']+)'\)", json.dumps(workflow["nodes"])))
+    assert len(names) == len(set(names))
+    assert targets | quoted | set(workflow["connections"]) <= set(names)
 
 
-@pytest.mark.parametrize(
-    ("url", "path"),
-    [
-        ("https://n8n.example.com/webhook/receipts", "receipts"),
-        ("https://n8n.example.com/webhook/4f0c/receipts", "4f0c/receipts"),
-        ("https://example.com/n8n/webhook/receipts", "receipts"),
-        ("https://n8n.example.com/webhook/webhook/receipts", "webhook/receipts"),
-        ("https://n8n.example.com/hooks/receipts", "receipts"),
-        ("https://n8n.example.com/webhook-test/receipts", "receipts"),
-        ("https://n8n.example.com/webhook-test/webhook/receipts", "webhook/receipts"),
-        ("https://n8n.example.com/webhook/receipts?x=1", "receipts"),
-        ("https://n8n.example.com/receipts", "receipts"),
-        ("https://n8n.example.com", ""),
-    ],
-)
-def test_the_webhooks_path_is_what_follows_n8ns_endpoint(settings: LazySettings, url: str, path: str) -> None:
-    settings.N8N_WEBHOOK_URL = url
-    assert webhook_path() == path
-    assert is_test_url() == ("/webhook-test/" in url)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_node_can_be_reached(name: str) -> None:
+    workflow = read(name)
+    beginnings = {"stickyNote", "webhook", "errorTrigger", "lmChatOpenAi", "outputParserStructured"}
+    targets = {link["node"] for link in _links(workflow["connections"])}
+    alone = [node["name"] for node in workflow["nodes"] if node["type"].rpartition(".")[2] not in beginnings]
+    assert set(alone) <= targets
 
 
-def test_the_webhook_of_each_has_the_path_in_force(settings: LazySettings) -> None:
-    settings.N8N_WEBHOOK_URL = "https://n8n.example.com/webhook/elsewhere"
-    paths = {each.slug: node(each.slug, "Receipt")["parameters"]["path"] for each in workflows() if each.takes_receipts}
-    assert set(paths.values()) == {"elsewhere"}
-    assert len(paths) == 3
+@pytest.mark.parametrize("name", NAMES)
+def test_a_credential_is_a_name_and_never_a_value(name: str) -> None:
+    used = [credential for node in nodes(name) for credential in node.get("credentials", {}).values()]
+    assert all(set(credential) == CREDENTIAL and credential["name"].startswith("Receipts: ") for credential in used)
+    assert "pinData" not in read(name)
 
 
-def test_failures_are_reported_to_this_service(settings: LazySettings) -> None:
-    settings.CALLBACK_BASE_URL = "http://web:8000"
-    assert setting(REPORTER, "service_url") == "http://web:8000"
+def test_a_node_that_several_workflows_have_is_the_same_in_each() -> None:
+    for left, right in (RECEIVING[:2], RECEIVING[1:]):
+        ours, theirs = _shared(left), _shared(right)
+        differing = [name for name in ours.keys() & theirs.keys() if ours[name] != theirs[name]]
+        allowed = {"Receipt"} if right == "try-the-connection" else set()  # that one needs no credential
+        assert set(differing) == allowed
 
 
-def standard(secret: bytes) -> str:
-    return f"whsec_{base64.b64encode(secret).decode()}"
+def test_ids_are_unique_and_an_address_is_not_the_webhooks_id() -> None:
+    everything = [*chain.from_iterable(nodes(name) for name in NAMES)]
+    ids = [node["id"] for node in everything]
+    webhooks = [node["webhookId"] for node in everything if "webhookId" in node]
+    assert len(set(ids)) == len(ids)
+    assert len(set(webhooks)) == len(webhooks)
+    assert all(UUID(id_) for id_ in [*ids, *webhooks])
 
 
-@pytest.mark.parametrize(
-    ("secrets", "text"),
-    [
-        ([], ""),
-        ([made_up("plain")], made_up("plain")),
-        ([standard(b"the newest of two secrets, as text"), made_up("old")], "the newest of two secrets, as text"),
-        ([standard(bytes(range(200, 232)))], ""),
-    ],
-)
-def test_signatures_are_checked_where_n8n_can_hold_the_secret(
-    settings: LazySettings, secrets: list[str], text: str
-) -> None:
-    settings.N8N_WEBHOOK_SECRET = secrets
-    assert signing_text() == text
-    assert setting("receipt-to-notion", "check_signature") is bool(text)
-    assert ("credentials" in node("receipt-to-notion", "Sign it as the service does")) is bool(text)
+@pytest.mark.parametrize("name", RECEIVING)
+def test_a_receiving_workflow_takes_receipts_at_the_one_address_and_names_the_error_workflow(name: str) -> None:
+    [receipt] = (node for node in nodes(name) if node["name"] == "Receipt")
+    assert (receipt["parameters"]["httpMethod"], receipt["parameters"]["path"]) == ("POST", "receipts")
+    assert read(name)["settings"]["errorWorkflow"] == read(FAILURES)["id"]
 
 
-def test_the_version_is_another_where_anything_in_it_is(settings: LazySettings) -> None:
-    made = {each.slug: each for each in workflows()}
-    assert all(version_in(each.content) == each.version for each in made.values())
-    settings.N8N_WEBHOOK_URL = "https://n8n.example.com/webhook/elsewhere"
-    assert workflow(REPORTER).version == made[REPORTER].version
-    assert workflow("receipt-to-notion").version != made["receipt-to-notion"].version
+def test_only_what_needs_no_credentials_answers_everybody() -> None:
+    open_ = [name for name in RECEIVING if not any(node.get("credentials") for node in nodes(name))]
+    assert open_ == ["try-the-connection"]
+    for name in FILING:
+        [receipt] = (node for node in nodes(name) if node["name"] == "Receipt")
+        assert receipt["parameters"]["authentication"] == "headerAuth"
 
 
-def test_no_secret_is_in_a_workflow(settings: LazySettings) -> None:
-    secrets = [settings.SECRET_KEY, settings.N8N_API_KEY, *settings.CALLBACK_SECRET_TOKEN, signing_text()]
-    for each in workflows():
-        assert not any(secret in json.dumps(each.content) for secret in secrets)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_report_follows_no_redirect_and_its_failure_is_no_error(name: str) -> None:
+    [report] = (node for node in nodes(name) if node["name"] in ("Call back", "Report the failure"))
+    assert report["parameters"]["options"]["redirect"]["redirect"]["followRedirects"] is False
+    assert (report["retryOnFail"], report["maxTries"], report["onError"]) == (True, 5, "continueErrorOutput")
 
 
-def test_the_properties_that_are_told_are_those_that_are_written() -> None:
-    told = {each.name for each in properties()}
-    code = json.dumps(workflow("receipt-to-notion").content)
-    assert {"Job ID", "Receipt", "Total"} <= told
-    assert [name for name in told - {"Name"} if name not in code] == []
+def test_the_waits_between_reports_reach_past_a_day() -> None:
+    for name in NAMES:
+        by_name = {node["name"]: node for node in nodes(name)}
+        amount = by_name["Wait for the service"]["parameters"]["amount"]
+        first, later = (
+            json.loads(amount[amount.index("[") : amount.index("]") + 1]),
+            int(amount.split("??")[1].strip(" }")),
+        )
+        rounds = int(re.findall(r"\$runIndex < (\d+)", json.dumps(by_name["Is it worth asking again?"]))[0])
+        tries = 4 * by_name.get("Call back", by_name.get("Report the failure", {}))["waitBetweenTries"] / 1000
+        assert sum(first) + (rounds - len(first)) * later + rounds * tries >= 24 * 3600
+
+
+@pytest.mark.parametrize("name", FILING)
+def test_the_properties_that_are_listed_are_the_ones_that_are_filled(name: str) -> None:
+    listed: list[Json] = json.loads((FOLDER / "notion-properties.json").read_text())
+    by_name = {node["name"]: node for node in nodes(name)}
+    wanted = re.findall(r"const wanted = (\{.*\});", by_name["Choose the properties"]["parameters"]["jsCode"])
+    assert json.loads(wanted[0]) == {entry["name"]: entry["type"] for entry in listed if entry["type"] != "title"}
+
+
+def _links(connections: Json) -> list[Json]:
+    return [link for kinds in connections.values() for outputs in kinds.values() for links in outputs for link in links]
+
+
+def _shared(name: str) -> dict[str, Json]:
+    """Return the nodes by name, without notes and without what may differ."""
+    return {
+        node["name"]: {key: value for key, value in node.items() if key not in OTHERWISE_THERE}
+        for node in nodes(name)
+        if not node["type"].endswith("stickyNote")
+    }

@@ -13,10 +13,12 @@ from . import installing, workflows
 from .notion import Database, Notion
 from .openai import OpenAi
 from .outside import Proxy, outside
-from .server import N8N
+from .server import EXECUTION_SECONDS, N8N
 
 OnAir = Callable[..., "Scene"]
 
+# the first test's time includes the start of N8N, which may take two minutes on a busy machine
+REAL_N8N = [pytest.mark.n8n, pytest.mark.processes, pytest.mark.timeout(420)]
 UNHURRIED = {"N8N_DEADLINE_SECONDS": "20", "CALLBACK_TIMEOUT_SECONDS": "120"}
 
 
@@ -44,8 +46,8 @@ class Scene:
     def clear_air(self) -> None:
         """Let no workflow take receipts.
 
-        N8N takes a webhook away some time after it said so. Who asks for the same address meanwhile is refused, and refused
-        for ever after.
+        N8N takes a webhook away some time after it said so. Who asks for the same address meanwhile is refused, and
+        refused for ever after.
         """
         for name in workflows.RECEIVING:
             self.n8n.deactivate(workflows.workflow_id(name))
@@ -53,8 +55,12 @@ class Scene:
 
     def file(self, number: int, database: Database) -> dict[str, Any]:
         """Upload a receipt and return its job once it has ended."""
-        answer = self.service.upload(number, database_id=database.id)
-        return self.service.wait_for_status(answer.json()["job_id"], "success", "failure")
+        return end_of(self.service, self.service.upload(number, database_id=database.id).json()["job_id"])
+
+
+def end_of(service: Installation, job_id: str) -> dict[str, Any]:
+    """Wait until a job has ended, through N8N, and return it."""
+    return service.wait_for_status(job_id, "success", "failure", seconds=EXECUTION_SECONDS)
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +76,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         Installation(tmp_path_factory.mktemp("installation"), f"{n8n.url}/webhook/receipts", **UNHURRIED) as service,
     ):
         n8n.import_credentials(workflows.credentials())
-        n8n.import_workflows(workflows.FOLDER / f"{name}.json" for name in workflows.NAMES)
+        n8n.import_workflows(workflows.FOLDER)
         n8n.start()
         n8n.publish(workflows.with_settings(workflows.FAILURES, service_url=service.url))
         service.start_all()

