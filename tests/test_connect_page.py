@@ -30,6 +30,7 @@ SEE = "jobs.view_joblog"
 TEST = (SEE, "jobs.operate_joblog")
 INSTALL = (*TEST, "jobs.install_workflows")
 TRY, AI = "try-the-connection", "receipt-to-notion"
+INACTIVE = b'{"code": 404, "message": "The requested webhook \\"POST receipts\\" is not registered."}'
 NAMES = {slug: workflow(slug).name for slug in PURPOSES}
 
 
@@ -274,7 +275,7 @@ def test_one_that_came_back_with_a_failure_is_no_success(viewer: Browser) -> Non
 @pytest.mark.parametrize(
     ("answer", "step", "cure"),
     [
-        (Answer(status=404, content_type="application/json", body=b"{}"), "Not accepted", "Activate the workflow"),
+        (Answer(status=404, content_type="application/json", body=INACTIVE), "Not accepted", "Activate the workflow"),
         (Answer(status=403, content_type="text/plain", body=b"wrong"), "Not accepted", "Give N8N_API_KEY"),
         (Answer(trouble=Trouble.UNREACHABLE), "Not reached N8N", "See that N8N runs"),
     ],
