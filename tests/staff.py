@@ -1,5 +1,9 @@
 """Browsers of people who work in the admin."""
 
+import re
+from html import unescape
+from typing import Any
+
 from django.contrib.auth.models import Permission, User
 from django.test import Client as Browser
 
@@ -23,3 +27,9 @@ def auditor() -> Browser:
 def operator() -> Browser:
     """Return that of somebody who may also change jobs."""
     return staff("jobs.view_joblog", "jobs.operate_joblog", "receipts.view_receipt")
+
+
+def words_of(answer: Any) -> str:
+    """Return a page as it is read, without its elements."""
+    text: str = answer.content.decode()
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", text)))
