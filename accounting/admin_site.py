@@ -13,6 +13,7 @@ from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse, TemplateResponse
 from django.urls import URLPattern, URLResolver, path
 
+from jobs.connect import page as connect
 from jobs.operations import page
 
 from .sections import in_sections
@@ -33,10 +34,16 @@ class OperationsSite(AdminSite):
     site_url = None  # there is no other site to view
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        """Return Django's addresses without `r/…` (no row has a page elsewhere), and the operations page's one."""
-        operate = self.admin_view(page.operate_on_group)
-        own = path("attention/<slug:kind>/<slug:code>/", operate, name="operate_on_group")
-        return [own, *(address for address in super().get_urls() if getattr(address, "name", "") != "view_on_site")]
+        """Return Django's addresses without `r/…` (no row has a page elsewhere), and those of pages of our own."""
+        guarded = self.admin_view
+        return [
+            path("attention/<slug:kind>/<slug:code>/", guarded(page.operate_on_group), name="operate_on_group"),
+            path("connect/", guarded(connect.show), name="connect"),
+            path("connect/test/", guarded(connect.test), name="connect_test"),
+            path("connect/install/", guarded(connect.install), name="connect_install"),
+            path("connect/workflows/<slug:slug>.json", guarded(connect.download), name="connect_workflow"),
+            *(address for address in super().get_urls() if getattr(address, "name", "") != "view_on_site"),
+        ]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Show the operations page."""

@@ -28,6 +28,7 @@ AUDITOR = frozenset(
 OPERATOR = AUDITOR | {"jobs.operate_joblog", "jobs.add_joblog"}
 ADMINISTRATOR = OPERATOR | {
     "jobs.change_queue",
+    "jobs.install_workflows",
     "receipts.add_client",
     "receipts.change_client",
     "receipts.add_apikey",

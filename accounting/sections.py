@@ -8,6 +8,7 @@ from django.urls import reverse
 SECTIONS = {
     "Receipt operations": ["JobLog", "Upload", "Receipt", "Dashboard"],
     "Clients and keys": ["Client", "ApiKey", "Documentation"],
+    "N8N": ["Connect"],
     "Access": ["User", "Group", "AccessAttempt"],
     "Audit": ["JobEvent", "LogEntry", "Seal"],
 }
@@ -35,6 +36,8 @@ def _pages(models: dict[str, Row]) -> Iterator[Row]:
     if queue := models.get("Dashboard"):
         yield {**queue, "name": "Queue"}
     jobs = models.get("JobLog")
+    if jobs:
+        yield {"name": "Connect N8N", "object_name": "Connect", "admin_url": reverse("admin:connect")}
     if jobs and jobs["add_url"]:
         yield {**jobs, "add_url": None}
         yield {"name": "Upload receipts", "object_name": "Upload", "admin_url": jobs["add_url"]}

@@ -79,6 +79,7 @@ class JobLog(models.Model):
         permissions = [
             ("operate_joblog", "Can retry, send again and cancel jobs"),
             ("change_queue", "Can empty the queue, and delete and requeue its rings"),
+            ("install_workflows", "Can set up N8N: download and install workflows"),
         ]
         indexes = [
             models.Index(fields=["-created_at"], name="job_newest"),

@@ -84,12 +84,13 @@ def webhook_is_signed(secrets: Sequence[str], headers: Mapping[str, str], body: 
 
 def _signatures(secrets: Sequence[str], message_id: str, timestamp: int, body: Iterable[bytes]) -> list[str]:
     begin = f"{message_id}.{timestamp}.".encode()
-    macs = [hmac.new(_signing_key(secret), begin, hashlib.sha256) for secret in secrets]
+    macs = [hmac.new(signing_key(secret), begin, hashlib.sha256) for secret in secrets]
     for piece in body:
         for mac in macs:
             mac.update(piece)
     return ["v1," + base64.b64encode(mac.digest()).decode() for mac in macs]
 
 
-def _signing_key(secret: str) -> bytes:
+def signing_key(secret: str) -> bytes:
+    """Return the bytes that a secret signs with."""
     return standard_key(secret) if secret.startswith(STANDARD_PREFIX) else secret.encode()

@@ -17,6 +17,7 @@ from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from jobs.connect.workflows import PURPOSES
 from jobs.models import JobEvent, JobLog, Seal
 from jobs.services import retry_job
 from receipts.models import ApiKey, Client, Receipt
@@ -62,6 +63,10 @@ def _plain_pages() -> Examples:
     return {
         "index": ["/admin/", "/admin/?period=7d", "/admin/?period=30d", "/admin/?period=x"],
         "operate_on_group": ["/admin/attention/failed/callback_timeout/"],
+        "connect": ["/admin/connect/"],
+        "connect_test": ["/admin/connect/test/"],
+        "connect_install": ["/admin/connect/install/"],
+        "connect_workflow": [f"/admin/connect/workflows/{slug}.json" for slug in PURPOSES],
         "login": ["/admin/login/"],
         "logout": ["/admin/logout/"],
         "password_change": ["/admin/password_change/"],

@@ -1,5 +1,9 @@
 """Browsers of people who work in the admin."""
 
+import re
+from html import unescape
+from typing import Any
+
 from django.contrib.auth.models import Group, Permission, User
 from django.db.models import QuerySet
 from django.test import Client as Browser
@@ -46,3 +50,9 @@ def permissions(group: str) -> set[str]:
     """Return what the group may do, each written as `app.codename`."""
     rows: QuerySet[Permission] = Group.objects.get(name=group).permissions.select_related("content_type")
     return {label(permission) for permission in rows}
+
+
+def words_of(answer: Any) -> str:
+    """Return a page as it is read, without its elements."""
+    text: str = answer.content.decode()
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", text)))

@@ -51,7 +51,7 @@ REFUSED = {  # pages that nobody is shown, and what is answered instead
         *(f"django_rq_{name}" for name in ("confirm_action", "actions", "stop_job")),
     ],
     404: ["scheduler_jobs", "cron_scheduler_detail", "cron_job_detail"],
-    405: ["logout", "joblog_upload", "joblog_export"],
+    405: ["logout", "joblog_upload", "joblog_export", "connect_test", "connect_install"],
     302: ["login"],
 }
 

@@ -230,7 +230,7 @@ def ask(browser: Browser, version: str, **query: str) -> Any:
 @pytest.fixture
 def _a_minute_that_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
     now = timezone.now()
-    monkeypatch.setattr("jobs.admin.live.timezone.now", lambda: now)
+    monkeypatch.setattr("jobs.live.timezone.now", lambda: now)
 
 
 @pytest.mark.usefixtures("_a_minute_that_lasts")

@@ -180,7 +180,7 @@ def queries_of(browser: Browser, job: JobLog) -> int:
 
 def test_what_has_not_changed_is_not_sent_again(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     now = timezone.now()
-    monkeypatch.setattr("jobs.admin.live.timezone.now", lambda: now)
+    monkeypatch.setattr("jobs.live.timezone.now", lambda: now)
     job = JobFactory.create()
     version = browser.get(page(job)).context["version"]
     headers = {"X-Live": "1", "If-None-Match": f'"{version}"'}

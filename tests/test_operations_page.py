@@ -155,6 +155,7 @@ def test_where_the_sweep_owes_figures_the_page_says_so(viewer: Browser) -> None:
 def test_an_empty_page_says_how_to_send_the_first_receipt(viewer: Browser) -> None:
     text = page(viewer)
     assert "Nothing yet" in text
+    assert f'href="{reverse("admin:connect")}">Connect N8N</a>' in text.partition("Nothing yet")[2]
     assert f"{reverse('receipt-upload')}</pre>" in text
     JobFactory.create()
     assert "Nothing yet" not in page(viewer)
@@ -348,7 +349,7 @@ def test_without_permissions_there_are_no_figures_and_no_refusal() -> None:
 def test_the_page_repeats_the_sections_that_somebody_may_see() -> None:
     text = page(staff("jobs.view_joblog", "receipts.view_client"))
     sections = text.partition('id="sections"')[2]
-    assert re.findall(r"<h3>(.*?)</h3>", sections) == ["Receipt operations", "Clients and keys"]
+    assert re.findall(r"<h3>(.*?)</h3>", sections) == ["Receipt operations", "Clients and keys", "N8N"]
     assert reverse("admin:receipts_client_changelist") in sections
 
 
@@ -365,7 +366,7 @@ def test_staff_actions_are_shown_to_those_who_may_view_the_log_and_lead_to_the_j
 
 def test_every_model_of_the_admin_has_a_section(admin_client: Browser) -> None:
     sections = [section["name"] for section in admin_client.get(INDEX).context["app_list"]]
-    assert sections == ["Receipt operations", "Clients and keys", "Access", "Audit"]
+    assert sections == ["Receipt operations", "Clients and keys", "N8N", "Access", "Audit"]
 
 
 def test_pages_that_are_no_list_have_a_row_for_those_who_may_use_them(admin_client: Browser) -> None:

@@ -35,6 +35,7 @@ NOBODY = frozenset[str]()
 # Who is shown a page, by the name of its address; what is not here is shown to everybody.
 SHOWN_TO = {
     "jobs_joblog_add": OPERATORS,
+    "connect_workflow": ADMINISTRATORS,
     "receipts_client_add": ADMINISTRATORS,
     "receipts_apikey_add": ADMINISTRATORS,
     "auth_user_add": ADMINISTRATORS,
@@ -64,6 +65,8 @@ OTHERWISE = {  # what is answered where it is not simply 200 or 403
     "django_rq_cron_scheduler_detail": 404,
     "django_rq_cron_job_detail": 404,
     "jobs_joblog_export": 405,  # it takes POST only, and writes down who had it
+    "connect_test": 405,
+    "connect_install": 405,
 }
 ACTIONS = ("retry_selected", "resend_selected", "cancel_selected", "delete_selected")
 

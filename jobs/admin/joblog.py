@@ -14,12 +14,12 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
 from accounting.change_list import EndlessList
-from jobs import services
+from jobs import live, services
 from jobs.models import JobLog
 from jobs.search import HELP, search
 from jobs.services.bulk import AT_ONCE, VERBS
 
-from . import actions, export, jobpage, live
+from . import actions, export, jobpage
 from .filters import CanaryFilter, DayFilter, ProgressFilter
 from .reason import reason_in, staff_of
 from .upload import UploadsReceipts

@@ -52,10 +52,21 @@ def _busy_service() -> Iterator[tuple[str, str]]:
         django.setup()
         from jobs.sandbox import running_sandbox
         from tests.installation import SWEEP, WORKER, Installation
+        from tests.stub_n8n import KEY, stub_n8n
 
         from .filling import fill_with
 
-        with running_sandbox() as n8n, Installation(folder, f"{n8n.url}/webhook/receipts", **PATIENT) as service:
+        with (
+            running_sandbox() as n8n,
+            stub_n8n() as editor,
+            Installation(
+                folder,
+                f"{n8n.url}/webhook/receipts",
+                N8N_BASE_URL=editor.url,
+                N8N_PUBLIC_API_KEY=KEY,
+                **PATIENT,
+            ) as service,
+        ):
             fill_with(service, "people")
             shown = fill_with(service, "month")
             for command in (SWEEP, WORKER, WORKER):
@@ -75,6 +86,8 @@ def _take_all(visitor: Visitor, job: str) -> None:
     _take(page, "job", f"/admin/jobs/joblog/{job}/change/")
     _upload(page)
     _take(page, "upload")
+    _connect(page)
+    _take(page, "connect")
     page.set_viewport_size(PHONE)
     _take(page, "phone", f"/admin/jobs/joblog/{job}/change/")
     page.emulate_media(color_scheme="dark")
@@ -93,6 +106,14 @@ def _upload(page: Page) -> None:
     page.locator("#files").set_input_files([*files, note])
     page.locator("#upload input[type=submit]").click()
     expect(page.locator("#summary")).to_have_text("3 taken in, 1 refused")
+
+
+def _connect(page: Page) -> None:
+    """Install the workflows, and test the way there and back."""
+    page.goto("/admin/connect/")
+    page.get_by_role("button", name="Install").click()
+    page.get_by_role("button", name="Test").click()
+    expect(page.locator(".verdict-good")).to_be_visible()
 
 
 def _take(page: Page, name: str, address: str = "") -> None:

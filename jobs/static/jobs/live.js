@@ -1,4 +1,4 @@
-/* Keeps an open list or job up to date while somebody looks at it.
+/* Keeps an open list, job or test of N8N up to date while somebody looks at it.
 
 A part of the page marked `data-live` says which version of it is shown and after how many seconds to ask again; none
 means that nothing is expected. The server answers 304, or with the parts anew. What has changed is changed in place:

@@ -1,0 +1,102 @@
+"""Credentials in N8N: those that are this service's own, and which one a node gets.
+
+Their secrets go to N8N and never come back: its public API lists names and types alone.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from jobs.n8n_api import PublicApi
+
+from .listing import Row, rows
+from .workflows import Content, signing_text
+
+HEADER_AUTH, CRYPTO = "httpHeaderAuth", "crypto"
+WEBHOOK, CALLBACK_TOKEN, SECRET = "Receipts: webhook", "Receipts: callback token", "Receipts: webhook secret"
+RESTRICTION = "allowedHttpRequestDomains"  # not every N8N 2 has it
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What N8N holds.
+
+    Attributes:
+        rows: each with id, name and type.
+    """
+
+    rows: list[Row]
+
+    def named(self, kind: str, name: str) -> Row | None:
+        """Return the one of that kind and name; the first, where there are several."""
+        return next((row for row in self.rows if (row["type"], row["name"]) == (kind, name)), None)
+
+    def for_node(self, kind: str, name: str) -> Row | None:
+        """Return the credential that a node gets: by the name it asks for, or the only one of its kind."""
+        of_kind = [row for row in self.rows if row["type"] == kind]
+        return self.named(kind, name) or (of_kind[0] if len(of_kind) == 1 else None)
+
+    def still(self, kind: str, credential_id: object) -> Row | None:
+        """Return the credential of that kind and id, where it is still there."""
+        return next((row for row in self.rows if (row["id"], row["type"]) == (credential_id, kind)), None)
+
+
+def listed(api: PublicApi) -> Credentials:
+    """Return what N8N holds; raises `ApiError`."""
+    return Credentials(rows(api, "credentials"))
+
+
+def set_ours(api: PublicApi, credentials: Credentials) -> Iterator[str]:
+    """Make ours, or give them the secrets in force; tell of each; raises `ApiError`."""
+    schema = api.get(f"credentials/schema/{HEADER_AUTH}")
+    for own in ours(may_restrict=RESTRICTION in schema.get("properties", {})):
+        row = credentials.named(own.kind, own.name)
+        if row is None:
+            row = api.post("credentials", {"name": own.name, "type": own.kind, "data": own.data})
+            credentials.rows.append(row)
+            yield f"Made the credential “{own.name}”."
+        else:
+            api.call("PATCH", f"credentials/{row['id']}", body={"data": own.data})
+            yield f"Gave the credential “{own.name}” the secret in force."
+
+
+@dataclass(frozen=True)
+class Own:
+    """A credential of ours: its kind and its name in N8N, and what it holds."""
+
+    kind: str
+    name: str
+    data: dict[str, str] = field(repr=False)
+
+
+def ours(*, may_restrict: bool) -> Iterator[Own]:
+    """Return ours.
+
+    Args:
+        may_restrict: N8N can keep a credential from being sent elsewhere: the webhook's is sent nowhere at all, the
+            token to this service alone, though a redirect lead elsewhere.
+    """
+    nowhere, here = {RESTRICTION: "none"}, {RESTRICTION: "domains", "allowedDomains": _own_host()}
+    key = {"name": "Authorization", "value": f"Bearer {settings.N8N_API_KEY}"}
+    token = {"name": "X-Callback-Token", "value": settings.CALLBACK_SECRET_TOKEN[0]}
+    yield Own(HEADER_AUTH, WEBHOOK, key | nowhere if may_restrict else key)
+    yield Own(HEADER_AUTH, CALLBACK_TOKEN, token | here if may_restrict else token)
+    if secret := signing_text():
+        yield Own(CRYPTO, SECRET, {"hmacSecret": secret})
+
+
+def _own_host() -> str:
+    return urlsplit(settings.CALLBACK_BASE_URL).hostname or ""
+
+
+def wanted_by(node: Content) -> dict[str, str]:
+    """Return the kinds of credential that a node needs, each with the name that it asks for."""
+    return {kind: str((chosen or {}).get("name", "")) for kind, chosen in node.get("credentials", {}).items()}
+
+
+def chosen_in(node: Content) -> dict[str, Any]:
+    """Return the ids of the credentials that were chosen in a node, by kind."""
+    return {kind: chosen["id"] for kind, chosen in node.get("credentials", {}).items() if chosen and chosen.get("id")}

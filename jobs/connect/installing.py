@@ -1,0 +1,186 @@
+"""Puts the workflows into N8N through its public API, and makes one of them take receipts.
+
+To install again does no harm: nothing is made twice, and what users changed stays, unless they say otherwise.
+"""
+
+import time
+from collections.abc import Callable, Collection, Generator, Iterator
+from dataclasses import dataclass
+
+from jobs.n8n_api import ApiError, PublicApi
+
+from .credentials import Credentials, chosen_in, listed, set_ours, wanted_by
+from .listing import Row
+from .standing import Standing, State, standings
+from .webhook import Reached, is_registered, knock
+from .workflows import REPORTER, Content
+
+PATIENCE_SECONDS = 15.0
+PAUSE_SECONDS = 0.5
+
+
+class NotInstalled(Exception):
+    """What somebody has to put right in N8N first; the message says it."""
+
+
+@dataclass(frozen=True)
+class Deed:
+    """Something that was done, or left undone for a reason.
+
+    Attributes:
+        sentence: that says it.
+        is_warning: somebody should know.
+    """
+
+    sentence: str
+    is_warning: bool = False
+
+
+def install(api: PublicApi, *, replace: Collection[str] = (), activate: str = "") -> Iterator[Deed]:
+    """Put the credentials and the workflows into N8N, and tell of each thing that was done.
+
+    Args:
+        replace: the slugs of those that are made anew though they differ; the credentials chosen in them stay.
+        activate: the slug of the one that is to take receipts; "" leaves that as it is.
+
+    Raises:
+        ApiError: N8N did not do it.
+        NotInstalled: it could not be told what is ours.
+    """
+    found = {each.workflow.slug: each for each in standings(api)}
+    _refuse_several(list(found.values()))
+    credentials = listed(api)
+    for sentence in set_ours(api, credentials):
+        yield Deed(sentence)
+    reporter = found.pop(REPORTER)
+    reporter_id = yield from _bring(api, reporter, credentials, "", replace)
+    if not reporter.is_active:
+        api.post(f"workflows/{reporter_id}/activate")
+        yield Deed(f"Activated “{reporter.workflow.name}”.")
+    for each in found.values():
+        yield from _bring(api, each, credentials, reporter_id, replace)
+    if activate:
+        yield from let_take_receipts(api, activate)
+
+
+def let_take_receipts(api: PublicApi, slug: str) -> Iterator[Deed]:
+    """Activate one of those with the webhook, and no other of ours; return once the webhook answers.
+
+    Raises:
+        ApiError: N8N did not do it; what was active before is again.
+        NotInstalled: it is not there yet, or is there several times.
+    """
+    found = [each for each in standings(api) if each.workflow.takes_receipts]
+    chosen = next(each for each in found if each.workflow.slug == slug)
+    if chosen.state is State.ABSENT:
+        raise NotInstalled(f"N8N holds no workflow “{chosen.workflow.name}”: install the workflows first.")
+    _refuse_several([chosen])
+    if not chosen.is_active:
+        yield from _put_in_place(api, chosen, [each for each in found if each.is_active])
+    yield _wait_for_webhook()
+
+
+def _put_in_place(api: PublicApi, chosen: Standing, rivals: list[Standing]) -> Iterator[Deed]:
+    """Activate one; its webhook is everybody's, and N8N refuses it while another has it (409)."""
+    for rival in rivals:
+        api.post(f"workflows/{rival.id}/deactivate")
+        yield Deed(f"Deactivated “{rival.workflow.name}”.")
+    if rivals:
+        _wait_while(is_registered)
+    try:
+        api.post(f"workflows/{chosen.id}/activate")
+    except ApiError:
+        for rival in rivals:
+            api.post(f"workflows/{rival.id}/activate")
+        raise
+    yield Deed(f"Activated “{chosen.workflow.name}”.")
+
+
+def _wait_for_webhook() -> Deed:
+    """Knock until the webhook answers: for a moment after an activation N8N does not know it yet."""
+    _wait_while(lambda: knock() is Reached.NOT_REGISTERED)
+    reached = knock()
+    return Deed(reached.sentence, is_warning=reached is not Reached.ANSWERS)
+
+
+def _wait_while(is_so: Callable[[], bool]) -> None:
+    """Return once it is no longer so, or it has been for longer than N8N takes."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while is_so() and time.monotonic() < deadline:
+        time.sleep(PAUSE_SECONDS)
+
+
+def _refuse_several(found: list[Standing]) -> None:
+    for each in found:
+        if each.state is State.SEVERAL:
+            raise NotInstalled(
+                f"N8N holds {len(each.copies)} workflows called “{each.workflow.name}”: rename or archive all but one."
+            )
+
+
+def _bring(
+    api: PublicApi, found: Standing, credentials: Credentials, reporter_id: str, replace: Collection[str]
+) -> Generator[Deed, None, str]:
+    """Create, replace or complete a workflow, or leave it alone; return N8N's id of it."""
+    name, slug = found.workflow.name, found.workflow.slug
+    if found.state is State.ABSENT:
+        created = api.post("workflows", _as_made(found, credentials, reporter_id))
+        yield Deed(f"Created “{name}”.")
+        return str(created["id"])
+    if slug in replace:
+        api.put(f"workflows/{found.id}", _as_made(found, credentials, reporter_id))
+        yield Deed(f"Replaced “{name}”.")
+    elif found.state is State.OTHER:
+        yield Deed(f"Left “{name}” as it is: it differs from this version.", is_warning=True)
+    else:
+        yield from _complete(api, found, credentials, reporter_id)
+    return found.id
+
+
+def _complete(api: PublicApi, found: Standing, credentials: Credentials, reporter_id: str) -> Iterator[Deed]:
+    """Choose what nobody has chosen yet, and what there is no choice of; nothing else changes."""
+    content, name = found.content, found.workflow.name
+    nodes = [_completed(node, found, credentials) for node in content["nodes"]]
+    reports = not reporter_id or content.get("settings", {}).get("errorWorkflow")
+    if nodes == content["nodes"] and reports:
+        return
+    if found.has_draft:  # to save would be to publish it
+        yield Deed(f"Left “{name}” as it is: somebody has changed it, and not published that yet.", is_warning=True)
+        return
+    settings = {} if reports else {"errorWorkflow": reporter_id}  # N8N keeps what is not named
+    api.put(f"workflows/{found.id}", _written(content, nodes, settings))
+    yield Deed(f"Completed “{name}”.")
+
+
+def _completed(node: Content, found: Standing, credentials: Credentials) -> Content:
+    """Return one of N8N's nodes with what it lacks, as far as there is no choice."""
+    rows = {kind: credentials.for_node(kind, wanted) for kind, wanted in found.lacking(node).items()}
+    given = {kind: _reference(row) for kind, row in rows.items() if row}
+    return {**node, "credentials": {**node.get("credentials", {}), **given}} if given else node
+
+
+def _as_made(found: Standing, credentials: Credentials, reporter_id: str) -> Content:
+    """Return our workflow as it is written into N8N; credentials that were chosen there stay."""
+    content = found.workflow.content
+    before = {node.get("name"): chosen_in(node) for node in found.content.get("nodes", [])}
+    nodes = [_equipped(node, before.get(node["name"], {}), credentials) for node in content["nodes"]]
+    settings = content["settings"] | ({"errorWorkflow": reporter_id} if reporter_id else {})
+    return _written(content, nodes, settings)
+
+
+def _equipped(node: Content, former: Content, credentials: Credentials) -> Content:
+    """Return our node with the credentials of its former self, or those that there is no choice of."""
+    given = {}
+    for kind, wanted in wanted_by(node).items():
+        row = credentials.still(kind, former.get(kind)) or credentials.for_node(kind, wanted)
+        given[kind] = _reference(row) if row else {"id": None, "name": wanted}
+    return {**node, "credentials": given} if given else node
+
+
+def _reference(row: Row) -> Content:
+    return {"id": row["id"], "name": row["name"]}
+
+
+def _written(content: Content, nodes: list[Content], settings: Content) -> Content:
+    """Return what N8N takes of a workflow: id, active, meta and tags it refuses."""
+    return {"name": content["name"], "nodes": nodes, "connections": content["connections"], "settings": settings}

@@ -1,0 +1,148 @@
+"""The admin's page "Connect N8N": what is set, the workflows, what is left to do, and a test that shows each step."""
+
+import json
+from typing import Any, cast
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.admin.models import ADDITION, LogEntry
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from accounting.clock import database_now
+from jobs import canary, live
+from jobs.models import JobEvent
+from jobs.n8n_api import ApiError, public_api
+
+from . import setting_up
+from .credentials import ours
+from .facts import facts
+from .notion import properties
+from .standing import Standing, State, standings
+from .trial import Trial, latest_trial
+from .workflows import PURPOSES, TRIAL, webhook_path, workflow, workflows
+
+SEE, TEST, INSTALL = "jobs.view_joblog", "jobs.operate_joblog", "jobs.install_workflows"
+PATIENCE_SECONDS = 3.0  # somebody waits for the page
+TEMPLATE = "admin/connect/page.html"
+PART = "admin/connect/test.html"
+
+
+@require_safe
+def show(request: HttpRequest) -> HttpResponse:
+    """Show the page; to its script, how the test stands.
+
+    Raises:
+        PermissionDenied: the user may not see jobs.
+    """
+    _require(request, SEE)
+    trial = latest_trial(database_now())
+    version = live.version_of([_seen_of(trial)])
+    if live.is_known(request, version):
+        return live.answer(request, HttpResponse(), version, PART)
+    context: dict[str, Any] = {"trial": trial, "stages": list(canary.Stage), "may_test": request.user.has_perm(TEST)}
+    if live.ASKS_AGAIN not in request.headers:
+        context |= {**admin.site.each_context(request), "title": "Connect N8N", **_guide(request)}
+    return live.answer(request, TemplateResponse(request, TEMPLATE, context), version, PART)
+
+
+@require_POST
+def test(request: HttpRequest) -> HttpResponse:
+    """Send a canary.
+
+    Raises:
+        PermissionDenied: the user may not.
+    """
+    _require(request, TEST)
+    try:
+        job = canary.send(source=JobEvent.Source.ADMIN, actor=request.user.get_username())
+    except OSError:
+        messages.error(request, "Nothing was sent: the test's picture cannot be stored in MEDIA_ROOT.")
+    else:
+        LogEntry.objects.log_actions(str(request.user.pk), [job], ADDITION, "sent to test N8N", single_object=True)
+    return HttpResponseRedirect(f"{reverse('admin:connect')}#test")
+
+
+@require_POST
+def install(request: HttpRequest) -> HttpResponse:
+    """Put the workflows into N8N, and let the chosen one take receipts.
+
+    Raises:
+        PermissionDenied: the user may not.
+        Http404: there is no such workflow.
+    """
+    _require(request, INSTALL)
+    activate, replace = request.POST.get("activate", ""), request.POST.getlist("replace")
+    if not {activate, *replace} <= {"", *PURPOSES}:
+        raise Http404
+    for said in setting_up.install(cast(User, request.user), replace=replace, activate=activate):
+        messages.add_message(request, said.level, said.text)
+    return HttpResponseRedirect(reverse("admin:connect"))
+
+
+@require_safe
+def download(request: HttpRequest, slug: str) -> HttpResponse:
+    """Hand out a workflow made for this installation: it holds the webhook's path, and no secret.
+
+    Raises:
+        PermissionDenied: the user may not.
+        Http404: there is no such workflow.
+    """
+    _require(request, INSTALL)
+    if slug not in PURPOSES:
+        raise Http404
+    answer = HttpResponse(json.dumps(workflow(slug).content, indent=2), content_type="application/json")
+    answer["Content-Disposition"] = f'attachment; filename="{slug}.json"'
+    return answer
+
+
+def _require(request: HttpRequest, permission: str) -> None:
+    if not request.user.has_perm(permission):
+        raise PermissionDenied
+
+
+def _seen_of(trial: Trial | None) -> object:
+    return trial and (str(trial.job.pk), trial.verdict, trial.tries, len(trial.steps), trial.cause, trial.is_watched)
+
+
+def _guide(request: HttpRequest) -> dict[str, Any]:
+    may_install = request.user.has_perm(INSTALL)
+    return {
+        "may_install": may_install,
+        "facts": facts(whole=may_install),
+        "workflows": workflows(),
+        "path": webhook_path() if may_install else "",
+        "credentials": [own.name for own in ours(may_restrict=False)],
+        "properties": properties(),
+        "editor": settings.N8N_BASE_URL,
+        **_in_n8n(),
+    }
+
+
+def _in_n8n() -> dict[str, Any]:
+    """Return what N8N says of the workflows, where it can be asked."""
+    api = public_api(deadline=PATIENCE_SECONDS)
+    if api is None:
+        return {"can_ask": False}
+    try:
+        found = standings(api)
+    except ApiError as error:
+        return {"can_ask": True, "trouble": error}
+    return {"can_ask": True, "standings": found, **_summary(found)}
+
+
+def _summary(found: list[Standing]) -> dict[str, Any]:
+    """Return which takes receipts, what is left to do, and which steps are done."""
+    taking = next((each for each in found if each.workflow.takes_receipts and each.is_active), None)
+    return {
+        "chosen": (taking or found[0]).workflow.slug,
+        "is_installed": all(each.state is not State.ABSENT for each in found),
+        "to_choose": [each for each in found if each.to_choose],
+        "are_in_place": taking is not None
+        and all(each.is_active for each in found if not each.workflow.takes_receipts),
+        "files_nothing": taking is not None and taking.workflow.slug == TRIAL,
+    }

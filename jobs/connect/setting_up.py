@@ -1,0 +1,95 @@
+"""Installing as staff do it: one at a time, and written down with what came of it."""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from django.contrib import messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import User
+from redis.exceptions import LockError, RedisError
+
+from accounting.redis import shared_redis
+from jobs.n8n_api import ApiError, public_api
+
+from . import installing
+from .installing import NotInstalled
+
+LOCK = "receipts:installing"
+LOCKED_SECONDS = 300  # longer than it takes, were each call as slow as it may be
+
+UNSET = "Set N8N_BASE_URL and N8N_PUBLIC_API_KEY, and start the web again: without them N8N cannot be asked."
+BUSY = "Nothing was done: somebody is installing just now. Load the page again in a moment."
+NO_REDIS = "Nothing was done: Redis is away, and without it two could install at once."
+
+
+@dataclass(frozen=True)
+class Message:
+    """What whoever installs is told, and how it is meant (django.contrib.messages)."""
+
+    text: str
+    level: int
+
+
+class Busy(Exception):
+    """Another one installs, or nobody can tell; the message says it."""
+
+
+def install(user: User, *, replace: Collection[str], activate: str) -> list[Message]:
+    """Install, and return what was done, what was not, and what stopped it."""
+    try:
+        with _alone():
+            return _install(user, replace, activate)
+    except Busy as refusal:
+        return [Message(str(refusal), messages.ERROR)]
+
+
+def _install(user: User, replace: Collection[str], activate: str) -> list[Message]:
+    said: list[Message] = []
+    try:
+        said.extend(_deeds(replace, activate))
+    finally:  # what was done is done, whatever came then
+        LogEntry.objects.create(
+            user_id=str(user.pk),
+            object_repr="N8N",
+            action_flag=CHANGE,
+            change_message="install: " + " ".join(message.text for message in said),
+        )
+    done = " ".join(message.text for message in said if message.level == messages.SUCCESS)
+    return [Message(done, messages.SUCCESS)] * bool(done) + [each for each in said if each.level != messages.SUCCESS]
+
+
+def _deeds(replace: Collection[str], activate: str) -> Iterator[Message]:
+    api = public_api()
+    if api is None:
+        yield Message(UNSET, messages.ERROR)
+        return
+    try:
+        for deed in installing.install(api, replace=replace, activate=activate):
+            yield Message(deed.sentence, messages.WARNING if deed.is_warning else messages.SUCCESS)
+    except ApiError as error:
+        yield Message(f"{error.sentence} {error.cure} To install again goes on from here.", messages.ERROR)
+    except NotInstalled as refusal:
+        yield Message(str(refusal), messages.ERROR)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Let one install at a time: N8N keeps nobody from making the same workflow twice.
+
+    Raises:
+        Busy: somebody does already, or Redis, which tells, is away.
+    """
+    lock = shared_redis().client.lock(LOCK, timeout=LOCKED_SECONDS, blocking=False)
+    try:
+        with shared_redis().asked():
+            is_mine = lock.acquire()
+    except RedisError:
+        raise Busy(NO_REDIS) from None
+    if not is_mine:
+        raise Busy(BUSY)
+    try:
+        yield
+    finally:
+        with suppress(LockError, RedisError):  # it ends by itself
+            lock.release()

@@ -1,0 +1,97 @@
+"""What of ours is in N8N, and how it stands there."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import quote
+
+from django.conf import settings
+
+from jobs.n8n_api import PublicApi
+
+from .credentials import chosen_in, wanted_by
+from .listing import rows
+from .workflows import Content, Workflow, version_in, workflows
+
+KINDS = {
+    "httpHeaderAuth": "Header Auth",
+    "crypto": "Crypto",
+    "notionApi": "Notion",
+    "openAiApi": "OpenAI",
+    "anthropicApi": "Anthropic",
+    "googlePalmApi": "Google Gemini",
+}
+
+
+class State(StrEnum):
+    """How a workflow of ours stands in N8N."""
+
+    ABSENT = "absent"  # there is none of its name
+    CURRENT = "current"  # it came from this version; what users changed in it since is theirs
+    OTHER = "other"  # it came from another version, or from elsewhere
+    SEVERAL = "several"  # there is more than one of its name
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A workflow of ours, and what N8N holds under its name."""
+
+    workflow: Workflow
+    copies: list[Content]
+
+    @property
+    def state(self) -> State:
+        """Return how it stands."""
+        if not self.copies:
+            return State.ABSENT
+        if len(self.copies) > 1:
+            return State.SEVERAL
+        return State.CURRENT if version_in(self.content) == self.workflow.version else State.OTHER
+
+    @property
+    def content(self) -> Content:
+        """Return what N8N holds; nothing where it holds none."""
+        return self.copies[0] if self.copies else {}
+
+    @property
+    def id(self) -> str:
+        """Return N8N's id of it; "" where it holds none."""
+        return str(self.content.get("id", ""))
+
+    @property
+    def is_active(self) -> bool:
+        """Tell whether it runs."""
+        return bool(self.content.get("active"))
+
+    @property
+    def has_draft(self) -> bool:
+        """Tell whether somebody changed it, and has not published that."""
+        return self.is_active and self.content.get("activeVersionId") not in (None, self.content.get("versionId"))
+
+    @property
+    def address(self) -> str:
+        """Return where people open it."""
+        return f"{settings.N8N_BASE_URL}/workflow/{quote(self.id, safe='')}" if self.id else ""
+
+    @property
+    def to_choose(self) -> list[str]:
+        """Return the kinds of credential that somebody has yet to choose in it, by N8N's names."""
+        kinds = {kind for node in self.content.get("nodes", []) for kind in self.lacking(node)}
+        return [KINDS.get(kind, kind) for kind in sorted(kinds)]
+
+    def lacking(self, node: Content) -> dict[str, str]:
+        """Return what is not chosen in one of N8N's nodes that is ours: kinds, and the names that are asked for."""
+        if node.get("disabled"):
+            return {}
+        ours: Content = next((own for own in self.workflow.content["nodes"] if own["name"] == node.get("name")), {})
+        return {kind: name for kind, name in wanted_by(ours).items() if kind not in chosen_in(node)}
+
+
+def standings(api: PublicApi) -> list[Standing]:
+    """Return how each workflow of ours stands; raises `ApiError`."""
+    return [standing(api, workflow) for workflow in workflows()]
+
+
+def standing(api: PublicApi, workflow: Workflow) -> Standing:
+    """Return how one stands; raises `ApiError`."""
+    found = rows(api, "workflows", name=workflow.name, excludePinnedData="true")
+    return Standing(workflow, [each for each in found if each["name"] == workflow.name and not each.get("isArchived")])

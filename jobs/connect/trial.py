@@ -1,0 +1,95 @@
+"""The test: the latest canary, step by step, and what it says of the connection."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from accounting.durations import told
+from jobs import canary
+from jobs.canary import Stage, Step
+from jobs.causes import Cause
+from jobs.models import JobLog
+
+PATIENCE = timedelta(seconds=5)  # for so long nothing is thought to be wrong
+SLOW_MS = 10_000  # from here on nobody counts milliseconds
+WATCHED = timedelta(minutes=20)  # for so long the page asks by itself
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What the page says of the latest canary.
+
+    Attributes:
+        tone: good, warn, bad or info.
+        verdict: the outcome, or how far it has come, in one sentence.
+        steps: of its latest try, in their order.
+        ahead: the stages that have not come yet.
+        tries: how often it was taken up.
+        cause: what is wrong, or may be.
+    """
+
+    job: JobLog
+    tone: str
+    verdict: str
+    steps: Sequence[Step]
+    ahead: Sequence[Stage]
+    tries: int
+    cause: Cause | None
+    is_watched: bool
+
+
+def latest_trial(now: datetime) -> Trial | None:
+    """Return how the latest canary stands; None where none was sent.
+
+    Args:
+        now: by the database's clock.
+    """
+    job = canary.canaries().first()
+    if job is None:
+        return None
+    steps = canary.steps(job)
+    tone, verdict = _verdict(job, steps)
+    return Trial(
+        job=job,
+        tone=tone,
+        verdict=verdict,
+        steps=_latest_try(steps),
+        ahead=_ahead(steps[-1]) if job.is_open else [],
+        tries=sum(step.stage is Stage.CLAIMED for step in steps),
+        cause=_cause(job, steps, now - job.created_at),
+        is_watched=job.is_open and now - job.created_at < WATCHED,
+    )
+
+
+def _verdict(job: JobLog, steps: Sequence[Step]) -> tuple[str, str]:
+    last = steps[-1]
+    if not job.is_open and last.ok and last.stage is Stage.CALLED_BACK:
+        way = f"to N8N and back in {_in_words(last.ms)}"
+        if job.status == JobLog.Status.SUCCESS:
+            return "good", f"It works: {way}."
+        return "warn", f"It went {way}, and the workflow reported a failure."
+    if not job.is_open:
+        return "bad", "It did not come back."
+    return ("info", "It is on its way …") if last.ok else ("warn", "It did not get through, and is tried again …")
+
+
+def _cause(job: JobLog, steps: Sequence[Step], age: timedelta) -> Cause | None:
+    """Return what is wrong; while it is on its way, what may be, once it takes longer than it should."""
+    if steps[-1].cause or not job.is_open:
+        return steps[-1].cause
+    return canary.stalled(steps) if age > PATIENCE else None
+
+
+def _latest_try(steps: Sequence[Step]) -> Sequence[Step]:
+    claims = [place for place, step in enumerate(steps) if step.stage is Stage.CLAIMED]
+    return [steps[0], *steps[claims[-1] :]] if claims else steps
+
+
+def _ahead(last: Step) -> Sequence[Stage]:
+    stages = list(Stage)
+    reached = stages.index(last.stage)
+    return stages[reached + 1 :] if last.ok else stages[reached:]
+
+
+def _in_words(ms: int) -> str:
+    return f"{ms:,} ms" if ms < SLOW_MS else told(ms / 1000)

@@ -1,0 +1,69 @@
+"""Whether N8N's webhook is there: knocks that start nothing."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+import requests
+from django.conf import settings
+from urllib3.exceptions import HTTPError
+
+from jobs.transport import USER_AGENT, WatchedSession, let_go, read_bounded, tls_verification
+from jobs.watchdog import Watchdog
+
+DEADLINE_SECONDS = 5.0
+MAX_ANSWER_BYTES = 16 * 1024
+NOT_JSON = "knock, knock"
+OF_ANOTHER_METHOD = b"Did you mean to make a POST request?"  # N8N's webhook-not-found.error.js
+
+
+class Reached(Enum):
+    """What answers at `N8N_WEBHOOK_URL`."""
+
+    ANSWERS = "The webhook answers."
+    NOT_REGISTERED = "The webhook does not answer: N8N knows no active workflow with the path of N8N_WEBHOOK_URL."
+    NOT_REACHED = "The webhook cannot be reached from here: see that N8N_WEBHOOK_URL and N8N_VERIFY_SSL are right."
+    OTHER = "Something else than N8N answers at N8N_WEBHOOK_URL."
+
+    @property
+    def sentence(self) -> str:
+        """Return what that means."""
+        return str(self.value)
+
+
+# N8N (2.41, webhook-helpers.js) looks for the workflow first (404), then reads the body (422), and asks for the
+# credential last: what is no JSON tells whether a workflow is there, and gets into none.
+STATUSES = {0: Reached.NOT_REACHED, 403: Reached.ANSWERS, 404: Reached.NOT_REGISTERED, 422: Reached.ANSWERS}
+
+
+def knock() -> Reached:
+    """Post what no workflow takes to the webhook, without its secret, and return what answers."""
+    return STATUSES.get(_ask("POST", NOT_JSON).status, Reached.OTHER)
+
+
+def is_registered() -> bool:
+    """Tell whether N8N has the webhook for a workflow still, though that be inactive by now.
+
+    N8N takes a webhook away some time after it said so; who asks for the same path meanwhile is refused, and stays so.
+    """
+    return OF_ANOTHER_METHOD in _ask("GET").body
+
+
+@dataclass(frozen=True)
+class _Said:
+    status: int = 0
+    body: bytes = b""
+
+
+def _ask(method: str, body: str | None = None) -> _Said:
+    url, verify = settings.N8N_WEBHOOK_URL, tls_verification(settings.N8N_VERIFY_SSL)
+    headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": USER_AGENT}
+    with WatchedSession(url, verify=verify) as session, Watchdog(DEADLINE_SECONDS):
+        try:
+            response = session.request(
+                method, url, data=body, headers=headers, timeout=DEADLINE_SECONDS, allow_redirects=False, stream=True
+            )
+            with response.raw:
+                return _Said(response.status_code, read_bounded(response.raw, MAX_ANSWER_BYTES)[0])
+        except (requests.RequestException, HTTPError, OSError) as error:
+            let_go(error)
+            return _Said()

@@ -1,0 +1,244 @@
+"""The page "Connect N8N": what is set, what is in N8N, and what is left to do there."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.admin.models import LogEntry
+from django.test import Client as Browser
+from redis import Redis
+
+from jobs.connect import page, setting_up
+from jobs.connect.workflows import PURPOSES, REPORTER, workflow
+
+from .outages import closed_port, silent_port
+from .servers import made_up
+from .staff import staff, words_of
+from .stub_n8n import KEY, StubN8N, stub_n8n
+
+pytestmark = pytest.mark.django_db
+
+CONNECT = "/admin/connect/"
+SEE = "jobs.view_joblog"
+TEST = (SEE, "jobs.operate_joblog")
+INSTALL = (*TEST, "jobs.install_workflows")
+TRY, AI = "try-the-connection", "receipt-to-notion"
+NAMES = {slug: workflow(slug).name for slug in PURPOSES}
+
+
+@pytest.fixture
+def viewer() -> Browser:
+    """Return the browser of somebody who may see jobs."""
+    return staff(SEE, name="audrey")
+
+
+@pytest.fixture
+def operator() -> Browser:
+    """Return that of somebody who may also test."""
+    return staff(*TEST, name="oscar")
+
+
+@pytest.fixture
+def administrator() -> Browser:
+    """Return that of somebody who may also install."""
+    return staff(*INSTALL, name="ada")
+
+
+@pytest.fixture
+def n8n(settings: LazySettings) -> Iterator[StubN8N]:
+    """Return an N8N that the settings name, with the key of its public API."""
+    with stub_n8n() as n8n:
+        settings.N8N_BASE_URL, settings.N8N_PUBLIC_API_KEY = n8n.url, KEY
+        settings.N8N_WEBHOOK_URL = f"{n8n.url}/webhook/receipts"
+        yield n8n
+
+
+def shown(browser: Browser) -> str:
+    """Return the page as it is read, without its elements."""
+    return words_of(browser.get(CONNECT))
+
+
+def install(browser: Browser, activate: str = TRY, **form: object) -> str:
+    return words_of(browser.post(f"{CONNECT}install/", {"activate": activate, **form}, follow=True))
+
+
+# -- what is set here
+
+
+def test_no_secret_is_shown_to_anybody(administrator: Browser, settings: LazySettings, n8n: StubN8N) -> None:
+    install(administrator)
+    secrets = [settings.SECRET_KEY, settings.N8N_API_KEY, *settings.N8N_WEBHOOK_SECRET, *settings.CALLBACK_SECRET_TOKEN]
+    text = administrator.get(CONNECT).content.decode()
+    assert [secret for secret in [*secrets, KEY] if secret in text] == []
+
+
+def test_the_webhooks_path_is_for_those_who_set_n8n_up(
+    operator: Browser, administrator: Browser, settings: LazySettings
+) -> None:
+    settings.N8N_WEBHOOK_URL = "https://n8n.example.com/webhook/4f0c-secret"
+    assert "https://n8n.example.com/webhook/4f0c-secret" in shown(administrator)
+    for_operators = operator.get(CONNECT).content.decode()
+    assert "https://n8n.example.com/…" in for_operators
+    assert "4f0c-secret" not in for_operators
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        ("N8N_WEBHOOK_URL", "https://n8n.example.com/webhook-test/receipts", "set the production URL"),
+        ("CALLBACK_BASE_URL", "http://localhost:8000", "set an address at which N8N reaches this service"),
+        ("N8N_WEBHOOK_SECRET", [], "carries no signature"),
+        ("N8N_WEBHOOK_SECRET", ["whsec_" + "/" * 43 + "8="], "do not check it"),
+        ("N8N_VERIFY_SSL", "false", "Whoever sits between"),
+        ("N8N_PUBLIC_API_KEY", "", "a button installs the workflows"),
+    ],
+)
+def test_what_should_be_set_otherwise_is_said(
+    viewer: Browser, settings: LazySettings, setting: str, value: object, words: str
+) -> None:
+    settings.N8N_WEBHOOK_URL = "https://n8n.example.com/webhook/receipts"
+    settings.N8N_BASE_URL = ""
+    settings.N8N_PUBLIC_API_KEY = made_up("key")
+    settings.CALLBACK_BASE_URL = "https://receipts.example.com"
+    assert words not in shown(viewer)
+    setattr(settings, setting, value)
+    assert words in shown(viewer)
+
+
+# -- by hand
+
+
+def test_without_a_key_of_its_api_the_page_leads_by_hand(administrator: Browser) -> None:
+    text = shown(administrator)
+    for words in ("Import from file…", "Error workflow", "Publish", "Hmac Secret", "X-Callback-Token"):
+        assert words in text
+
+
+@pytest.mark.parametrize("slug", PURPOSES)
+def test_each_workflow_is_handed_out_as_it_is_made_for_this_installation(administrator: Browser, slug: str) -> None:
+    answer = administrator.get(f"{CONNECT}workflows/{slug}.json")
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="{slug}.json"'
+    assert answer.json() == workflow(slug).content
+
+
+def test_there_is_no_other_workflow_to_hand_out(administrator: Browser) -> None:
+    assert administrator.get(f"{CONNECT}workflows/notion-properties.json").status_code == 404
+
+
+# -- by N8N's API
+
+
+def test_it_tells_how_each_stands(viewer: Browser, administrator: Browser, n8n: StubN8N) -> None:
+    assert shown(viewer).count("not installed") == 4
+    install(administrator)
+    text = shown(viewer)
+    assert f"{NAMES[TRY]} takes receipts" in text
+    assert f"{NAMES[REPORTER]} active" in text
+    assert f"{NAMES[AI]} installed" in text
+    assert f"{NAMES[AI]} : Notion, OpenAI" in text
+
+
+def test_installing_is_told_and_written_down(administrator: Browser, n8n: StubN8N) -> None:
+    text = install(administrator)
+    assert f"Created “{NAMES[AI]}”." in text
+    assert "The webhook answers." in text
+    entry = LogEntry.objects.get()
+    assert (entry.user.get_username(), entry.object_repr) == ("ada", "N8N")
+    assert f"Activated “{NAMES[TRY]}”." in entry.change_message
+    assert "ada" in words_of(staff("admin.view_logentry", name="lena").get("/admin/"))
+
+
+def test_one_that_differs_is_replaced_only_if_that_was_ticked(
+    administrator: Browser, n8n: StubN8N, settings: LazySettings
+) -> None:
+    install(administrator)
+    settings.N8N_WEBHOOK_SECRET = []
+    assert shown(administrator).count("differs from this version") == 2
+    assert f"Left “{NAMES[AI]}” as it is" in install(administrator)
+    assert f"Replaced “{NAMES[AI]}”" in install(administrator, replace=[AI])
+    assert shown(administrator).count("differs from this version") == 1
+
+
+def test_what_stops_it_is_told_with_a_cure_and_what_was_done_is_written_down(
+    administrator: Browser, n8n: StubN8N
+) -> None:
+    n8n.refuses = lambda call: call == "POST /api/v1/workflows"
+    text = install(administrator)
+    assert "N8N's API answered 500" in text
+    assert "To install again goes on from here." in text
+    assert "Made the credential" in LogEntry.objects.get().change_message
+
+
+def test_several_of_a_name_are_told(administrator: Browser, n8n: StubN8N) -> None:
+    install(administrator)
+    n8n.add_workflow(workflow(AI).content)
+    assert "N8N holds 2 of this name" in shown(administrator)
+    assert "rename or archive all but one" in install(administrator)
+
+
+@pytest.mark.parametrize("form", [{"activate": "nothing-of-ours"}, {"activate": TRY, "replace": ["../x"]}])
+def test_there_is_no_other_workflow_to_install(administrator: Browser, n8n: StubN8N, form: dict[str, object]) -> None:
+    assert administrator.post(f"{CONNECT}install/", form).status_code == 404
+    assert n8n.workflows == {}
+
+
+def test_without_its_settings_nothing_is_installed(administrator: Browser) -> None:
+    assert "Set N8N_BASE_URL and N8N_PUBLIC_API_KEY" in install(administrator)
+
+
+def test_two_do_not_install_at_once(administrator: Browser, n8n: StubN8N, redis: "Redis") -> None:
+    with redis.lock(setting_up.LOCK, timeout=60):
+        assert "somebody is installing just now" in install(administrator)
+    assert n8n.workflows == {}
+    install(administrator)
+    assert len(n8n.workflows) == 4
+    assert not redis.exists(setting_up.LOCK)
+
+
+def test_without_redis_nothing_is_installed(administrator: Browser, n8n: StubN8N, settings: LazySettings) -> None:
+    with closed_port() as port:
+        settings.REDIS_URL = f"redis://127.0.0.1:{port}/0"
+        assert "Redis is away" in install(administrator)
+    assert n8n.workflows == {}
+
+
+def test_an_n8n_that_is_away_is_told_and_keeps_nobody_long(
+    viewer: Browser, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert page.PATIENCE_SECONDS <= 3
+    monkeypatch.setattr(page, "PATIENCE_SECONDS", 0.5)
+    settings.N8N_PUBLIC_API_KEY = KEY
+    with silent_port() as port:
+        settings.N8N_BASE_URL = f"http://127.0.0.1:{port}"
+        started = time.monotonic()
+        text = shown(viewer)
+        assert time.monotonic() - started < 3
+    assert "N8N did not answer in time. See that N8N runs" in text
+    assert NAMES[AI] in text
+
+
+# -- who may
+
+
+@pytest.mark.parametrize(
+    ("permissions", "statuses"),
+    [((), [403, 403, 403, 403]), ((SEE,), [200, 403, 403, 403]), (TEST, [200, 302, 403, 403]),
+     (INSTALL, [200, 302, 302, 200])],
+)  # fmt: skip
+def test_operators_test_and_administrators_install(permissions: tuple[str, ...], statuses: list[int]) -> None:
+    browser = staff(*permissions)
+    answers = [
+        browser.get(CONNECT),
+        browser.post(f"{CONNECT}test/"),
+        browser.post(f"{CONNECT}install/", {"activate": TRY}),
+        browser.get(f"{CONNECT}workflows/{TRY}.json"),
+    ]
+    assert [answer.status_code for answer in answers] == statuses
+
+
+def test_nobody_is_shown_a_button_that_he_may_not_press(viewer: Browser, operator: Browser, n8n: StubN8N) -> None:
+    assert "<form" not in viewer.get(CONNECT).content.decode().partition('id="content-main"')[2]
+    text = operator.get(CONNECT).content.decode()
+    assert "Test now" in text
+    assert 'name="activate"' not in text

@@ -1,0 +1,160 @@
+"""The test of the connection: each step as it happens, what is wrong, and the cure."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.admin.models import LogEntry
+from django.test import Client as Browser
+
+from jobs.answers import Answer, Trouble
+from jobs.models import JobLog
+
+from .flights import aged, answered, returned, sent
+from .staff import staff, words_of
+from .stub_n8n import KEY, stub_n8n
+
+pytestmark = pytest.mark.django_db
+
+CONNECT = "/admin/connect/"
+INACTIVE = b'{"code": 404, "message": "The requested webhook \\"POST receipts\\" is not registered."}'
+
+
+@pytest.fixture
+def viewer() -> Browser:
+    """Return the browser of somebody who may see jobs."""
+    return staff("jobs.view_joblog", name="audrey")
+
+
+@pytest.fixture
+def operator() -> Browser:
+    """Return that of somebody who may also test."""
+    return staff("jobs.view_joblog", "jobs.operate_joblog", name="oscar")
+
+
+def shown(browser: Browser) -> str:
+    """Return the page as it is read."""
+    return words_of(browser.get(CONNECT))
+
+
+def press(browser: Browser) -> str:
+    return words_of(browser.post(f"{CONNECT}test/", follow=True))
+
+
+def test_before_any_test_the_steps_to_come_are_shown(operator: Browser) -> None:
+    text = shown(operator)
+    assert "Nothing was sent yet. Queued Claimed by a worker Reached N8N Accepted Called back" in text
+
+
+def test_the_button_sends_a_canary_and_is_written_down(operator: Browser, rung: Callable[[], list[str]]) -> None:
+    text = press(operator)
+    assert "It is on its way … Queued 0 ms Claimed by a worker" in text
+    job = JobLog.objects.get()
+    assert job.is_canary
+    assert job.events.get().actor == "oscar"
+    entry = LogEntry.objects.get()
+    assert (entry.object_id, entry.change_message) == (str(job.pk), "sent to test N8N")
+
+
+def test_a_picture_that_cannot_be_stored_is_told(operator: Browser, settings: LazySettings) -> None:
+    settings.MEDIA_ROOT = "/proc/nowhere"
+    assert "cannot be stored in MEDIA_ROOT" in press(operator)
+    assert not JobLog.objects.exists()
+
+
+def test_one_that_came_back_shows_each_step_with_its_milliseconds(viewer: Browser) -> None:
+    returned()
+    text = shown(viewer)
+    assert re.search(r"It works: to N8N and back in [\d,]+ ms\.", text)
+    assert re.search(r"Reached N8N \d+ ms HTTP 200 after 12 ms Accepted \d+ ms execution 17 Called back \d+ ms", text)
+
+
+def test_one_that_came_back_with_a_failure_is_no_success(viewer: Browser) -> None:
+    returned(status=JobLog.Status.FAILURE, message="Nothing works.")
+    text = shown(viewer)
+    assert "the workflow reported a failure" in text
+    assert "failure: Nothing works." in text
+
+
+@pytest.mark.parametrize(
+    ("answer", "step", "cure"),
+    [
+        (Answer(status=404, content_type="application/json", body=INACTIVE), "Not accepted", "Activate the workflow"),
+        (Answer(status=403, content_type="text/plain", body=b"wrong"), "Not accepted", "Give N8N_API_KEY"),
+        (Answer(trouble=Trouble.UNREACHABLE), "Not reached N8N", "See that N8N runs"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_cure(viewer: Browser, answer: Answer, step: str, cure: str) -> None:
+    answered(sent(), answer)
+    text = shown(viewer)
+    assert "It did not get through, and is tried again …" in text
+    assert step in text
+    assert cure in text
+
+
+def test_of_many_tries_the_last_is_shown(viewer: Browser) -> None:
+    job = sent()
+    for _ in range(3):
+        answered(job, Answer(trouble=Trouble.UNREACHABLE))
+        JobLog.objects.update(due_at=job.created_at)
+    text = shown(viewer)
+    assert "Try 3." in text
+    assert text.count("Not reached N8N") == 1
+
+
+def test_one_that_takes_long_says_what_may_be_the_matter(viewer: Browser) -> None:
+    job = sent()
+    assert "No worker has taken it" not in shown(viewer)
+    aged(job, 10)
+    assert "No worker has taken it" in shown(viewer)
+
+
+def test_one_that_was_refused_for_good_did_not_come_back(viewer: Browser) -> None:
+    answered(sent(), Answer(status=400, content_type="application/json", body=b"{}"))
+    assert "It did not come back. N8N refused" in shown(viewer)
+
+
+# -- its script
+
+
+def ask_again(browser: Browser, version: str = "") -> Any:
+    return browser.get(CONNECT, headers={"X-Live": "1", "If-None-Match": f'"{version}"'})
+
+
+def test_the_script_gets_the_test_alone_and_nothing_where_nothing_changed(viewer: Browser) -> None:
+    job = sent()
+    part = ask_again(viewer)
+    text = part.content.decode()
+    assert "It is on its way" in text
+    assert "<h1" not in text
+    version = re.search(r'data-live-version="(\w+)"', text)
+    assert version is not None
+    assert ask_again(viewer, version[1]).status_code == 304
+    answered(job)
+    assert ask_again(viewer, version[1]).status_code == 200
+
+
+def test_the_script_keeps_n8n_out_of_it(viewer: Browser, settings: LazySettings) -> None:
+    with stub_n8n() as n8n:
+        settings.N8N_BASE_URL, settings.N8N_PUBLIC_API_KEY = n8n.url, KEY
+        ask_again(viewer)
+        assert n8n.calls == []
+        viewer.get(CONNECT)
+        assert n8n.calls != []
+
+
+def test_the_script_asks_while_there_is_something_to_come(viewer: Browser) -> None:
+    def seconds() -> str:
+        found = re.search(r'data-live-seconds="(\d*)"', viewer.get(CONNECT).content.decode())
+        assert found is not None
+        return found[1]
+
+    assert seconds() == ""
+    job = sent()
+    assert seconds() == "1"
+    aged(job, 3600)  # nobody waits for it any more
+    assert seconds() == ""
+    returned(answered(sent()))
+    assert seconds() == ""
