@@ -177,7 +177,7 @@ class JobEvent(models.Model):
         FAILED = "failed", "Failed"
         CALLBACK_REPEATED = "callback_repeated", "Callback repeated"
         CALLBACK_REFUSED = "callback_refused", "Callback refused"
-        PURGED = "purged", "File deleted by the retention rule"
+        PURGED = "purged", "File deleted"
         ADOPTED = "adopted", "Taken into the chain as it was found"
 
     class Source(models.TextChoices):

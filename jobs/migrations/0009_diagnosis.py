@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='jobevent',
             name='kind',
-            field=models.CharField(choices=[('received', 'Received'), ('repeated', 'Uploaded again'), ('claimed', 'Claimed by a worker'), ('delivered', 'Delivered to N8N'), ('unconfirmed', 'Sent, but not confirmed'), ('still_running', 'Still running in N8N'), ('refused', 'Not taken by N8N'), ('lease_ended', 'Taken back from a silent worker'), ('resent', 'Queued to be sent again'), ('retried', 'Retried by staff'), ('cancelled', 'Cancelled by staff'), ('succeeded', 'Filed in Notion'), ('failed', 'Failed'), ('callback_repeated', 'Callback repeated'), ('callback_refused', 'Callback refused'), ('purged', 'File deleted by the retention rule'), ('adopted', 'Taken into the chain as it was found')], max_length=20),
+            field=models.CharField(choices=[('received', 'Received'), ('repeated', 'Uploaded again'), ('claimed', 'Claimed by a worker'), ('delivered', 'Delivered to N8N'), ('unconfirmed', 'Sent, but not confirmed'), ('still_running', 'Still running in N8N'), ('refused', 'Not taken by N8N'), ('lease_ended', 'Taken back from a silent worker'), ('resent', 'Queued to be sent again'), ('retried', 'Retried by staff'), ('cancelled', 'Cancelled by staff'), ('succeeded', 'Filed in Notion'), ('failed', 'Failed'), ('callback_repeated', 'Callback repeated'), ('callback_refused', 'Callback refused'), ('purged', 'File deleted'), ('adopted', 'Taken into the chain as it was found')], max_length=20),
         ),
         migrations.AlterField(
             model_name='joblog',
