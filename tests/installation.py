@@ -162,9 +162,9 @@ class Installation:
         facts: dict[str, Any] = answer.json()
         return facts
 
-    def wait_for_status(self, job_id: str, *statuses: str) -> dict[str, Any]:
+    def wait_for_status(self, job_id: str, *statuses: str, seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
         """Wait until a job has one of these statuses, and return it."""
-        wait_for(lambda: self.job(job_id)["status"] in statuses, f"{' or '.join(statuses)} of {job_id}")
+        wait_for(lambda: self.job(job_id)["status"] in statuses, f"{' or '.join(statuses)} of {job_id}", seconds)
         return self.job(job_id)
 
     def query(self, sql: str) -> list[Any]:

@@ -13,7 +13,7 @@ from . import installing, workflows
 from .notion import Database, Notion
 from .openai import OpenAi
 from .outside import Proxy, outside
-from .server import N8N
+from .server import EXECUTION_SECONDS, N8N
 
 OnAir = Callable[..., "Scene"]
 
@@ -55,8 +55,12 @@ class Scene:
 
     def file(self, number: int, database: Database) -> dict[str, Any]:
         """Upload a receipt and return its job once it has ended."""
-        answer = self.service.upload(number, database_id=database.id)
-        return self.service.wait_for_status(answer.json()["job_id"], "success", "failure")
+        return end_of(self.service, self.service.upload(number, database_id=database.id).json()["job_id"])
+
+
+def end_of(service: Installation, job_id: str) -> dict[str, Any]:
+    """Wait until a job has ended, through N8N, and return it."""
+    return service.wait_for_status(job_id, "success", "failure", seconds=EXECUTION_SECONDS)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """A stand-in for Notion's API, as strict as the real one (https://developers.notion.com/reference, 2025-09-03)."""
 
-import email.policy
 import hashlib
 import re
 import threading
@@ -9,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
-from email.parser import BytesParser
 from typing import Any
 
 from .outside import Call, Reply
@@ -217,7 +215,7 @@ class Notion:
             raise _not_found("file upload", upload_id)
         if upload.sha256:
             raise Refused("This file upload was sent already.")
-        content_type, content = _part_named_file(call)
+        content_type, content = call.part_named("file") or ("", b"")
         if content_type != upload.content_type:
             raise Refused(f"The content type {content_type} is not {upload.content_type}.")
         if not 0 < len(content) <= MAX_FILE_BYTES:
@@ -248,14 +246,3 @@ def _is_day(text: str) -> bool:
         return bool(date.fromisoformat(text))
     except ValueError:
         return False
-
-
-def _part_named_file(call: Call) -> tuple[str, bytes]:
-    """Return the type and the bytes of the form's part `file`."""
-    head = f"Content-Type: {call.headers.get('Content-Type', '')}\r\n\r\n".encode()
-    form = BytesParser(policy=email.policy.HTTP).parsebytes(head + call.body)
-    for part in form.iter_parts() if form.is_multipart() else ():
-        if part.get_param("name", header="Content-Disposition") == "file":
-            content = part.get_payload(decode=True)
-            return part.get_content_type(), content if isinstance(content, bytes) else b""
-    raise Refused("body.file should be defined.")

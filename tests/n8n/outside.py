@@ -3,6 +3,7 @@
 So the workflows' nodes run as they are shipped, with the addresses of Notion and of OpenAI in them.
 """
 
+import email.policy
 import json
 import socket
 import ssl
@@ -10,6 +11,8 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from email.message import Message
+from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol
 
@@ -25,12 +28,22 @@ class Call:
 
     method: str
     path: str
-    headers: Mapping[str, str]
+    headers: Message
     body: bytes
 
     def json(self) -> Any:
         """Return the body's JSON."""
         return json.loads(self.body)
+
+    def part_named(self, name: str) -> tuple[str, bytes] | None:
+        """Return the type and the bytes of a part of the form that was sent; None where there is none."""
+        head = f"Content-Type: {self.headers.get('Content-Type', '')}\r\n\r\n".encode()
+        form = BytesParser(policy=email.policy.HTTP).parsebytes(head + self.body)
+        for part in form.iter_parts() if form.is_multipart() else ():
+            if part.get_param("name", header="Content-Disposition") == name:
+                content = part.get_payload(decode=True)
+                return part.get_content_type(), content if isinstance(content, bytes) else b""
+        return None
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from . import installing
 START_SECONDS = 120.0
 COMMAND_SECONDS = 120.0
 ANSWER_SECONDS = 30.0
-EXECUTION_SECONDS = 60.0
+EXECUTION_SECONDS = 90.0
 OWNER = {
     "email": "owner@example.com",
     "firstName": "Olive",

@@ -8,8 +8,9 @@ from tests.factories import DATABASE_ID
 from tests.installation import Installation, wait_for
 from tests.stub_server import answering_once, response, stub_server
 
-from .conftest import REAL_N8N, UNHURRIED, OnAir
+from .conftest import REAL_N8N, UNHURRIED, OnAir, end_of
 from .deliveries import deliver, payload
+from .server import EXECUTION_SECONDS
 from .workflows import PLAIN, TRYING, node, shipped
 
 pytestmark = REAL_N8N
@@ -20,8 +21,8 @@ TRIES = 5  # of the node "Call back", 5 s apart
 def test_a_refusal_of_notion_is_reported_with_the_node_and_notions_own_words(on_air: OnAir) -> None:
     scene = on_air(PLAIN)
     job_id = scene.service.upload(301, database_id=DATABASE_ID).json()["job_id"]  # which is not shared with it
-    job = scene.service.wait_for_status(job_id, "failure", "success")
-    assert (job["status"], job["failure_code"]) == ("failure", "notion_not_shared")
+    job = end_of(scene.service, job_id)
+    assert job["failure_code"] == "notion_not_shared"
     assert job["result_message"].startswith("N8N: error in node 'Find the database':")
     assert "Make sure the relevant pages and databases are shared with your integration" in job["result_message"]
 
@@ -39,7 +40,7 @@ def test_a_page_that_notion_finds_invalid_is_a_failure_and_not_tried_again(on_ai
 def test_a_picture_that_did_not_arrive_whole_is_a_failure(on_air: OnAir) -> None:
     scene = on_air(PLAIN)
     job_id = scene.service.upload(302, database_id=scene.notion.share().id).json()["job_id"]
-    scene.service.wait_for_status(job_id, "success")
+    assert end_of(scene.service, job_id)["status"] == "success"
     calls = len(scene.notion.calls)
     broken = payload(scene.service.url, job_id, 302, image_data="")
     execution = scene.n8n.wait_for_end(deliver(scene.webhook, broken).json()["execution_id"])
@@ -55,7 +56,7 @@ def test_a_workflow_that_never_calls_back_is_a_time_out(on_air: OnAir, tmp_path:
     scene.put_on_air(silent)
     with Installation(tmp_path, scene.webhook, **UNHURRIED | {"CALLBACK_TIMEOUT_SECONDS": "3"}) as service:
         service.start_all()
-        job = service.wait_for_status(service.upload(303).json()["job_id"], "failure", "success")
+        job = end_of(service, service.upload(303).json()["job_id"])
     assert job["failure_code"] == "callback_timeout"
 
 
@@ -67,7 +68,7 @@ def test_a_workflow_that_calls_back_twice_ends_its_job_once(on_air: OnAir) -> No
     twice["connections"]["Call back"]["main"][0] = [{"node": "Call back again", "type": "main", "index": 0}]
     scene.put_on_air(twice)
     job_id = scene.service.upload(304).json()["job_id"]
-    wait_for(lambda: "callback_repeated" in scene.service.events(job_id), "the second report")
+    wait_for(lambda: "callback_repeated" in scene.service.events(job_id), "the second report", EXECUTION_SECONDS)
     assert scene.service.events(job_id).count("failed") == 1
 
 
@@ -79,9 +80,9 @@ def test_a_report_goes_on_being_made_while_the_service_is_away(on_air: OnAir, tm
         service.kill(web)
         with stub_server(answering_once(response(503, b"away")), port=service.port) as gateway:
             deliver(scene.webhook, payload(service.url, job_id, canary=True))
-            wait_for(lambda: len(gateway.requests) > TRIES, "more than the node's own tries", 60)
+            wait_for(lambda: len(gateway.requests) > TRIES, "more than the node's own tries", EXECUTION_SECONDS)
         service.start_web()
-        service.wait_for_status(job_id, "success")
+        assert end_of(service, job_id)["status"] == "success"
 
 
 def test_a_report_that_the_service_contradicts_is_not_repeated_for_a_day(

@@ -9,10 +9,11 @@ from receipts.sample import draw_receipt
 from tests.factories import SMALL
 from tests.installation import Installation, wait_for
 
-from .conftest import REAL_N8N, OnAir, Scene
+from .conftest import REAL_N8N, OnAir, Scene, end_of
 from .deliveries import deliver, deliver_as_form, payload
 from .notion import text_of
 from .openai import read_by_model
+from .server import EXECUTION_SECONDS
 from .workflows import PLAIN, READING
 
 pytestmark = REAL_N8N
@@ -61,7 +62,7 @@ def test_the_same_receipt_delivered_twice_makes_one_page(on_air: OnAir) -> None:
     job = scene.file(204, database)
     again = payload(scene.service.url, job["job_id"], 204, notion_database_id=database.id)
     assert deliver(scene.webhook, again).json()["accepted"]
-    wait_for(lambda: "callback_repeated" in scene.service.events(job["job_id"]), "the second report")
+    wait_for(lambda: "callback_repeated" in scene.service.events(job["job_id"]), "the second report", EXECUTION_SECONDS)
     assert len(database.pages) == 1
 
 
@@ -92,7 +93,7 @@ def test_a_picture_that_comes_as_a_file_is_filed_like_one_in_base64(on_air: OnAi
     job_id = unattended.upload(207).json()["job_id"]
     sent = payload(unattended.url, job_id, 207, notion_database_id=database.id)
     assert deliver_as_form(scene.webhook, sent).json()["accepted"]
-    unattended.wait_for_status(job_id, "success")
+    assert end_of(unattended, job_id)["status"] == "success"
     assert _picture(scene, database.pages[0]) == _sha256(207)
 
 
@@ -102,7 +103,7 @@ def test_a_test_receipt_is_reported_without_ai_or_notion(on_air: OnAir, unattend
     calls, pictures = len(scene.notion.calls), len(scene.model.pictures)
     job_id = unattended.upload(len(name)).json()["job_id"]
     assert deliver(scene.webhook, payload(unattended.url, job_id, canary=True)).json()["accepted"]
-    assert unattended.wait_for_status(job_id, "success")["result"] == {"canary": True}
+    assert end_of(unattended, job_id)["result"] == {"canary": True}
     assert (len(scene.notion.calls), len(scene.model.pictures)) == (calls, pictures)
 
 

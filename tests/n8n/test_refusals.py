@@ -11,6 +11,7 @@ from tests.servers import made_up
 
 from .conftest import REAL_N8N, UNHURRIED, OnAir, Scene
 from .deliveries import deliver, deliver_as_form, payload
+from .server import EXECUTION_SECONDS
 from .workflows import PLAIN
 
 pytestmark = REAL_N8N
@@ -73,7 +74,7 @@ def _assert_refused_and_kept(scene: Scene, folder: Path, refusal: str, **setting
         service.start_web()
         service.start(*WORKER)
         job_id = service.upload(403).json()["job_id"]
-        wait_for(lambda: service.job(job_id)["last_error"], "a refusal")
+        wait_for(lambda: service.job(job_id)["last_error"], "a refusal", EXECUTION_SECONDS)
         job = service.job(job_id)
     assert job["status"] in ("queued", "sending")
     assert job["last_error"] == refusal
