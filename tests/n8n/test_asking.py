@@ -5,15 +5,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.factories import DATABASE_ID
 from tests.installation import Installation, wait_for
 
-from .conftest import UNHURRIED, OnAir, Scene
+from .conftest import REAL_N8N, UNHURRIED, OnAir, Scene, end_of
 from .workflows import PLAIN, TRYING, node, shipped
 
-pytestmark = [pytest.mark.n8n, pytest.mark.processes]
+pytestmark = REAL_N8N
 
 SOON = "4"  # seconds until a callback is overdue
 
@@ -28,7 +26,7 @@ def service_that_asks(scene: Scene, folder: Path) -> Iterator[Installation]:
 
 def ended(service: Installation, number: int) -> dict[str, Any]:
     job_id = service.upload(number, database_id=DATABASE_ID).json()["job_id"]
-    return service.wait_for_status(job_id, "success", "failure")
+    return end_of(service, job_id)
 
 
 def test_a_workflow_that_ends_without_a_callback_is_a_lost_callback(on_air: OnAir, tmp_path: Path) -> None:
@@ -82,5 +80,5 @@ def test_a_workflow_that_still_runs_is_awaited_as_long_again(on_air: OnAir, tmp_
         job_id = service.upload(504).json()["job_id"]
         wait_for(lambda: "still_running" in service.events(job_id), "more time")
         assert service.job(job_id)["status"] == "processing"
-        job = service.wait_for_status(job_id, "success", "failure")
+        job = end_of(service, job_id)
     assert (job["failure_code"], job["result_message"]) == ("callback_timeout", "N8N is still running it.")

@@ -9,11 +9,11 @@ from jobs.n8n_api import ApiError, PublicApi
 from jobs.troubles import find_wrong_setting
 from tests.servers import made_up
 
-from .conftest import OnAir, Scene
+from .conftest import REAL_N8N, OnAir, Scene
 from .deliveries import deliver, payload
 from .workflows import PLAIN, node, shipped
 
-pytestmark = [pytest.mark.n8n, pytest.mark.processes]
+pytestmark = REAL_N8N
 
 JOB_ID = "0f0e1d2c-0000-4000-8000-000000000000"  # no service has such a job: nothing takes this delivery
 MIB = 1024 * 1024
