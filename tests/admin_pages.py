@@ -38,7 +38,8 @@ def every_page(redis: "Redis") -> Examples:
         AssertionError: an address of the admin has no example here, or an example has no address.
     """
     examples = _plain_pages() | _pages_of_models() | _pages_of_the_queue(redis)
-    assert set(examples) == {name for name in _names() if name is not None}
+    missing = set(examples) ^ {name for name in _names() if name is not None}
+    assert not missing, f"an address without an example, or an example without an address: {sorted(missing)}"
     return examples
 
 

@@ -10,6 +10,13 @@ from jobs.models import JobEvent, JobLog
 
 Status = JobLog.Status
 TAKEN = Answer(status=200, content_type="application/json", body=b'{"execution_id": "17"}', milliseconds=12)
+NOT_REGISTERED = Answer(  # as N8N says it of a workflow that is not active
+    status=404,
+    content_type="application/json",
+    body=b'{"code":404,"message":"The requested webhook \\"POST receipts\\" is not registered.",'
+    b'"hint":"The workflow must be active for a production URL to run successfully."}',
+    milliseconds=7,
+)
 
 
 def sent(key: str = "") -> JobLog:

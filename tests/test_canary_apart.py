@@ -18,7 +18,7 @@ from jobs.proof import chain
 from jobs.proof.audit import verify_job
 
 from .factories import JobFactory, job_in
-from .flights import answered, returned, sent
+from .flights import NOT_REGISTERED, answered, returned, sent
 from .histories import uploaded
 from .staff import auditor, operator
 
@@ -97,15 +97,15 @@ def test_the_upload_page_suggests_no_database_of_theirs() -> None:
 
 
 def test_the_operations_page_counts_none() -> None:
-    answered(sent(), Answer(status=404))  # needs attention
+    answered(sent(), NOT_REGISTERED)  # needs attention
     JobLog.objects.update(due_at=timezone.now() - timedelta(hours=1))
     sent()  # the former one fails; this one waits
     JobLog.objects.filter(due_at__isnull=False).update(due_at=timezone.now() - timedelta(hours=1))
-    answered(sent(), Answer(status=404))
+    answered(sent(), NOT_REGISTERED)
     now = database_now()
     assert groups(now) == []
     assert present().counts == {}
-    assert "Send the first receipt" in operator().get("/admin/").content.decode()
+    assert "Then send the first receipt" in operator().get("/admin/").content.decode()
 
 
 def test_receipts_beside_them_are_counted_as_ever() -> None:

@@ -12,12 +12,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from jobs.answers import Answer
 from jobs.canary import canaries
 from jobs.models import JobLog
 from jobs.sandbox import running_sandbox
 
-from .flights import answered, returned
+from .flights import NOT_REGISTERED, answered, returned
 from .installation import Installation, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -75,7 +74,7 @@ def test_where_no_worker_is_it_says_so_after_the_time_that_it_may_take() -> None
 
 def test_where_a_setting_is_wrong_it_says_so_at_once_with_the_cure(capsys: pytest.CaptureFixture[str]) -> None:
     with (
-        meanwhile(lambda job: answered(job, Answer(status=404, milliseconds=7))),
+        meanwhile(lambda job: answered(job, NOT_REGISTERED)),
         pytest.raises(
             CommandError, match=r"It does not come back\. N8N knows no active webhook .* Activate the workflow"
         ),

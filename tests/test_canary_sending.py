@@ -23,13 +23,12 @@ from receipts.models import Receipt
 from receipts.storage import PrivateFileStorage
 
 from .factories import JobFactory
-from .flights import aged, answered, returned, sent
+from .flights import NOT_REGISTERED, aged, answered, returned, sent
 
 pytestmark = pytest.mark.django_db
 
 Status = JobLog.Status
 INTERVAL = 300
-NOT_FOUND = Answer(status=404)
 
 
 @pytest.fixture
@@ -77,7 +76,7 @@ def test_a_receipt_is_sent_without_that_word() -> None:
 
 
 def test_one_that_n8n_has_not_taken_is_given_up_for_the_next(settings: LazySettings) -> None:
-    former = answered(sent(), NOT_FOUND)
+    former = answered(sent(), NOT_REGISTERED)
     assert former.status == Status.QUEUED
     sent()
     former.refresh_from_db()

@@ -13,7 +13,7 @@ from jobs.models import FailureCode, JobLog
 from jobs.services import claim_job
 from jobs.sweep import sweep
 
-from .flights import answered, returned, sent
+from .flights import NOT_REGISTERED, answered, returned, sent
 
 pytestmark = pytest.mark.django_db
 
@@ -76,7 +76,7 @@ def test_a_failure_that_n8n_reports_has_come_all_the_way_as_well() -> None:
     [
         (Answer(trouble=Trouble.UNREACHABLE, milliseconds=3), Stage.REACHED, "n8n_unreachable"),
         (Answer(trouble=Trouble.TIMED_OUT, milliseconds=3), Stage.REACHED, "n8n_timed_out"),
-        (Answer(status=404, milliseconds=3), Stage.ACCEPTED, "n8n_webhook_not_found"),
+        (NOT_REGISTERED, Stage.ACCEPTED, "n8n_webhook_not_found"),
         (Answer(status=401, milliseconds=3), Stage.ACCEPTED, "n8n_unauthorized"),
         (Answer(status=422, milliseconds=3), Stage.ACCEPTED, "n8n_rejected"),
         (Answer(status=500, body=b'{"message": "Error in workflow"}'), Stage.ACCEPTED, "workflow_failed"),
@@ -94,7 +94,7 @@ def test_where_n8n_does_not_take_it_the_step_says_why_and_what_cures_it(
 
 @pytest.mark.parametrize(
     ("answer", "is_settled"),
-    [(Answer(status=503), False), (Answer(status=404), True), (Answer(status=422), True), (EMPTY, False)],
+    [(Answer(status=503), False), (NOT_REGISTERED, True), (Answer(status=422), True), (EMPTY, False)],
 )
 def test_nothing_is_waited_for_where_it_has_ended_or_a_setting_is_wrong(answer: Answer, is_settled: bool) -> None:
     assert canary.is_settled(answered(sent(), answer)) is is_settled

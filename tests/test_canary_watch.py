@@ -14,13 +14,12 @@ from jobs.models import Heartbeat, JobLog
 from jobs.sweep import beat
 
 from .factories import JobFactory
-from .flights import aged, answered, returned, sent
+from .flights import NOT_REGISTERED, aged, answered, returned, sent
 
 pytestmark = pytest.mark.django_db
 
 Status = JobLog.Status
 INTERVAL = 300
-NOT_FOUND = Answer(status=404)
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +79,7 @@ def test_a_workflow_that_fails_before_it_calls_back_is_none() -> None:
 @pytest.mark.parametrize(
     ("answer", "trouble"),
     [
-        (NOT_FOUND, "n8n_webhook_not_found"),
+        (NOT_REGISTERED, "n8n_webhook_not_found"),
         (Answer(trouble=Trouble.UNREACHABLE), "n8n_unreachable"),
         (Answer(status=422), "n8n_rejected"),
     ],
@@ -99,7 +98,7 @@ def test_one_that_n8n_does_not_take_degrades_the_service_where_a_schedule_asks(
 
 @pytest.mark.usefixtures("schedule")
 def test_what_was_wrong_stays_so_until_one_is_back_and_no_longer() -> None:
-    answered(sent(), NOT_FOUND)
+    answered(sent(), NOT_REGISTERED)
     later = answered(sent())
     assert ready()[1]["trouble"] == "n8n_webhook_not_found"
     returned(later)
@@ -151,7 +150,7 @@ def test_the_sign_of_n8n_says_when_one_was_back() -> None:
 
 def test_the_sign_of_n8n_says_what_is_wrong_and_the_cure(settings: LazySettings) -> None:
     settings.CANARY_INTERVAL_SECONDS = INTERVAL
-    answered(sent(), NOT_FOUND)
+    answered(sent(), NOT_REGISTERED)
     sign = n8n()
     assert (sign.tone, sign.word) == ("bad", "in trouble")
     assert sign.facts[-1].startswith(
