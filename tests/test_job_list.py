@@ -193,6 +193,13 @@ def queries_of(browser: Browser, query: dict[str, str]) -> list[str]:
     return [one["sql"] for one in captured]
 
 
+def test_the_many_failure_codes_are_folded_until_one_is_chosen(browser: Browser) -> None:
+    JobFactory.create(failure=True)
+    fold = '<details data-filter-title="failure code"'
+    assert f"{fold}>" in browser.get(LIST).content.decode()
+    assert f"{fold} open>" in browser.get(LIST, {"failure_code__exact": "callback_timeout"}).content.decode()
+
+
 @pytest.mark.parametrize(
     ("query", "index"),
     [

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.contrib.admin import SimpleListFilter
+from django.contrib.admin import ChoicesFieldListFilter, SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
@@ -40,6 +40,12 @@ class ProgressFilter(SimpleListFilter):
         """Return the jobs that are so far."""
         _, narrow = PROGRESS.get(self.value() or "", ("", None))
         return narrow(queryset) if narrow else queryset
+
+
+class FoldedChoicesFilter(ChoicesFieldListFilter):
+    """Choices that are too many to stand open all the time."""
+
+    template = "admin/jobs/joblog/folded_filter.html"
 
 
 class CanaryFilter(SimpleListFilter):
