@@ -15,7 +15,8 @@ from receipts.formats import CONTENT_TYPES
 from .n8n import tls_verification
 
 DAY_SECONDS = 86_400
-NEWEST_FIRST = ("AUDIT_KEY", "N8N_WEBHOOK_SECRET", "CALLBACK_SECRET_TOKEN")  # secrets of which there may be several
+# secrets of which there may be several
+NEWEST_FIRST = ("AUDIT_KEY", "N8N_WEBHOOK_SECRET", "CALLBACK_SECRET_TOKEN", "METRICS_TOKEN")
 
 
 @register

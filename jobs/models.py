@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from receipts.models import Client, Receipt
 
+from .metrics.totals import EventTotals as EventTotals
 from .proof.seal import Seal as Seal
 
 
