@@ -29,7 +29,8 @@ EARLY = NOON - timedelta(days=1)
 
 @pytest.fixture(autouse=True)
 def _begun() -> None:
-    """Let a sweep have passed before anything happened."""
+    """Let a sweep have passed once one event had settled, which counts as before."""
+    received(EARLY - GRACE - timedelta(seconds=1))
     count_events(EARLY)
 
 
