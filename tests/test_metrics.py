@@ -135,7 +135,7 @@ def test_both_forms_of_prometheus_tell_the_same() -> None:
     ask()  # what this one measures, both of the next tell
     answer = ask(Accept=OPENMETRICS)
     assert answer["Content-Type"].startswith(OPENMETRICS)
-    as_openmetrics = samples_of(openmetrics_families(answer.content.decode()))
+    as_openmetrics = samples_of(openmetrics_families(answer.content.decode()))  # type: ignore[no-untyped-call] # of theirs
     plain = ask()
     assert plain["Content-Type"].startswith("text/plain; version=0.0.4")
     assert as_openmetrics.keys() == samples_of(text_string_to_metric_families(plain.content.decode())).keys()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from jobs.stats import GRACE
 from .factories import JobFactory
 from .flights import answered, returned
 from .happenings import NOON, event, received, succeeded
+from .plans import plan
 
 pytestmark = pytest.mark.django_db
 
@@ -136,6 +138,15 @@ def test_a_pass_with_nothing_to_count_writes_nothing(django_assert_num_queries: 
     count_events(LONG_AFTER)
     with django_assert_num_queries(2):
         count_events(LONG_AFTER)
+
+
+def test_events_are_found_by_their_ids() -> None:
+    with CaptureQueriesContext(connection) as queries:
+        totals()
+    plans = [plan(query["sql"]) for query in queries if "jobs_jobevent" in query["sql"]]
+    assert len(plans) == 3
+    by_id = {"postgresql": "jobs_jobevent_pkey", "sqlite": "INTEGER PRIMARY KEY (rowid>? AND rowid<?)"}
+    assert [found for found in plans if by_id[connection.vendor] not in found] == []
 
 
 @pytest.mark.django_db(transaction=True)

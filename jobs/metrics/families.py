@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import chain
 
+from django.conf import settings
 from django.db.models import Max
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
@@ -67,9 +68,9 @@ def _queue() -> Iterator[Metric]:
 
 def _canary(now: datetime) -> Iterator[Metric]:
     """Yield what canaries say while some are sent; where none has come back yet, the first one's age."""
-    watch = canary.look(now)
-    if not watch.interval:
+    if not settings.CANARY_INTERVAL_SECONDS:
         return
+    watch = canary.look(now)
     yield _gauge("canary_age_seconds", "Seconds since a canary came back.", watch.waiting.total_seconds())
     if trip := watch.round_trip:
         yield _gauge("canary_seconds", "Seconds that the last canary to come back took.", trip.seconds)
