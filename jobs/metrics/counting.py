@@ -11,21 +11,18 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import Count, F, QuerySet
+from django.db.models import F
 
 from jobs.models import EventTotals, JobEvent
 from jobs.stats import GRACE
 
 from .durations import DELIVERY_BOUNDS, ROUND_TRIP_BOUNDS, tallied
 
-Kind, Source = JobEvent.Kind, JobEvent.Source
-
 ONLY = 1  # the key of the row
 COUNTED_AT_ONCE = 20_000  # ids in one pass, so that catching up delays no sweep by much
 # Ids after the row's last that are read when metrics are asked for; where no sweep has run for so long that there are
 # more, counters stand still. It bounds ids and not rows: a late one must push no other out, and so a counter back.
-READ_AT_ONCE = 100_000
-ANSWERS = (Kind.DELIVERED, Kind.UNCONFIRMED, Kind.REFUSED, Kind.FAILED)  # where they say how long N8N took
+READ_AT_ONCE = 50_000
 MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -39,6 +36,20 @@ class Totals(NamedTuple):
     def plus(self, other: "Totals") -> "Totals":
         """Return both together."""
         return Totals(*(mine + its for mine, its in zip(self, other, strict=True)))
+
+
+class _Happening(NamedTuple):
+    """What counts of one event.
+
+    Attributes:
+        ms: how long N8N took to answer, where that is what happened.
+        after: how long after the upload it happened.
+    """
+
+    kind: str
+    source: str
+    ms: int | None
+    after: timedelta
 
 
 def count_events(now: datetime) -> int:
@@ -97,22 +108,14 @@ def _kept(row: EventTotals) -> Totals:
 
 
 def _between(after: int, last: int) -> Totals:
-    """Count the events of receipts, and of no canary."""
+    """Count the events of receipts, and of no canary: in one query, which takes less time than three that count."""
     events = JobEvent.objects.filter(id__gt=after, id__lte=last, job__is_canary=False).order_by()
-    rows = events.values_list("kind", "source").annotate(number=Count("*"))
+    rows = events.values_list("kind", "source", "detail__ms", F("at") - F("job__created_at"))
+    happenings = [_Happening(*row) for row in rows]
+    exchanges = (each.ms for each in happenings if each.ms is not None)
+    trips = (max(each.after // MILLISECOND, 0) for each in happenings if each.kind == JobEvent.Kind.SUCCEEDED)
     return Totals(
-        transitions=Counter({f"{kind} {source}": number for kind, source, number in rows}),
-        deliveries=tallied(_deliveries(events), DELIVERY_BOUNDS),
-        round_trips=tallied(_round_trips(events), ROUND_TRIP_BOUNDS),
+        transitions=Counter(f"{each.kind} {each.source}" for each in happenings),
+        deliveries=tallied(exchanges, DELIVERY_BOUNDS),
+        round_trips=tallied(trips, ROUND_TRIP_BOUNDS),
     )
-
-
-def _deliveries(events: QuerySet[JobEvent]) -> Iterator[int]:
-    """Yield the milliseconds of each exchange with N8N; where none came about, the event has none."""
-    answers = events.filter(source=Source.WORKER, kind__in=ANSWERS, detail__has_key="ms")
-    return (int(ms) for ms in answers.values_list("detail__ms", flat=True))
-
-
-def _round_trips(events: QuerySet[JobEvent]) -> Iterator[int]:
-    successes = events.filter(kind=Kind.SUCCEEDED).values_list(F("at") - F("job__created_at"), flat=True)
-    return (max(after // MILLISECOND, 0) for after in successes)
