@@ -4,6 +4,7 @@ import re
 import subprocess
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.conf import LazySettings
@@ -62,6 +63,7 @@ def test_without_a_token_there_is_nothing_there(settings: LazySettings) -> None:
 @pytest.mark.parametrize(
     "authorization",
     ["", "Bearer", "Bearer ", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN}x", "Bearer \xe4\xff"],
+    ids=["none", "scheme", "scheme and space", "other scheme", "bare", "cut", "longer", "not ASCII"],
 )
 def test_a_wrong_token_is_told_which_header_it_takes_and_nothing_else(authorization: str) -> None:
     answer = Browser().get("/metrics", headers={"Authorization": authorization})
@@ -311,8 +313,17 @@ def test_what_comes_too_often_is_told_by_what_counts_it(settings: LazySettings, 
 @pytest.mark.django_db(transaction=True)
 def test_without_its_database_a_process_tells_what_it_measured_itself() -> None:
     scrape()
+    job_id = uuid4()
     with database_away():
+        tried = APIClient().post(
+            f"{JOBS}{job_id}/callback",
+            {"status": "success"},
+            format="json",
+            headers={"X-Callback-Token": callback_token(job_id)},
+        )
         told = scrape()
+    assert tried.status_code == 503
+    assert 'receipts_callbacks_refused_total{code="database_unavailable"}' not in told  # it is repeated
     assert told["receipts_database_up"] == 0
     assert told['receipts_http_request_seconds_count{method="GET",status="2xx",view="metrics"}'] >= 1
     own = ("receipts_http", "receipts_throttled", "receipts_callbacks")
