@@ -24,6 +24,7 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.crypto import salted_hmac
 
 from .clock import DatabaseNow
+from .measured import THROTTLED
 
 logger = structlog.get_logger(__name__)
 
@@ -126,6 +127,7 @@ def answer_locked(request: HttpRequest, response: HttpResponse, credentials: obj
     locked = render(request, "admin/locked.html", context, status=429)
     locked["Retry-After"] = str(ceil((counter.ends_at - counter.attempt.now).total_seconds()))
     add_never_cache_headers(locked)
+    THROTTLED.labels("log_in").inc()
     return locked
 
 

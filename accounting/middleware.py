@@ -1,4 +1,4 @@
-"""What every request passes: its id, its line in the log, its timing, two kinds of forgiveness, and isolation."""
+"""What every request passes: its id, its line in the log, its measure, two kinds of forgiveness, and isolation."""
 
 import re
 import time
@@ -11,19 +11,21 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
 
+from .measured import measure
+
 logger = structlog.get_logger(__name__)
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 API = "/api/"
-HEALTH = frozenset({"/health", "/health/ready"})
+PROBED = frozenset({"/health", "/health/ready", "/metrics"})
 PROBLEM_CODE = "_problem_code"  # the mark of a response that is a problem
 NO_SUCH_ADDRESS = "no-such-address"  # the name of the catch-all below API
 
 
 class RequestLogMiddleware:
-    """Takes or makes the request's id, and logs one line with its milliseconds and the code of its problem."""
+    """Takes or makes the request's id, measures it, and logs one line with its milliseconds and its problem's code."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -33,10 +35,12 @@ class RequestLogMiddleware:
         started = time.perf_counter()
         with structlog.contextvars.bound_contextvars(request_id=request_id(request)):
             response = self.get_response(request)
-            milliseconds = round((time.perf_counter() - started) * 1000, 1)
+            seconds = time.perf_counter() - started
+            milliseconds = round(seconds * 1000, 1)
             response["X-Request-ID"] = request_id(request)
             response["Server-Timing"] = f"app;dur={milliseconds}"
             code = getattr(response, PROBLEM_CODE, "")
+            measure(request, response, seconds=seconds, code=code)
             logger.info(
                 "request", method=request.method, path=request.path, status=response.status_code, ms=milliseconds,
                 **({"code": code} if code else {}),
@@ -55,14 +59,14 @@ def request_id(request: HttpRequest) -> str:
 
 
 class AnyHostForHealthMiddleware:
-    """Lets probes ask for health under any name: load balancers ask by address, which no ALLOWED_HOSTS foresees."""
+    """Lets load balancers and Prometheus ask under any name: by address, which no ALLOWED_HOSTS foresees."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer as if the probe had asked for our own name."""
-        if request.path_info in HEALTH:
+        if request.path_info in PROBED:
             request.META["HTTP_HOST"] = urlsplit(settings.PUBLIC_BASE_URL).netloc
             request.META.pop("HTTP_X_FORWARDED_HOST", None)
         return self.get_response(request)

@@ -100,10 +100,11 @@ UPLOAD_FORMATS = env.names("UPLOAD_FORMATS", ["jpeg", "png", "webp", "heic", "pd
 UPLOAD_RATE = env.rate("UPLOAD_RATE", "600/minute")
 RETENTION_DAYS = env.number("RETENTION_DAYS", 0, minimum=0, maximum=36_500)
 
-# -- logs -------------------------------------------------------------------------------------------------------------
+# -- logs and metrics -------------------------------------------------------------------------------------------------
 
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 LOG_FORMAT = env.choice("LOG_FORMAT", "json", ("json", "console"))
+METRICS_TOKEN = env.secrets("METRICS_TOKEN", [])
 
 # -- Django -----------------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 
 from .callers import network_of
+from .measured import THROTTLED
 from .redis import SharedRedis, shared_redis
 
 FAILURES = RateLimitItemPerMinute(30)
@@ -49,6 +50,7 @@ def count_failure(kind: str, request: Request) -> None:
         Throttled: too many came from there; 429 instead of the 401.
     """
     if wait := count(FAILURES, "failed", kind, network_of(request)):
+        THROTTLED.labels(kind).inc()
         raise Throttled(wait, "Too many wrong secrets came from this address.")
 
 

@@ -1,4 +1,4 @@
-"""Addresses: the API under `/api/v1/`, the admin, health."""
+"""Addresses: the API under `/api/v1/`, the admin, health, metrics."""
 
 from csp.decorators import csp_update
 from django.contrib import admin
@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from . import health, problems
+from .metrics import MetricsView
 from .middleware import NO_SUCH_ADDRESS
 
 # its own style sheet draws its arrows and locks from data: addresses
@@ -24,6 +25,7 @@ urlpatterns = [
     re_path(r"^api(?:/|$)", problems.no_such_address, name=NO_SUCH_ADDRESS),
     path("health", health.alive, name="health"),
     path("health/ready", health.ready, name="health-ready"),
+    path("metrics", MetricsView.as_view(), name="metrics"),
     path("admin/", admin.site.urls),
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
 ]

@@ -188,7 +188,8 @@ def _made(folder: Path, server: str, redis: str, jobs: int, *, signed: bool) -> 
     env = os.environ | SETTINGS | {
         "DATABASE_URL": server.replace("/postgres?", f"/{name}?"), "REDIS_URL": redis, "LOG_LEVEL": "ERROR",
         "PORT": str(port), "PUBLIC_BASE_URL": f"http://127.0.0.1:{port}", "MEDIA_ROOT": str(folder / "media"),
-        "DJANGO_SUPERUSER_PASSWORD": made_up("password"), "DJANGO_SETTINGS_MODULE": "accounting.settings",
+        "METRICS_TOKEN": made_up("metrics token"), "DJANGO_SUPERUSER_PASSWORD": made_up("password"),
+        "DJANGO_SETTINGS_MODULE": "accounting.settings",
     }  # fmt: skip
     with psycopg.connect(server, autocommit=True) as connection:
         if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
@@ -221,6 +222,7 @@ def _site(env: Env) -> Iterator[Site]:
     try:
         with requests.Session() as session:
             _log_in(session, url, env["DJANGO_SUPERUSER_PASSWORD"])
+            session.headers["Authorization"] = f"Bearer {env['METRICS_TOKEN']}"
             yield Site(url, process.pid, env["DATABASE_URL"], session, _run(env, "addresses"))
     finally:
         process.terminate()

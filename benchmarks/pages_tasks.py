@@ -44,7 +44,7 @@ def addresses() -> dict[str, str]:
         | {"search within a rare client: words": f"{listed}?client__id__exact={rare}&q=B%C3%A4ckerei"}
         | {"job page": f"{listed}{job.pk}/change/", "export, first byte": f"{listed}export/"}
         | {f"operations, {period}": f"/admin/?period={period}" for period in ("24h", "7d", "30d")}
-        | {"readiness": "/health/ready"}
+        | {"readiness": "/health/ready", "metrics": "/metrics"}
     )
 
 

@@ -16,7 +16,8 @@ from receipts.formats import CONTENT_TYPES
 from .transport import tls_verification
 
 DAY_SECONDS = 86_400
-NEWEST_FIRST = ("AUDIT_KEY", "N8N_WEBHOOK_SECRET", "CALLBACK_SECRET_TOKEN")  # secrets of which there may be several
+# secrets of which there may be several
+NEWEST_FIRST = ("AUDIT_KEY", "N8N_WEBHOOK_SECRET", "CALLBACK_SECRET_TOKEN", "METRICS_TOKEN")
 TEST_PATH = "/webhook-test/"  # N8N's, unless N8N_ENDPOINT_WEBHOOK_TEST renames it
 
 

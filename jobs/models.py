@@ -11,6 +11,7 @@ from django.utils import timezone
 from receipts.models import Client, Receipt
 
 from .failures import FailureCode as FailureCode
+from .metrics.totals import EventTotals as EventTotals
 from .proof.seal import Seal as Seal
 
 

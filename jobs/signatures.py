@@ -11,6 +11,7 @@ from django.conf import settings
 from django.utils.crypto import salted_hmac
 
 from accounting.strength import STANDARD_PREFIX, standard_key
+from accounting.tokens import is_one_of
 
 SALT = "jobs.callback_token"
 TOLERANCE_SECONDS = 300
@@ -24,27 +25,16 @@ def callback_token(job_id: UUID) -> str:
 def is_job_token(job_id: UUID, token: str) -> bool:
     """Tell whether the token is the job's own, under the present or a former `SECRET_KEY`."""
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return _is_one_of(token, [_token(job_id, key) for key in keys])
+    return is_one_of(token, [_token(job_id, key) for key in keys])
 
 
 def is_global_token(token: str) -> bool:
     """Tell whether the token is one of `CALLBACK_SECRET_TOKEN`."""
-    return _is_one_of(token, settings.CALLBACK_SECRET_TOKEN)
+    return is_one_of(token, settings.CALLBACK_SECRET_TOKEN)
 
 
 def _token(job_id: UUID, key: str) -> str:
     return salted_hmac(SALT, str(job_id), secret=key, algorithm="sha256").hexdigest()
-
-
-def _is_one_of(token: str, known: Sequence[str]) -> bool:
-    """Compare with every candidate, in constant time: digests are of one length, and bytes of any kind."""
-    digest = _digest(token)
-    matches = [hmac.compare_digest(digest, _digest(candidate)) for candidate in known]
-    return any(matches)
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 # -- Standard Webhooks (https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md) ----
@@ -78,7 +68,7 @@ def webhook_is_signed(secrets: Sequence[str], headers: Mapping[str, str], body: 
         given = headers["webhook-signature"].split(" ")
     except (KeyError, ValueError):
         return False
-    matches = [_is_one_of(signature, given) for signature in expected]
+    matches = [is_one_of(signature, given) for signature in expected]
     return abs(int(time.time()) - sent_at) <= TOLERANCE_SECONDS and any(matches)
 
 

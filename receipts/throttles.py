@@ -6,6 +6,7 @@ from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from accounting.measured import THROTTLED
 from accounting.throttling import count
 
 from .models import ApiKey
@@ -21,6 +22,8 @@ class UploadThrottle(BaseThrottle):
         """Count the upload; tell whether it is within the rate."""
         rate, key = settings.UPLOAD_RATE, request.auth
         self._seconds = count(rate, "upload", key.prefix) if rate and isinstance(key, ApiKey) else 0
+        if self._seconds:
+            THROTTLED.labels("upload").inc()
         return self._seconds == 0
 
     def wait(self) -> int:

@@ -34,18 +34,17 @@ class Card:
 
 
 class Present(NamedTuple):
-    """What is open now: how many by status, and since when the one that has waited longest waits."""
+    """What is open now, by status: how many, and since when the one that came in first."""
 
     counts: Mapping[str, int]
-    oldest: datetime | None
+    since: Mapping[str, datetime]
 
 
 def present() -> Present:
     """Count the open jobs: an index has each status together, by age."""
     open_jobs = JobLog.objects.filter(status__in=JobLog.OPEN, is_canary=False).order_by()
     rows = list(open_jobs.values_list("status").annotate(count=Count("*"), since=Min("created_at")))
-    oldest = {status: since for status, _, since in rows}
-    return Present({status: count for status, count, _ in rows}, oldest.get(Status.QUEUED))
+    return Present({status: count for status, count, _ in rows}, {status: since for status, _, since in rows})
 
 
 def cards(report: Report, present: Present, overdue: Mapping[str, int], now: datetime) -> list[Card]:
@@ -55,7 +54,8 @@ def cards(report: Report, present: Present, overdue: Mapping[str, int], now: dat
         overdue: how many open jobs are overdue, by status.
         now: by the database's clock.
     """
-    waits = f"oldest waits {told(now - present.oldest)}" if present.oldest else "nothing waits"
+    oldest = present.since.get(Status.QUEUED)
+    waits = f"oldest waits {told(now - oldest)}" if oldest else "nothing waits"
     return [
         _open("Queued", Status.QUEUED, present, overdue, waits),
         _open("Sending", Status.SENDING, present, overdue, "on their way to N8N"),

@@ -17,6 +17,7 @@ from accounting.lockout import forget_old_attempts
 from accounting.options import seconds
 from accounting.problems import DATABASE_AWAY
 from jobs.canary import send_scheduled
+from jobs.metrics.counting import count_events
 from jobs.models import Heartbeat
 from jobs.proof.sealing import seal_finished_hours
 from jobs.retention import is_overdue
@@ -74,7 +75,8 @@ class Command(BaseCommand):
     def _pass(self) -> None:
         swept = sweep()
         beat(PROCESS, Heartbeat.Kind.SWEEP)
-        close_hours(database_now())
+        close_hours(now := database_now())
+        count_events(now)
         self._send_canary()
         if any(swept):
             logger.info("swept", **swept._asdict())

@@ -1,0 +1,41 @@
+"""What one web process measures of itself. Each is asked by itself, and Prometheus adds them up.
+
+Labels are names out of the code, and no address or name that a caller chose.
+"""
+
+from django.http import HttpRequest, HttpResponse
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+
+disable_created_metrics()  # type: ignore[no-untyped-call] # it is not typed; a gauge of its own for each series, which nobody asks for
+
+MEASURED = CollectorRegistry()
+REQUESTS = Histogram(
+    "receipts_http_request_seconds",
+    "Seconds that requests took in this web process.",
+    ["view", "method", "status"],
+    registry=MEASURED,
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+)
+THROTTLED = Counter(
+    "receipts_throttled", "Requests to this web process that came too often.", ["scope"], registry=MEASURED
+)
+CALLBACKS_REFUSED = Counter(
+    "receipts_callbacks_refused", "Callbacks that this web process refused.", ["code"], registry=MEASURED
+)
+
+CALLBACKS = ("job-callback", "execution-callback")
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+REFUSED = range(400, 500)
+
+
+def measure(request: HttpRequest, response: HttpResponse, *, seconds: float, code: str) -> None:
+    """Count a request that was answered.
+
+    Args:
+        code: of the problem that it was answered with; "" where it was none.
+    """
+    view = request.resolver_match.view_name if request.resolver_match else "none"
+    method = request.method if request.method in METHODS else "other"
+    REQUESTS.labels(view, method, f"{response.status_code // 100}xx").observe(seconds)
+    if view in CALLBACKS and code and response.status_code in REFUSED:
+        CALLBACKS_REFUSED.labels(code).inc()

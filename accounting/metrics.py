@@ -1,0 +1,75 @@
+"""`/metrics`: what Prometheus asks for, and nobody else gets."""
+
+from collections.abc import Iterable
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError
+from django.http import HttpResponse
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+from rest_framework.exceptions import NotFound
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from jobs.metrics.families import families
+
+from .measured import MEASURED
+from .problems import Problem
+from .throttling import count_failure
+from .tokens import is_one_of
+
+logger = structlog.get_logger(__name__)
+
+
+class MetricsView(APIView):
+    """Answers whoever brings `METRICS_TOKEN`; where none is set, there is nothing here."""
+
+    schema = None
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    def get(self, request: Request) -> HttpResponse:
+        """Tell everything, in the form that was asked for: OpenMetrics, or Prometheus' own."""
+        _let_in(request)
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return HttpResponse(encode(_Everything()), content_type=content_type, headers={"Cache-Control": "no-store"})
+
+
+def _let_in(request: Request) -> None:
+    """Let the right token pass.
+
+    Raises:
+        NotFound: there is no right one.
+        Problem: 401 `metrics_token_invalid`.
+        Throttled: the same, after too many of those from one address.
+    """
+    if not settings.METRICS_TOKEN:
+        raise NotFound("There is nothing at this address.")
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and is_one_of(token.strip(), settings.METRICS_TOKEN):
+        return
+    count_failure("metrics_token", request)
+    detail = "The token is missing or wrong: send the header Authorization: Bearer <METRICS_TOKEN>."
+    raise Problem(401, "metrics_token_invalid", detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+class _Everything(Collector):
+    """What this process measured, and what the database tells of all."""
+
+    def collect(self) -> Iterable[Metric]:
+        told = _of_the_database()
+        yield GaugeMetricFamily("receipts_database_up", "Whether the database told its figures.", value=bool(told))
+        yield from told
+        yield from MEASURED.collect()
+
+
+def _of_the_database() -> list[Metric]:
+    """Return the metrics of the installation; none while the database is away or not migrated, and others remain."""
+    try:
+        return list(families())
+    except (DatabaseError, InterfaceError) as error:
+        logger.error("database_unavailable", error=type(error).__name__)
+        return []

@@ -1,0 +1,97 @@
+"""Gauges of what is now and counters of what was, as Prometheus knows them; nothing in them is personal."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import chain
+
+from django.conf import settings
+from django.db.models import Max
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+
+from accounting.clock import database_now
+from accounting.health import ALIVE_WITHIN
+from jobs import canary
+from jobs.models import Heartbeat, JobLog
+from jobs.operations.attention import WAYS, Kind
+from jobs.operations.cards import present
+from jobs.queue import queue_service
+
+from .counting import by_kind_and_source, totals
+from .durations import DELIVERY_BOUNDS, ROUND_TRIP_BOUNDS, SUM, cumulative
+
+
+def families() -> Iterator[Metric]:
+    """Yield the metrics of the whole installation.
+
+    Raises:
+        DatabaseError, InterfaceError: they cannot be read just now.
+    """
+    now = database_now()
+    return chain(_jobs(now), _processes(now), _queue(), _canary(now), _events())
+
+
+def _jobs(now: datetime) -> Iterator[Metric]:
+    """Yield what is open: indexes hold open jobs apart, so that it costs what they are, and not what there ever was."""
+    open_jobs = present()
+    number = GaugeMetricFamily("receipts_open_jobs", "Open jobs by status.", labels=["status"])
+    age = GaugeMetricFamily(
+        "receipts_oldest_open_seconds", "Seconds since the oldest open job came in.", labels=["status"]
+    )
+    for status in JobLog.OPEN:
+        number.add_metric([status], open_jobs.counts.get(status, 0))
+        age.add_metric([status], (now - open_jobs.since.get(status, now)).total_seconds())
+    yield number
+    yield age
+    yield _gauge("overdue_jobs", "Open jobs whose moment passed over a minute ago.", _number(Kind.OVERDUE, now))
+    yield _gauge("needs_attention_jobs", "Open jobs that wait for a setting to be mended.", _number(Kind.DELAYED, now))
+
+
+def _number(kind: Kind, now: datetime) -> int:
+    """Return how many jobs the operations page shows so."""
+    number: int = WAYS[kind].jobs(now).count()
+    return number
+
+
+def _processes(now: datetime) -> Iterator[Metric]:
+    kinds = Heartbeat.Kind
+    alive = Heartbeat.objects.filter(kind=kinds.WORKER, at__gte=now - ALIVE_WITHIN[kinds.WORKER]).count()
+    yield _gauge("workers", "Workers whose heart beats.", alive)
+    beat: datetime | None = Heartbeat.objects.filter(kind=kinds.SWEEP).aggregate(at=Max("at"))["at"]
+    if beat:
+        yield _gauge("sweep_age_seconds", "Seconds since the latest beat of a sweep.", (now - beat).total_seconds())
+
+
+def _queue() -> Iterator[Metric]:
+    if (depth := queue_service().depth()) is not None:
+        yield _gauge("queue_depth", "Rings that wait in Redis.", depth)
+
+
+def _canary(now: datetime) -> Iterator[Metric]:
+    """Yield what canaries say while some are sent; where none has come back yet, the first one's age."""
+    if not settings.CANARY_INTERVAL_SECONDS:
+        return
+    watch = canary.look(now)
+    yield _gauge("canary_age_seconds", "Seconds since a canary came back.", watch.waiting.total_seconds())
+    if trip := watch.round_trip:
+        yield _gauge("canary_seconds", "Seconds that the last canary to come back took.", trip.seconds)
+
+
+def _events() -> Iterator[Metric]:
+    if (counted := totals()) is None:
+        return
+    transitions = CounterMetricFamily("receipts_transitions", "Events of jobs.", labels=["kind", "source"])
+    for kind, source, number in by_kind_and_source(counted.transitions):
+        transitions.add_metric([kind, source], number)
+    yield transitions
+    for name, meaning, counts, bounds in (
+        ("delivery", "Seconds of one exchange with N8N.", counted.deliveries, DELIVERY_BOUNDS),
+        ("round_trip", "Seconds from the upload to the success.", counted.round_trips, ROUND_TRIP_BOUNDS),
+    ):
+        buckets = cumulative(counts, bounds)
+        yield HistogramMetricFamily(
+            f"receipts_{name}_seconds", meaning, buckets=buckets, sum_value=counts.get(SUM, 0) / 1000
+        )
+
+
+def _gauge(name: str, meaning: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"receipts_{name}", meaning, value=value)

@@ -1,0 +1,331 @@
+"""`/metrics`: what it tells of the installation and of its process, and that it tells nobody else."""
+
+import re
+import subprocess
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.conf import LazySettings
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from limits import RateLimitItemPerMinute
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
+from prometheus_client.parser import text_string_to_metric_families
+from rest_framework.test import APIClient
+
+from jobs.metrics.counting import count_events
+from jobs.models import Heartbeat, JobLog
+from jobs.queue import queue_service
+from jobs.signatures import callback_token
+from jobs.sweep import beat
+
+from .deploy.configuration import DEPLOY, metrics_listed
+from .deploy.tools import tool
+from .factories import JobFactory, job_in
+from .flights import aged, answered, returned, sent
+from .happenings import NOON, received, succeeded
+from .outages import closed_port, database_away
+from .scrapes import TOKEN, added, ask, samples_of, scrape
+from .servers import made_up
+
+pytestmark = pytest.mark.django_db
+
+Kind, Status = Heartbeat.Kind, JobLog.Status
+OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+JOBS = "/api/v1/jobs/"
+
+
+@pytest.fixture(autouse=True)
+def _token(settings: LazySettings) -> None:
+    settings.METRICS_TOKEN = [TOKEN]
+
+
+def refusal(answer: Any) -> tuple[int, str]:
+    assert answer["Content-Type"] == "application/problem+json"
+    assert b"receipts_" not in answer.content
+    return answer.status_code, answer.json()["code"]
+
+
+# -- who may ask
+
+
+def test_without_a_token_there_is_nothing_there(settings: LazySettings) -> None:
+    settings.METRICS_TOKEN = []
+    for token in ("", "None", TOKEN):
+        assert refusal(ask(token)) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    ["", "Bearer", "Bearer ", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN}x", "Bearer \xe4\xff"],
+    ids=["none", "scheme", "scheme and space", "other scheme", "bare", "cut", "longer", "not ASCII"],
+)
+def test_a_wrong_token_is_told_which_header_it_takes_and_nothing_else(authorization: str) -> None:
+    answer = Browser().get("/metrics", headers={"Authorization": authorization})
+    assert refusal(answer) == (401, "metrics_token_invalid")
+    assert answer["WWW-Authenticate"] == "Bearer"
+
+
+def test_a_token_may_be_replaced_while_the_former_one_counts(settings: LazySettings) -> None:
+    settings.METRICS_TOKEN = [made_up("new token"), TOKEN]
+    assert ask(made_up("new token")).status_code == 200
+    assert ask().status_code == 200
+
+
+def test_guesses_are_throttled_and_the_right_token_is_not() -> None:
+    answers = [refusal(ask("wrong")) for _ in range(32)]
+    assert answers == [(401, "metrics_token_invalid")] * 30 + [(429, "throttled")] * 2
+    assert ask().status_code == 200
+
+
+def test_it_is_only_asked_and_never_redirected_nor_kept(settings: LazySettings) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    assert "no-store" in ask()["Cache-Control"]
+    posted = Browser().post("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    assert refusal(posted) == (405, "method_not_allowed")
+
+
+def test_each_web_process_may_be_asked_by_its_address(settings: LazySettings) -> None:
+    settings.ALLOWED_HOSTS = ["testserver"]
+    assert ask(Host="10.0.0.7:8000").status_code == 200
+
+
+# -- the form
+
+
+@pytest.fixture
+def busy(settings: LazySettings) -> None:
+    """Let everything that can be told be told."""
+    settings.CANARY_INTERVAL_SECONDS = 900
+    count_events(timezone.now())
+    beat("worker", Kind.WORKER)
+    beat("sweep", Kind.SWEEP)
+    returned()
+    succeeded(timezone.now())
+    Browser().post(f"{JOBS}callback")
+    for _ in range(32):
+        ask("wrong")
+
+
+@pytest.mark.usefixtures("busy")
+def test_it_tells_what_the_table_lists_of_those_kinds_and_nothing_else() -> None:
+    families = list(text_string_to_metric_families(ask().content.decode()))
+    told = {family.name + ("_total" if family.type == "counter" else ""): family.type for family in families}
+    assert told == metrics_listed()
+
+
+@pytest.mark.usefixtures("busy")
+def test_labels_are_those_that_the_table_lists() -> None:
+    table = (DEPLOY / "README.md").read_text()
+    listed = dict(re.findall(r"^\| `(receipts_\w+)\{([\w,]+)\}` \|", table, re.MULTILINE))
+    families = list(text_string_to_metric_families(ask().content.decode()))
+    labels = {
+        re.sub("_(bucket|count|sum)$", "", sample.name): set(sample.labels) - {"le"}
+        for family in families
+        for sample in family.samples
+    }
+    assert {name: of for name, of in labels.items() if of} == {name: set(of.split(",")) for name, of in listed.items()}
+
+
+@pytest.mark.usefixtures("busy")
+def test_both_forms_of_prometheus_tell_the_same() -> None:
+    ask()  # what this one measures, both of the next tell
+    answer = ask(Accept=OPENMETRICS)
+    assert answer["Content-Type"].startswith(OPENMETRICS)
+    as_openmetrics = samples_of(openmetrics_families(answer.content.decode()))  # type: ignore[no-untyped-call] # of theirs
+    plain = ask()
+    assert plain["Content-Type"].startswith("text/plain; version=0.0.4")
+    assert as_openmetrics.keys() == samples_of(text_string_to_metric_families(plain.content.decode())).keys()
+
+
+@pytest.mark.deploy
+@pytest.mark.usefixtures("busy")
+def test_promtool_finds_nothing_wrong_with_it() -> None:
+    command = [tool("promtool"), "check", "metrics"]
+    checked = subprocess.run(command, input=ask().content, capture_output=True, timeout=60)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
+
+
+# -- what is now
+
+
+def test_open_jobs_are_told_by_status_and_age() -> None:
+    now = timezone.now()
+    for minutes in (5, 20):
+        JobFactory.create(created_at=now - timedelta(minutes=minutes))
+    for status in (Status.PROCESSING, Status.SUCCESS, Status.FAILURE):
+        job_in(status, created_at=now - timedelta(days=1))
+    told = scrape()
+    assert [told[f'receipts_open_jobs{{status="{status}"}}'] for status in JobLog.OPEN] == [2, 0, 1]
+    ages = [told[f'receipts_oldest_open_seconds{{status="{status}"}}'] for status in JobLog.OPEN]
+    assert ages == [pytest.approx(1200, abs=30), 0, pytest.approx(86_400, abs=30)]
+
+
+def test_what_needs_somebody_is_told_as_the_operations_page_counts_it() -> None:
+    ago = timezone.now() - timedelta(minutes=2)
+    JobFactory.create(due_at=ago)
+    JobFactory.create(due_at=ago, needs_attention=True)
+    JobFactory.create(due_at=timezone.now() + timedelta(hours=1), needs_attention=True)
+    JobFactory.create()
+    told = scrape()
+    assert (told["receipts_overdue_jobs"], told["receipts_needs_attention_jobs"]) == (1, 2)
+
+
+def test_processes_are_told_by_their_hearts() -> None:
+    assert "receipts_sweep_age_seconds" not in scrape()
+    for name in ("one", "two", "dead"):
+        beat(name, Kind.WORKER)
+    beat("sweep", Kind.SWEEP)
+    Heartbeat.objects.filter(name="dead").update(at=timezone.now() - timedelta(hours=1))
+    Heartbeat.objects.filter(name="sweep").update(at=timezone.now() - timedelta(seconds=40))
+    told = scrape()
+    assert told["receipts_workers"] == 2
+    assert told["receipts_sweep_age_seconds"] == pytest.approx(40, abs=15)
+
+
+def test_rings_are_counted_and_absent_while_redis_is_away(settings: LazySettings) -> None:
+    queue_service().ring([JobFactory.create().pk for _ in range(3)])
+    assert scrape()["receipts_queue_depth"] == 3
+    with closed_port() as port:
+        settings.REDIS_URL = f"redis://127.0.0.1:{port}/0"
+        queue_service.cache_clear()
+        told = scrape()
+    assert "receipts_queue_depth" not in told
+    assert told["receipts_database_up"] == 1
+
+
+def test_canaries_are_told_while_some_are_sent(settings: LazySettings) -> None:
+    aged(returned(), 50)
+    assert "receipts_canary_age_seconds" not in scrape()
+    settings.CANARY_INTERVAL_SECONDS = 900
+    told = scrape()
+    assert told["receipts_canary_age_seconds"] == pytest.approx(50, abs=15)
+    assert told["receipts_canary_seconds"] == pytest.approx(0, abs=15)
+    assert told['receipts_open_jobs{status="queued"}'] == 0
+
+
+def test_a_canary_that_never_came_back_has_an_age_that_alarms(settings: LazySettings) -> None:
+    settings.CANARY_INTERVAL_SECONDS = 900
+    aged(sent(), 4000)
+    told = scrape()
+    assert told["receipts_canary_age_seconds"] == pytest.approx(4000, abs=15)
+    assert "receipts_canary_seconds" not in told
+
+
+# -- what was
+
+
+def test_counters_are_absent_until_a_sweep_has_passed_and_then_count_at_once() -> None:
+    received(NOON)
+    assert not [name for name in scrape() if name.startswith(("receipts_transitions", "receipts_delivery"))]
+    count_events(timezone.now())
+    before = scrape()
+    job = JobFactory.create()
+    answered(job)
+    returned(job)
+    grown = added(before, scrape())
+    assert grown['receipts_transitions_total{kind="delivered",source="worker"}'] == 1
+    assert grown['receipts_transitions_total{kind="succeeded",source="callback"}'] == 1
+    assert [grown[f"receipts_{name}_seconds_count"] for name in ("delivery", "round_trip")] == [1, 1]
+    assert grown["receipts_delivery_seconds_sum"] == 0.012
+    assert grown['receipts_delivery_seconds_bucket{le="0.1"}'] == 1
+
+
+def test_a_scrape_asks_as_much_however_many_jobs_there_are(django_assert_num_queries: Any) -> None:
+    count_events(timezone.now())
+    with CaptureQueriesContext(connection) as few:
+        scrape()
+    for _ in range(5):
+        succeeded(NOON)
+        JobFactory.create()
+    with django_assert_num_queries(len(few)):
+        scrape()
+
+
+# -- what a web process measures
+
+
+def test_requests_are_told_by_view_method_and_status() -> None:
+    before = scrape()
+    browser = Browser()
+    browser.get("/health")
+    browser.get("/nowhere/at/all?secret")
+    browser.get(f"{JOBS}0b8e5f43-8a5c-4d30-9bd6-3a4f1f0a3a11/")
+    browser.generic("BREW", "/health")
+    counts = {
+        name.removeprefix("receipts_http_request_seconds_count"): by
+        for name, by in added(before, scrape()).items()
+        if name.startswith("receipts_http_request_seconds_count")
+    }
+    assert counts == {
+        '{method="GET",status="2xx",view="health"}': 1,
+        '{method="other",status="4xx",view="health"}': 1,
+        '{method="GET",status="4xx",view="none"}': 1,
+        '{method="GET",status="4xx",view="job-detail"}': 1,
+        '{method="GET",status="2xx",view="metrics"}': 1,  # the scrape before
+    }
+
+
+def test_refused_callbacks_are_told_by_code() -> None:
+    job = JobFactory.create(success=True)
+    before = scrape()
+    api, right = APIClient(), {"X-Callback-Token": callback_token(job.pk)}
+    api.post(f"{JOBS}{job.pk}/callback", {"status": "success"}, format="json", headers=right)
+    api.post(f"{JOBS}{job.pk}/callback", {"status": "failure"}, format="json", headers=right)
+    api.post(f"{JOBS}{job.pk}/callback", {"status": "maybe"}, format="json", headers=right)
+    api.post(f"{JOBS}callback", {}, format="json")
+    grown = added(before, scrape())
+    assert {name: by for name, by in grown.items() if name.startswith("receipts_callbacks_refused_total")} == {
+        f'receipts_callbacks_refused_total{{code="{code}"}}': 1
+        for code in ("outcome_contradicts", "invalid", "callback_token_invalid")
+    }
+
+
+@pytest.mark.usefixtures("quick_passwords")
+def test_what_comes_too_often_is_told_by_what_counts_it(settings: LazySettings, api: APIClient) -> None:
+    settings.UPLOAD_RATE = RateLimitItemPerMinute(1)
+    before = scrape()
+    for _ in range(3):
+        api.post("/api/v1/receipts/upload", {"file": SimpleUploadedFile("a.jpg", b"x")}, format="multipart")
+    for _ in range(32):
+        APIClient().post(f"{JOBS}callback", {}, format="json")
+        APIClient().get(JOBS, headers={"Authorization": "Api-Key wrong"})
+    for _ in range(7):
+        Browser().post("/admin/login/", {"username": "nobody", "password": "wrong"})
+    grown = added(before, scrape())
+    scopes = {name: by for name, by in grown.items() if name.startswith("receipts_throttled_total")}
+    assert scopes == {
+        'receipts_throttled_total{scope="upload"}': 2,
+        'receipts_throttled_total{scope="callback_token"}': 2,
+        'receipts_throttled_total{scope="key"}': 2,
+        'receipts_throttled_total{scope="log_in"}': 3,
+    }
+
+
+# -- a database that is away
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_its_database_a_process_tells_what_it_measured_itself() -> None:
+    scrape()
+    job_id = uuid4()
+    with database_away():
+        tried = APIClient().post(
+            f"{JOBS}{job_id}/callback",
+            {"status": "success"},
+            format="json",
+            headers={"X-Callback-Token": callback_token(job_id)},
+        )
+        told = scrape()
+    assert tried.status_code == 503
+    assert 'receipts_callbacks_refused_total{code="database_unavailable"}' not in told  # it is repeated
+    assert told["receipts_database_up"] == 0
+    assert told['receipts_http_request_seconds_count{method="GET",status="2xx",view="metrics"}'] >= 1
+    own = ("receipts_http", "receipts_throttled", "receipts_callbacks")
+    assert [name for name in told if not name.startswith(own)] == ["receipts_database_up"]
+    assert scrape()["receipts_database_up"] == 1
