@@ -12,6 +12,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from limits import RateLimitItem, parse
 
+from . import sentinels
 from .strength import weakness
 
 T = TypeVar("T")
@@ -178,6 +179,8 @@ def _origin(value: str) -> str:
 
 
 def _redis_url(value: str) -> str:
+    if sentinels.parse(value) is not None:
+        return value
     parts = urlsplit(value)
     if parts.scheme not in ("redis", "rediss", "unix") or not (parts.hostname or parts.path) or parts.port == 0:
         raise ValueError

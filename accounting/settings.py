@@ -9,6 +9,7 @@ from csp.constants import NONE, SELF
 
 from .buckets import bucket_storage
 from .environment import Environment
+from .sentinels import rq_connection
 
 django_stubs_ext.monkeypatch()  # lets classes of Django say at run time, too, which model they are for
 
@@ -276,7 +277,7 @@ SPECTACULAR_SETTINGS = {
 
 RQ_QUEUES = {
     "default": {
-        "URL": REDIS_URL,
+        **rq_connection(REDIS_URL),
         "DEFAULT_TIMEOUT": RQ_TIMEOUT_SECONDS,
         "SERIALIZER": "rq.serializers.JSONSerializer",
     }
