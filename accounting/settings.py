@@ -122,6 +122,7 @@ RETENTION_DAYS = env.number("RETENTION_DAYS", 0, minimum=0, maximum=36_500)
 
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 LOG_FORMAT = env.choice("LOG_FORMAT", "json", ("json", "console"))
+SENTRY_DSN = env.dsn("SENTRY_DSN")
 
 # -- Django -----------------------------------------------------------------------------------------------------------
 
@@ -286,4 +287,4 @@ RQ = {"WORKER_CLASS": "jobs.worker.DeliveryWorker", "COMMIT_MODE": "auto"}
 RQ_SHOW_ADMIN_LINK = False  # jobs.admin shows its pages to those with the permission only
 
 LOGGING_CONFIG = "accounting.logging.configure"
-LOGGING = {"level": LOG_LEVEL, "format": LOG_FORMAT}
+LOGGING = {"level": LOG_LEVEL, "format": LOG_FORMAT, "sentry": SENTRY_DSN}
