@@ -155,6 +155,13 @@ def test_a_receipt_is_sent_as_it_came(s3: S3Server) -> None:
     assert picture_in(payload) == content()
 
 
+def test_once_a_delivery_has_begun_the_storage_is_needed_no_more(s3: S3Server) -> None:
+    job = JobFactory.create(receipt=ReceiptFactory.create(content=content()))
+    payload = Payload(job)
+    s3.boto3().delete_object(Bucket=BUCKET, Key=name_of(job.receipt))
+    assert picture_in(payload) == content()
+
+
 def test_what_n8n_cannot_read_is_made_once_and_kept_in_the_bucket(s3: S3Server) -> None:
     job = JobFactory.create(receipt=ReceiptFactory.create(content=heic(), content_type="image/heic"))
     first = picture_in(Payload(job))

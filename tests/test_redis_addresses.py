@@ -37,6 +37,7 @@ def rung_at(port: int) -> list[str]:
         return [str(ring.args[0]) for ring in Queue("default", connection=client, serializer=JSONSerializer).jobs]
 
 
+@pytest.mark.faults
 def test_rings_go_to_the_master_and_after_a_failover_to_the_new_one(pair: WatchedPair) -> None:
     shared = SharedRedis(pair.url)
     bell = RQService(shared)
@@ -48,6 +49,7 @@ def test_rings_go_to_the_master_and_after_a_failover_to_the_new_one(pair: Watche
     shared.client.close()
 
 
+@pytest.mark.faults
 def test_a_workers_connection_finds_the_master_too(pair: WatchedPair, settings: LazySettings) -> None:
     settings.RQ_QUEUES = {"default": settings.RQ_QUEUES["default"] | rq_connection(pair.url)}
     config = {key: value for key, value in settings.RQ_QUEUES["default"].items() if key != "URL"}
