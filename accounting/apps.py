@@ -1,6 +1,7 @@
 """The entries of the project's own app, and of the admin with our site in the place of Django's."""
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.contrib.admin.apps import AdminConfig
 from django.db.models.signals import post_migrate
 
@@ -11,10 +12,14 @@ class AccountingConfig(AppConfig):
     name = "accounting"
 
     def ready(self) -> None:
-        """Have the roles made after migrations."""
+        """Have the roles made after migrations, and errors reported where somebody asks for it."""
         from .roles import make_roles
 
         post_migrate.connect(make_roles, dispatch_uid="accounting.roles")
+        if settings.SENTRY_DSN:
+            from .reporting import report_errors
+
+            report_errors(settings.SENTRY_DSN)
 
 
 class OperationsConfig(AdminConfig):

@@ -12,6 +12,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from limits import RateLimitItem, parse
 
+from . import sentinels
 from .strength import weakness
 
 T = TypeVar("T")
@@ -113,6 +114,11 @@ class Environment:
         """Return the address of a Redis or Valkey."""
         return self._cast(key, default, _redis_url, "a Redis URL such as redis://host:6379/0 or rediss://host:6379/0")
 
+    def dsn(self, key: str) -> str:
+        """Return where errors are reported to; "" where nobody asks for it."""
+        cure = "the DSN that Sentry shows, such as https://key@sentry.example.com/1"
+        return self._cast(key, "", _dsn, cure)
+
     def database(self, key: str, default: str) -> dict[str, Any]:
         """Return Django's settings of the database that the URL in `key` names."""
         cure = "a database URL such as postgresql://user:password@host:5432/name or sqlite:///var/db.sqlite3"
@@ -179,10 +185,19 @@ def _origin(value: str) -> str:
 
 
 def _redis_url(value: str) -> str:
+    if sentinels.parse(value) is not None:
+        return value
     parts = urlsplit(value)
     if parts.scheme not in ("redis", "rediss", "unix") or not (parts.hostname or parts.path) or parts.port == 0:
         raise ValueError
     return value
+
+
+def _dsn(value: str) -> str:
+    parts = urlsplit(value)
+    if value and not (parts.username and parts.path.rpartition("/")[2].isdigit()):
+        raise ValueError
+    return _absolute_url(value) if value else ""
 
 
 def _database(url: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import logging
 import logging.config
 from collections.abc import Mapping
+from typing import Any
 
 import structlog
 from structlog.typing import Processor
@@ -31,7 +32,7 @@ def configure(config: Mapping[str, str]) -> None:
     Django calls this with `settings.LOGGING`.
 
     Args:
-        config: `level`, a level's name, and `format`, `json` or `console`.
+        config: `level`, a level's name; `format`, `json` or `console`; and `sentry`, where errors go besides, or "".
     """
     structlog.configure(
         processors=[*SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -39,14 +40,17 @@ def configure(config: Mapping[str, str]) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
+    handlers: dict[str, Any] = {"standard_error": {"class": "logging.StreamHandler", "formatter": "structured"}}
+    if config["sentry"]:
+        handlers["sentry"] = {"class": "accounting.reporting.Reporter", "level": "ERROR"}
     logging.captureWarnings(True)  # Pillow warns of damaged metadata: a line like any other
     logging.config.dictConfig(
         {
             "version": 1,
             "disable_existing_loggers": False,
             "formatters": {"structured": {"()": _formatter, "form": config["format"]}},
-            "handlers": {"standard_error": {"class": "logging.StreamHandler", "formatter": "structured"}},
-            "root": {"handlers": ["standard_error"], "level": config["level"]},
+            "handlers": handlers,
+            "root": {"handlers": list(handlers), "level": config["level"]},
             "loggers": {
                 "django": {"handlers": [], "level": "NOTSET"},  # Django's own handlers would say everything twice
                 **{name: {"handlers": [], "level": level, "propagate": True} for name, level in QUIET.items()},

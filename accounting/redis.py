@@ -13,6 +13,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from .sentinels import connect
+
 logger = structlog.get_logger(__name__)
 
 SOCKET_TIMEOUT_SECONDS = 0.5
@@ -34,7 +36,7 @@ class SharedRedis:
     """
 
     def __init__(self, url: str) -> None:
-        self.client: Redis = Redis.from_url(
+        self.client: Redis = connect(
             url,
             socket_timeout=SOCKET_TIMEOUT_SECONDS,
             socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,

@@ -7,7 +7,9 @@ from urllib.parse import quote, urlsplit
 import django_stubs_ext
 from csp.constants import NONE, SELF
 
+from .buckets import bucket_storage
 from .environment import Environment
+from .sentinels import rq_connection
 
 django_stubs_ext.monkeypatch()  # lets classes of Django say at run time, too, which model they are for
 
@@ -59,8 +61,26 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.redis("REDIS_URL", "redis://127.0.0.1:6379/0")
 MEDIA_ROOT = str(BASE_DIR / env.text("MEDIA_ROOT", "var/media"))
+S3_BUCKET = env.text("S3_BUCKET", "")
+S3_REGION = env.text("S3_REGION", "us-east-1")
+S3_ENDPOINT_URL = env.base_url("S3_ENDPOINT_URL", f"https://s3.{S3_REGION}.amazonaws.com")
+S3_ACCESS_KEY_ID = env.text("S3_ACCESS_KEY_ID", "")
+S3_SECRET_ACCESS_KEY = env.text("S3_SECRET_ACCESS_KEY", "")
+S3_ADDRESSING = env.choice(
+    "S3_ADDRESSING", "virtual" if S3_ENDPOINT_URL.endswith(".amazonaws.com") else "path", ("path", "virtual")
+)
+S3_CA_FILE = env.text("S3_CA_FILE", "")
+IN_A_BUCKET = bucket_storage(
+    S3_BUCKET,
+    endpoint=S3_ENDPOINT_URL,
+    region=S3_REGION,
+    key=S3_ACCESS_KEY_ID,
+    secret=S3_SECRET_ACCESS_KEY,
+    addressing=S3_ADDRESSING,
+    ca_file=S3_CA_FILE,
+)
 STORAGES = {
-    "default": {"BACKEND": "receipts.storage.PrivateFileStorage"},
+    "default": IN_A_BUCKET or {"BACKEND": "receipts.storage.PrivateFileStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 
@@ -105,6 +125,7 @@ RETENTION_DAYS = env.number("RETENTION_DAYS", 0, minimum=0, maximum=36_500)
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 LOG_FORMAT = env.choice("LOG_FORMAT", "json", ("json", "console"))
 METRICS_TOKEN = env.secrets("METRICS_TOKEN", [])
+SENTRY_DSN = env.dsn("SENTRY_DSN")
 
 # -- Django -----------------------------------------------------------------------------------------------------------
 
@@ -260,7 +281,7 @@ SPECTACULAR_SETTINGS = {
 
 RQ_QUEUES = {
     "default": {
-        "URL": REDIS_URL,
+        **rq_connection(REDIS_URL),
         "DEFAULT_TIMEOUT": RQ_TIMEOUT_SECONDS,
         "SERIALIZER": "rq.serializers.JSONSerializer",
     }
@@ -269,4 +290,4 @@ RQ = {"WORKER_CLASS": "jobs.worker.DeliveryWorker", "COMMIT_MODE": "auto"}
 RQ_SHOW_ADMIN_LINK = False  # jobs.admin shows its pages to those with the permission only
 
 LOGGING_CONFIG = "accounting.logging.configure"
-LOGGING = {"level": LOG_LEVEL, "format": LOG_FORMAT}
+LOGGING = {"level": LOG_LEVEL, "format": LOG_FORMAT, "sentry": SENTRY_DSN}

@@ -101,6 +101,7 @@ DELIVERIES = {
     Trouble.FILE_MISSING: MEND_FOLDER,
     Trouble.FILE_UNREADABLE: NEW_PICTURE,
     Trouble.NOT_PREPARED: "Make room on the disk of MEDIA_ROOT, or let fewer workers run on that machine.",
+    Trouble.STORAGE_AWAY: "See that the S3 storage runs and takes our key; it is tried again by itself.",
     Trouble.TIMED_OUT: "See whether N8N is overloaded; its callback is awaited before it is sent again.",
     Trouble.CUT: "See whether N8N or a proxy before it restarts; its callback is awaited before it is sent again.",
     "n8n_busy": "See whether N8N is overloaded; it is tried again by itself.",

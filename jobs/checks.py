@@ -10,6 +10,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error, register
+from django.core.files.storage import FileSystemStorage, storages
 
 from receipts.formats import CONTENT_TYPES
 
@@ -146,6 +147,8 @@ def _one_for_all() -> list[CheckMessage]:
 
 
 def _media() -> list[CheckMessage]:
+    if not isinstance(storages["default"], FileSystemStorage):
+        return []
     folder = Path(settings.MEDIA_ROOT)
     lowest = next(path for path in (folder, *folder.parents) if path.exists())
     if lowest.is_dir():

@@ -14,6 +14,7 @@ from urllib3.exceptions import HTTPError
 
 from accounting.problems import DATABASE_AWAY
 from receipts.rendering import NotMade, Unreadable
+from receipts.storage import StorageAway
 
 from .answers import Answer, Trouble
 from .models import JobLog
@@ -41,6 +42,8 @@ def send_receipt(job: JobLog) -> Answer:
         return replace(_client().post(payload, _headers(job, payload)), request=_facts(payload))
     except FileMissing:
         return Answer(trouble=Trouble.FILE_MISSING)
+    except StorageAway:
+        return Answer(trouble=Trouble.STORAGE_AWAY)
     except Unreadable:
         return Answer(trouble=Trouble.FILE_UNREADABLE)
     except (NotMade, *DATABASE_AWAY):  # nothing was posted yet

@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import PurePath
 from typing import Any
 
@@ -13,6 +14,7 @@ from receipts.formats import SUFFIXES
 from receipts.models import Receipt, Rendition
 from receipts.rendering import can_be_sent
 from receipts.services import prepare_rendition
+from receipts.storage import StorageAway
 
 from .encodings import ENCODINGS, Encoding, Fields
 from .models import JobLog
@@ -33,12 +35,12 @@ class Payload:
 
     Raises:
         FileMissing: there is nothing to send.
+        StorageAway: whether there is something is not known now.
         Unreadable, NotMade: N8N could not read it as it came, and nothing was made of it.
     """
 
     def __init__(self, job: JobLog) -> None:
-        self._sent = _choose(job.receipt)
-        self._file = _opened(self._sent)  # once: what is deleted meanwhile can be read all the same
+        self._sent, self._file = _chosen(job.receipt)  # opened once: what is deleted meanwhile can be read all the same
         weakref.finalize(self, self._file.close)
         self._encoding = _encoding()(_fields(job, self._sent))
 
@@ -78,14 +80,17 @@ def _encoding() -> type[Encoding]:
     return ENCODINGS[settings.N8N_PAYLOAD]
 
 
-def _choose(receipt: Receipt) -> Receipt | Rendition:
-    """Return the receipt itself where N8N can read it, or what was made of it."""
-    with _opened(receipt) as file:
+def _chosen(receipt: Receipt) -> "tuple[Receipt | Rendition, File[bytes]]":
+    """Return the receipt itself where N8N can read it, or what was made of it; and its bytes, which are here then."""
+    with ExitStack() as unless_sent:
+        file = unless_sent.enter_context(_opened(receipt))
         if file.size != receipt.size:
             raise FileMissing(str(receipt.pk))
         if can_be_sent(receipt, file, most_bytes=most_bytes()):
-            return receipt
-        return prepare_rendition(receipt, file, most_bytes=most_bytes(), seconds=settings.N8N_PREPARATION_SECONDS)
+            unless_sent.pop_all()
+            return receipt, file
+        made = prepare_rendition(receipt, file, most_bytes=most_bytes(), seconds=settings.N8N_PREPARATION_SECONDS)
+    return made, _opened(made)
 
 
 def _fields(job: JobLog, sent: Receipt | Rendition) -> Fields:
@@ -110,7 +115,10 @@ def _filename(name: str, sent: Receipt | Rendition) -> str:
 
 
 def _opened(sent: Receipt | Rendition) -> "File[bytes]":
+    """Open the file and fetch it from where it lies: once a request has begun, nothing of it may be missing."""
     try:
-        return sent.file.storage.open(sent.file.name or "")
+        return sent.file.storage.open(sent.file.name or "").open()
+    except StorageAway:
+        raise
     except OSError:
         raise FileMissing(str(sent.pk)) from None

@@ -17,16 +17,18 @@ class Trouble(StrEnum):
     FILE_MISSING = "file_missing"
     FILE_UNREADABLE = "file_unreadable"
     NOT_PREPARED = "file_not_prepared"
+    STORAGE_AWAY = "storage_unavailable"
     TIMED_OUT = "n8n_timed_out"
     CUT = "n8n_connection_cut"
 
 
 MAY_HAVE_BEEN_SENT = frozenset({Trouble.TIMED_OUT, Trouble.CUT})
 OF_TLS = frozenset({Trouble.UNTRUSTED, Trouble.EXPIRED, Trouble.WRONG_HOST, Trouble.NO_TLS})
-MENDED_BY_PEOPLE = OF_TLS | {Trouble.FILE_MISSING, Trouble.NOT_PREPARED}
+MENDED_BY_PEOPLE = OF_TLS | {Trouble.FILE_MISSING, Trouble.NOT_PREPARED, Trouble.STORAGE_AWAY}
 AT_LAST = {
     Trouble.FILE_MISSING: FailureCode.FILE_MISSING,
     Trouble.NOT_PREPARED: FailureCode.FILE_UNREADABLE,
+    Trouble.STORAGE_AWAY: FailureCode.FILE_UNREADABLE,
 }
 
 TROUBLE_SENTENCES = {
@@ -38,6 +40,7 @@ TROUBLE_SENTENCES = {
     Trouble.FILE_MISSING: "The receipt's file cannot be read where this worker looks for it.",
     Trouble.FILE_UNREADABLE: "No picture can be made of the receipt's file: it is damaged, or takes too much.",
     Trouble.NOT_PREPARED: "The picture to be sent could not be made or stored: the machine is too busy or full.",
+    Trouble.STORAGE_AWAY: "The storage of the receipts' files could not be reached.",
     Trouble.TIMED_OUT: "N8N did not answer in time.",
     Trouble.CUT: "The connection to N8N was cut.",
 }

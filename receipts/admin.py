@@ -25,7 +25,7 @@ from accounting.change_list import EndlessList
 
 from .models import ApiKey, Client, Receipt
 from .search import find_receipts
-from .services import find_rendition
+from .services import rendition_to_show
 from .thumbnails import find_thumbnail
 
 admin.site.unregister(UnusedApiKey)  # the library's own table; ours knows the client
@@ -112,7 +112,7 @@ class ReceiptAdmin(ReadOnlyAdmin[Receipt]):
     @admin.display(description="sent to N8N")
     def sent(self, receipt: Receipt) -> str:
         """Return a link to the picture that was made to be sent, where there is one."""
-        made = find_rendition(receipt)
+        made = rendition_to_show(receipt)
         if made is None:
             return "–"
         return format_html('<a href="{}">{}</a>', reverse("receipt-rendition", args=[receipt.pk]), made)

@@ -38,10 +38,12 @@ def stored_folders() -> Iterator[str]:
 
 def find_orphans(folder: str, *, now: datetime) -> list[str]:
     """Return the files right in a folder that no row names and that are older than a day."""
-    _, files = _listed(folder)
-    old = [name for name in (f"{folder}/{file}" for file in files) if _age(name, now=now) > ORPHAN_AGE]
-    batches = (old[at : at + BATCH] for at in range(0, len(old), BATCH))
-    return [name for batch in batches for name in _without_row(batch)]
+    names = [f"{folder}/{file}" for file in _listed(folder)[1]]
+    batches = (names[at : at + BATCH] for at in range(0, len(names), BATCH))
+    nameless = (name for batch in batches for name in _without_row(batch))
+    return [
+        name for name in nameless if _age(name, now=now) > ORPHAN_AGE
+    ]  # a request each, where files are in a bucket
 
 
 def delete_files(names: Iterable[str]) -> int:

@@ -1,7 +1,7 @@
 """The verbs of receipts: put a file away, keep its row, prepare what is sent, make a key."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 
@@ -14,6 +14,7 @@ from accounting.clock import DatabaseNow
 from .formats import SUFFIXES
 from .models import ApiKey, Client, Receipt, Rendition, rendition_name, stored_name
 from .rendering import NotMade, Picture, rendered
+from .storage import StorageAway
 from .validators import CheckedUpload, digest
 
 
@@ -44,20 +45,32 @@ def stored_file(*, client: Client, upload: CheckedUpload) -> Iterator[str]:
     try:
         yield name
     except Refusal:
-        default_storage.delete(name)
+        _discard(name)
         raise
     if not Receipt.objects.filter(client=client, sha256=upload.sha256, file=name).exists():
+        _discard(name)
+
+
+def _discard(name: str) -> None:
+    """Delete a file that no row names; where that fails, `remove_orphans` does it tomorrow."""
+    with suppress(OSError):
         default_storage.delete(name)
 
 
 def has_file(receipt: Receipt) -> bool:
-    """Tell whether the receipt's bytes are where its row says, and all of them."""
+    """Tell whether the receipt's bytes are where its row says, and all of them.
+
+    Raises:
+        StorageAway: that is not known now.
+    """
     return receipt.purged_at is None and _is_stored(receipt)
 
 
 def _is_stored(row: Receipt | Rendition) -> bool:
     try:
         return default_storage.size(row.file.name or "") == row.size
+    except StorageAway:
+        raise
     except OSError:
         return False
 
@@ -106,6 +119,7 @@ def prepare_rendition(receipt: Receipt, file: "File[bytes]", *, most_bytes: int,
 
     Raises:
         Unreadable, NotMade: there is none.
+        StorageAway: whether there is one is not known now.
     """
     known = _usable_rendition(receipt, most_bytes)
     if known is not None:
@@ -119,9 +133,21 @@ def prepare_rendition(receipt: Receipt, file: "File[bytes]", *, most_bytes: int,
 
 
 def find_rendition(receipt: Receipt) -> Rendition | None:
-    """Return what was made of a receipt to be sent, where its file is there."""
+    """Return what was made of a receipt to be sent, where its file is there.
+
+    Raises:
+        StorageAway: that is not known now.
+    """
     known = Rendition.objects.filter(receipt=receipt).first()
     return known if known is not None and _is_stored(known) else None
+
+
+def rendition_to_show(receipt: Receipt) -> Rendition | None:
+    """Return the same for a page, which is shown without a picture while the storage is away."""
+    try:
+        return find_rendition(receipt)
+    except StorageAway:
+        return None
 
 
 def _usable_rendition(receipt: Receipt, most_bytes: int) -> Rendition | None:
@@ -133,11 +159,11 @@ def _usable_rendition(receipt: Receipt, most_bytes: int) -> Rendition | None:
 def _keep_rendition(receipt: Receipt, picture: Picture, *, sha256: str, most_bytes: int, stored_as: str) -> Rendition:
     """Write the rendition's row, unless somebody else was quicker, and remove the file that no row names then."""
     if Receipt.objects.select_for_update().get(pk=receipt.pk).purged_at is not None:
-        default_storage.delete(stored_as)
+        _discard(stored_as)
         raise NotMade(str(receipt.pk))  # whoever asks lost the job meanwhile: no open one's receipt is purged
     quicker = _usable_rendition(receipt, most_bytes)
     if quicker is not None:
-        default_storage.delete(stored_as)
+        _discard(stored_as)
         return quicker
     former = Rendition.objects.filter(receipt=receipt).first()
     kept, _ = Rendition.objects.update_or_create(

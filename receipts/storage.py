@@ -1,6 +1,7 @@
 """Where receipts lie: private, under random names, and on the disk before anybody is told so."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from django.conf import settings
@@ -10,6 +11,10 @@ from django.utils.crypto import get_random_string
 
 PARTIAL_PREFIX = ".partial-"
 OWNER_ONLY = 0o700
+
+
+class StorageAway(OSError):
+    """The storage cannot be reached, or refuses us: whether a file is there is not known."""
 
 
 class PrivateFileStorage(FileSystemStorage):
@@ -42,8 +47,8 @@ class PrivateFileStorage(FileSystemStorage):
 
 def can_store() -> bool:
     """Tell whether receipts could be written now, as far as that can be seen without writing one."""
-    storage = storages["default"]
-    return not isinstance(storage, PrivateFileStorage) or storage.is_writable()
+    is_writable: Callable[[], bool] | None = getattr(storages["default"], "is_writable", None)  # Django's own tell not
+    return is_writable is None or is_writable()
 
 
 def _free_bytes(folder: Path) -> int:

@@ -17,8 +17,9 @@ from .canaries import Canary, Place, in_answer, in_database, in_redis
 from .factories import DATABASE_ID
 from .installation import SWEEP, WEB, WORKER, Installation, wait_for
 from .pictures import jpeg
+from .sentry import dsn, events, told
 from .servers import free_port
-from .stub_server import Request, StubServer, Visit, response, server_tls, stub_server
+from .stub_server import Request, StubServer, Visit, answering, response, server_tls, stub_server
 
 pytestmark = [pytest.mark.processes, pytest.mark.faults, pytest.mark.timeout(300)]
 
@@ -40,10 +41,10 @@ RIGHTLY = {
 class Everything:
     """An installation whose every setting that is secret is a canary, and all that it answered."""
 
-    def __init__(self, folder: Path, n8n: StubServer, tls: StubServer) -> None:
+    def __init__(self, folder: Path, n8n: StubServer, tls: StubServer, sentry: StubServer) -> None:
         self.canaries: list[Canary] = []
         self.answers: list[Place] = []
-        self.n8n, self.tls = n8n, tls
+        self.n8n, self.tls, self.sentry = n8n, tls, sentry
         path, query = self.secret("webhook path"), self.secret("webhook query")
         self.webhook = f"/webhook/{path}?key={query}"
         self.installation = Installation(
@@ -56,6 +57,7 @@ class Everything:
             N8N_WEBHOOK_SECRET=f"{self.secret('N8N_WEBHOOK_SECRET')},{standard(self.secret('former webhook secret'))}",
             CALLBACK_SECRET_TOKEN=f"{self.secret('CALLBACK_SECRET_TOKEN')},{self.secret('former callback token')}",
             LOG_LEVEL="DEBUG",
+            SENTRY_DSN=dsn(sentry),
             UPLOAD_RATE="50/minute",
             TRUSTED_PROXIES="127.0.0.1",
         )
@@ -122,6 +124,7 @@ class Everything:
 
     def _places(self) -> Iterator[Place]:
         yield "log", self.installation.log()
+        yield "reports to Sentry", told(self.sentry)
         yield from self.answers
         yield from in_database(self.database_url)
         with Redis(port=self.installation.valkey.port) as client:
@@ -164,8 +167,12 @@ def deliveries(server: StubServer, job_id: str) -> list[dict[str, Any]]:
 @pytest.fixture
 def everything(tmp_path: Path) -> Iterator[Everything]:
     """Return an installation full of canaries, of which nothing runs yet."""
-    with stub_server(rude) as n8n, stub_server(rude, tls=server_tls()) as tls:
-        all_of_it = Everything(tmp_path, n8n, tls)
+    with (
+        stub_server(rude) as n8n,
+        stub_server(rude, tls=server_tls()) as tls,
+        stub_server(answering(response(body=b"{}"))) as sentry,
+    ):
+        all_of_it = Everything(tmp_path, n8n, tls, sentry)
         with all_of_it.installation:
             yield all_of_it
 
@@ -180,6 +187,7 @@ def test_no_secret_and_no_byte_of_a_picture_is_found_where_it_does_not_belong(ev
     for log_format in ("json", "console"):
         faults_of_ours(everything, job_id, browser, log_format)
     nothing_can_be_reached(everything)
+    assert {"RuntimeError", "OperationalError"} <= reported(everything)
 
     found = everything.found()
     assert sorted(found - RIGHTLY) == []
@@ -306,6 +314,11 @@ def nothing_can_be_reached(everything: Everything) -> None:
     installation.start(*WORKER)
     wait_for(lambda: "sweep_failed" in installation.log(), "the sweep's complaint")
     wait_for(lambda: "heartbeat_failed" in installation.log(), "the next worker's complaint")
+
+
+def reported(everything: Everything) -> set[str]:
+    """Return the kinds of errors that Sentry was told of."""
+    return {error["type"] for event in events(everything.sentry) for error in event["exception"]["values"]}
 
 
 def is_up(url: str) -> bool:

@@ -14,7 +14,7 @@ from jobs.proof.audit import verify_job
 from jobs.timeline import MOST, timeline
 from receipts.formats import SHOWN_BY_BROWSERS
 from receipts.models import Receipt
-from receipts.services import find_rendition
+from receipts.services import rendition_to_show
 
 MOST_SIBLINGS = 20
 VERBS_OF_STATUS = {
@@ -81,7 +81,7 @@ def _picture_url(receipt: Receipt) -> str:
     """Return where a browser finds a picture: as N8N gets it, or as it came; "" where it could show neither."""
     if receipt.purged_at is not None:
         return ""
-    if find_rendition(receipt) is not None:
+    if rendition_to_show(receipt) is not None:
         return reverse("receipt-rendition", args=[receipt.pk])
     if receipt.content_type in SHOWN_BY_BROWSERS:
         return reverse("receipt-file", args=[receipt.pk])

@@ -9,6 +9,7 @@ from jobs.queue import ring_on_commit
 from jobs.transitions import Detail, change_status, lock_job, note
 from receipts.models import Receipt
 from receipts.services import Refusal, has_file
+from receipts.storage import StorageAway
 
 from .ending import fail
 
@@ -32,10 +33,17 @@ def retry_job(job_id: UUID, *, actor: str, reason: str) -> JobLog:
     _require(job, {Status.FAILURE}, "only a failed job can be retried")
     if _is_done_elsewhere(job):
         raise NotNow("Another job for the same receipt and database is open or has succeeded.")
-    if not has_file(receipt):
-        raise NotNow("The receipt's file is gone; it must be uploaded again.")
+    _require_file(receipt)
     _start_round(job, kind=Kind.RETRIED, actor=actor, detail={"reason": reason, "was": job.failure_code})
     return job
+
+
+def _require_file(receipt: Receipt) -> None:
+    try:
+        if not has_file(receipt):
+            raise NotNow("The receipt's file is gone; it must be uploaded again.")
+    except StorageAway:
+        raise NotNow("The storage of the receipts' files cannot be reached just now.") from None
 
 
 @transaction.atomic

@@ -15,6 +15,7 @@ from redis import Redis
 from jobs.sandbox import Sandbox, running_sandbox
 from tests.installation import SWEEP, WORKER, Installation, wait_for
 from tests.outages import frozen, pid_of
+from tests.watched import WatchedPair
 
 pytestmark = pytest.mark.processes
 faults = pytest.mark.faults
@@ -209,3 +210,17 @@ def _away(service: Installation, how: str) -> Iterator[None]:
 def _stops_within(process: subprocess.Popen[Any], seconds: float) -> None:
     process.send_signal(signal.SIGTERM)
     process.wait(seconds)
+
+
+@faults
+def test_a_failover_is_followed_by_the_same_processes_and_loses_no_receipt(n8n: Sandbox, tmp_path: Path) -> None:
+    with (
+        WatchedPair(tmp_path) as pair,
+        Installation(tmp_path, f"{n8n.url}/webhook/receipts", REDIS_URL=pair.url) as service,
+    ):
+        processes = service.start_all()
+        all_end_well(service, [uploaded_promptly(service, 1)])
+        pair.kill_master()
+        all_end_well(service, [uploaded_promptly(service, number) for number in (2, 3, 4)])
+        wait_for(lambda: service.ask("/health/ready").json()["checks"]["redis"] == "ok", "the new master")
+        assert [process.poll() for process in processes] == [None, None, None]

@@ -10,8 +10,9 @@ import requests
 
 from jobs.sandbox import Sandbox
 from tests.installation import SWEEP, WORKER, Installation, wait_for
-from tests.outages import CAN_MOUNT, SmallDisk, small_disk
+from tests.outages import CAN_MOUNT, SmallDisk, frozen, small_disk
 from tests.pictures import heic
+from tests.s3_server import S3Server
 
 pytestmark = [pytest.mark.processes, pytest.mark.faults]
 needs_mount = pytest.mark.skipif(not CAN_MOUNT, reason="only root on Linux can mount a small disk")
@@ -121,3 +122,27 @@ def test_a_storage_that_was_removed_is_told_of_loudly_and_healed_by_uploading_ag
     repeated = service.upload(1)
     assert (repeated.status_code, repeated.json()["job_id"]) == (200, job_id)
     service.wait_for_status(job_id, "success")
+
+
+def test_a_bucket_that_is_away_is_503_loses_nothing_and_is_waited_for(n8n: Sandbox, tmp_path: Path) -> None:
+    with S3Server() as s3, Installation(tmp_path, f"{n8n.url}/webhook/receipts", **s3.settings) as service:
+        service.start_web()
+        taken = service.upload(1).json()["job_id"]
+        with frozen(s3.pid):  # connections are taken, and nothing is answered: worse than one that refuses
+            assert is_problem(service.upload(2), 503, "storage_unavailable")
+            assert service.ask("/health").status_code == 200
+            ready = service.ask("/health/ready")
+            assert (ready.status_code, ready.json()["checks"]["storage"]) == (503, "unavailable")
+            service.start(*WORKER)
+            service.start(*SWEEP)
+            wait_for(lambda: errors_of(service) == [("storage_unavailable",)], "a delivery that was put off", 60)
+            assert service.job(taken)["status"] in ("queued", "sending")
+        assert number_of_jobs(service) == 1
+        again = service.upload(2).json()["job_id"]
+        for job_id in (taken, again):
+            service.wait_for_status(job_id, "success")
+        assert len([name for name in s3.objects() if name.startswith("receipts/")]) == 2
+
+
+def errors_of(service: Installation) -> list[tuple[str]]:
+    return [tuple(row) for row in service.query("SELECT DISTINCT last_error FROM jobs_joblog WHERE last_error <> ''")]

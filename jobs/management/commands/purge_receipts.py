@@ -1,5 +1,6 @@
 """`manage.py purge_receipts`: delete files that were kept for long enough, and those that no row names."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from accounting.progress import bar, say
 from jobs import retention
 from jobs.services import purge_receipt
 from receipts.orphans import delete_files, find_orphans, stored_folders
+from receipts.storage import StorageAway
 
 logger = structlog.get_logger(__name__)
 
@@ -47,8 +49,11 @@ class Command(BaseCommand):
             raise CommandError(f"Interrupted; {GOES_ON}", returncode=130) from None
         except DATABASE_AWAY:
             raise CommandError(f"The database is away; {GOES_ON}") from None
+        except StorageAway:
+            raise CommandError(f"The storage is away; {GOES_ON}") from None
 
     def _run(self, now: datetime, *, is_rehearsal: bool) -> None:
+        folders = list(stored_folders())  # a storage that is away ends it here, before a row has let go of its file
         before = retention.last_day(now)
         due = retention.purgeable(before).count()
         spared = retention.expired(before).count() - due
@@ -59,7 +64,7 @@ class Command(BaseCommand):
             say(self.stdout, f"Files of {purged.receipts} receipts, {purged.size / 1e6:.1f} MB: {done}{kept}.")
         else:
             say(self.stdout, "RETENTION_DAYS is not set: all receipts are kept.")
-        orphans = _remove_orphans(now, is_rehearsal=is_rehearsal)
+        orphans = _remove_orphans(folders, now, is_rehearsal=is_rehearsal)
         say(self.stdout, f"Files that no row names, {orphans}: {done}.")
         if not is_rehearsal:
             logger.info("receipts_purged", receipts=purged.receipts, bytes=purged.size, orphans=orphans)
@@ -82,8 +87,8 @@ def _purge(before: str, due: int) -> Purged:
     return Purged(receipts, size)
 
 
-def _remove_orphans(now: datetime, *, is_rehearsal: bool) -> int:
-    folders, orphans = list(stored_folders()), 0
+def _remove_orphans(folders: Sequence[str], now: datetime, *, is_rehearsal: bool) -> int:
+    orphans = 0
     with bar("Files that no row names", len(folders)) as progress:
         for folder in folders:
             found = find_orphans(folder, now=now)

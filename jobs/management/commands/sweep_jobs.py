@@ -97,7 +97,10 @@ class Command(BaseCommand):
         forget_dead_processes()
         forget_old_attempts()
         SessionStore.clear_expired()
-        if removed := remove_orphans(now=timezone.now()):
-            logger.warning("orphans_removed", files=removed)
+        try:
+            if removed := remove_orphans(now=timezone.now()):
+                logger.warning("orphans_removed", files=removed)
+        except OSError as error:  # there is another time
+            logger.error("orphans_not_removed", error=type(error).__name__)
         if is_overdue(database_now()):
             logger.warning("purge_overdue", days=settings.RETENTION_DAYS)

@@ -1,0 +1,137 @@
+"""Receipts in a bucket of an S3 storage instead of a folder: private, whole or not at all, and never waited for long.
+
+What the storage says reaches the rest of the code in its own words: a file that is not there is a `FileNotFoundError`,
+as on a disk, and everything else is `StorageAway`; so an outage is never taken for a loss.
+"""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import IO, Any
+
+from boto3.exceptions import Boto3Error
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from s3transfer.exceptions import RetriesExceededError
+from storages.backends.s3 import S3File, S3Storage
+from storages.utils import clean_name
+from urllib3.exceptions import HTTPError
+
+from .storage import StorageAway
+
+GB = 1024**3
+MEMORY_BYTES = 1024 * 1024  # of a file that is read; what is longer waits in a temporary file
+NO_ROOM = 507  # MinIO's answer, and that of some others, to a full disk
+
+# A request takes 14 s at the most, beside the bytes themselves: two tries, of which each waits so long for a connection
+# and then for any next byte. Readiness asks once, and briefly.
+PATIENCE = {"connect_timeout": 2, "read_timeout": 5, "retries": {"mode": "standard", "total_max_attempts": 2}}
+IMPATIENCE = {"connect_timeout": 1, "read_timeout": 2, "retries": {"total_max_attempts": 1}}
+
+
+@contextmanager
+def in_our_words() -> Iterator[None]:
+    """Say what the block's requests failed of, without an address, a key or a name.
+
+    Raises:
+        FileNotFoundError: there is no such object.
+        OSError: there is no room left (`ENOSPC`).
+        StorageAway: the storage cannot be reached, refuses us, or fails.
+    """
+    try:
+        yield
+    except ClientError as error:
+        raise _meaning(error) from None
+    except (BotoCoreError, Boto3Error, RetriesExceededError, HTTPError) as error:
+        raise StorageAway(type(error).__name__) from None
+
+
+def _meaning(error: ClientError) -> OSError:
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    match error.response.get("ResponseMetadata", {}).get("HTTPStatusCode"):
+        case 404 if code != "NoSuchBucket":
+            return FileNotFoundError(errno.ENOENT, "No such object")
+        case status if status == NO_ROOM:
+            return OSError(errno.ENOSPC, "No room in the bucket")
+    return StorageAway(code)
+
+
+class ObjectFile(S3File):  # type: ignore[misc] # django-storages has no types
+    """An object that is read: its size is known at once, its bytes are fetched when they are first asked for."""
+
+    def _get_file(self) -> IO[bytes]:
+        try:
+            with in_our_words():
+                fetched: IO[bytes] = super()._get_file()
+                return fetched
+        except OSError:
+            self.close()  # or the next one who asks would find an empty file
+            raise
+
+    file = property(_get_file, S3File._set_file)
+
+
+class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
+    """Puts each file by one request, so that it is there whole or not at all, and gives nobody an address of it.
+
+    Every request's body is signed with its SHA-256, which the storage checks: what arrives damaged is refused. No
+    object is given an access list: as everything in a bucket, it belongs to the bucket's owner alone.
+    """
+
+    def __init__(self, *, addressing_style: str, **options: Any) -> None:
+        super().__init__(
+            client_config=Config(
+                **PATIENCE,
+                signature_version="s3v4",
+                s3={"addressing_style": addressing_style, "payload_signing_enabled": True},
+                # trailing checksums are Amazon's, and unknown to many other storages
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            ),
+            transfer_config=TransferConfig(
+                multipart_threshold=5 * GB,  # the most that one request may carry; parts of a broken upload would stay
+                use_threads=False,
+                num_download_attempts=2,
+            ),
+            max_memory_size=MEMORY_BYTES,
+            default_acl=None,
+            file_overwrite=True,  # names are random: to ask for each whether it is free would be a request for nothing
+            **options,
+        )
+
+    def is_writable(self) -> bool:
+        """Tell whether the bucket is there and lets us in, as far as can be seen without writing to it."""
+        try:
+            with in_our_words():
+                self._impatient.head_bucket(Bucket=self.bucket_name)
+        except OSError:
+            return False
+        return True
+
+    def url(self, *args: Any, **kwargs: Any) -> str:
+        """Refuse: receipts are shown by our own views, to those who may see them.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError("Receipts have no address in their storage.")
+
+    def _open(self, name: str, mode: str = "rb") -> ObjectFile:
+        with in_our_words():
+            return ObjectFile(self._normalize_name(clean_name(name)), mode, self)
+
+    _save = in_our_words()(S3Storage._save)
+    delete = in_our_words()(S3Storage.delete)
+    exists = in_our_words()(S3Storage.exists)
+    listdir = in_our_words()(S3Storage.listdir)
+    size = in_our_words()(S3Storage.size)
+    get_modified_time = in_our_words()(S3Storage.get_modified_time)
+
+    @cached_property
+    def _impatient(self) -> Any:
+        config = self.client_config.merge(Config(**IMPATIENCE))
+        return self._create_session().client(
+            "s3", region_name=self.region_name, endpoint_url=self.endpoint_url, config=config, verify=self.verify
+        )
