@@ -56,7 +56,7 @@ class Watch:
 
     Attributes:
         age: since the last round trip was completed.
-        waiting: the same, or where there was none, since the first canary was sent.
+        waiting: the same, or where there was none, since the first canary was sent; nothing without a schedule.
         code: why a later canary failed or is not taken (`jobs.causes.cause_of`); "" where none did.
         interval: of the schedule; 0 where there is none, and one that stays away means nothing.
     """
@@ -84,9 +84,9 @@ def look(now: datetime | None = None) -> Watch:
     interval = timedelta(seconds=settings.CANARY_INTERVAL_SECONDS)
     trip = last_round_trip()
     code = _trouble_since(trip)
-    waiting = now - _since(trip, now)
+    waiting = now - _since(trip, now) if interval else timedelta()
     return Watch(
-        state=_state(trip, code, is_late=bool(interval) and waiting > LATE_AFTER * interval),
+        state=_state(trip, code, is_late=waiting > LATE_AFTER * interval),
         round_trip=trip,
         age=now - trip.completed_at if trip else None,
         waiting=waiting,
