@@ -67,7 +67,8 @@ class QueueAdmin(admin.ModelAdmin[Dashboard]):
 
     def get_urls(self) -> list[URLPattern]:
         """Return django-rq's addresses, each behind its permission, with views of ours where they change something."""
-        patterns = get_api_urlpatterns(name_prefix=PREFIX) + get_admin_urlpatterns(name_prefix=PREFIX)
+        theirs = get_api_urlpatterns(name_prefix=PREFIX) + get_admin_urlpatterns(name_prefix=PREFIX)
+        patterns = [pattern for pattern in theirs if pattern.name != f"{PREFIX}metrics"]  # /metrics has them all
         for pattern in patterns:
             verb = VERBS.get(str(pattern.name).removeprefix(PREFIX))
             if verb is not None:
