@@ -16,6 +16,9 @@ FAILURES = "report-failures"
 NAMES = (*RECEIVING, FAILURES)
 OTHERWISE_THERE = {"id", "position", "webhookId"}  # what may differ in a node that two workflows have
 CREDENTIAL = {"id", "name"}
+LOOKING = "Look whether it made one after all"
+YES, NO = 0, 1  # outputs of a condition
+ERROR = 1  # and of a node that may fail
 Json = dict[str, Any]
 
 
@@ -102,17 +105,35 @@ def test_a_report_follows_no_redirect_and_its_failure_is_no_error(name: str) -> 
     assert (report["retryOnFail"], report["maxTries"], report["onError"]) == (True, 5, "continueErrorOutput")
 
 
-def test_the_waits_between_reports_reach_past_a_day() -> None:
-    for name in NAMES:
-        by_name = {node["name"]: node for node in nodes(name)}
-        amount = by_name["Wait for the service"]["parameters"]["amount"]
-        first, later = (
-            json.loads(amount[amount.index("[") : amount.index("]") + 1]),
-            int(amount.split("??")[1].strip(" }")),
-        )
-        rounds = int(re.findall(r"\$runIndex < (\d+)", json.dumps(by_name["Is it worth asking again?"]))[0])
-        tries = 4 * by_name.get("Call back", by_name.get("Report the failure", {}))["waitBetweenTries"] / 1000
-        assert sum(first) + (rounds - len(first)) * later + rounds * tries >= 24 * 3600
+@pytest.mark.parametrize(
+    ("name", "asking", "condition", "wait"),
+    [
+        *((name, "Call back", "Is it worth asking again?", "Wait for the service") for name in RECEIVING),
+        (FAILURES, "Report the failure", "Is it worth asking again?", "Wait for the service"),
+        *((name, LOOKING, "Is it worth looking again?", "Wait for Notion") for name in FILING),
+    ],
+)
+def test_what_has_to_be_told_or_known_is_asked_for_more_than_a_day(
+    name: str, asking: str, condition: str, wait: str
+) -> None:
+    by_name = {node["name"]: node for node in nodes(name)}
+    amount = by_name[wait]["parameters"]["amount"]
+    first, later = json.loads(amount[amount.index("[") : amount.index("]") + 1]), int(amount.split("??")[1].strip(" }"))
+    rounds = int(re.findall(r"\$runIndex < (\d+)", json.dumps(by_name[condition]))[0])
+    tries = (by_name[asking]["maxTries"] - 1) * by_name[asking]["waitBetweenTries"] / 1000
+    assert sum(first) + (rounds - len(first)) * later + rounds * tries >= 24 * 3600
+
+
+@pytest.mark.parametrize("name", FILING)
+def test_a_page_that_may_exist_is_looked_for_before_every_end_that_reports_a_failure(name: str) -> None:
+    connections = read(name)["connections"]
+    ends = {node["name"] for node in nodes(name) if node["type"].endswith("stopAndError")}
+    assert _next(connections, "Create the page", ERROR) == ["What Notion answered"]
+    assert _next(connections, "What Notion answered") == ["May it have been made?"]
+    assert _next(connections, "May it have been made?", YES) == ["Wait for Notion"]
+    assert _next(connections, "Wait for Notion") == [LOOKING]
+    [again] = _next(connections, LOOKING, ERROR)
+    assert not ends & set(_next(connections, again, YES) + _next(connections, again, NO))
 
 
 @pytest.mark.parametrize("name", FILING)
@@ -121,6 +142,11 @@ def test_the_properties_that_are_listed_are_the_ones_that_are_filled(name: str) 
     by_name = {node["name"]: node for node in nodes(name)}
     wanted = re.findall(r"const wanted = (\{.*\});", by_name["Choose the properties"]["parameters"]["jsCode"])
     assert json.loads(wanted[0]) == {entry["name"]: entry["type"] for entry in listed if entry["type"] != "title"}
+
+
+def _next(connections: Json, name: str, output: int = 0) -> list[str]:
+    """Return the nodes that follow an output of a node."""
+    return [link["node"] for link in connections[name]["main"][output]]
 
 
 def _links(connections: Json) -> list[Json]:

@@ -10,6 +10,7 @@ from tests.stub_server import answering_once, response, stub_server
 
 from .conftest import REAL_N8N, UNHURRIED, OnAir, end_of
 from .deliveries import deliver, payload
+from .notion import Fate
 from .server import EXECUTION_SECONDS
 from .workflows import PLAIN, TRYING, node, shipped
 
@@ -30,9 +31,10 @@ def test_a_refusal_of_notion_is_reported_with_the_node_and_notions_own_words(on_
 def test_a_page_that_notion_finds_invalid_is_a_failure_and_not_tried_again(on_air: OnAir) -> None:
     scene = on_air(PLAIN)
     database = scene.notion.share()
-    scene.notion.refuse("POST", "/v1/pages")
+    scene.notion.destine("POST", "/v1/pages", Fate.INVALID)
     job = scene.file(306, database)
-    assert job["result_message"].startswith("N8N: error in node 'End: Notion made no page': Notion made no page:")
+    words = "N8N: error in node 'End: Notion refused the page': Notion refused the page:"
+    assert job["result_message"].startswith(words)
     assert "body failed validation" in job["result_message"]
     assert database.pages == []
 
