@@ -76,9 +76,8 @@ class MultipartEncoding(Encoding):
 
     def __init__(self, fields: Fields) -> None:
         texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
-        name = texts["filename"] or "receipt"
         self.content_type, self.head, self.tail = frame(
-            texts, file=PICTURE_PART, filename=name, content_type=texts["content_type"]
+            texts, file=PICTURE_PART, filename=texts["filename"], content_type=texts["content_type"]
         )
 
     @staticmethod

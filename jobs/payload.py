@@ -109,7 +109,7 @@ def _fields(job: JobLog, sent: Receipt | Rendition) -> Fields:
 
 def _filename(name: str, sent: Receipt | Rendition) -> str:
     """Return the client's name for it, with the suffix of what is sent: workflows go by that."""
-    if isinstance(sent, Receipt):
+    if name and isinstance(sent, Receipt):
         return name
     return (PurePath(name).stem or "receipt") + SUFFIXES[sent.content_type]
 

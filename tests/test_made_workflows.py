@@ -12,6 +12,7 @@ from jobs.connect.workflows import (
     FOLDER,
     PURPOSES,
     REPORTER,
+    TRIAL,
     is_test_url,
     signing_text,
     version_in,
@@ -65,9 +66,10 @@ def test_the_webhook_of_each_has_the_path_in_force(settings: LazySettings) -> No
     assert len(paths) == 3
 
 
-def test_failures_are_reported_to_this_service(settings: LazySettings) -> None:
+@pytest.mark.parametrize("slug", [REPORTER, TRIAL])
+def test_what_has_to_know_the_services_address_is_told_it(settings: LazySettings, slug: str) -> None:
     settings.CALLBACK_BASE_URL = "http://web:8000"
-    assert setting(REPORTER, "service_url") == "http://web:8000"
+    assert setting(slug, "service_url") == "http://web:8000"
 
 
 def standard(secret: bytes) -> str:

@@ -57,11 +57,15 @@ def test_a_file_that_is_deleted_meanwhile_is_read_to_its_end(media: Media) -> No
     assert list(body) == whole
 
 
-@pytest.mark.parametrize("filename", ["", 'quoted "twice".jpg', "back\\slash\n.jpg", "Überweisung 😀.jpg"])
+@pytest.mark.parametrize("filename", ["no suffix", 'quoted "twice".jpg', "back\\slash\n.jpg", "Überweisung 😀.jpg"])
 def test_any_filename_survives(filename: str) -> None:
     body = payload(filename=filename)
     assert len(body) == len(b"".join(body))
     assert parsed(body).fields["filename"] == filename
+
+
+def test_what_the_client_gave_no_name_has_one_for_workflows() -> None:
+    assert parsed(payload(filename="")).fields["filename"] == "receipt.jpg"
 
 
 def test_around_the_longest_filename_there_is_room_enough() -> None:

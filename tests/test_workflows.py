@@ -10,12 +10,18 @@ from uuid import UUID
 import pytest
 
 FOLDER = Path("n8n")
-RECEIVING = ("receipt-to-notion", "receipt-to-notion-without-ai", "try-the-connection")
+TRIAL = "try-the-connection"
+RECEIVING = ("receipt-to-notion", "receipt-to-notion-without-ai", TRIAL)
 FILING = RECEIVING[:2]
 FAILURES = "report-failures"
 NAMES = (*RECEIVING, FAILURES)
 OTHERWISE_THERE = {"id", "position", "webhookId"}  # what may differ in a node that two workflows have
+# it needs no credential, so it reports to one address only, and soon gives up
+OWN_TO_THE_TRIAL = {"Receipt", "Settings", "Is it worth asking again?", "Wait for the service"}
 CREDENTIAL = {"id", "name"}
+LOOKING = "Look whether it made one after all"
+YES, NO = 0, 1  # outputs of a condition
+ERROR = 1  # and of a node that may fail
 Json = dict[str, Any]
 
 
@@ -67,8 +73,7 @@ def test_a_node_that_several_workflows_have_is_the_same_in_each() -> None:
     for left, right in (RECEIVING[:2], RECEIVING[1:]):
         ours, theirs = _shared(left), _shared(right)
         differing = [name for name in ours.keys() & theirs.keys() if ours[name] != theirs[name]]
-        allowed = {"Receipt"} if right == "try-the-connection" else set()  # that one needs no credential
-        assert set(differing) == allowed
+        assert set(differing) == (OWN_TO_THE_TRIAL if right == TRIAL else set())
 
 
 def test_ids_are_unique_and_an_address_is_not_the_webhooks_id() -> None:
@@ -89,7 +94,7 @@ def test_a_receiving_workflow_takes_receipts_at_the_one_address_and_names_the_er
 
 def test_only_what_needs_no_credentials_answers_everybody() -> None:
     open_ = [name for name in RECEIVING if not any(node.get("credentials") for node in nodes(name))]
-    assert open_ == ["try-the-connection"]
+    assert open_ == [TRIAL]
     for name in FILING:
         [receipt] = (node for node in nodes(name) if node["name"] == "Receipt")
         assert receipt["parameters"]["authentication"] == "headerAuth"
@@ -102,17 +107,49 @@ def test_a_report_follows_no_redirect_and_its_failure_is_no_error(name: str) -> 
     assert (report["retryOnFail"], report["maxTries"], report["onError"]) == (True, 5, "continueErrorOutput")
 
 
-def test_the_waits_between_reports_reach_past_a_day() -> None:
-    for name in NAMES:
-        by_name = {node["name"]: node for node in nodes(name)}
-        amount = by_name["Wait for the service"]["parameters"]["amount"]
-        first, later = (
-            json.loads(amount[amount.index("[") : amount.index("]") + 1]),
-            int(amount.split("??")[1].strip(" }")),
-        )
-        rounds = int(re.findall(r"\$runIndex < (\d+)", json.dumps(by_name["Is it worth asking again?"]))[0])
-        tries = 4 * by_name.get("Call back", by_name.get("Report the failure", {}))["waitBetweenTries"] / 1000
-        assert sum(first) + (rounds - len(first)) * later + rounds * tries >= 24 * 3600
+@pytest.mark.parametrize(
+    ("name", "asking", "condition", "wait"),
+    [
+        *((name, "Call back", "Is it worth asking again?", "Wait for the service") for name in FILING),
+        (FAILURES, "Report the failure", "Is it worth asking again?", "Wait for the service"),
+        *((name, LOOKING, "Is it worth looking again?", "Wait for Notion") for name in FILING),
+    ],
+)
+def test_what_has_to_be_told_or_known_is_asked_for_more_than_a_day(
+    name: str, asking: str, condition: str, wait: str
+) -> None:
+    by_name = {node["name"]: node for node in nodes(name)}
+    amount = by_name[wait]["parameters"]["amount"]
+    first, later = json.loads(amount[amount.index("[") : amount.index("]") + 1]), int(amount.split("??")[1].strip(" }"))
+    rounds = int(re.findall(r"\$runIndex < (\d+)", json.dumps(by_name[condition]))[0])
+    tries = (by_name[asking]["maxTries"] - 1) * by_name[asking]["waitBetweenTries"] / 1000
+    assert sum(first) + (rounds - len(first)) * later + rounds * tries >= 24 * 3600
+
+
+def test_what_answers_everybody_gives_up_after_a_few_rounds() -> None:
+    by_name = {node["name"]: node for node in nodes(TRIAL)}
+    [waits] = re.findall(r"(\[[\d, ]+\])\[\$runIndex\]", by_name["Wait for the service"]["parameters"]["amount"])
+    rounds = int(re.findall(r"\$runIndex < (\d+)", json.dumps(by_name["Is it worth asking again?"]))[0])
+    assert (len(json.loads(waits)), sum(json.loads(waits)) <= 120) == (rounds, True)
+
+
+def test_what_answers_everybody_posts_nothing_before_it_compared_the_address() -> None:
+    connections = read(TRIAL)["connections"]
+    assert _next(connections, "Receipt") == ["Settings"]
+    assert _next(connections, "Settings") == ["Is the report for the service?"]
+    assert _next(connections, "Is the report for the service?", NO) == ["End: it is for somebody else"]
+
+
+@pytest.mark.parametrize("name", FILING)
+def test_a_page_that_may_exist_is_looked_for_before_every_end_that_reports_a_failure(name: str) -> None:
+    connections = read(name)["connections"]
+    ends = {node["name"] for node in nodes(name) if node["type"].endswith("stopAndError")}
+    assert _next(connections, "Create the page", ERROR) == ["What Notion answered"]
+    assert _next(connections, "What Notion answered") == ["May it have been made?"]
+    assert _next(connections, "May it have been made?", YES) == ["Wait for Notion"]
+    assert _next(connections, "Wait for Notion") == [LOOKING]
+    [again] = _next(connections, LOOKING, ERROR)
+    assert not ends & set(_next(connections, again, YES) + _next(connections, again, NO))
 
 
 @pytest.mark.parametrize("name", FILING)
@@ -121,6 +158,11 @@ def test_the_properties_that_are_listed_are_the_ones_that_are_filled(name: str) 
     by_name = {node["name"]: node for node in nodes(name)}
     wanted = re.findall(r"const wanted = (\{.*\});", by_name["Choose the properties"]["parameters"]["jsCode"])
     assert json.loads(wanted[0]) == {entry["name"]: entry["type"] for entry in listed if entry["type"] != "title"}
+
+
+def _next(connections: Json, name: str, output: int = 0) -> list[str]:
+    """Return the nodes that follow an output of a node."""
+    return [link["node"] for link in connections[name]["main"][output]]
 
 
 def _links(connections: Json) -> list[Json]:

@@ -4,10 +4,11 @@ import hashlib
 import re
 import threading
 import uuid
-from collections import Counter
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
+from enum import Enum, auto
 from typing import Any
 
 from .outside import Call, Reply
@@ -17,6 +18,16 @@ MAX_TEXT = 2000
 MAX_CHOICE = 100
 MAX_FILE_BYTES = 20 * 1024 * 1024
 TYPES = frozenset({"title", "rich_text", "number", "select", "date", "files"})
+BAD_GATEWAY = Reply(502, {"message": "Bad gateway"})
+
+
+class Fate(Enum):
+    """What becomes of a call."""
+
+    ANSWERED = auto()
+    LOST = auto()  # it is done, and answered 502
+    AWAY = auto()  # it is answered 502, and nothing is done
+    INVALID = auto()
 
 
 class Refused(Exception):
@@ -58,41 +69,45 @@ class Notion:
         self.uploads: dict[str, Upload] = {}
         self._key = key
         self._databases: dict[str, Database] = {}
-        self._lost: Counter[str] = Counter()
-        self._refused: Counter[str] = Counter()
+        self._fates: defaultdict[str, deque[Fate]] = defaultdict(deque)
         self._lock = threading.RLock()
 
     def share(self, **properties: str) -> Database:
-        """Make a database that the integration may see, with these properties beside its title."""
+        """Make a database that the integration may see, with these properties beside its title.
+
+        What was destined for an earlier one, and never came, is forgotten.
+        """
+        self._fates.clear()
         database = Database(str(uuid.uuid4()), {"Name": "title"} | properties)
         self._databases[database.id] = database
         return database
 
-    def lose_answer(self, method: str, path: str) -> None:
-        """Do what the next such call asks for, and answer it 502."""
-        self._lost[f"{method} {path}"] += 1
-
-    def refuse(self, method: str, path: str) -> None:
-        """Answer the next such call that it is not valid."""
-        self._refused[f"{method} {path}"] += 1
+    def destine(self, method: str, path: str, *fates: Fate) -> None:
+        """Say what becomes of the next such calls, one after the other; those after them are answered."""
+        self._fates[f"{method} {path}"].extend(fates)
 
     def answer(self, call: Call) -> Reply:
         """Answer as Notion does."""
         with self._lock:
             self.calls.append(f"{call.method} {call.path}")
             try:
-                reply = Reply(200, self._route(call))
+                return self._fulfil(call, self._next_fate())
             except Refused as refused:
-                reply = refused.reply
-            if self._lost[self.calls[-1]]:
-                self._lost[self.calls[-1]] -= 1
-                return Reply(502, {"message": "Bad gateway"})
-            return reply
+                return refused.reply
+
+    def _next_fate(self) -> Fate:
+        fates = self._fates[self.calls[-1]]
+        return fates.popleft() if fates else Fate.ANSWERED
+
+    def _fulfil(self, call: Call, fate: Fate) -> Reply:
+        if fate is Fate.INVALID:
+            raise Refused("body failed validation.")
+        if fate is Fate.AWAY:
+            return BAD_GATEWAY
+        done = Reply(200, self._route(call))
+        return BAD_GATEWAY if fate is Fate.LOST else done
 
     def _route(self, call: Call) -> dict[str, Any]:
-        if self._refused[self.calls[-1]]:
-            self._refused[self.calls[-1]] -= 1
-            raise Refused("body failed validation.")
         if call.headers.get("Authorization", "").strip() != f"Bearer {self._key}":
             raise Refused("API token is invalid.", 401, "unauthorized")
         if call.headers.get("Notion-Version") != VERSION:

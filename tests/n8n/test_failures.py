@@ -8,10 +8,11 @@ from tests.factories import DATABASE_ID
 from tests.installation import Installation, wait_for
 from tests.stub_server import answering_once, response, stub_server
 
-from .conftest import REAL_N8N, UNHURRIED, OnAir, end_of
+from .conftest import REAL_N8N, UNHURRIED, OnAir, Scene, end_of
 from .deliveries import deliver, payload
+from .notion import Fate
 from .server import EXECUTION_SECONDS
-from .workflows import PLAIN, TRYING, node, shipped
+from .workflows import PLAIN, TRYING, node, with_settings
 
 pytestmark = REAL_N8N
 
@@ -30,9 +31,11 @@ def test_a_refusal_of_notion_is_reported_with_the_node_and_notions_own_words(on_
 def test_a_page_that_notion_finds_invalid_is_a_failure_and_not_tried_again(on_air: OnAir) -> None:
     scene = on_air(PLAIN)
     database = scene.notion.share()
-    scene.notion.refuse("POST", "/v1/pages")
+    scene.notion.destine("POST", "/v1/pages", Fate.INVALID)
     job = scene.file(306, database)
-    assert job["result_message"].startswith("N8N: error in node 'End: Notion made no page': Notion made no page:")
+    assert job["result_message"].startswith(
+        "N8N: error in node 'End: Notion refused the page': Notion refused the page:"
+    )
     assert "body failed validation" in job["result_message"]
     assert database.pages == []
 
@@ -49,20 +52,18 @@ def test_a_picture_that_did_not_arrive_whole_is_a_failure(on_air: OnAir) -> None
     assert len(scene.notion.calls) == calls
 
 
-def test_a_workflow_that_never_calls_back_is_a_time_out(on_air: OnAir, tmp_path: Path) -> None:
-    scene = on_air(TRYING)
-    silent = shipped(TRYING)
-    node(silent, "Call back")["disabled"] = True
-    scene.put_on_air(silent)
+def test_a_workflow_that_never_calls_back_is_a_time_out(scene: Scene, tmp_path: Path) -> None:
     with Installation(tmp_path, scene.webhook, **UNHURRIED | {"CALLBACK_TIMEOUT_SECONDS": "3"}) as service:
+        silent = with_settings(TRYING, service_url=service.url)
+        node(silent, "Call back")["disabled"] = True
+        scene.put_on_air(silent)
         service.start_all()
         job = end_of(service, service.upload(303).json()["job_id"])
     assert job["failure_code"] == "callback_timeout"
 
 
-def test_a_workflow_that_calls_back_twice_ends_its_job_once(on_air: OnAir) -> None:
-    scene = on_air(TRYING)
-    twice = shipped(TRYING)
+def test_a_workflow_that_calls_back_twice_ends_its_job_once(scene: Scene) -> None:
+    twice = with_settings(TRYING, service_url=scene.service.url)
     second = deepcopy(node(twice, "Call back")) | {"name": "Call back again", "id": str(uuid.uuid4())}
     twice["nodes"].append(second)
     twice["connections"]["Call back"]["main"][0] = [{"node": "Call back again", "type": "main", "index": 0}]
@@ -72,9 +73,9 @@ def test_a_workflow_that_calls_back_twice_ends_its_job_once(on_air: OnAir) -> No
     assert scene.service.events(job_id).count("failed") == 1
 
 
-def test_a_report_goes_on_being_made_while_the_service_is_away(on_air: OnAir, tmp_path: Path) -> None:
-    scene = on_air(TRYING)
+def test_a_report_goes_on_being_made_while_the_service_is_away(scene: Scene, on_air: OnAir, tmp_path: Path) -> None:
     with Installation(tmp_path, scene.webhook, **UNHURRIED) as service:
+        on_air(TRYING, service_url=service.url)
         web = service.start_web()
         job_id = service.upload(305).json()["job_id"]
         service.kill(web)
@@ -88,7 +89,7 @@ def test_a_report_goes_on_being_made_while_the_service_is_away(on_air: OnAir, tm
 def test_a_report_that_the_service_contradicts_is_not_repeated_for_a_day(
     on_air: OnAir, unattended: Installation
 ) -> None:
-    scene = on_air(TRYING)
+    scene = on_air(TRYING, service_url=unattended.url)
     job_id = unattended.upload(307).json()["job_id"]
     assert unattended.call_back(job_id, "success").ok
     answer = deliver(scene.webhook, payload(unattended.url, job_id))  # no test receipt: the workflow reports a failure

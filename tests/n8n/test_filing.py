@@ -11,7 +11,7 @@ from tests.installation import Installation, wait_for
 
 from .conftest import REAL_N8N, OnAir, Scene, end_of
 from .deliveries import deliver, deliver_as_form, payload
-from .notion import text_of
+from .notion import Fate, text_of
 from .openai import read_by_model
 from .server import EXECUTION_SECONDS
 from .workflows import PLAIN, READING
@@ -69,7 +69,7 @@ def test_the_same_receipt_delivered_twice_makes_one_page(on_air: OnAir) -> None:
 def test_a_page_whose_making_was_answered_by_an_error_is_found_and_not_made_again(on_air: OnAir) -> None:
     scene = on_air(PLAIN)
     database = scene.notion.share()
-    scene.notion.lose_answer("POST", "/v1/pages")
+    scene.notion.destine("POST", "/v1/pages", Fate.LOST)
     job = scene.file(205, database)
     [page] = database.pages
     assert (job["status"], job["notion_page_url"]) == ("success", page["url"])
