@@ -90,6 +90,7 @@ def test_the_webhooks_path_is_for_those_who_set_n8n_up(
         ("CALLBACK_BASE_URL", "http://localhost:8000", "set an address at which N8N reaches this service"),
         ("N8N_WEBHOOK_SECRET", [], "carries no signature"),
         ("N8N_WEBHOOK_SECRET", ["whsec_" + "/" * 43 + "8="], "do not check it"),
+        ("N8N_PAYLOAD", "multipart", "no raw body of a form"),
         ("N8N_VERIFY_SSL", "false", "Whoever sits between"),
         ("N8N_PUBLIC_API_KEY", "", "a button installs the workflows"),
     ],

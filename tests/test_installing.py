@@ -93,10 +93,11 @@ def test_an_n8n_that_cannot_restrict_a_credential_gets_it_without(
     assert {row["name"] for row in n8n.credentials.values()} == {WEBHOOK, TOKEN, SECRET}
 
 
-def test_without_a_signature_nobody_has_to_choose_a_secret(
-    n8n: StubN8N, api: PublicApi, settings: LazySettings
+@pytest.mark.parametrize(("setting", "value"), [("N8N_WEBHOOK_SECRET", []), ("N8N_PAYLOAD", "multipart")])
+def test_where_no_signature_is_checked_nobody_has_to_choose_a_secret(
+    n8n: StubN8N, api: PublicApi, settings: LazySettings, setting: str, value: object
 ) -> None:
-    settings.N8N_WEBHOOK_SECRET = []
+    setattr(settings, setting, value)
     said(api)
     assert {row["name"] for row in n8n.credentials.values()} == {WEBHOOK, TOKEN}
     assert standing(api, workflow(PLAIN)).to_choose == ["Notion"]

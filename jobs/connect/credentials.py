@@ -13,7 +13,7 @@ from django.conf import settings
 from jobs.n8n_api import PublicApi
 
 from .listing import Row, rows
-from .workflows import Content, signing_text
+from .workflows import Content, checked_text
 
 HEADER_AUTH, CRYPTO = "httpHeaderAuth", "crypto"
 WEBHOOK, CALLBACK_TOKEN, SECRET = "Receipts: webhook", "Receipts: callback token", "Receipts: webhook secret"
@@ -84,7 +84,7 @@ def ours(*, may_restrict: bool) -> Iterator[Own]:
     token = {"name": "X-Callback-Token", "value": settings.CALLBACK_SECRET_TOKEN[0]}
     yield Own(HEADER_AUTH, WEBHOOK, key | nowhere if may_restrict else key)
     yield Own(HEADER_AUTH, CALLBACK_TOKEN, token | here if may_restrict else token)
-    if secret := signing_text():
+    if secret := checked_text():
         yield Own(CRYPTO, SECRET, {"hmacSecret": secret})
 
 
