@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from django.conf import settings
+from django.conf import LazySettings, settings
+
+from jobs.connect.workflows import signing_text
 
 from .configuration import COMPOSE, DEPLOY, OURS, SERVICES, environment_of, names_in, seconds_of, settings_explained
 from .tools import run
@@ -102,6 +104,11 @@ def test_a_worker_may_finish_what_it_delivers_when_it_is_stopped(written: dict[s
     grace = seconds_of(SERVICES["worker"]["stop_grace_period"])
     assert grace >= settings.RQ_TIMEOUT_SECONDS + REDIS_PATIENCE_SECONDS
     assert seconds_of(written["WORKER_GRACE"]) == grace
+
+
+def test_the_secret_of_signatures_is_one_that_n8n_can_hold(written: dict[str, str], settings: LazySettings) -> None:
+    settings.N8N_WEBHOOK_SECRET = [written["N8N_WEBHOOK_SECRET"]]
+    assert signing_text() == written["N8N_WEBHOOK_SECRET"]
 
 
 def test_n8n_keeps_to_itself_and_takes_what_we_send() -> None:
