@@ -83,6 +83,15 @@ def test_the_webhooks_path_is_for_those_who_set_n8n_up(
     assert "4f0c-secret" not in for_operators
 
 
+def test_a_password_in_the_webhooks_address_is_shown_to_nobody(
+    operator: Browser, administrator: Browser, settings: LazySettings
+) -> None:
+    settings.N8N_WEBHOOK_URL = "https://proxy:let-me-in@n8n.example.com/webhook/receipts?x=1"
+    assert "https://n8n.example.com/webhook/receipts?x=1" in shown(administrator)
+    for browser in (operator, administrator):
+        assert "let-me-in" not in browser.get(CONNECT).content.decode()
+
+
 @pytest.mark.parametrize(
     ("setting", "value", "words"),
     [

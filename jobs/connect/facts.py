@@ -53,7 +53,8 @@ def facts(*, whole: bool) -> list[Fact]:
 
 def _webhook(*, whole: bool) -> Fact:
     parts = urlsplit(settings.N8N_WEBHOOK_URL)
-    address = settings.N8N_WEBHOOK_URL if whole else f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/…"
+    host = parts.netloc.rpartition("@")[2]  # a user and a password in it are for nobody
+    address = parts._replace(netloc=host).geturl() if whole else f"{parts.scheme}://{host}/…"
     warning = {"word": "test URL", "tone": "warn", "note": TEST_URL} if is_test_url() else {}
     return Fact(name="Receipts go to", setting="N8N_WEBHOOK_URL", address=address, **warning)
 
