@@ -37,6 +37,11 @@ def test_every_file_has_its_purpose() -> None:
     assert {path.stem for path in FOLDER.glob("*.json")} - {"notion-properties"} == set(PURPOSES)
 
 
+def test_what_is_none_of_ours_is_not_looked_for() -> None:
+    with pytest.raises(KeyError):
+        workflow("notion-properties")
+
+
 @pytest.mark.parametrize(
     ("url", "path"),
     [
@@ -65,9 +70,11 @@ def test_the_webhook_of_each_has_the_path_in_force(settings: LazySettings) -> No
     assert len(paths) == 3
 
 
-def test_failures_are_reported_to_this_service(settings: LazySettings) -> None:
+def test_each_workflow_that_asks_where_the_service_is_gets_its_address(settings: LazySettings) -> None:
     settings.CALLBACK_BASE_URL = "http://web:8000"
-    assert setting(REPORTER, "service_url") == "http://web:8000"
+    asking = [each.slug for each in workflows() if '"service_url"' in json.dumps(each.content)]
+    assert REPORTER in asking
+    assert {setting(slug, "service_url") for slug in asking} == {"http://web:8000"}
 
 
 def standard(secret: bytes) -> str:

@@ -74,7 +74,8 @@ def workflow(slug: str) -> Workflow:
     Raises:
         KeyError: none of ours is called so.
     """
-    PURPOSES[slug]
+    if slug not in PURPOSES:
+        raise KeyError(slug)
     content = json.loads((FOLDER / f"{slug}.json").read_text())
     for node in content["nodes"]:
         _fill_in(node)
