@@ -61,6 +61,7 @@ class StubN8N:
         self.calls: list[str] = []
         self.late = 0  # so many requests a webhook is not known yet after an activation
         self.lingers = 0  # so many requests one is known still after a deactivation
+        self.takes = 0.0  # seconds, for each answer
         self.refuses: Callable[[str], bool] = lambda call: False
         self._numbers = itertools.count(1)
 
@@ -95,6 +96,7 @@ class StubN8N:
         """Answer each request."""
         while request := visit.read():
             status, said = self._answer(request)
+            visit.pause(self.takes)
             visit.send(response(status, json.dumps(said).encode()))
 
     def _answer(self, request: Request) -> tuple[int, Any]:

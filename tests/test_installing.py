@@ -1,5 +1,6 @@
 """Workflows are put into N8N by its public API, as often as somebody likes, and nobody's work is lost by it."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -7,13 +8,13 @@ from django.conf import LazySettings
 
 from jobs.connect import installing
 from jobs.connect.installing import NotInstalled, install
-from jobs.connect.listing import A_PAGE
-from jobs.connect.standing import State, standing, standings
+from jobs.connect.listing import A_PAGE, rows
+from jobs.connect.standing import Standing, State, standings
 from jobs.connect.workflows import PURPOSES, REPORTER, signing_text, workflow, workflows
 from jobs.n8n_api import ApiError, PublicApi
 
 from .stub_n8n import KEY, OF_CREDENTIALS, StubN8N, stub_n8n
-from .stub_server import answering, response, stub_server
+from .stub_server import Visit, answering, response, stub_server
 
 TRY, PLAIN, AI = "try-the-connection", "receipt-to-notion-without-ai", "receipt-to-notion"
 NAMES = {slug: workflow(slug).name for slug in PURPOSES}
@@ -38,6 +39,11 @@ def api(n8n: StubN8N) -> PublicApi:
 def said(api: PublicApi, activate: str = TRY, replace: tuple[str, ...] = ()) -> str:
     """Install, and return what was said."""
     return " ".join(deed.sentence for deed in install(api, activate=activate, replace=replace))
+
+
+def how(api: PublicApi, slug: str) -> Standing:
+    """Return how one of ours stands."""
+    return next(each for each in standings(api) if each.workflow.slug == slug)
 
 
 def written(n8n: StubN8N) -> list[str]:
@@ -100,7 +106,7 @@ def test_where_no_signature_is_checked_nobody_has_to_choose_a_secret(
     setattr(settings, setting, value)
     said(api)
     assert {row["name"] for row in n8n.credentials.values()} == {WEBHOOK, TOKEN}
-    assert standing(api, workflow(PLAIN)).to_choose == ["Notion"]
+    assert how(api, PLAIN).to_choose == ["Notion"]
 
 
 # -- again
@@ -180,7 +186,7 @@ def test_one_of_another_version_is_left_alone_and_said_to_be(
     said(api, activate=PLAIN)
     before = dict(n8n.named(NAMES[PLAIN]))
     settings.N8N_WEBHOOK_SECRET = []  # its node "Settings" would say so
-    assert standing(api, workflow(PLAIN)).state is State.OTHER
+    assert how(api, PLAIN).state is State.OTHER
     assert f"Left “{NAMES[PLAIN]}” as it is: it differs from this version." in said(api, activate=PLAIN)
     assert n8n.named(NAMES[PLAIN]) == before
 
@@ -198,7 +204,7 @@ def test_one_that_is_to_be_replaced_keeps_its_id_its_activity_and_its_credential
     assert (n8n.named(NAMES[PLAIN])["id"], n8n.active()) == (key, {NAMES[REPORTER], NAMES[PLAIN]})
     assert n8n.node(NAMES[PLAIN], "Find the database")["credentials"]["notionApi"] == chosen
     assert n8n.node(NAMES[PLAIN], "Create the page")["credentials"]["notionApi"]["id"] is None
-    assert standing(api, workflow(PLAIN)).state is State.CURRENT
+    assert how(api, PLAIN).state is State.CURRENT
 
 
 def test_an_archived_one_is_let_rest(n8n: StubN8N, api: PublicApi) -> None:
@@ -233,7 +239,7 @@ def test_what_nobody_has_chosen_yet_is_told(n8n: StubN8N, api: PublicApi) -> Non
 def test_nothing_has_to_be_chosen_in_a_node_that_is_switched_off(n8n: StubN8N, api: PublicApi) -> None:
     said(api)
     n8n.node(NAMES[AI], "AI model")["disabled"] = True
-    assert standing(api, workflow(AI)).to_choose == ["Notion"]
+    assert how(api, AI).to_choose == ["Notion"]
 
 
 def test_the_only_credential_of_its_kind_is_chosen_the_next_time(n8n: StubN8N, api: PublicApi) -> None:
@@ -241,7 +247,7 @@ def test_the_only_credential_of_its_kind_is_chosen_the_next_time(n8n: StubN8N, a
     key = n8n.add_credential("notionApi", "Our Notion", apiKey="x")
     assert f"Completed “{NAMES[AI]}”." in said(api)
     assert n8n.node(NAMES[AI], "Create the page")["credentials"]["notionApi"] == {"id": key, "name": "Our Notion"}
-    assert standing(api, workflow(AI)).to_choose == ["OpenAI"]
+    assert how(api, AI).to_choose == ["OpenAI"]
 
 
 def test_it_is_chosen_among_more_than_fit_on_a_page(n8n: StubN8N, api: PublicApi) -> None:
@@ -249,14 +255,14 @@ def test_it_is_chosen_among_more_than_fit_on_a_page(n8n: StubN8N, api: PublicApi
         n8n.add_credential("crypto", f"secret {number}", hmacSecret="x")
     n8n.add_credential("notionApi", "Our Notion", apiKey="x")
     said(api)
-    assert standing(api, workflow(PLAIN)).to_choose == []
+    assert how(api, PLAIN).to_choose == []
 
 
 def test_of_two_credentials_neither_is_chosen(n8n: StubN8N, api: PublicApi) -> None:
     for name in ("Shop", "Private"):
         n8n.add_credential("notionApi", name, apiKey="x")
     said(api)
-    assert standing(api, workflow(PLAIN)).to_choose == ["Notion"]
+    assert how(api, PLAIN).to_choose == ["Notion"]
 
 
 def test_what_the_editors_import_drops_is_completed(n8n: StubN8N, api: PublicApi) -> None:
@@ -283,6 +289,19 @@ def test_what_somebody_has_not_published_yet_is_not_published_for_him(n8n: StubN
 def test_what_is_no_list_of_n8ns_stops_it_with_a_cure(answer: bytes) -> None:
     with stub_server(answering(response(200, answer))) as server, pytest.raises(ApiError, match="N8N_BASE_URL"):
         said(PublicApi(base_url=server.url, key=KEY))
+
+
+def test_a_list_that_never_ends_is_over_within_the_deadline_of_one_call() -> None:
+    page = json.dumps({"data": [], "nextCursor": "more"}).encode()
+
+    def turn_pages(visit: Visit) -> None:
+        while visit.read():
+            visit.pause(0.3)
+            visit.send(response(200, page))
+
+    with stub_server(turn_pages) as server, pytest.raises(ApiError, match="did not answer in time"):
+        rows(PublicApi(base_url=server.url, key=KEY, deadline=1.0), "credentials")
+    assert len(server.requests) < 5
 
 
 def test_what_was_done_before_n8n_failed_is_gone_on_from(n8n: StubN8N, api: PublicApi) -> None:

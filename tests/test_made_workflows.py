@@ -8,6 +8,7 @@ import pytest
 from django.conf import LazySettings
 
 from jobs.connect.notion import properties
+from jobs.connect.standing import FIRST_WORD
 from jobs.connect.workflows import (
     FOLDER,
     PURPOSES,
@@ -35,6 +36,10 @@ def setting(slug: str, name: str) -> Any:
 
 def test_every_file_has_its_purpose() -> None:
     assert {path.stem for path in FOLDER.glob("*.json")} - {"notion-properties"} == set(PURPOSES)
+
+
+def test_all_names_have_the_word_by_which_they_are_listed() -> None:
+    assert [each.name for each in workflows() if not each.name.startswith(FIRST_WORD)] == []
 
 
 def test_what_is_none_of_ours_is_not_looked_for() -> None:
