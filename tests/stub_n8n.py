@@ -63,6 +63,7 @@ class StubN8N:
         self.lingers = 0  # so many requests one is known still after a deactivation
         self.takes = 0.0  # seconds, for each answer
         self.refuses: Callable[[str], bool] = lambda call: False
+        self.instead: dict[str, Any] = {}  # what it answers to a call, whatever it should answer
         self._numbers = itertools.count(1)
 
     # -- what people do in the editor ---------------------------------------------------------------------------------
@@ -111,6 +112,8 @@ class StubN8N:
                 raise Refused(401, "unauthorized")
             if self.refuses(self.calls[-1]):
                 raise Refused(500, "Internal server error")
+            if self.calls[-1] in self.instead:
+                return 200, self.instead[self.calls[-1]]
             query = {name: values[-1] for name, values in parse_qs(target.query).items()}
             body = json.loads(request.body) if request.body else {}
             return 200, self._api(f"{request.method} {target.path.removeprefix('/api/v1')}", body, query)

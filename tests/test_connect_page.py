@@ -213,6 +213,57 @@ def test_without_redis_nothing_is_installed(administrator: Browser, n8n: StubN8N
     assert n8n.workflows == {}
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        None,
+        {"id": "1"},
+        {"name": NAMES[TRY]},
+        {"id": 1, "name": NAMES[TRY]},
+        {"id": "1", "name": NAMES[TRY], "connections": {}},
+        {"id": "1", "name": NAMES[TRY], "connections": {}, "nodes": None},
+        {"id": "1", "name": NAMES[TRY], "connections": {}, "nodes": [{"type": "of-what"}]},
+        {"id": "1", "name": NAMES[TRY], "connections": {}, "nodes": [{"name": "Receipt", "credentials": ["x"]}]},
+    ],
+)
+def test_a_list_of_what_is_no_workflow_is_told_with_a_cure(viewer: Browser, n8n: StubN8N, row: object) -> None:
+    n8n.instead["GET /api/v1/workflows"] = {"data": [row], "nextCursor": None}
+    assert "See that N8N_BASE_URL is the address of N8N's editor" in shown(viewer)
+
+
+def test_what_n8n_leaves_empty_in_a_workflow_is_not_its_fault(viewer: Browser, n8n: StubN8N) -> None:
+    nodes = [{"name": "Create the page", "credentials": None}, {"name": "AI model", "credentials": {"openAiApi": None}}]
+    row = {"id": "1", "name": NAMES[AI], "connections": {}, "nodes": nodes, "settings": None}
+    n8n.instead["GET /api/v1/workflows"] = {"data": [row], "nextCursor": None}
+    assert f"{NAMES[AI]} : Notion, OpenAI" in shown(viewer)
+
+
+@pytest.mark.parametrize(
+    ("call", "answer"),
+    [
+        ("GET /api/v1/credentials", {"data": [{"type": "crypto"}], "nextCursor": None}),
+        ("GET /api/v1/credentials/schema/httpHeaderAuth", None),
+        ("GET /api/v1/credentials/schema/httpHeaderAuth", {"properties": None}),
+        ("POST /api/v1/credentials", {}),
+        ("POST /api/v1/workflows", None),
+        ("POST /api/v1/workflows", {"name": "Receipts"}),
+    ],
+)
+def test_an_answer_that_n8n_never_gives_stops_it_with_a_cure(
+    administrator: Browser, n8n: StubN8N, call: str, answer: object
+) -> None:
+    n8n.instead[call] = answer
+    text = install(administrator)
+    assert "See that N8N_BASE_URL is the address of N8N's editor" in text
+    assert "To install again goes on from here." in text
+    assert ("Made the credential" in text) == (call == "POST /api/v1/workflows")
+
+
+def test_credentials_of_no_kind_are_nobodys_to_choose(administrator: Browser, n8n: StubN8N) -> None:
+    n8n.instead["GET /api/v1/credentials"] = {"data": [{"id": "1", "name": "Receipts: webhook"}], "nextCursor": None}
+    assert "Made the credential “Receipts: webhook”." in install(administrator)
+
+
 def test_an_n8n_that_is_away_is_told_and_keeps_nobody_long(
     viewer: Browser, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

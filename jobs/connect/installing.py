@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from jobs.n8n_api import ApiError, PublicApi
 
 from .credentials import Credentials, chosen_in, listed, set_ours, wanted_by
-from .listing import Row
+from .listing import Row, known
 from .standing import Standing, State, standings
 from .webhook import Reached, is_registered, knock
 from .workflows import REPORTER, Content
@@ -124,7 +124,7 @@ def _bring(
     """Create, replace or complete a workflow, or leave it alone; return N8N's id of it."""
     name, slug = found.workflow.name, found.workflow.slug
     if found.state is State.ABSENT:
-        created = api.post("workflows", _as_made(found, credentials, reporter_id))
+        created = known(api.post("workflows", _as_made(found, credentials, reporter_id)))
         yield Deed(f"Created “{name}”.")
         return str(created["id"])
     if slug in replace:
@@ -141,7 +141,7 @@ def _complete(api: PublicApi, found: Standing, credentials: Credentials, reporte
     """Choose what nobody has chosen yet, and what there is no choice of; nothing else changes."""
     content, name = found.content, found.workflow.name
     nodes = [_completed(node, found, credentials) for node in content["nodes"]]
-    reports = not reporter_id or content.get("settings", {}).get("errorWorkflow")
+    reports = not reporter_id or (content.get("settings") or {}).get("errorWorkflow")
     if nodes == content["nodes"] and reports:
         return
     if found.has_draft:  # to save would be to publish it
@@ -156,7 +156,7 @@ def _completed(node: Content, found: Standing, credentials: Credentials) -> Cont
     """Return one of N8N's nodes with what it lacks, as far as there is no choice."""
     rows = {kind: credentials.for_node(kind, wanted) for kind, wanted in found.lacking(node).items()}
     given = {kind: _reference(row) for kind, row in rows.items() if row}
-    return {**node, "credentials": {**node.get("credentials", {}), **given}} if given else node
+    return {**node, "credentials": {**(node.get("credentials") or {}), **given}} if given else node
 
 
 def _as_made(found: Standing, credentials: Credentials, reporter_id: str) -> Content:

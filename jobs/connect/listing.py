@@ -1,4 +1,4 @@
-"""Lists of N8N's public API, from their first page to their last."""
+"""What N8N's public API lists, from the first page to the last, and what it made; each with an id and a name."""
 
 import time
 from dataclasses import replace
@@ -26,8 +26,19 @@ def rows(api: PublicApi, path: str, **query: str) -> list[Row]:
         answer = hurried.get(path, limit=A_PAGE, **query, **cursor)
         if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
             break
-        found += answer["data"]
+        found += [known(each) for each in answer["data"]]
         if not answer.get("nextCursor"):
             return found
         cursor = {"cursor": answer["nextCursor"]}
     raise ApiError("What answered is no list of N8N's.", NOT_THE_API)
+
+
+def known(answer: Any) -> Row:
+    """Return what was answered, if N8N may have said so of something that it keeps.
+
+    Raises:
+        ApiError: it has no id, or no name.
+    """
+    if isinstance(answer, dict) and all(answer.get(own) and isinstance(answer[own], str) for own in ("id", "name")):
+        return answer
+    raise ApiError("What answered is nothing that N8N keeps.", NOT_THE_API)
