@@ -170,6 +170,35 @@ def test_where_n8n_refuses_the_new_one_the_old_one_takes_receipts_again(n8n: Stu
     assert n8n.active() == {NAMES[REPORTER], NAMES[TRY]}
 
 
+def test_of_those_that_took_receipts_each_is_tried_again(n8n: StubN8N, api: PublicApi) -> None:
+    said(api)
+    n8n.named(NAMES[AI])["active"] = True  # as an N8N that two people work in at once may have it
+    keys = [n8n.named(NAMES[slug])["id"] for slug in (PLAIN, TRY)]
+    n8n.refuses = lambda call: call in [f"POST /api/v1/workflows/{key}/activate" for key in keys]
+    with pytest.raises(ApiError) as refusal:
+        said(api, activate=PLAIN)
+    assert n8n.active() == {NAMES[REPORTER], NAMES[AI]}
+    assert "No workflow takes receipts" not in refusal.value.sentence
+
+
+def test_where_none_can_be_activated_it_is_said_that_none_takes_receipts(n8n: StubN8N, api: PublicApi) -> None:
+    said(api)
+    n8n.refuses = lambda call: call.endswith("/activate")
+    with pytest.raises(ApiError) as refusal:
+        said(api, activate=PLAIN)
+    assert n8n.active() == {NAMES[REPORTER]}
+    assert refusal.value.sentence.endswith("answered 500: Internal server error. No workflow takes receipts now.")
+
+
+def test_where_the_former_one_was_never_off_nobody_says_so(n8n: StubN8N, api: PublicApi) -> None:
+    said(api)
+    n8n.refuses = lambda call: call.endswith("activate")
+    with pytest.raises(ApiError) as refusal:
+        said(api, activate=PLAIN)
+    assert n8n.active() == {NAMES[REPORTER], NAMES[TRY]}
+    assert "No workflow takes receipts" not in refusal.value.sentence
+
+
 # -- what people do in N8N stays
 
 

@@ -5,6 +5,7 @@ To install again does no harm: nothing is made twice, and what users changed sta
 
 import time
 from collections.abc import Callable, Collection, Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from jobs.n8n_api import ApiError, PublicApi
@@ -17,6 +18,7 @@ from .workflows import REPORTER, Content
 
 PATIENCE_SECONDS = 15.0
 PAUSE_SECONDS = 0.5
+NONE_NOW = "No workflow takes receipts now."
 
 
 class NotInstalled(Exception):
@@ -67,7 +69,7 @@ def let_take_receipts(api: PublicApi, slug: str) -> Iterator[Deed]:
     """Activate one of those with the webhook, and no other of ours; return once the webhook answers.
 
     Raises:
-        ApiError: N8N did not do it; what was active before is again.
+        ApiError: N8N did not do it; what was active before is again, or the sentence says that nothing is.
         NotInstalled: it is not there yet, or is there several times.
     """
     found = [each for each in standings(api) if each.workflow.takes_receipts]
@@ -81,19 +83,40 @@ def let_take_receipts(api: PublicApi, slug: str) -> Iterator[Deed]:
 
 
 def _put_in_place(api: PublicApi, chosen: Standing, rivals: list[Standing]) -> Iterator[Deed]:
+    """Activate one, or have its rivals as they were.
+
+    Raises:
+        ApiError: N8N did not do it; the sentence says so where no workflow takes receipts now.
+    """
+    try:
+        yield from _switch(api, chosen, rivals)
+    except ApiError as error:
+        are_back = yield from _put_back(api, rivals)
+        if not rivals or are_back or knock() is Reached.ANSWERS:
+            raise
+        raise ApiError(f"{error.sentence} {NONE_NOW}", error.cure, status=error.status, said=error.said) from None
+
+
+def _switch(api: PublicApi, chosen: Standing, rivals: list[Standing]) -> Iterator[Deed]:
     """Activate one; its webhook is everybody's, and N8N refuses it while another has it (409)."""
     for rival in rivals:
         api.post(f"workflows/{rival.id}/deactivate")
         yield Deed(f"Deactivated “{rival.workflow.name}”.")
     if rivals:
         _wait_while(is_registered)
-    try:
-        api.post(f"workflows/{chosen.id}/activate")
-    except ApiError:
-        for rival in rivals:
-            api.post(f"workflows/{rival.id}/activate")
-        raise
+    api.post(f"workflows/{chosen.id}/activate")
     yield Deed(f"Activated “{chosen.workflow.name}”.")
+
+
+def _put_back(api: PublicApi, rivals: list[Standing]) -> Generator[Deed, None, bool]:
+    """Activate each that was active, as far as N8N does it; return whether one is."""
+    are_back = False
+    for rival in rivals:
+        with suppress(ApiError):  # what went wrong first is what is told
+            api.post(f"workflows/{rival.id}/activate")
+            are_back = True
+            yield Deed(f"“{rival.workflow.name}” takes receipts as before.")
+    return are_back
 
 
 def _wait_for_webhook() -> Deed:
