@@ -91,6 +91,10 @@ class StubN8N:
         kept = {"name": content["name"], "nodes": content["nodes"], "connections": content["connections"]}
         return self._create_workflow(deepcopy({**kept, "settings": {"executionOrder": "v1"}}))
 
+    def publish(self, name: str) -> None:
+        """Activate the one workflow of that name."""
+        self._activate(self.named(name)["id"])
+
     # -- what it answers ----------------------------------------------------------------------------------------------
 
     def __call__(self, visit: Visit) -> None:

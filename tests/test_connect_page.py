@@ -159,6 +159,14 @@ def test_installing_is_told_and_written_down(administrator: Browser, n8n: StubN8
     assert "ada" in words_of(staff("admin.view_logentry", name="lena").get("/admin/"))
 
 
+def test_what_must_be_chosen_before_it_takes_receipts_is_said(administrator: Browser, n8n: StubN8N) -> None:
+    install(administrator)
+    text = install(administrator, activate=AI)
+    assert f"“{NAMES[AI]}” does not take receipts yet: open it in N8N, choose a credential of Notion and OpenAI" in text
+    assert f"{NAMES[TRY]} takes receipts" in text
+    assert f"{NAMES[AI]} installed" in text
+
+
 def test_one_that_differs_is_replaced_only_if_that_was_ticked(
     administrator: Browser, n8n: StubN8N, settings: LazySettings
 ) -> None:

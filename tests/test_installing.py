@@ -46,6 +46,11 @@ def how(api: PublicApi, slug: str) -> Standing:
     return next(each for each in standings(api) if each.workflow.slug == slug)
 
 
+def with_notion(n8n: StubN8N) -> None:
+    """Give N8N the credential without which no workflow that files in Notion is activated."""
+    n8n.add_credential("notionApi", "Our Notion", apiKey="x")
+
+
 def written(n8n: StubN8N) -> list[str]:
     """Return what N8N was asked to change since the last time."""
     calls = [call for call in n8n.calls if not call.startswith("GET") and "/webhook/" not in call]
@@ -131,6 +136,7 @@ def test_a_new_secret_reaches_n8n(n8n: StubN8N, api: PublicApi, settings: LazySe
 
 
 def test_another_one_takes_receipts_in_the_place_of_the_first(n8n: StubN8N, api: PublicApi) -> None:
+    with_notion(n8n)
     said(api)
     words = said(api, activate=PLAIN)
     assert n8n.active() == {NAMES[REPORTER], NAMES[PLAIN]}
@@ -144,6 +150,7 @@ def test_a_webhook_that_is_known_late_is_waited_for(n8n: StubN8N, api: PublicApi
 
 
 def test_a_webhook_that_is_let_go_of_late_is_waited_for(n8n: StubN8N, api: PublicApi) -> None:
+    with_notion(n8n)
     said(api)
     n8n.lingers = 2
     said(api, activate=PLAIN)
@@ -151,6 +158,7 @@ def test_a_webhook_that_is_let_go_of_late_is_waited_for(n8n: StubN8N, api: Publi
 
 
 def test_where_another_workflow_has_the_path_the_former_one_goes_on(n8n: StubN8N, api: PublicApi) -> None:
+    with_notion(n8n)
     said(api)
     mine = n8n.add_workflow({**workflow(PLAIN).content, "name": "Somebody's own"})
     n8n.named(NAMES[TRY])["active"] = False
@@ -162,6 +170,7 @@ def test_where_another_workflow_has_the_path_the_former_one_goes_on(n8n: StubN8N
 
 
 def test_where_n8n_refuses_the_new_one_the_old_one_takes_receipts_again(n8n: StubN8N, api: PublicApi) -> None:
+    with_notion(n8n)
     said(api)
     key = n8n.named(NAMES[PLAIN])["id"]
     n8n.refuses = lambda call: call == f"POST /api/v1/workflows/{key}/activate"
@@ -171,6 +180,7 @@ def test_where_n8n_refuses_the_new_one_the_old_one_takes_receipts_again(n8n: Stu
 
 
 def test_of_those_that_took_receipts_each_is_tried_again(n8n: StubN8N, api: PublicApi) -> None:
+    with_notion(n8n)
     said(api)
     n8n.named(NAMES[AI])["active"] = True  # as an N8N that two people work in at once may have it
     keys = [n8n.named(NAMES[slug])["id"] for slug in (PLAIN, TRY)]
@@ -182,6 +192,7 @@ def test_of_those_that_took_receipts_each_is_tried_again(n8n: StubN8N, api: Publ
 
 
 def test_where_none_can_be_activated_it_is_said_that_none_takes_receipts(n8n: StubN8N, api: PublicApi) -> None:
+    with_notion(n8n)
     said(api)
     n8n.refuses = lambda call: call.endswith("/activate")
     with pytest.raises(ApiError) as refusal:
@@ -191,6 +202,7 @@ def test_where_none_can_be_activated_it_is_said_that_none_takes_receipts(n8n: St
 
 
 def test_where_the_former_one_was_never_off_nobody_says_so(n8n: StubN8N, api: PublicApi) -> None:
+    with_notion(n8n)
     said(api)
     n8n.refuses = lambda call: call.endswith("activate")
     with pytest.raises(ApiError) as refusal:
@@ -223,7 +235,8 @@ def test_one_of_another_version_is_left_alone_and_said_to_be(
 def test_one_that_is_to_be_replaced_keeps_its_id_its_activity_and_its_credentials(
     n8n: StubN8N, api: PublicApi, settings: LazySettings
 ) -> None:
-    said(api, activate=PLAIN)
+    said(api, activate="")
+    n8n.publish(NAMES[PLAIN])
     for name in ("Shop", "Private"):
         n8n.add_credential("notionApi", name, apiKey="x")
     key, chosen = n8n.named(NAMES[PLAIN])["id"], {"id": list(n8n.credentials)[-1], "name": "Private"}
@@ -257,6 +270,29 @@ def test_one_whose_name_only_begins_so_is_another(n8n: StubN8N, api: PublicApi) 
 
 
 # -- what is left to choose
+
+
+def test_one_in_which_something_is_left_to_choose_takes_no_receipts_yet(n8n: StubN8N, api: PublicApi) -> None:
+    said(api)
+    *_, last = install(api, activate=AI)
+    assert n8n.active() == {NAMES[REPORTER], NAMES[TRY]}
+    assert last.is_warning
+    assert f"“{NAMES[AI]}” does not take receipts yet" in last.sentence
+    assert "a credential of Notion and OpenAI" in last.sentence
+
+
+def test_it_takes_them_once_everything_is_chosen(n8n: StubN8N, api: PublicApi) -> None:
+    assert f"“{NAMES[PLAIN]}” does not take receipts yet" in said(api, activate=PLAIN)
+    with_notion(n8n)
+    assert said(api, activate=PLAIN).endswith("The webhook answers.")
+    assert n8n.active() == {NAMES[REPORTER], NAMES[PLAIN]}
+
+
+def test_one_that_takes_receipts_is_not_stopped_for_what_is_left_to_choose(n8n: StubN8N, api: PublicApi) -> None:
+    said(api, activate="")
+    n8n.publish(NAMES[PLAIN])
+    assert said(api, activate=PLAIN).endswith("The webhook answers.")
+    assert n8n.active() == {NAMES[REPORTER], NAMES[PLAIN]}
 
 
 def test_what_nobody_has_chosen_yet_is_told(n8n: StubN8N, api: PublicApi) -> None:
@@ -304,7 +340,8 @@ def test_what_the_editors_import_drops_is_completed(n8n: StubN8N, api: PublicApi
 
 
 def test_what_somebody_has_not_published_yet_is_not_published_for_him(n8n: StubN8N, api: PublicApi) -> None:
-    said(api, activate=PLAIN)
+    said(api, activate="")
+    n8n.publish(NAMES[PLAIN])
     n8n.named(NAMES[PLAIN])["versionId"] = "a-draft"
     n8n.add_credential("notionApi", "Our Notion", apiKey="x")
     assert f"Left “{NAMES[PLAIN]}” as it is: somebody has changed it" in said(api, activate=PLAIN)

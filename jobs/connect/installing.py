@@ -68,6 +68,8 @@ def install(api: PublicApi, *, replace: Collection[str] = (), activate: str = ""
 def let_take_receipts(api: PublicApi, slug: str) -> Iterator[Deed]:
     """Activate one of those with the webhook, and no other of ours; return once the webhook answers.
 
+    One in which a credential is left to choose is not activated: each receipt would fail for want of it.
+
     Raises:
         ApiError: N8N did not do it; what was active before is again, or the sentence says that nothing is.
         NotInstalled: it is not there yet, or is there several times.
@@ -77,9 +79,20 @@ def let_take_receipts(api: PublicApi, slug: str) -> Iterator[Deed]:
     if chosen.state is State.ABSENT:
         raise NotInstalled(f"N8N holds no workflow “{chosen.workflow.name}”: install the workflows first.")
     _refuse_several([chosen])
+    if chosen.to_choose and not chosen.is_active:
+        yield Deed(_left_to_choose(chosen), is_warning=True)
+        return
     if not chosen.is_active:
         yield from _put_in_place(api, chosen, [each for each in found if each.is_active])
     yield _wait_for_webhook()
+
+
+def _left_to_choose(chosen: Standing) -> str:
+    kinds = " and ".join(chosen.to_choose)
+    return (
+        f"“{chosen.workflow.name}” does not take receipts yet: open it in N8N, choose a credential of {kinds} in each "
+        "node that asks for one, then choose the workflow here once more, and install again."
+    )
 
 
 def _put_in_place(api: PublicApi, chosen: Standing, rivals: list[Standing]) -> Iterator[Deed]:
