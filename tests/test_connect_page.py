@@ -241,7 +241,7 @@ def test_a_list_of_what_is_no_workflow_is_told_with_a_cure(viewer: Browser, n8n:
 
 def test_what_n8n_leaves_empty_in_a_workflow_is_not_its_fault(viewer: Browser, n8n: StubN8N) -> None:
     nodes = [{"name": "Create the page", "credentials": None}, {"name": "AI model", "credentials": {"openAiApi": None}}]
-    row = {"id": "1", "name": NAMES[AI], "connections": {}, "nodes": nodes, "settings": None}
+    row: dict[str, object] = {"id": "1", "name": NAMES[AI], "connections": {}, "nodes": nodes, "settings": None}
     n8n.instead["GET /api/v1/workflows"] = {"data": [row], "nextCursor": None}
     assert f"{NAMES[AI]} : Notion, OpenAI" in shown(viewer)
 
