@@ -14,7 +14,6 @@ if [ -e "$file" ]; then
 fi
 
 secret() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }
-base64_secret() { head -c 32 /dev/urandom | base64 | tr -d '\n'; }
 
 umask 077
 cat >"$file.new" <<END
@@ -28,7 +27,7 @@ GRAFANA_BASE_URL=https://${3:-grafana.localhost}
 SECRET_KEY=$(secret)
 AUDIT_KEY=$(secret)
 N8N_API_KEY=$(secret)
-N8N_WEBHOOK_SECRET=whsec_$(base64_secret)
+N8N_WEBHOOK_SECRET=$(secret)
 CALLBACK_SECRET_TOKEN=$(secret)
 
 # of the other containers

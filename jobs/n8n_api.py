@@ -79,10 +79,6 @@ class PublicApi:
         """Replace what is at a path."""
         return self.call("PUT", path, body=body)
 
-    def delete(self, path: str) -> Any:
-        """Delete what is at a path."""
-        return self.call("DELETE", path)
-
     def execution(self, execution_id: str, *, with_error: bool = False) -> Execution:
         """Return how an execution stands.
 

@@ -61,7 +61,9 @@ class StubN8N:
         self.calls: list[str] = []
         self.late = 0  # so many requests a webhook is not known yet after an activation
         self.lingers = 0  # so many requests one is known still after a deactivation
+        self.takes = 0.0  # seconds, for each answer
         self.refuses: Callable[[str], bool] = lambda call: False
+        self.instead: dict[str, Any] = {}  # what it answers to a call, whatever it should answer
         self._numbers = itertools.count(1)
 
     # -- what people do in the editor ---------------------------------------------------------------------------------
@@ -89,12 +91,17 @@ class StubN8N:
         kept = {"name": content["name"], "nodes": content["nodes"], "connections": content["connections"]}
         return self._create_workflow(deepcopy({**kept, "settings": {"executionOrder": "v1"}}))
 
+    def publish(self, name: str) -> None:
+        """Activate the one workflow of that name."""
+        self._activate(self.named(name)["id"])
+
     # -- what it answers ----------------------------------------------------------------------------------------------
 
     def __call__(self, visit: Visit) -> None:
         """Answer each request."""
         while request := visit.read():
             status, said = self._answer(request)
+            visit.pause(self.takes)
             visit.send(response(status, json.dumps(said).encode()))
 
     def _answer(self, request: Request) -> tuple[int, Any]:
@@ -109,6 +116,8 @@ class StubN8N:
                 raise Refused(401, "unauthorized")
             if self.refuses(self.calls[-1]):
                 raise Refused(500, "Internal server error")
+            if self.calls[-1] in self.instead:
+                return 200, self.instead[self.calls[-1]]
             query = {name: values[-1] for name, values in parse_qs(target.query).items()}
             body = json.loads(request.body) if request.body else {}
             return 200, self._api(f"{request.method} {target.path.removeprefix('/api/v1')}", body, query)

@@ -1,5 +1,6 @@
 """Workflows are put into N8N by its public API, as often as somebody likes, and nobody's work is lost by it."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -7,13 +8,13 @@ from django.conf import LazySettings
 
 from jobs.connect import installing
 from jobs.connect.installing import NotInstalled, install
-from jobs.connect.listing import A_PAGE
-from jobs.connect.standing import State, standing, standings
+from jobs.connect.listing import A_PAGE, rows
+from jobs.connect.standing import Standing, State, standings
 from jobs.connect.workflows import PURPOSES, REPORTER, signing_text, workflow, workflows
 from jobs.n8n_api import ApiError, PublicApi
 
 from .stub_n8n import KEY, OF_CREDENTIALS, StubN8N, stub_n8n
-from .stub_server import answering, response, stub_server
+from .stub_server import Visit, answering, response, stub_server
 
 TRY, PLAIN, AI = "try-the-connection", "receipt-to-notion-without-ai", "receipt-to-notion"
 NAMES = {slug: workflow(slug).name for slug in PURPOSES}
@@ -38,6 +39,16 @@ def api(n8n: StubN8N) -> PublicApi:
 def said(api: PublicApi, activate: str = TRY, replace: tuple[str, ...] = ()) -> str:
     """Install, and return what was said."""
     return " ".join(deed.sentence for deed in install(api, activate=activate, replace=replace))
+
+
+def how(api: PublicApi, slug: str) -> Standing:
+    """Return how one of ours stands."""
+    return next(each for each in standings(api) if each.workflow.slug == slug)
+
+
+def with_notion(n8n: StubN8N) -> None:
+    """Give N8N the credential without which no workflow that files in Notion is activated."""
+    n8n.add_credential("notionApi", "Our Notion", apiKey="x")
 
 
 def written(n8n: StubN8N) -> list[str]:
@@ -93,13 +104,14 @@ def test_an_n8n_that_cannot_restrict_a_credential_gets_it_without(
     assert {row["name"] for row in n8n.credentials.values()} == {WEBHOOK, TOKEN, SECRET}
 
 
-def test_without_a_signature_nobody_has_to_choose_a_secret(
-    n8n: StubN8N, api: PublicApi, settings: LazySettings
+@pytest.mark.parametrize(("setting", "value"), [("N8N_WEBHOOK_SECRET", []), ("N8N_PAYLOAD", "multipart")])
+def test_where_no_signature_is_checked_nobody_has_to_choose_a_secret(
+    n8n: StubN8N, api: PublicApi, settings: LazySettings, setting: str, value: object
 ) -> None:
-    settings.N8N_WEBHOOK_SECRET = []
+    setattr(settings, setting, value)
     said(api)
     assert {row["name"] for row in n8n.credentials.values()} == {WEBHOOK, TOKEN}
-    assert standing(api, workflow(PLAIN)).to_choose == ["Notion"]
+    assert how(api, PLAIN).to_choose == ["Notion"]
 
 
 # -- again
@@ -124,6 +136,7 @@ def test_a_new_secret_reaches_n8n(n8n: StubN8N, api: PublicApi, settings: LazySe
 
 
 def test_another_one_takes_receipts_in_the_place_of_the_first(n8n: StubN8N, api: PublicApi) -> None:
+    with_notion(n8n)
     said(api)
     words = said(api, activate=PLAIN)
     assert n8n.active() == {NAMES[REPORTER], NAMES[PLAIN]}
@@ -137,6 +150,7 @@ def test_a_webhook_that_is_known_late_is_waited_for(n8n: StubN8N, api: PublicApi
 
 
 def test_a_webhook_that_is_let_go_of_late_is_waited_for(n8n: StubN8N, api: PublicApi) -> None:
+    with_notion(n8n)
     said(api)
     n8n.lingers = 2
     said(api, activate=PLAIN)
@@ -144,6 +158,7 @@ def test_a_webhook_that_is_let_go_of_late_is_waited_for(n8n: StubN8N, api: Publi
 
 
 def test_where_another_workflow_has_the_path_the_former_one_goes_on(n8n: StubN8N, api: PublicApi) -> None:
+    with_notion(n8n)
     said(api)
     mine = n8n.add_workflow({**workflow(PLAIN).content, "name": "Somebody's own"})
     n8n.named(NAMES[TRY])["active"] = False
@@ -155,12 +170,45 @@ def test_where_another_workflow_has_the_path_the_former_one_goes_on(n8n: StubN8N
 
 
 def test_where_n8n_refuses_the_new_one_the_old_one_takes_receipts_again(n8n: StubN8N, api: PublicApi) -> None:
+    with_notion(n8n)
     said(api)
     key = n8n.named(NAMES[PLAIN])["id"]
     n8n.refuses = lambda call: call == f"POST /api/v1/workflows/{key}/activate"
     with pytest.raises(ApiError):
         said(api, activate=PLAIN)
     assert n8n.active() == {NAMES[REPORTER], NAMES[TRY]}
+
+
+def test_of_those_that_took_receipts_each_is_tried_again(n8n: StubN8N, api: PublicApi) -> None:
+    with_notion(n8n)
+    said(api)
+    n8n.named(NAMES[AI])["active"] = True  # as an N8N that two people work in at once may have it
+    keys = [n8n.named(NAMES[slug])["id"] for slug in (PLAIN, TRY)]
+    n8n.refuses = lambda call: call in [f"POST /api/v1/workflows/{key}/activate" for key in keys]
+    with pytest.raises(ApiError) as refusal:
+        said(api, activate=PLAIN)
+    assert n8n.active() == {NAMES[REPORTER], NAMES[AI]}
+    assert "No workflow takes receipts" not in refusal.value.sentence
+
+
+def test_where_none_can_be_activated_it_is_said_that_none_takes_receipts(n8n: StubN8N, api: PublicApi) -> None:
+    with_notion(n8n)
+    said(api)
+    n8n.refuses = lambda call: call.endswith("/activate")
+    with pytest.raises(ApiError) as refusal:
+        said(api, activate=PLAIN)
+    assert n8n.active() == {NAMES[REPORTER]}
+    assert refusal.value.sentence.endswith("answered 500: Internal server error. No workflow takes receipts now.")
+
+
+def test_where_the_former_one_was_never_off_nobody_says_so(n8n: StubN8N, api: PublicApi) -> None:
+    with_notion(n8n)
+    said(api)
+    n8n.refuses = lambda call: call.endswith("activate")
+    with pytest.raises(ApiError) as refusal:
+        said(api, activate=PLAIN)
+    assert n8n.active() == {NAMES[REPORTER], NAMES[TRY]}
+    assert "No workflow takes receipts" not in refusal.value.sentence
 
 
 # -- what people do in N8N stays
@@ -179,7 +227,7 @@ def test_one_of_another_version_is_left_alone_and_said_to_be(
     said(api, activate=PLAIN)
     before = dict(n8n.named(NAMES[PLAIN]))
     settings.N8N_WEBHOOK_SECRET = []  # its node "Settings" would say so
-    assert standing(api, workflow(PLAIN)).state is State.OTHER
+    assert how(api, PLAIN).state is State.OTHER
     assert f"Left “{NAMES[PLAIN]}” as it is: it differs from this version." in said(api, activate=PLAIN)
     assert n8n.named(NAMES[PLAIN]) == before
 
@@ -187,7 +235,8 @@ def test_one_of_another_version_is_left_alone_and_said_to_be(
 def test_one_that_is_to_be_replaced_keeps_its_id_its_activity_and_its_credentials(
     n8n: StubN8N, api: PublicApi, settings: LazySettings
 ) -> None:
-    said(api, activate=PLAIN)
+    said(api, activate="")
+    n8n.publish(NAMES[PLAIN])
     for name in ("Shop", "Private"):
         n8n.add_credential("notionApi", name, apiKey="x")
     key, chosen = n8n.named(NAMES[PLAIN])["id"], {"id": list(n8n.credentials)[-1], "name": "Private"}
@@ -197,7 +246,7 @@ def test_one_that_is_to_be_replaced_keeps_its_id_its_activity_and_its_credential
     assert (n8n.named(NAMES[PLAIN])["id"], n8n.active()) == (key, {NAMES[REPORTER], NAMES[PLAIN]})
     assert n8n.node(NAMES[PLAIN], "Find the database")["credentials"]["notionApi"] == chosen
     assert n8n.node(NAMES[PLAIN], "Create the page")["credentials"]["notionApi"]["id"] is None
-    assert standing(api, workflow(PLAIN)).state is State.CURRENT
+    assert how(api, PLAIN).state is State.CURRENT
 
 
 def test_an_archived_one_is_let_rest(n8n: StubN8N, api: PublicApi) -> None:
@@ -223,6 +272,29 @@ def test_one_whose_name_only_begins_so_is_another(n8n: StubN8N, api: PublicApi) 
 # -- what is left to choose
 
 
+def test_one_in_which_something_is_left_to_choose_takes_no_receipts_yet(n8n: StubN8N, api: PublicApi) -> None:
+    said(api)
+    *_, last = install(api, activate=AI)
+    assert n8n.active() == {NAMES[REPORTER], NAMES[TRY]}
+    assert last.is_warning
+    assert f"“{NAMES[AI]}” does not take receipts yet" in last.sentence
+    assert "a credential of Notion and OpenAI" in last.sentence
+
+
+def test_it_takes_them_once_everything_is_chosen(n8n: StubN8N, api: PublicApi) -> None:
+    assert f"“{NAMES[PLAIN]}” does not take receipts yet" in said(api, activate=PLAIN)
+    with_notion(n8n)
+    assert said(api, activate=PLAIN).endswith("The webhook answers.")
+    assert n8n.active() == {NAMES[REPORTER], NAMES[PLAIN]}
+
+
+def test_one_that_takes_receipts_is_not_stopped_for_what_is_left_to_choose(n8n: StubN8N, api: PublicApi) -> None:
+    said(api, activate="")
+    n8n.publish(NAMES[PLAIN])
+    assert said(api, activate=PLAIN).endswith("The webhook answers.")
+    assert n8n.active() == {NAMES[REPORTER], NAMES[PLAIN]}
+
+
 def test_what_nobody_has_chosen_yet_is_told(n8n: StubN8N, api: PublicApi) -> None:
     said(api)
     left = {each.workflow.slug: each.to_choose for each in standings(api)}
@@ -232,7 +304,7 @@ def test_what_nobody_has_chosen_yet_is_told(n8n: StubN8N, api: PublicApi) -> Non
 def test_nothing_has_to_be_chosen_in_a_node_that_is_switched_off(n8n: StubN8N, api: PublicApi) -> None:
     said(api)
     n8n.node(NAMES[AI], "AI model")["disabled"] = True
-    assert standing(api, workflow(AI)).to_choose == ["Notion"]
+    assert how(api, AI).to_choose == ["Notion"]
 
 
 def test_the_only_credential_of_its_kind_is_chosen_the_next_time(n8n: StubN8N, api: PublicApi) -> None:
@@ -240,7 +312,7 @@ def test_the_only_credential_of_its_kind_is_chosen_the_next_time(n8n: StubN8N, a
     key = n8n.add_credential("notionApi", "Our Notion", apiKey="x")
     assert f"Completed “{NAMES[AI]}”." in said(api)
     assert n8n.node(NAMES[AI], "Create the page")["credentials"]["notionApi"] == {"id": key, "name": "Our Notion"}
-    assert standing(api, workflow(AI)).to_choose == ["OpenAI"]
+    assert how(api, AI).to_choose == ["OpenAI"]
 
 
 def test_it_is_chosen_among_more_than_fit_on_a_page(n8n: StubN8N, api: PublicApi) -> None:
@@ -248,14 +320,14 @@ def test_it_is_chosen_among_more_than_fit_on_a_page(n8n: StubN8N, api: PublicApi
         n8n.add_credential("crypto", f"secret {number}", hmacSecret="x")
     n8n.add_credential("notionApi", "Our Notion", apiKey="x")
     said(api)
-    assert standing(api, workflow(PLAIN)).to_choose == []
+    assert how(api, PLAIN).to_choose == []
 
 
 def test_of_two_credentials_neither_is_chosen(n8n: StubN8N, api: PublicApi) -> None:
     for name in ("Shop", "Private"):
         n8n.add_credential("notionApi", name, apiKey="x")
     said(api)
-    assert standing(api, workflow(PLAIN)).to_choose == ["Notion"]
+    assert how(api, PLAIN).to_choose == ["Notion"]
 
 
 def test_what_the_editors_import_drops_is_completed(n8n: StubN8N, api: PublicApi) -> None:
@@ -268,7 +340,8 @@ def test_what_the_editors_import_drops_is_completed(n8n: StubN8N, api: PublicApi
 
 
 def test_what_somebody_has_not_published_yet_is_not_published_for_him(n8n: StubN8N, api: PublicApi) -> None:
-    said(api, activate=PLAIN)
+    said(api, activate="")
+    n8n.publish(NAMES[PLAIN])
     n8n.named(NAMES[PLAIN])["versionId"] = "a-draft"
     n8n.add_credential("notionApi", "Our Notion", apiKey="x")
     assert f"Left “{NAMES[PLAIN]}” as it is: somebody has changed it" in said(api, activate=PLAIN)
@@ -282,6 +355,19 @@ def test_what_somebody_has_not_published_yet_is_not_published_for_him(n8n: StubN
 def test_what_is_no_list_of_n8ns_stops_it_with_a_cure(answer: bytes) -> None:
     with stub_server(answering(response(200, answer))) as server, pytest.raises(ApiError, match="N8N_BASE_URL"):
         said(PublicApi(base_url=server.url, key=KEY))
+
+
+def test_a_list_that_never_ends_is_over_within_the_deadline_of_one_call() -> None:
+    page = json.dumps({"data": [], "nextCursor": "more"}).encode()
+
+    def turn_pages(visit: Visit) -> None:
+        while visit.read():
+            visit.pause(0.3)
+            visit.send(response(200, page))
+
+    with stub_server(turn_pages) as server, pytest.raises(ApiError, match="did not answer in time"):
+        rows(PublicApi(base_url=server.url, key=KEY, deadline=1.0), "credentials")
+    assert len(server.requests) < 5
 
 
 def test_what_was_done_before_n8n_failed_is_gone_on_from(n8n: StubN8N, api: PublicApi) -> None:

@@ -8,6 +8,7 @@ import pytest
 from django.conf import LazySettings
 
 from jobs.connect.notion import properties
+from jobs.connect.standing import FIRST_WORD
 from jobs.connect.workflows import (
     FOLDER,
     PURPOSES,
@@ -38,6 +39,15 @@ def test_every_file_has_its_purpose() -> None:
     assert {path.stem for path in FOLDER.glob("*.json")} - {"notion-properties"} == set(PURPOSES)
 
 
+def test_all_names_have_the_word_by_which_they_are_listed() -> None:
+    assert [each.name for each in workflows() if not each.name.startswith(FIRST_WORD)] == []
+
+
+def test_what_is_none_of_ours_is_not_looked_for() -> None:
+    with pytest.raises(KeyError):
+        workflow("notion-properties")
+
+
 @pytest.mark.parametrize(
     ("url", "path"),
     [
@@ -66,10 +76,11 @@ def test_the_webhook_of_each_has_the_path_in_force(settings: LazySettings) -> No
     assert len(paths) == 3
 
 
-@pytest.mark.parametrize("slug", [REPORTER, TRIAL])
-def test_what_has_to_know_the_services_address_is_told_it(settings: LazySettings, slug: str) -> None:
+def test_each_workflow_that_asks_where_the_service_is_gets_its_address(settings: LazySettings) -> None:
     settings.CALLBACK_BASE_URL = "http://web:8000"
-    assert setting(slug, "service_url") == "http://web:8000"
+    asking = [each.slug for each in workflows() if '"service_url"' in json.dumps(each.content)]
+    assert {REPORTER, TRIAL} <= set(asking)
+    assert {setting(slug, "service_url") for slug in asking} == {"http://web:8000"}
 
 
 def standard(secret: bytes) -> str:
@@ -92,6 +103,14 @@ def test_signatures_are_checked_where_n8n_can_hold_the_secret(
     assert signing_text() == text
     assert setting("receipt-to-notion", "check_signature") is bool(text)
     assert ("credentials" in node("receipt-to-notion", "Sign it as the service does")) is bool(text)
+
+
+def test_signatures_of_forms_are_not_checked_since_n8n_keeps_their_bytes_to_itself(settings: LazySettings) -> None:
+    settings.N8N_PAYLOAD = "multipart"
+    assert signing_text() != ""
+    for slug in ("receipt-to-notion", "receipt-to-notion-without-ai"):
+        assert setting(slug, "check_signature") is False
+        assert "credentials" not in node(slug, "Sign it as the service does")
 
 
 def test_the_version_is_another_where_anything_in_it_is(settings: LazySettings) -> None:

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from jobs.n8n_api import PublicApi
+from jobs.n8n_api import NOT_THE_API, ApiError, PublicApi
 
-from .listing import Row, rows
-from .workflows import Content, signing_text
+from .listing import Row, known, rows
+from .workflows import Content, checked_text
 
 HEADER_AUTH, CRYPTO = "httpHeaderAuth", "crypto"
 WEBHOOK, CALLBACK_TOKEN, SECRET = "Receipts: webhook", "Receipts: callback token", "Receipts: webhook secret"
@@ -32,16 +32,16 @@ class Credentials:
 
     def named(self, kind: str, name: str) -> Row | None:
         """Return the one of that kind and name; the first, where there are several."""
-        return next((row for row in self.rows if (row["type"], row["name"]) == (kind, name)), None)
+        return next((row for row in self.rows if (row.get("type"), row["name"]) == (kind, name)), None)
 
     def for_node(self, kind: str, name: str) -> Row | None:
         """Return the credential that a node gets: by the name it asks for, or the only one of its kind."""
-        of_kind = [row for row in self.rows if row["type"] == kind]
+        of_kind = [row for row in self.rows if row.get("type") == kind]
         return self.named(kind, name) or (of_kind[0] if len(of_kind) == 1 else None)
 
     def still(self, kind: str, credential_id: object) -> Row | None:
         """Return the credential of that kind and id, where it is still there."""
-        return next((row for row in self.rows if (row["id"], row["type"]) == (credential_id, kind)), None)
+        return next((row for row in self.rows if (row["id"], row.get("type")) == (credential_id, kind)), None)
 
 
 def listed(api: PublicApi) -> Credentials:
@@ -51,12 +51,11 @@ def listed(api: PublicApi) -> Credentials:
 
 def set_ours(api: PublicApi, credentials: Credentials) -> Iterator[str]:
     """Make ours, or give them the secrets in force; tell of each; raises `ApiError`."""
-    schema = api.get(f"credentials/schema/{HEADER_AUTH}")
-    for own in ours(may_restrict=RESTRICTION in schema.get("properties", {})):
+    for own in ours(may_restrict=_may_restrict(api)):
         row = credentials.named(own.kind, own.name)
         if row is None:
-            row = api.post("credentials", {"name": own.name, "type": own.kind, "data": own.data})
-            credentials.rows.append(row)
+            made = api.post("credentials", {"name": own.name, "type": own.kind, "data": own.data})
+            credentials.rows.append(known(made))
             yield f"Made the credential “{own.name}”."
         else:
             api.call("PATCH", f"credentials/{row['id']}", body={"data": own.data})
@@ -84,8 +83,15 @@ def ours(*, may_restrict: bool) -> Iterator[Own]:
     token = {"name": "X-Callback-Token", "value": settings.CALLBACK_SECRET_TOKEN[0]}
     yield Own(HEADER_AUTH, WEBHOOK, key | nowhere if may_restrict else key)
     yield Own(HEADER_AUTH, CALLBACK_TOKEN, token | here if may_restrict else token)
-    if secret := signing_text():
+    if secret := checked_text():
         yield Own(CRYPTO, SECRET, {"hmacSecret": secret})
+
+
+def _may_restrict(api: PublicApi) -> bool:
+    schema = api.get(f"credentials/schema/{HEADER_AUTH}")
+    if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
+        raise ApiError("What answered is no schema of N8N's.", NOT_THE_API)
+    return RESTRICTION in schema["properties"]
 
 
 def _own_host() -> str:
@@ -99,4 +105,5 @@ def wanted_by(node: Content) -> dict[str, str]:
 
 def chosen_in(node: Content) -> dict[str, Any]:
     """Return the ids of the credentials that were chosen in a node, by kind."""
-    return {kind: chosen["id"] for kind, chosen in node.get("credentials", {}).items() if chosen and chosen.get("id")}
+    credentials = node.get("credentials") or {}
+    return {kind: each["id"] for kind, each in credentials.items() if isinstance(each, dict) and each.get("id")}

@@ -10,12 +10,13 @@ from django.urls import reverse
 
 from jobs.transport import tls_verification
 
-from .workflows import is_test_url, signing_text
+from .workflows import checked_text, is_test_url, signing_text
 
 TEST_URL = "It answers once after a click in the editor, and no longer: set the production URL."
 LOOPBACK = "Seen from N8N's machine that is itself: set an address at which N8N reaches this service."
 UNSIGNED = "What is sent carries no signature; the key alone says who sends it."
 NOT_CHECKED = "The workflows do not check it: N8N keeps a secret as text, and this one stands for other bytes."
+OF_A_FORM = "The workflows do not check it: N8N gives them no raw body of a form. With N8N_PAYLOAD=json they do."
 UNVERIFIED = "Whoever sits between reads receipts and secrets."
 NO_KEY = "With it, and with N8N_BASE_URL, a button installs the workflows."
 
@@ -52,7 +53,8 @@ def facts(*, whole: bool) -> list[Fact]:
 
 def _webhook(*, whole: bool) -> Fact:
     parts = urlsplit(settings.N8N_WEBHOOK_URL)
-    address = settings.N8N_WEBHOOK_URL if whole else f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/…"
+    host = parts.netloc.rpartition("@")[2]  # a user and a password in it are for nobody
+    address = parts._replace(netloc=host).geturl() if whole else f"{parts.scheme}://{host}/…"
     warning = {"word": "test URL", "tone": "warn", "note": TEST_URL} if is_test_url() else {}
     return Fact(name="Receipts go to", setting="N8N_WEBHOOK_URL", address=address, **warning)
 
@@ -67,8 +69,8 @@ def _callback() -> Fact:
 def _secrets() -> Iterator[Fact]:
     yield Fact(name="Key of the webhook", setting="N8N_API_KEY", **_is_set(settings.N8N_API_KEY))
     signing = _is_set(settings.N8N_WEBHOOK_SECRET, otherwise=UNSIGNED)
-    if settings.N8N_WEBHOOK_SECRET and not signing_text():
-        signing["note"] = NOT_CHECKED
+    if settings.N8N_WEBHOOK_SECRET and not checked_text():
+        signing["note"] = OF_A_FORM if signing_text() else NOT_CHECKED
     yield Fact(name="Signature", setting="N8N_WEBHOOK_SECRET", **signing)
 
 

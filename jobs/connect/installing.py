@@ -5,18 +5,20 @@ To install again does no harm: nothing is made twice, and what users changed sta
 
 import time
 from collections.abc import Callable, Collection, Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from jobs.n8n_api import ApiError, PublicApi
 
 from .credentials import Credentials, chosen_in, listed, set_ours, wanted_by
-from .listing import Row
+from .listing import Row, known
 from .standing import Standing, State, standings
 from .webhook import Reached, is_registered, knock
 from .workflows import REPORTER, Content
 
 PATIENCE_SECONDS = 15.0
 PAUSE_SECONDS = 0.5
+NONE_NOW = "No workflow takes receipts now."
 
 
 class NotInstalled(Exception):
@@ -66,8 +68,10 @@ def install(api: PublicApi, *, replace: Collection[str] = (), activate: str = ""
 def let_take_receipts(api: PublicApi, slug: str) -> Iterator[Deed]:
     """Activate one of those with the webhook, and no other of ours; return once the webhook answers.
 
+    One in which a credential is left to choose is not activated: each receipt would fail for want of it.
+
     Raises:
-        ApiError: N8N did not do it; what was active before is again.
+        ApiError: N8N did not do it; what was active before is again, or the sentence says that nothing is.
         NotInstalled: it is not there yet, or is there several times.
     """
     found = [each for each in standings(api) if each.workflow.takes_receipts]
@@ -75,25 +79,57 @@ def let_take_receipts(api: PublicApi, slug: str) -> Iterator[Deed]:
     if chosen.state is State.ABSENT:
         raise NotInstalled(f"N8N holds no workflow “{chosen.workflow.name}”: install the workflows first.")
     _refuse_several([chosen])
+    if chosen.to_choose and not chosen.is_active:
+        yield Deed(_left_to_choose(chosen), is_warning=True)
+        return
     if not chosen.is_active:
         yield from _put_in_place(api, chosen, [each for each in found if each.is_active])
     yield _wait_for_webhook()
 
 
+def _left_to_choose(chosen: Standing) -> str:
+    kinds = " and ".join(chosen.to_choose)
+    return (
+        f"“{chosen.workflow.name}” does not take receipts yet: open it in N8N, choose a credential of {kinds} in each "
+        "node that asks for one, then choose the workflow here once more, and install again."
+    )
+
+
 def _put_in_place(api: PublicApi, chosen: Standing, rivals: list[Standing]) -> Iterator[Deed]:
+    """Activate one, or have its rivals as they were.
+
+    Raises:
+        ApiError: N8N did not do it; the sentence says so where no workflow takes receipts now.
+    """
+    try:
+        yield from _switch(api, chosen, rivals)
+    except ApiError as error:
+        are_back = yield from _put_back(api, rivals)
+        if not rivals or are_back or knock() is Reached.ANSWERS:
+            raise
+        raise ApiError(f"{error.sentence} {NONE_NOW}", error.cure, status=error.status, said=error.said) from None
+
+
+def _switch(api: PublicApi, chosen: Standing, rivals: list[Standing]) -> Iterator[Deed]:
     """Activate one; its webhook is everybody's, and N8N refuses it while another has it (409)."""
     for rival in rivals:
         api.post(f"workflows/{rival.id}/deactivate")
         yield Deed(f"Deactivated “{rival.workflow.name}”.")
     if rivals:
         _wait_while(is_registered)
-    try:
-        api.post(f"workflows/{chosen.id}/activate")
-    except ApiError:
-        for rival in rivals:
-            api.post(f"workflows/{rival.id}/activate")
-        raise
+    api.post(f"workflows/{chosen.id}/activate")
     yield Deed(f"Activated “{chosen.workflow.name}”.")
+
+
+def _put_back(api: PublicApi, rivals: list[Standing]) -> Generator[Deed, None, bool]:
+    """Activate each that was active, as far as N8N does it; return whether one is."""
+    are_back = False
+    for rival in rivals:
+        with suppress(ApiError):  # what went wrong first is what is told
+            api.post(f"workflows/{rival.id}/activate")
+            are_back = True
+            yield Deed(f"“{rival.workflow.name}” takes receipts as before.")
+    return are_back
 
 
 def _wait_for_webhook() -> Deed:
@@ -124,7 +160,7 @@ def _bring(
     """Create, replace or complete a workflow, or leave it alone; return N8N's id of it."""
     name, slug = found.workflow.name, found.workflow.slug
     if found.state is State.ABSENT:
-        created = api.post("workflows", _as_made(found, credentials, reporter_id))
+        created = known(api.post("workflows", _as_made(found, credentials, reporter_id)))
         yield Deed(f"Created “{name}”.")
         return str(created["id"])
     if slug in replace:
@@ -141,7 +177,7 @@ def _complete(api: PublicApi, found: Standing, credentials: Credentials, reporte
     """Choose what nobody has chosen yet, and what there is no choice of; nothing else changes."""
     content, name = found.content, found.workflow.name
     nodes = [_completed(node, found, credentials) for node in content["nodes"]]
-    reports = not reporter_id or content.get("settings", {}).get("errorWorkflow")
+    reports = not reporter_id or (content.get("settings") or {}).get("errorWorkflow")
     if nodes == content["nodes"] and reports:
         return
     if found.has_draft:  # to save would be to publish it
@@ -156,7 +192,7 @@ def _completed(node: Content, found: Standing, credentials: Credentials) -> Cont
     """Return one of N8N's nodes with what it lacks, as far as there is no choice."""
     rows = {kind: credentials.for_node(kind, wanted) for kind, wanted in found.lacking(node).items()}
     given = {kind: _reference(row) for kind, row in rows.items() if row}
-    return {**node, "credentials": {**node.get("credentials", {}), **given}} if given else node
+    return {**node, "credentials": {**(node.get("credentials") or {}), **given}} if given else node
 
 
 def _as_made(found: Standing, credentials: Credentials, reporter_id: str) -> Content:

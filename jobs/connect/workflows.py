@@ -74,7 +74,8 @@ def workflow(slug: str) -> Workflow:
     Raises:
         KeyError: none of ours is called so.
     """
-    PURPOSES[slug]
+    if slug not in PURPOSES:
+        raise KeyError(slug)
     content = json.loads((FOLDER / f"{slug}.json").read_text())
     for node in content["nodes"]:
         _fill_in(node)
@@ -113,10 +114,18 @@ def signing_text() -> str:
         return ""
 
 
+def checked_text() -> str:
+    """Return the text that the workflows check signatures with; "" where they check none.
+
+    N8N gives a workflow no raw body of a form, so nothing of it that could be compared (n8n/README.md).
+    """
+    return signing_text() if settings.N8N_PAYLOAD == "json" else ""
+
+
 def _fill_in(node: Content) -> None:
     if node["type"] == WEBHOOK:
         node["parameters"]["path"] = webhook_path()
-    if node["type"] == CRYPTO and not signing_text():
+    if node["type"] == CRYPTO and not checked_text():
         node.pop("credentials", None)  # it is never run, and nobody is to look for a secret
     for field in _settings_in(node):
         field["value"] = _values().get(field["name"], field["value"])
@@ -124,7 +133,7 @@ def _fill_in(node: Content) -> None:
 
 def _values() -> dict[str, Any]:
     """Return what the nodes called Settings say of this installation."""
-    return {"service_url": settings.CALLBACK_BASE_URL, "check_signature": bool(signing_text())}
+    return {"service_url": settings.CALLBACK_BASE_URL, "check_signature": bool(checked_text())}
 
 
 def _settings_in(node: Content) -> list[Content]:

@@ -54,6 +54,7 @@ def test_who_logs_in_first_is_led_to_the_page(visitor: Visitor) -> None:
 
 
 def test_the_workflows_are_installed_by_a_button_and_one_of_them_takes_receipts(visitor: Visitor, n8n: StubN8N) -> None:
+    n8n.add_credential("notionApi", "Our Notion", apiKey="x")
     page = visitor.open("ada")
     page.goto(CONNECT)
     page.get_by_role("radio", name="Receipts: to Notion, without AI").check()

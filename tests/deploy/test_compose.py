@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from django.conf import settings
+from django.conf import LazySettings, settings
+
+from jobs.connect.workflows import TRIAL, signing_text, workflow
 
 from .configuration import COMPOSE, DEPLOY, OURS, SERVICES, environment_of, names_in, seconds_of, settings_explained
 from .tools import run
@@ -102,6 +104,23 @@ def test_a_worker_may_finish_what_it_delivers_when_it_is_stopped(written: dict[s
     grace = seconds_of(SERVICES["worker"]["stop_grace_period"])
     assert grace >= settings.RQ_TIMEOUT_SECONDS + REDIS_PATIENCE_SECONDS
     assert seconds_of(written["WORKER_GRACE"]) == grace
+
+
+def test_the_secret_of_signatures_is_one_that_n8n_can_hold(written: dict[str, str], settings: LazySettings) -> None:
+    settings.N8N_WEBHOOK_SECRET = [written["N8N_WEBHOOK_SECRET"]]
+    assert signing_text() == written["N8N_WEBHOOK_SECRET"]
+
+
+def test_the_way_to_connect_n8n_names_settings_workflows_and_buttons_that_there_are(written: dict[str, str]) -> None:
+    way = (DEPLOY / "README.md").read_text().partition("Then N8N:")[2].partition("Keep a copy")[0]
+    settings_named = set(re.findall(r"`(N8N_\w+)`", way))
+    assert {"N8N_BASE_URL", "N8N_PUBLIC_API_KEY"} <= settings_named <= settings_explained() | set(written)
+    assert {"N8N_BASE_URL", "N8N_WEBHOOK_URL"} <= set(written)
+    assert re.findall(r"Receipts: [a-z ]+", " ".join(way.split())) == [workflow(TRIAL).name]
+    page = "".join(path.read_text() for path in Path("templates/admin/connect").iterdir())
+    for button in ("Install again", "Test now"):
+        assert f"*{button}*" in way
+        assert button in page
 
 
 def test_n8n_keeps_to_itself_and_takes_what_we_send() -> None:
