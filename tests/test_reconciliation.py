@@ -11,11 +11,11 @@ from django.utils import timezone
 
 from jobs import n8n_api, reconciliation
 from jobs import sweep as sweeping
-from jobs.callbacks import Report
+from jobs.callbacks import Report, Verdict
 from jobs.executions import Execution
 from jobs.models import FailureCode, JobLog
 from jobs.reconciliation import Inquiry
-from jobs.services import complete_job, resend_job
+from jobs.services import complete_job, resend_job, retry_job
 from jobs.signatures import callback_token
 from jobs.sweep import sweep
 
@@ -70,12 +70,25 @@ def test_a_finished_execution_without_a_callback_ends_the_job_as_lost_and_is_not
     assert n8n.asked == ["/api/v1/executions/17"]
 
 
-def test_a_success_that_is_late_is_accepted_after_a_lost_callback(n8n: StubN8n) -> None:
-    n8n.run("17", "success")
+@pytest.mark.parametrize("standing", ["success", "error", "crashed", "canceled"])
+def test_a_success_that_is_late_is_accepted_whatever_was_concluded(n8n: StubN8n, standing: str) -> None:
+    n8n.run("17", standing, node="A node of somebody's that calls back", error="The service refused the connection")
     job = after_a_sweep(overdue())
+    assert job.status == Status.FAILURE
     report = Report(status=Status.SUCCESS, execution_id="17", notion_page_url="https://www.notion.so/1")
     assert complete_job(job.pk, report, actor="job token").job.status == Status.SUCCESS
     assert job.events.last().detail["late"]  # type: ignore[union-attr] # there are two
+
+
+def test_a_failure_that_n8n_reported_stands_whatever_an_earlier_attempt_was_concluded_to_be(n8n: StubN8n) -> None:
+    n8n.run("17", "error")
+    job = after_a_sweep(overdue())
+    retry_job(job.pk, actor="anna", reason="again")
+    failure = Report(status=Status.FAILURE, execution_id="18", message="No receipt in the picture.")
+    success = Report(status=Status.SUCCESS, execution_id="18", notion_page_url="https://www.notion.so/1")
+    JobLog.objects.filter(pk=job.pk).update(status=Status.PROCESSING, attempts=2, tries=1, due_at=PAST)
+    assert complete_job(job.pk, failure, actor="job token").verdict is Verdict.ACCEPT
+    assert complete_job(job.pk, success, actor="job token").verdict is Verdict.CONTRADICTION
 
 
 def test_an_execution_that_failed_ends_the_job_with_its_node_and_message(n8n: StubN8n) -> None:
