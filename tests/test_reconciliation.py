@@ -114,7 +114,7 @@ def test_no_secret_that_an_error_quotes_is_kept(n8n: StubN8n) -> None:
 
 
 def test_an_error_too_long_to_be_read_ends_the_job_all_the_same(n8n: StubN8n, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(n8n_api, "MAX_DATA_BYTES", 1000)
+    monkeypatch.setattr(n8n_api, "MAX_ANSWER_BYTES", 1000)
     n8n.run("17", "error", node="Create page", error="x" * 2000)
     job = after_a_sweep(overdue())
     assert (job.failure_code, job.result_message) == (FailureCode.WORKFLOW_FAILED, "N8N: error.")
