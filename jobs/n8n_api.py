@@ -49,6 +49,11 @@ class ApiError(Exception):
         self.status = status
         self.said = said
 
+    @property
+    def in_our_words(self) -> str:
+        """What went wrong, without a word of whatever answered."""
+        return f"N8N's API answered {self.status}." if self.said else self.sentence
+
 
 @dataclass(frozen=True, kw_only=True)
 class PublicApi:

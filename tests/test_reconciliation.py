@@ -22,6 +22,7 @@ from jobs.sweep import sweep
 from .factories import JobFactory
 from .n8n_stub import API_KEY, WORKFLOW_ID, StubN8n, stub_n8n
 from .servers import free_port, made_up
+from .stub_server import answering, response, stub_server
 
 Status = JobLog.Status
 pytestmark = pytest.mark.django_db
@@ -163,6 +164,19 @@ def test_an_execution_that_n8n_no_longer_knows_leaves_it_as_it_was(n8n: StubN8n)
     assert job.result_message.endswith("seconds. N8N no longer knows the execution.")
 
 
+@pytest.mark.parametrize("said", [b"<h1>Not Found</h1>", b'{"message": "not found"}', b'{"detail": "Not Found"}'])
+def test_a_404_that_is_not_n8ns_word_of_an_execution_is_no_answer(
+    n8n: StubN8n, settings: LazySettings, caplog: pytest.LogCaptureFixture, said: bytes
+) -> None:
+    with stub_server(answering(response(404, said))) as server:
+        settings.N8N_BASE_URL = server.url
+        for _ in range(2):
+            job = after_a_sweep(overdue())
+            assert job.failure_code == FailureCode.CALLBACK_TIMEOUT
+    assert "n8n_not_asked" in caplog.text
+    assert len(server.requests) == 1
+
+
 def test_an_answer_that_nobody_foresaw_keeps_no_other_job_from_its_turn(
     n8n: StubN8n, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,27 +227,51 @@ def test_an_api_that_is_away_is_left_alone_for_a_while(
 
 def test_a_wrong_key_is_told_in_the_jobs_message(n8n: StubN8n, settings: LazySettings) -> None:
     settings.N8N_PUBLIC_API_KEY = made_up("another key")
-    assert "N8N's API answered 401: Unauthorized." in after_a_sweep(overdue()).result_message
+    assert after_a_sweep(overdue()).result_message.endswith("N8N's API answered 401.")
+
+
+def test_what_answers_instead_of_n8n_has_no_word_in_the_job_and_no_secret_in_the_log(
+    n8n: StubN8n, settings: LazySettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = json.dumps({"message": f"Nobody knows {API_KEY} here"})
+    with stub_server(answering(response(500, said.encode()))) as server:
+        settings.N8N_BASE_URL = server.url
+        job = after_a_sweep(overdue())
+    assert job.result_message.endswith("It could not be asked about it: N8N's API answered 500.")
+    assert "Nobody knows" not in json.dumps(job.events.get().detail)
+    assert "Nobody knows … here" in caplog.text
+    assert API_KEY not in caplog.text
 
 
 def test_a_slow_n8n_is_asked_for_a_bounded_time_and_the_others_wait_for_the_next_pass(
     n8n: StubN8n, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reconciliation, "PASS_SECONDS", 0.4)
-    n8n.pause = 0.3
-    jobs = [overdue(str(number)) for number in range(5)]
+    monkeypatch.setattr(reconciliation, "PASS_SECONDS", 1.2)
+    n8n.pause = 0.6
+    jobs = [overdue(str(number)) for number in range(3)]
     for job in jobs:
         n8n.run(job.n8n_execution_id, "success")
     lease_over = JobFactory.create(sending=True, due_at=PAST)
 
     assert after_a_sweep(lease_over).status == Status.QUEUED
-    still_open = JobLog.objects.filter(status=Status.PROCESSING).count()
-    assert 0 < still_open < 5
+    still_open = JobLog.objects.filter(status=Status.PROCESSING)
+    assert still_open.count() == 2  # the second was asked about, too, until the pass was over
 
-    for _ in range(still_open):
-        sweep()
+    for _ in range(10):
+        if still_open.exists():
+            sweep()
     codes = JobLog.objects.filter(pk__in=[job.pk for job in jobs]).values_list("failure_code", flat=True)
     assert set(codes) == {"callback_lost"}
+
+
+def test_what_an_execution_failed_of_is_not_waited_for_longer_than_a_pass_may_last(
+    n8n: StubN8n, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciliation, "PASS_SECONDS", 1.6)
+    n8n.pause = 0.9
+    n8n.run("17", "error", node="Create page", error="Vendor is not a property that exists.")
+    job = after_a_sweep(overdue())
+    assert (job.failure_code, job.result_message) == (FailureCode.WORKFLOW_FAILED, "N8N: error.")
 
 
 def test_what_was_sent_again_while_n8n_was_asked_is_left_alone(n8n: StubN8n) -> None:
