@@ -30,13 +30,14 @@ class Verdict(Enum):
     CONTRADICTION = auto()  # the job ended otherwise, and stays so
 
 
-def judge(report: Report, job: JobLog, *, former_executions: frozenset[str]) -> Verdict:
+def judge(report: Report, job: JobLog, *, former_executions: frozenset[str], was_concluded: bool) -> Verdict:
     """Say what a report means for a job.
 
     Args:
         report: what N8N sent.
         job: as it is now.
         former_executions: ids of the executions of earlier rounds, before staff asked for another.
+        was_concluded: the sweep ended it, by what N8N said when it was asked, and no report did.
 
     Returns:
         The verdict; the rules are those of docs/architecture.md, "Callbacks".
@@ -49,6 +50,7 @@ def judge(report: Report, job: JobLog, *, former_executions: frozenset[str]) -> 
     if job.status == Status.SUCCESS:
         return Verdict.CONTRADICTION
     by_another_execution = report.execution_id not in ("", job.n8n_execution_id)
-    if job.failure_code not in ENDED_BY_N8N or by_another_execution:
+    was_ours = was_concluded or job.failure_code not in ENDED_BY_N8N
+    if was_ours or by_another_execution:
         return Verdict.ACCEPT_LATE
     return Verdict.CONTRADICTION

@@ -41,8 +41,14 @@ START_SWEEP = "Start the sweep: manage.py sweep_jobs."
 
 FAILURES = {
     FailureCode.WORKFLOW_FAILED: "Look at the execution in N8N, mend the workflow, then retry.",
-    FailureCode.WORKFLOW_STOPPED: "See in N8N who stopped it, or whether its time-out is too short, then retry.",
-    FailureCode.WORKFLOW_CRASHED: "See whether N8N ran out of memory or was restarted, then retry.",
+    FailureCode.WORKFLOW_STOPPED: (
+        "Look in Notion first, since it may have been filed; see in N8N who stopped it, or whether its time-out is too "
+        "short, then retry what is missing there."
+    ),
+    FailureCode.WORKFLOW_CRASHED: (
+        "Look in Notion first, since it may have been filed; see whether N8N ran out of memory or was restarted, then "
+        "retry what is missing there."
+    ),
     FailureCode.CREDENTIAL_MISSING: "Open the node that the message names, choose a credential, publish, then retry.",
     FailureCode.CREDENTIAL_REFUSED: "Renew the credential of the node that the message names, then retry.",
     FailureCode.SERVICE_BUSY: RETRY_LATER,

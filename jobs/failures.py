@@ -1,4 +1,4 @@
-"""Why jobs end without a page: the codes, and which of them N8N itself named."""
+"""Why jobs end without a page: the codes, and which of them are the last word of N8N's."""
 
 from django.db import models
 
@@ -42,6 +42,8 @@ class FailureCode(models.TextChoices):
 
 OURS = frozenset(
     {
+        FailureCode.WORKFLOW_STOPPED,  # by somebody or by N8N's own end, maybe after the page was made; it may go on
+        FailureCode.WORKFLOW_CRASHED,
         FailureCode.CALLBACK_LOST,
         FailureCode.CALLBACK_TIMEOUT,
         FailureCode.DELIVERY_UNCONFIRMED,
@@ -54,5 +56,5 @@ OURS = frozenset(
         FailureCode.CANCELLED,
     }
 )
-# N8N itself said that the workflow failed; every other end was ours, and N8N may know better later.
+# The workflow itself came to a failure; every other end was ours, and N8N may know better later.
 ENDED_BY_N8N = frozenset(FailureCode) - OURS

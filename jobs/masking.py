@@ -44,7 +44,7 @@ def masked(text: str, job: JobLog) -> str:
 
 def _secrets(job: JobLog) -> Iterator[str]:
     """Yield what N8N was sent and may send back, and is not to be kept a second time."""
-    yield from filter(None, [settings.N8N_API_KEY, callback_token(job.job_id)])
+    yield from filter(None, [settings.N8N_API_KEY, settings.N8N_PUBLIC_API_KEY, callback_token(job.job_id)])
     yield from filter(None, [*settings.N8N_WEBHOOK_SECRET, *settings.CALLBACK_SECRET_TOKEN])
     address = urlsplit(settings.N8N_WEBHOOK_URL)
     for part in {*re.split(r"[/?&=]", f"{address.path}/{address.query}"), job.filename, PurePath(job.filename).stem}:

@@ -135,7 +135,7 @@ class N8NClient:
                 status=response.status_code,
                 content_type=response.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
                 retry_after=response.headers.get("Retry-After", ""),
-                body=beginning,
+                body=bytes(beginning),
                 goes_on=goes_on,
             )
 

@@ -22,8 +22,7 @@ from .watchdog import Watchdog
 
 DEADLINE_SECONDS = 10.0
 CONNECT_TIMEOUT_SECONDS = 3.0
-MAX_ANSWER_BYTES = 8 * 1024 * 1024
-MAX_DATA_BYTES = 32 * 1024 * 1024  # a picture of 10 MB, twice in base64, and what there is beside it
+MAX_ANSWER_BYTES = 8 * 1024 * 1024  # read as JSON it takes up to nine times that
 MAX_SAID = 300
 
 RIGHT_ADDRESS = "See that N8N runs, and that N8N_BASE_URL is the address of its editor."
@@ -49,6 +48,11 @@ class ApiError(Exception):
         self.cure = cure
         self.status = status
         self.said = said
+
+    @property
+    def in_our_words(self) -> str:
+        """What went wrong, without a word of whatever answered."""
+        return f"N8N's API answered {self.status}." if self.said else self.sentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,22 +88,14 @@ class PublicApi:
 
         Args:
             execution_id: as the webhook or the workflow told it.
-            with_error: what it failed of, too. N8N then sends all that was in the workflow, pictures among it.
+            with_error: what it failed of, too. N8N then sends all that was in the workflow, pictures among it, which
+                may be more than is read.
         """
         query: dict[str, str | int] = {"includeData": "true"} if with_error else {}
-        path = f"executions/{quote(execution_id, safe='')}"
-        found = self.call("GET", path, query=query, most=MAX_DATA_BYTES if with_error else MAX_ANSWER_BYTES)
+        found = self.call("GET", f"executions/{quote(execution_id, safe='')}", query=query)
         return read_execution(found, execution_id)
 
-    def call(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: dict[str, str | int] | None = None,
-        body: Any = None,
-        most: int = MAX_ANSWER_BYTES,
-    ) -> Any:
+    def call(self, method: str, path: str, *, query: dict[str, str | int] | None = None, body: Any = None) -> Any:
         """Make one call and return the JSON that it was answered with; None where the answer is 204.
 
         Args:
@@ -107,14 +103,13 @@ class PublicApi:
             path: below `/api/v1/`; what is not ours in it must be quoted.
             query: the parameters.
             body: what is sent as JSON; None for nothing.
-            most: bytes that the answer may have.
 
         Raises:
-            ApiError: no answer, not this one, or a longer one.
+            ApiError: no answer, not this one, or one of more than `MAX_ANSWER_BYTES`.
         """
         with WatchedSession(self.base_url, verify=self.verify) as session, Watchdog(self.deadline) as watchdog:
             try:
-                answer = self._exchange(session, method, path, query, body, most)
+                answer = self._exchange(session, method, path, query, body)
             except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
                 trouble = trouble_of(error, watchdog)
                 let_go(error)
@@ -124,7 +119,7 @@ class PublicApi:
         return answer.json()
 
     def _exchange(
-        self, session: WatchedSession, method: str, path: str, query: dict[str, str | int] | None, body: Any, most: int
+        self, session: WatchedSession, method: str, path: str, query: dict[str, str | int] | None, body: Any
     ) -> "_Answer":
         response = session.request(
             method,
@@ -137,7 +132,7 @@ class PublicApi:
             stream=True,
         )
         with response.raw:
-            return _Answer(response.status_code, *read_bounded(response.raw, most))
+            return _Answer(response.status_code, *read_bounded(response.raw, MAX_ANSWER_BYTES))
 
     def _headers(self) -> dict[str, str]:
         return {
@@ -164,7 +159,7 @@ def public_api(*, deadline: float = DEADLINE_SECONDS) -> PublicApi | None:
 @dataclass(frozen=True)
 class _Answer:
     status: int
-    body: bytes
+    body: bytearray
     goes_on: bool
 
     def json(self) -> Any:

@@ -12,15 +12,17 @@ from uuid import UUID
 import structlog
 
 from .executions import FAILED, Execution
+from .masking import masked
 from .models import JobLog
 from .n8n_api import ApiError, PublicApi, public_api
 
 logger = structlog.get_logger(__name__)
 
 DEADLINE_SECONDS = 4.0  # of one call
-PASS_SECONDS = 5.0  # no job is asked about later in a pass; it is in the next one
+PASS_SECONDS = 5.0  # of all calls of a pass; whoever is not asked about by then is in the next one
 PAUSE_SECONDS = 60.0  # after N8N gave no answer
-NOT_FOUND = 404
+NEXT_TO_NOTHING = 0.01  # a deadline of 0 is none
+UNKNOWN = (404, "Not Found")  # N8N 2.41, executions.public.controller; any other 404 is none of its executions'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,28 +50,38 @@ class Inquiry:
     def ask(self, jobs: Iterable[JobLog]) -> dict[UUID, Finding]:
         """Return what N8N says of each, without those for which this pass has no time left."""
         end = time.monotonic() + PASS_SECONDS
-        api = public_api(deadline=DEADLINE_SECONDS)
         findings = {}
         for job in jobs:
-            if api is None or not can_be_asked_about(job) or time.monotonic() < self._quiet_until:
-                findings[job.pk] = NOT_ASKED
-            elif time.monotonic() < end:
-                findings[job.pk] = self._ask(api, job.n8n_execution_id)
+            finding = self._ask(job, end) if can_be_asked_about(job) and self._may_ask() else NOT_ASKED
+            if finding:
+                findings[job.pk] = finding
         return findings
 
-    def _ask(self, api: PublicApi, execution_id: str) -> Finding:
+    def _may_ask(self) -> bool:
+        return time.monotonic() >= self._quiet_until
+
+    def _ask(self, job: JobLog, end: float) -> Finding | None:
+        """Return what N8N says of a job; None where the pass ended before it did."""
+        if time.monotonic() >= end:
+            return None
         try:
-            execution = _with_error(api, api.execution(execution_id))
+            return _look(job, end)
         except ApiError as error:
-            if error.status == NOT_FOUND:
-                return Finding(remark="N8N no longer knows the execution.")
-            self._quiet_until = time.monotonic() + PAUSE_SECONDS
-            logger.warning("n8n_not_asked", error=error.sentence, cure=error.cure, pause_seconds=PAUSE_SECONDS)
-            return Finding(remark=f"It could not be asked about it: {error.sentence}")
+            return self._without(error, job, end)
         except Exception:  # whatever one answer holds, the other jobs have their turn
-            logger.exception("n8n_answer_not_read", execution_id=execution_id)
+            logger.exception("n8n_answer_not_read", execution_id=job.n8n_execution_id)
             return NOT_ASKED
-        return Finding(execution=execution)
+
+    def _without(self, error: ApiError, job: JobLog, end: float) -> Finding | None:
+        """Say why there is no answer, and leave N8N alone for a while unless it gave one, or had no time to."""
+        if (error.status, error.said) == UNKNOWN:
+            return Finding(remark="N8N no longer knows the execution.")
+        if not error.status and time.monotonic() >= end:
+            return None
+        self._quiet_until = time.monotonic() + PAUSE_SECONDS
+        said = masked(error.sentence, job)
+        logger.warning("n8n_not_asked", error=said, cure=error.cure, pause_seconds=PAUSE_SECONDS)
+        return Finding(remark=f"It could not be asked about it: {error.in_our_words}")
 
 
 def can_be_asked_about(job: JobLog) -> bool:
@@ -77,12 +89,25 @@ def can_be_asked_about(job: JobLog) -> bool:
     return job.delivered_at is not None and job.n8n_execution_id != ""
 
 
-def _with_error(api: PublicApi, execution: Execution) -> Execution:
+def _look(job: JobLog, end: float) -> Finding:
+    api = _api_until(end)
+    if api is None:
+        return NOT_ASKED
+    execution = api.execution(job.n8n_execution_id)
+    return Finding(execution=_with_error(execution, job, end) if execution.status in FAILED else execution)
+
+
+def _with_error(execution: Execution, job: JobLog, end: float) -> Execution:
     """Return the execution with what it failed of, unless that is too much to read, or takes too long."""
-    if execution.status not in FAILED:
-        return execution
     try:
-        return api.execution(execution.id, with_error=True)
+        api = _api_until(end)
+        return api.execution(execution.id, with_error=True) if api else execution
     except ApiError as error:
-        logger.info("n8n_error_not_read", error=error.sentence)
+        logger.info("n8n_error_not_read", error=masked(error.sentence, job))
         return execution
+
+
+def _api_until(end: float) -> PublicApi | None:
+    """Return the API, whose calls end with the pass; None where it is not set."""
+    left = end - time.monotonic()
+    return public_api(deadline=min(DEADLINE_SECONDS, max(left, NEXT_TO_NOTHING)))

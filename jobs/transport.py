@@ -64,15 +64,16 @@ class _WatchedAdapter(HTTPAdapter):
         return manager
 
 
-def read_bounded(response: BaseHTTPResponse, most: int) -> tuple[bytes, bool]:
+def read_bounded(response: BaseHTTPResponse, most: int) -> tuple[bytearray, bool]:
     """Return the beginning of the body, at most that many bytes, and whether it goes on."""
     body = bytearray()
     while len(body) <= most:
         piece = response.read(READ_BYTES, decode_content=False)
         if not piece:
-            return bytes(body), False
+            return body, False
         body += piece
-    return bytes(body[:most]), True
+    del body[most:]
+    return body, True
 
 
 def trouble_of(error: Exception, watchdog: Watchdog) -> Trouble:

@@ -12,8 +12,13 @@ from .models import Receipt, Rendition, day_folder
 
 ORPHAN_AGE = timedelta(days=1)
 ORPHAN_SEARCH_DAYS = 8
+FEW = 20  # a kill leaves one to three; more are rather the receipts of another database, or of a later one
 BATCH = 500
 ROOTS = (Receipt.FOLDER, Rendition.FOLDER, thumbnails.FOLDER)
+
+
+class Distrusted(Exception):
+    """Files that no row names are not deleted: the database may be the wrong one."""
 
 
 def remove_orphans(*, now: datetime) -> int:
@@ -24,16 +29,37 @@ def remove_orphans(*, now: datetime) -> int:
 
     Returns:
         How many were deleted.
+
+    Raises:
+        Distrusted: as `find_few_orphans` does; nothing was deleted.
     """
     days = [now - timedelta(days=number) for number in range(ORPHAN_SEARCH_DAYS)]
     folders = [day_folder(model, day) for model in (Receipt, Rendition) for day in days]
-    return sum(delete_files(find_orphans(folder, now=now)) for folder in folders)
+    return delete_files(find_few_orphans(folders, now=now))
 
 
 def stored_folders() -> Iterator[str]:
     """Return every folder that holds, or has held, files of ours."""
     for root in ROOTS:
         yield from _folders_below(root)
+
+
+def find_few_orphans(folders: Iterable[str], *, now: datetime) -> list[str]:
+    """Return the orphans of all these folders, where they look like what kills have left.
+
+    A restored or a mistaken database knows nothing of files that are evidence, and they cannot be restored from it.
+
+    Raises:
+        Distrusted: there are more than a few, or there is no receipt at all.
+    """
+    found: list[str] = []
+    for folder in folders:
+        found += find_orphans(folder, now=now)
+        if len(found) > FEW:
+            raise Distrusted(f"More than {FEW} files have no row; is the database older than the files, or another's?")
+    if found and not Receipt.objects.exists():
+        raise Distrusted("There are files, but no receipt in the database; is it the right one?")
+    return found
 
 
 def find_orphans(folder: str, *, now: datetime) -> list[str]:

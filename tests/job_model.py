@@ -25,7 +25,7 @@ class ModelJob:
         is_duplicate: it was asked for beside another one, on purpose.
         is_due: what `due_at` promises may happen now.
         is_confirmed: N8N said that it took it.
-        ended_by_n8n: N8N itself said how it ended.
+        ended_by_n8n: N8N reported how it ended, by itself and not when it was asked.
         has_more_time: the present attempt's callback was awaited for as long again, since N8N still ran it.
         execution: the execution that it is known to be in.
         told: every execution that was ever named, with the attempt at which it was.
@@ -100,7 +100,7 @@ class ModelJob:
         if standing == "running" and not self.has_more_time:
             self.has_more_time, self.is_due = True, False
         else:
-            self.end("failure", by_n8n=standing == "error")
+            self.end("failure")
 
     def start_round(self) -> None:
         """It is sent again from the beginning."""

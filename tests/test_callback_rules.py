@@ -12,7 +12,7 @@ SUCCESS, FAILURE = Status.SUCCESS, Status.FAILURE
 OURS, THEIRS = FailureCode.CALLBACK_TIMEOUT, FailureCode.WORKFLOW_FAILED
 ENDED_BY_US = {
     "callback_lost", "callback_timeout", "delivery_unconfirmed", "n8n_unavailable", "n8n_rejected", "n8n_redirected",
-    "payload_too_large", "file_missing", "file_unreadable", "cancelled",
+    "payload_too_large", "file_missing", "file_unreadable", "cancelled", "workflow_stopped", "workflow_crashed",
 }  # fmt: skip
 ACCEPT, LATE, REPEAT, NO = Verdict.ACCEPT, Verdict.ACCEPT_LATE, Verdict.REPEAT, Verdict.CONTRADICTION
 
@@ -27,6 +27,7 @@ class Case:
     code: str = ""
     known_execution: str = "17"
     reported_execution: str = "17"
+    was_concluded: bool = False
 
 
 CASES = [
@@ -50,6 +51,9 @@ CASES = [
     Case(status=FAILURE, code=THEIRS, report=SUCCESS, verdict=NO),
     Case(status=FAILURE, code=THEIRS, report=SUCCESS, reported_execution="", verdict=NO),
     Case(status=FAILURE, code=THEIRS, report=SUCCESS, reported_execution="18", verdict=LATE),
+    # what the sweep concluded, N8N has not reported
+    *(Case(status=FAILURE, code=code, report=SUCCESS, was_concluded=True, verdict=LATE) for code in FailureCode),
+    Case(status=FAILURE, code=THEIRS, report=FAILURE, was_concluded=True, verdict=REPEAT),
 ]
 
 
@@ -63,4 +67,5 @@ def test_a_report_means(case: Case) -> None:
         n8n_execution_id=case.known_execution,
     )
     report = Report(status=case.report, execution_id=case.reported_execution)
-    assert judge(report, job, former_executions=frozenset({"3"})) is case.verdict
+    former = frozenset({"3"})
+    assert judge(report, job, former_executions=former, was_concluded=case.was_concluded) is case.verdict

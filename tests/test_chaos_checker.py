@@ -75,6 +75,10 @@ WRONGS: dict[str, tuple[str, Doctor]] = {
         "is a failure that N8N never reported",
         lambda s: s.sql(SET + "status = 'failure', failure_code = 'workflow_failed'"),
     ),
+    "a failure told apart that nobody reported": (
+        "is a failure that N8N never reported",
+        lambda s: s.sql(SET + "status = 'failure', failure_code = 'notion_busy'"),
+    ),
     "a contradiction that was taken": ("were all taken as new", lambda s: s.callback("failure")),
     "a report on no job": ("which does not exist", lambda s: s.n8n.append({**s.n8n[-1], "job_id": OTHER})),
     "a report that met an error": ("were answered [500]", lambda s: s.callback("success", status=500)),

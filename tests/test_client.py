@@ -320,11 +320,30 @@ def test_what_is_filed_is_moved_away_and_nothing_is_overwritten(tmp_path: Path) 
     assert sorted(path.name for path in inbox.glob("*.jpg")) == ["001.jpg"]
 
 
+@pytest.mark.parametrize(
+    ("looked_into", "done"), [("", ""), ("", "filed"), ("", "a/filed"), ("a", "b/../a/filed"), ("000.jpg", "")]
+)
+def test_a_folder_of_filed_pictures_that_is_itself_looked_into_is_refused(
+    tmp_path: Path, looked_into: str, done: str
+) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    with pytest.raises(Misused, match=r"^--done is looked into"):
+        tell(pictures(tmp_path, range(1)) / looked_into, "--done", tmp_path / done, url=NOBODY)
+
+
+def test_a_hidden_folder_may_lie_among_the_pictures_for_it_is_not_looked_into(tmp_path: Path) -> None:
+    for _ in range(2):
+        with stub_server(scripted(NO_JOBS, FILED, FILED)) as server:
+            tell(pictures(tmp_path, range(1)), "--done", tmp_path / ".filed", url=server.url)
+    assert sorted(path.name for path in (tmp_path / ".filed").iterdir()) == ["000-j1.jpg", "000.jpg"]
+
+
 def test_a_file_that_cannot_be_moved_away_is_filed_all_the_same(tmp_path: Path) -> None:
     inbox, done = pictures(tmp_path, range(1)), tmp_path / "done"
     done.write_bytes(b"no folder")
     with stub_server(scripted(NO_JOBS, FILED, FILED)) as server:
-        told = tell(inbox, "--done", done, url=server.url)
+        told = tell(inbox / "000.jpg", "--done", done, url=server.url)
     assert (told.code, told.words) == (0, ["already filed"])
     assert "stays where it is" in told.summary
 

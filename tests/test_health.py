@@ -12,6 +12,7 @@ from django.conf import LazySettings
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounting import health
@@ -21,6 +22,7 @@ from jobs.sweep import beat
 
 from .factories import JobFactory
 from .outages import closed_port, database_away, silent_port
+from .plans import plan
 
 Kind = Heartbeat.Kind
 pytestmark = pytest.mark.django_db
@@ -94,6 +96,17 @@ def test_the_last_round_trip_is_told_with_its_duration() -> None:
     JobFactory.create(failure=True, created_at=now)
     JobFactory.create(created_at=now)
     assert ready()["checks"]["last_round_trip"]["seconds"] == 30.0
+
+
+@pytest.mark.usefixtures("staffed")
+def test_the_last_round_trip_is_a_receipts_and_is_found_by_an_index_past_all_canaries() -> None:
+    now = timezone.now()
+    JobFactory.create(success=True, created_at=now - timedelta(seconds=90), completed_at=now - timedelta(seconds=60))
+    JobFactory.create(success=True, is_canary=True, created_at=now, completed_at=now)
+    assert ready()["checks"]["last_round_trip"]["seconds"] == 30.0
+    with CaptureQueriesContext(connection) as queries:
+        health._last_round_trip()
+    assert "job_newest_ended" in plan(queries.captured_queries[0]["sql"])
 
 
 @pytest.mark.usefixtures("staffed")

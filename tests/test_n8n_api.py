@@ -69,6 +69,13 @@ def test_an_execution_says_how_it_stands() -> None:
     assert found == Execution(id="17", status="success", workflow_id="wf4EZnTJHk2c8oQX")
 
 
+def test_an_execution_with_more_data_than_a_sweep_has_room_for_is_not_read() -> None:
+    said = as_json(FINISHED | {"data": "\N{RECEIPT}" + "x" * 9 * MB})
+    with stub_server(answering(said)) as server, pytest.raises(ApiError) as failure:
+        asking(server.url, deadline=5.0).execution("17", with_error=True)
+    assert "more than is read" in failure.value.sentence
+
+
 def test_an_id_leads_nowhere_else() -> None:
     with stub_server(answering(as_json({"message": "Not Found"}, 404))) as server, pytest.raises(ApiError):
         asking(server.url).execution("../workflows?x=")

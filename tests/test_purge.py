@@ -1,6 +1,7 @@
 """`manage.py purge_receipts`: files that were kept for long enough go, and what became of the receipts stays."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from jobs.models import JobEvent, JobLog
 from jobs.proof.audit import verify_job
 from receipts import services as receipt_services
 from receipts import thumbnails
-from receipts.models import Receipt, Rendition
+from receipts.models import Receipt, Rendition, day_folder
+from receipts.orphans import FEW
 from receipts.rendering import NotMade
 from receipts.thumbnails import find_thumbnail
 
@@ -181,6 +183,39 @@ def test_a_purge_that_was_killed_before_the_files_went_is_finished_by_the_next(r
     purge(job.receipt)  # its transaction never commits here, so that what comes after the commit never comes
     assert len(media()) == 3
     assert run()[1] == "Files that no row names, 3: deleted."
+    assert media() == []
+
+
+def orphans(number: int) -> None:
+    """Let so many files be there that no row names, stored long ago and today."""
+    for day in (timezone.now(), timezone.now() - timedelta(days=400)):
+        for _ in range(number):
+            name = default_storage.save(f"{day_folder(Receipt, day)}/one.jpg", ContentFile(b"x"))
+            let_age(Path(default_storage.path(name)), 2)
+
+
+@pytest.mark.parametrize("days", [0, DAYS])
+@pytest.mark.parametrize(
+    ("number", "receipts", "sentence"),
+    [(1, 0, "There are files, but no receipt"), (FEW + 1, 1, f"More than {FEW} files have no row")],
+)
+def test_orphans_that_no_kill_can_have_left_are_kept(
+    run: Run, media: Media, settings: LazySettings, caplog: Any, days: int, number: int, receipts: int, sentence: str
+) -> None:
+    settings.RETENTION_DAYS = days
+    ReceiptFactory.create_batch(receipts)
+    orphans(number)
+    for options in ({}, {"dry_run": True}):
+        with pytest.raises(CommandError, match=rf"^{sentence}.* None of them was deleted"):
+            run(**options)
+    sweep_jobs.Command()._tidy()
+    assert (len(media()), "orphans_kept" in caplog.text) == (2 * number + receipts, True)
+
+
+def test_whoever_has_looked_lets_them_go(run: Run, media: Media) -> None:
+    orphans(FEW + 1)
+    assert run(orphans=True, dry_run=True)[1] == f"Files that no row names, {2 * FEW + 2}: would be deleted."
+    assert run(orphans=True)[1] == f"Files that no row names, {2 * FEW + 2}: deleted."
     assert media() == []
 
 

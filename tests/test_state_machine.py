@@ -262,7 +262,11 @@ class Jobs(RuleBasedStateMachine):
 @pytest.mark.django_db
 @pytest.mark.parametrize("share", [0.25, pytest.param(4, marks=pytest.mark.faults)])
 def test_jobs_keep_the_rules_whatever_happens(settings: LazySettings, share: float) -> None:
-    """Of the profile's examples a quarter is run in every run of the tests, and four times as many with the faults."""
+    """Of the profile's examples a quarter is run in every run of the tests, and four times as many with the faults.
+
+    They are the same in each run (tests/conftest.py), so that more of them would tell less and less, and a life of
+    thirty steps takes most of a second on each of two databases: what is new is looked for with `deep`.
+    """
     settings.DELIVERY_RETRY_SCHEDULE = [LATER_SECONDS] * REFUSALS
     settings.N8N_LEASE_SECONDS = settings.CALLBACK_TIMEOUT_SECONDS = LATER_SECONDS
     settings.N8N_MAX_IN_FLIGHT = PLACES

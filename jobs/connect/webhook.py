@@ -63,7 +63,7 @@ def _ask(method: str, body: str | None = None) -> _Said:
                 method, url, data=body, headers=headers, timeout=DEADLINE_SECONDS, allow_redirects=False, stream=True
             )
             with response.raw:
-                return _Said(response.status_code, read_bounded(response.raw, MAX_ANSWER_BYTES)[0])
+                return _Said(response.status_code, bytes(read_bounded(response.raw, MAX_ANSWER_BYTES)[0]))
         except (requests.RequestException, HTTPError, OSError) as error:
             let_go(error)
             return _Said()

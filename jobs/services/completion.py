@@ -39,7 +39,7 @@ def complete_job(job_id: UUID, report: Report, *, actor: str) -> Completion:
         JobLog.DoesNotExist: there is no such job.
     """
     job = lock_job(job_id)
-    verdict = judge(report, job, former_executions=_former_executions(job, report))
+    verdict = judge(report, job, former_executions=_former_executions(job, report), was_concluded=_was_concluded(job))
     match verdict:
         case Verdict.ACCEPT | Verdict.ACCEPT_LATE:
             _end(job, report, actor, late=verdict is Verdict.ACCEPT_LATE)
@@ -76,6 +76,12 @@ def _former_executions(job: JobLog, report: Report) -> frozenset[str]:
         return frozenset()
     before = job.events.filter(attempt__lte=job.attempts - job.tries)
     return frozenset(detail.get("execution_id", "") for detail in before.values_list("detail", flat=True)) - {""}
+
+
+def _was_concluded(job: JobLog) -> bool:
+    """Tell whether the sweep ended it: an execution that N8N holds for failed may still run on, and report."""
+    end = job.events.filter(kind=Kind.FAILED).last() if job.status == Status.FAILURE else None
+    return end is not None and end.source == Source.SWEEP
 
 
 def _end(job: JobLog, report: Report, actor: str, *, late: bool) -> None:

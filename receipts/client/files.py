@@ -41,9 +41,22 @@ def find_files(paths: Iterable[Path]) -> Found:
 
 def _below(folder: Path) -> Iterator[Path]:
     """Return all files of a folder and those below it, but for what is hidden."""
-    for path in folder.rglob("*"):
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
-            yield path
+    return (path for path in folder.rglob("*") if path.is_file() and not _is_hidden(path, folder))
+
+
+def is_looked_into(folder: Path, paths: Iterable[Path]) -> bool:
+    """Tell whether what is put into that folder is, or lies beside, what the paths name."""
+    return any(_holds(path.resolve(), folder.resolve()) for path in paths)
+
+
+def _holds(path: Path, folder: Path) -> bool:
+    if not path.is_dir():
+        return path.parent == folder
+    return folder.is_relative_to(path) and not _is_hidden(folder, path)
+
+
+def _is_hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
 def move(path: Path, folder: Path, *, mark: str) -> None:

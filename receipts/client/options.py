@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from accounting.options import seconds, whole_number
 from receipts.notion import parse_database_id
 
+from .files import is_looked_into
 from .refusals import Misused
 
 NEEDED = {
@@ -64,6 +65,8 @@ def read_options(given: Namespace | dict[str, Any]) -> Options:
     for name, value in needed.items():
         if not value:
             raise Misused(f"{NEEDED[name][0]} is missing: set it, or {NEEDED[name][1]}.")
+    if told["done"] and is_looked_into(told["done"], told["paths"]):
+        raise Misused("--done is looked into for pictures, too: give it a folder outside of those.")
     return Options(
         paths=told["paths"],
         url=_understood("--url", _address, needed["url"]),

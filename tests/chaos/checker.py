@@ -17,6 +17,11 @@ ENDED = {"success", "failure"}
 MEND_SECONDS = 120.0  # from the last fault to the end of the last job
 ACCEPTED = {200, 202}
 EXPECTED_ANSWERS = {0, 503} | ACCEPTED  # 0: none came
+# what the service concludes by itself; any other code is N8N's word, and N8N is asked nothing here
+OURS = {
+    "callback_lost", "callback_timeout", "delivery_unconfirmed", "n8n_unavailable", "n8n_rejected", "n8n_redirected",
+    "payload_too_large", "file_missing", "file_unreadable", "cancelled",
+}  # fmt: skip
 
 
 def check_accepted(evidence: Evidence) -> Iterator[str]:
@@ -120,7 +125,8 @@ def _check_outcome(job_id: str, job: Row, reports: list[Entry], evidence: Eviden
     if job["status"] == "success" and "success" not in sent:
         yield f"outcome: job {job_id} is a success that N8N never reported"
     said_failed = any(post["means"] == "failed" for post in evidence.seen_by_n8n("post") if post["job_id"] == job_id)
-    if job["failure_code"] == "workflow_failed" and "failure" not in sent and not said_failed:
+    is_n8ns_word = job["status"] == "failure" and job["failure_code"] not in OURS
+    if is_n8ns_word and "failure" not in sent and not said_failed:
         yield f"outcome: job {job_id} is a failure that N8N never reported"
     unexpected = {report["status"] for report in reports} - {0, 200, 409, 503}
     if unexpected:

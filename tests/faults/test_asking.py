@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.installation import Installation
-from tests.n8n_stub import API_KEY, stub_n8n
+from tests.stub_executions import API_KEY, stub_executions
 from tests.stub_server import answering, silent, stub_server
 
 pytestmark = [pytest.mark.processes, pytest.mark.faults]
@@ -32,7 +32,7 @@ def ended(service: Installation, number: int = 1) -> dict[str, str]:
 
 
 def test_what_n8n_says_of_an_execution_ends_its_job(tmp_path: Path) -> None:
-    with stub_n8n() as (n8n, _):
+    with stub_executions() as (n8n, _):
         n8n.run("17", "error", node="Create page", error="Vendor is not a property that exists.")
         with service_that_asks(tmp_path, n8n.url) as service:
             job = ended(service)

@@ -1,8 +1,8 @@
 """`manage.py purge_receipts`: delete files that were kept for long enough, and those that no row names."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -13,8 +13,11 @@ from accounting.problems import DATABASE_AWAY
 from accounting.progress import bar, say
 from jobs import retention
 from jobs.services import purge_receipt
-from receipts.orphans import delete_files, find_orphans, stored_folders
+from receipts.orphans import Distrusted, delete_files, find_few_orphans, find_orphans, stored_folders
 from receipts.storage import StorageAway
+
+if TYPE_CHECKING:
+    from click._termui_impl import ProgressBar
 
 logger = structlog.get_logger(__name__)
 
@@ -34,17 +37,20 @@ class Command(BaseCommand):
     help = "Delete receipts' files older than RETENTION_DAYS, and files that no row names. Rows and events stay."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Declare the rehearsal."""
+        """Declare the rehearsal, and the word of somebody who has looked."""
         parser.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
+        parser.add_argument(
+            "--orphans", action="store_true", help="delete files that no row names even where they are many"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Purge receipts, then look for orphans.
 
         Raises:
-            CommandError: it was interrupted, or the database is away.
+            CommandError: it was interrupted, the database is away, or it seems to be the wrong one.
         """
         try:
-            self._run(database_now(), is_rehearsal=options["dry_run"])
+            self._run(database_now(), is_rehearsal=options["dry_run"], are_orphans_sure=options["orphans"])
         except KeyboardInterrupt:
             raise CommandError(f"Interrupted; {GOES_ON}", returncode=130) from None
         except DATABASE_AWAY:
@@ -52,7 +58,7 @@ class Command(BaseCommand):
         except StorageAway:
             raise CommandError(f"The storage is away; {GOES_ON}") from None
 
-    def _run(self, now: datetime, *, is_rehearsal: bool) -> None:
+    def _run(self, now: datetime, *, is_rehearsal: bool, are_orphans_sure: bool) -> None:
         folders = list(stored_folders())  # a storage that is away ends it here, before a row has let go of its file
         before = retention.last_day(now)
         due = retention.purgeable(before).count()
@@ -64,10 +70,12 @@ class Command(BaseCommand):
             say(self.stdout, f"Files of {purged.receipts} receipts, {purged.size / 1e6:.1f} MB: {done}{kept}.")
         else:
             say(self.stdout, "RETENTION_DAYS is not set: all receipts are kept.")
-        orphans = _remove_orphans(folders, now, is_rehearsal=is_rehearsal)
-        say(self.stdout, f"Files that no row names, {orphans}: {done}.")
         if not is_rehearsal:
-            logger.info("receipts_purged", receipts=purged.receipts, bytes=purged.size, orphans=orphans)
+            logger.info("receipts_purged", receipts=purged.receipts, bytes=purged.size)
+        orphans = _remove_orphans(folders, now, is_rehearsal=is_rehearsal, are_sure=are_orphans_sure)
+        say(self.stdout, f"Files that no row names, {orphans}: {done}.")
+        if orphans and not is_rehearsal:
+            logger.warning("orphans_removed", files=orphans)
 
 
 def _foresee(before: str) -> Purged:
@@ -87,11 +95,21 @@ def _purge(before: str, due: int) -> Purged:
     return Purged(receipts, size)
 
 
-def _remove_orphans(folders: Sequence[str], now: datetime, *, is_rehearsal: bool) -> int:
-    orphans = 0
+def _remove_orphans(folders: Sequence[str], now: datetime, *, is_rehearsal: bool, are_sure: bool) -> int:
     with bar("Files that no row names", len(folders)) as progress:
-        for folder in folders:
-            found = find_orphans(folder, now=now)
-            orphans += len(found) if is_rehearsal else delete_files(found)
-            progress.update(1)
-    return orphans
+        walk = _advancing(folders, progress)
+        batches = (find_orphans(folder, now=now) for folder in walk) if are_sure else [_few_orphans(walk, now=now)]
+        return sum(len(found) if is_rehearsal else delete_files(found) for found in batches)
+
+
+def _few_orphans(folders: Iterable[str], *, now: datetime) -> list[str]:
+    try:
+        return find_few_orphans(folders, now=now)
+    except Distrusted as doubt:
+        raise CommandError(f"{doubt} None of them was deleted; if all of them may go, say --orphans.") from None
+
+
+def _advancing(folders: Iterable[str], progress: "ProgressBar[int]") -> Iterator[str]:
+    for folder in folders:
+        yield folder
+        progress.update(1)

@@ -23,7 +23,7 @@ from jobs.proof.sealing import seal_finished_hours
 from jobs.retention import is_overdue
 from jobs.stats import close_hours
 from jobs.sweep import beat, forget_dead_processes, sweep
-from receipts.orphans import remove_orphans
+from receipts.orphans import Distrusted, remove_orphans
 
 logger = structlog.get_logger(__name__)
 
@@ -97,10 +97,15 @@ class Command(BaseCommand):
         forget_dead_processes()
         forget_old_attempts()
         SessionStore.clear_expired()
+        self._remove_orphans()
+        if is_overdue(database_now()):
+            logger.warning("purge_overdue", days=settings.RETENTION_DAYS)
+
+    def _remove_orphans(self) -> None:
         try:
             if removed := remove_orphans(now=timezone.now()):
                 logger.warning("orphans_removed", files=removed)
+        except Distrusted as doubt:
+            logger.error("orphans_kept", reason=str(doubt))
         except OSError as error:  # there is another time
             logger.error("orphans_not_removed", error=type(error).__name__)
-        if is_overdue(database_now()):
-            logger.warning("purge_overdue", days=settings.RETENTION_DAYS)

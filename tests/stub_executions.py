@@ -19,7 +19,7 @@ PATH = "/api/v1/executions/"
 
 
 @dataclass
-class StubN8n:
+class StubExecutions:
     """N8N, as far as its API tells.
 
     Attributes:
@@ -73,9 +73,9 @@ def _json(status: int, said: Any) -> bytes:
 
 
 @contextmanager
-def stub_n8n() -> Iterator[tuple[StubN8n, StubServer]]:
+def stub_executions() -> Iterator[tuple[StubExecutions, StubServer]]:
     """Serve the API for as long as the block lasts."""
-    n8n = StubN8n()
+    n8n = StubExecutions()
     with stub_server(n8n.behave) as server:
         n8n.url = server.url
         yield n8n, server
