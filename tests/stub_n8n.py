@@ -207,6 +207,7 @@ class StubN8N:
             or any(self._path(each) == path for each in self.workflows.values() if each["active"] and each != row)
         ):
             raise Refused(409, "There is a conflict with one of the webhooks.")
+        _check_credentials(row)
         row |= {"active": True, "activeVersionId": row["versionId"]}
         return row
 
@@ -262,6 +263,26 @@ def _check_workflow(body: Row) -> None:
     _check(set(body["settings"]) <= OF_SETTINGS, "request/body/settings")
     for node in body["nodes"]:
         _check(set(node) <= OF_A_NODE, "request/body/nodes")
+
+
+def _check_credentials(row: Row) -> None:
+    """Refuse what n8n-workflow's node-validation.js does.
+
+    N8N asks neither whether a credential is still there, nor what an HTTP Request node needs.
+    """
+    for node in row["nodes"]:
+        kind, chosen = _required(node), node.get("credentials") or {}
+        if kind and not node.get("disabled") and not (chosen.get(kind) or {}).get("id"):
+            raise Refused(400, f'Cannot publish workflow: Node "{node["name"]}": Missing required credential: {kind}')
+
+
+def _required(node: Row) -> str:
+    parameters = node["parameters"]
+    if node["type"] == WEBHOOK:
+        return "httpHeaderAuth" if parameters.get("authentication") == "headerAuth" else ""
+    if node["type"] == "n8n-nodes-base.crypto":
+        return "crypto" if parameters["action"] == "hmac" else ""
+    return "openAiApi" if node["type"].endswith(".lmChatOpenAi") else ""
 
 
 def _check_data(kind: str, data: Row) -> None:

@@ -112,6 +112,8 @@ def test_where_no_signature_is_checked_nobody_has_to_choose_a_secret(
     said(api)
     assert {row["name"] for row in n8n.credentials.values()} == {WEBHOOK, TOKEN}
     assert how(api, PLAIN).to_choose == ["Notion"]
+    with_notion(n8n)
+    assert said(api, activate=PLAIN).endswith("The webhook answers.")
 
 
 # -- again
@@ -181,6 +183,7 @@ def test_where_n8n_refuses_the_new_one_the_old_one_takes_receipts_again(n8n: Stu
 
 def test_of_those_that_took_receipts_each_is_tried_again(n8n: StubN8N, api: PublicApi) -> None:
     with_notion(n8n)
+    n8n.add_credential("openAiApi", "Our OpenAI", apiKey="x")
     said(api)
     n8n.named(NAMES[AI])["active"] = True  # as an N8N that two people work in at once may have it
     keys = [n8n.named(NAMES[slug])["id"] for slug in (PLAIN, TRY)]

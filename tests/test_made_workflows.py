@@ -24,6 +24,8 @@ from jobs.connect.workflows import (
 
 from .servers import made_up
 
+SIGNING = "Sign it as the service does"
+
 
 def node(slug: str, name: str) -> dict[str, Any]:
     found: dict[str, Any] = next(each for each in workflow(slug).content["nodes"] if each["name"] == name)
@@ -102,7 +104,8 @@ def test_signatures_are_checked_where_n8n_can_hold_the_secret(
     settings.N8N_WEBHOOK_SECRET = secrets
     assert signing_text() == text
     assert setting("receipt-to-notion", "check_signature") is bool(text)
-    assert ("credentials" in node("receipt-to-notion", "Sign it as the service does")) is bool(text)
+    assert ("credentials" in node("receipt-to-notion", SIGNING)) is bool(text)
+    assert node("receipt-to-notion", SIGNING).get("disabled", False) is not bool(text)
 
 
 def test_signatures_of_forms_are_not_checked_since_n8n_keeps_their_bytes_to_itself(settings: LazySettings) -> None:
@@ -110,7 +113,8 @@ def test_signatures_of_forms_are_not_checked_since_n8n_keeps_their_bytes_to_itse
     assert signing_text() != ""
     for slug in ("receipt-to-notion", "receipt-to-notion-without-ai"):
         assert setting(slug, "check_signature") is False
-        assert "credentials" not in node(slug, "Sign it as the service does")
+        assert "credentials" not in node(slug, SIGNING)
+        assert [each["name"] for each in workflow(slug).content["nodes"] if each.get("disabled")] == [SIGNING]
 
 
 def test_the_version_is_another_where_anything_in_it_is(settings: LazySettings) -> None:

@@ -100,6 +100,22 @@ def test_only_what_needs_no_credentials_answers_everybody() -> None:
         assert receipt["parameters"]["authentication"] == "headerAuth"
 
 
+@pytest.mark.parametrize("name", FILING)
+def test_the_node_that_signs_is_on_where_signatures_are_checked_and_off_where_none_is(name: str) -> None:
+    """N8N publishes no workflow in which a node that is on lacks its credential."""
+    by_name = {node["name"]: node for node in nodes(name)}
+    fields = by_name["Settings"]["parameters"]["assignments"]["assignments"]
+    [checks] = (field["value"] for field in fields if field["name"] == "check_signature")
+    assert by_name["Sign it as the service does"].get("disabled", False) is not checks
+
+
+@pytest.mark.parametrize("name", FILING)
+def test_while_the_node_that_signs_is_off_no_signature_is_right(name: str) -> None:
+    [compares] = (node for node in nodes(name) if node["name"] == "Is it signed so, and fresh?")
+    [condition] = compares["parameters"]["conditions"]["conditions"]
+    assert condition["leftValue"].startswith("={{ !!$json.signature && ")  # "v1,undefined" can be sent by anybody
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_report_follows_no_redirect_and_its_failure_is_no_error(name: str) -> None:
     [report] = (node for node in nodes(name) if node["name"] in ("Call back", "Report the failure"))

@@ -17,7 +17,7 @@ from .conftest import UNHURRIED
 from .notion import Notion
 from .outside import outside
 from .server import N8N
-from .workflows import NOTION_KEY, PLAIN, TRYING
+from .workflows import FILING, NOTION_KEY, PLAIN, TRYING, node, shipped
 
 # the first to run starts an N8N of its own, whose first start takes a minute
 pytestmark = [pytest.mark.n8n, pytest.mark.processes, pytest.mark.timeout(300)]
@@ -135,3 +135,17 @@ def test_with_a_credential_of_notion_receipts_are_filed(
     job = service.wait_for_status(job_id, "success", "failure")
     assert (job["status"], job["notion_page_url"]) == ("success", database.pages[0]["url"])
     assert ada.test().startswith("It works: to N8N and back in ")
+
+
+@pytest.mark.parametrize("name", FILING)
+def test_without_signatures_a_workflow_is_published_that_has_no_secret_to_sign_with(n8n: N8N, name: str) -> None:
+    workflow = {key: value for key, value in shipped(name).items() if key in ("name", "nodes", "connections")}
+    made = {"name": "Any", "type": "openAiApi", "data": {"apiKey": "x", "url": "https://api.openai.com/v1"}}
+    model = n8n.api("POST", "/credentials", made)
+    for each in workflow["nodes"]:
+        if "openAiApi" in each.pop("credentials", {}):
+            each["credentials"] = {"openAiApi": {"id": model["id"], "name": model["name"]}}
+    node(workflow, "Receipt")["parameters"] |= {"path": f"unsigned/{name}", "authentication": "none"}
+    created = n8n.api("POST", "/workflows", {**workflow, "name": f"Unsigned: {name}", "settings": {}})
+    assert n8n.api("POST", f"/workflows/{created['id']}/activate")["active"] is True
+    n8n.api("POST", f"/workflows/{created['id']}/deactivate")

@@ -11,7 +11,8 @@ FAILURES = "report-failures"
 TRYING = "try-the-connection"
 PLAIN = "receipt-to-notion-without-ai"
 READING = "receipt-to-notion"
-RECEIVING = (TRYING, PLAIN, READING)
+FILING = (PLAIN, READING)
+RECEIVING = (TRYING, *FILING)
 NAMES = (FAILURES, *RECEIVING)
 SIGNING_TEXT = made_up("webhook secret")[:32]  # what the service's whsec_ stands for, in letters that a person can type
 NOTION_KEY = made_up("key of Notion")
@@ -37,12 +38,14 @@ def node(workflow: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def with_settings(name: str, **choices: object) -> dict[str, Any]:
-    """Return a workflow in whose node "Settings" these values are typed, as a person does it."""
+    """Return a workflow in whose node "Settings" these values are typed, as a person does it; what they need is on."""
     workflow = shipped(name)
     fields = node(workflow, "Settings")["parameters"]["assignments"]["assignments"]
     assert set(choices) <= {field["name"] for field in fields}
     for field in fields:
         field["value"] = choices.get(field["name"], field["value"])
+    if choices.get("check_signature"):
+        node(workflow, "Sign it as the service does")["disabled"] = False
     return workflow
 
 
