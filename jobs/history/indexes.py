@@ -31,6 +31,7 @@ def _postgresql(models: Iterable[type[Model]]) -> Iterator[None]:
     """Do it in one transaction, so that whoever is stopped has changed nothing."""
     tables = [model._meta.db_table for model in models]
     with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")  # a busy machine is long at the next rows
         made_again = []
         for question in (CONSTRAINTS, INDEXES):  # those of constraints go with them
             cursor.execute(question, [tables])
