@@ -205,6 +205,7 @@ def test_canaries_are_told_while_some_are_sent(settings: LazySettings) -> None:
     settings.CANARY_INTERVAL_SECONDS = 900
     told = scrape()
     assert told["receipts_canary_age_seconds"] == pytest.approx(50, abs=15)
+    assert told["receipts_canary_interval_seconds"] == 900
     assert told["receipts_canary_seconds"] == pytest.approx(0, abs=15)
     assert told['receipts_open_jobs{status="queued"}'] == 0
 

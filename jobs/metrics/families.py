@@ -72,6 +72,7 @@ def _canary(now: datetime) -> Iterator[Metric]:
         return
     watch = canary.look(now)
     yield _gauge("canary_age_seconds", "Seconds since a canary came back.", watch.waiting.total_seconds())
+    yield _gauge("canary_interval_seconds", "Seconds from one canary to the next.", settings.CANARY_INTERVAL_SECONDS)
     if trip := watch.round_trip:
         yield _gauge("canary_seconds", "Seconds that the last canary to come back took.", trip.seconds)
 
