@@ -1,5 +1,6 @@
 """A job's page leads to its execution in N8N, where it is known how to get there."""
 
+import re
 from typing import Any
 
 import pytest
@@ -8,8 +9,9 @@ from django.test import Client
 from django.utils import timezone
 
 from jobs.answers import Answer
+from jobs.callbacks import Report
 from jobs.models import JobLog
-from jobs.services import mark_delivered, resend_job
+from jobs.services import complete_job, mark_delivered, resend_job
 
 from .factories import JobFactory
 
@@ -58,3 +60,12 @@ def test_a_workflow_of_an_earlier_execution_does_not_count(admin_client: Client,
 
 def test_without_an_address_of_n8n_there_is_no_link(admin_client: Client) -> None:
     assert "/executions" not in page_of(admin_client, delivered())
+
+
+def test_what_failed_leads_there_from_its_first_words(admin_client: Client, settings: LazySettings) -> None:
+    settings.N8N_BASE_URL = N8N
+    job = delivered()
+    assert "Open the execution in N8N" not in page_of(admin_client, job)
+    complete_job(job.pk, Report(status=JobLog.Status.FAILURE, message="No.", execution_id="17"), actor="job token")
+    callout, *_ = re.findall(r'<p class="callout callout-failure">.*?</p>', page_of(admin_client, job), re.DOTALL)
+    assert f'href="{N8N}/workflow/wf4EZnTJHk2c8oQX/executions/17"' in callout

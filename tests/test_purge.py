@@ -85,7 +85,7 @@ def test_files_older_than_the_rule_go_and_rows_and_younger_files_stay(run: Run, 
     gone, kept = old(filed()), JobFactory.create(success=True)
     before = JobEvent.objects.count()
     lines = run()
-    assert lines[0] == f"Files of 1 receipts, {gone.receipt.size / 1e6:.1f} MB: deleted."
+    assert lines[0] == f"Files of receipts, 1, {gone.receipt.size / 1e6:.1f} MB: deleted."
     assert media() == [Path(kept.receipt.file.path)]
     receipt = Receipt.objects.get(pk=gone.receipt_id)
     assert receipt.purged_at is not None
@@ -106,7 +106,7 @@ def test_nothing_is_deleted_a_day_too_early(run: Run, media: Media, days: int, s
 def test_a_receipt_with_an_open_job_is_spared(run: Run, media: Media, status: str) -> None:
     job = old(job_in(JobLog.Status(status)))
     JobFactory.create(success=True, receipt=job.receipt, client=job.client)
-    assert run()[0] == "Files of 0 receipts, 0.0 MB: deleted; 1 kept, since a job of theirs is open."
+    assert run()[0] == "Files of receipts, 0, 0.0 MB: deleted; 1 kept, since a job of theirs is open."
     assert len(media()) == 1
     assert Receipt.objects.get().purged_at is None
 
@@ -349,7 +349,7 @@ def test_many_are_read_in_batches(run: Run, monkeypatch: pytest.MonkeyPatch, med
     monkeypatch.setattr(retention, "BATCH", 2)
     for _ in range(5):
         old(JobFactory.create(success=True))
-    assert run()[0].startswith("Files of 5 receipts")
+    assert run()[0].startswith("Files of receipts, 5")
     assert media() == []
 
 

@@ -67,7 +67,7 @@ class Command(BaseCommand):
         done = "would be deleted" if is_rehearsal else "deleted"
         if before:
             kept = f"; {spared} kept, since a job of theirs is open" if spared else ""
-            say(self.stdout, f"Files of {purged.receipts} receipts, {purged.size / 1e6:.1f} MB: {done}{kept}.")
+            say(self.stdout, f"Files of receipts, {purged.receipts}, {purged.size / 1e6:.1f} MB: {done}{kept}.")
         else:
             say(self.stdout, "RETENTION_DAYS is not set: all receipts are kept.")
         if not is_rehearsal:
