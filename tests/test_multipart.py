@@ -29,7 +29,7 @@ UGLY_NAMES = [
     ('x"; filename="y.jpg', "x%22; filename=%22y.jpg"),
     ("Überweisung 😀 “1”.jpg", "Überweisung 😀 “1”.jpg"),
     ("per%20cent.jpg", "per%20cent.jpg"),
-    ("", "receipt"),
+    ("", "receipt.jpg"),
 ]
 
 

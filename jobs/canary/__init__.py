@@ -2,7 +2,7 @@
 
 from .journey import Stage, Step, is_settled, stalled, steps
 from .sending import CLIENT, DATABASE_ID, canaries, send, send_scheduled
-from .watch import RoundTrip, State, Watch, last_round_trip, look
+from .watch import RoundTrip, State, Watch, look
 
 __all__ = [
     "CLIENT",
@@ -14,7 +14,6 @@ __all__ = [
     "Watch",
     "canaries",
     "is_settled",
-    "last_round_trip",
     "look",
     "send",
     "send_scheduled",
