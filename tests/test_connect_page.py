@@ -195,7 +195,9 @@ def test_several_of_a_name_are_told(administrator: Browser, n8n: StubN8N) -> Non
     assert "rename or archive all but one" in install(administrator)
 
 
-@pytest.mark.parametrize("form", [{"activate": "nothing-of-ours"}, {"activate": TRY, "replace": ["../x"]}])
+@pytest.mark.parametrize(
+    "form", [{"activate": "nothing-of-ours"}, {"activate": REPORTER}, {"activate": TRY, "replace": ["../x"]}]
+)
 def test_there_is_no_other_workflow_to_install(administrator: Browser, n8n: StubN8N, form: dict[str, object]) -> None:
     assert administrator.post(f"{CONNECT}install/", form).status_code == 404
     assert n8n.workflows == {}

@@ -77,7 +77,7 @@ def install(request: HttpRequest) -> HttpResponse:
     """
     _require(request, INSTALL)
     activate, replace = request.POST.get("activate", ""), request.POST.getlist("replace")
-    if not {activate, *replace} <= {"", *PURPOSES}:
+    if activate not in {"", *_taking_receipts()} or not set(replace) <= set(PURPOSES):
         raise Http404
     for said in setting_up.install(cast(User, request.user), replace=replace, activate=activate):
         messages.add_message(request, said.level, said.text)
@@ -103,6 +103,11 @@ def download(request: HttpRequest, slug: str) -> HttpResponse:
 def _require(request: HttpRequest, permission: str) -> None:
     if not request.user.has_perm(permission):
         raise PermissionDenied
+
+
+def _taking_receipts() -> list[str]:
+    """Return the slugs of those that somebody may let take receipts."""
+    return [each.slug for each in workflows() if each.takes_receipts]
 
 
 def _seen_of(trial: Trial | None) -> object:
