@@ -68,7 +68,8 @@ def install(api: PublicApi, *, replace: Collection[str] = (), activate: str = ""
 def let_take_receipts(api: PublicApi, slug: str) -> Iterator[Deed]:
     """Activate one of those with the webhook, and no other of ours; return once the webhook answers.
 
-    One in which a credential is left to choose is not activated: each receipt would fail for want of it.
+    One in which a credential is left to choose is not activated: each receipt would fail for want of it. Where it is
+    active already, that is said.
 
     Raises:
         ApiError: N8N did not do it; what was active before is again, or the sentence says that nothing is.
@@ -79,7 +80,7 @@ def let_take_receipts(api: PublicApi, slug: str) -> Iterator[Deed]:
     if chosen.state is State.ABSENT:
         raise NotInstalled(f"N8N holds no workflow “{chosen.workflow.name}”: install the workflows first.")
     _refuse_several([chosen])
-    if chosen.to_choose and not chosen.is_active:
+    if chosen.to_choose:
         yield Deed(_left_to_choose(chosen), is_warning=True)
         return
     if not chosen.is_active:
@@ -89,8 +90,9 @@ def let_take_receipts(api: PublicApi, slug: str) -> Iterator[Deed]:
 
 def _left_to_choose(chosen: Standing) -> str:
     kinds = " and ".join(chosen.to_choose)
+    how = "takes receipts, and they fail" if chosen.is_active else "does not take receipts yet"
     return (
-        f"“{chosen.workflow.name}” does not take receipts yet: open it in N8N, choose a credential of {kinds} in each "
+        f"“{chosen.workflow.name}” {how}: open it in N8N, choose a credential of {kinds} in each "
         "node that asks for one, then choose the workflow here once more, and install again."
     )
 
@@ -166,26 +168,30 @@ def _bring(
     if slug in replace:
         api.put(f"workflows/{found.id}", _as_made(found, credentials, reporter_id))
         yield Deed(f"Replaced “{name}”.")
-    elif found.state is State.OTHER:
-        yield Deed(f"Left “{name}” as it is: it differs from this version.", is_warning=True)
-    else:
-        yield from _complete(api, found, credentials, reporter_id)
+        return found.id
+    is_completed = yield from _complete(api, found, credentials, reporter_id)
+    if found.state is State.OTHER:
+        rest = "the rest of " if is_completed else ""
+        yield Deed(f"Left {rest}“{name}” as it is: it differs from this version.", is_warning=True)
     return found.id
 
 
-def _complete(api: PublicApi, found: Standing, credentials: Credentials, reporter_id: str) -> Iterator[Deed]:
-    """Choose what nobody has chosen yet, and what there is no choice of; nothing else changes."""
+def _complete(
+    api: PublicApi, found: Standing, credentials: Credentials, reporter_id: str
+) -> Generator[Deed, None, bool]:
+    """Choose what is not chosen, where there is no choice of it; nothing else changes; return whether that was done."""
     content, name = found.content, found.workflow.name
     nodes = [_completed(node, found, credentials) for node in content["nodes"]]
     reports = not reporter_id or (content.get("settings") or {}).get("errorWorkflow")
     if nodes == content["nodes"] and reports:
-        return
+        return False
     if found.has_draft:  # to save would be to publish it
         yield Deed(f"Left “{name}” as it is: somebody has changed it, and not published that yet.", is_warning=True)
-        return
+        return False
     settings = {} if reports else {"errorWorkflow": reporter_id}  # N8N keeps what is not named
     api.put(f"workflows/{found.id}", _written(content, nodes, settings))
     yield Deed(f"Completed “{name}”.")
+    return True
 
 
 def _completed(node: Content, found: Standing, credentials: Credentials) -> Content:
