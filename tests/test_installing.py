@@ -7,6 +7,7 @@ import pytest
 from django.conf import LazySettings
 
 from jobs.connect import installing
+from jobs.connect.holder import holder_of_path
 from jobs.connect.installing import NotInstalled, install
 from jobs.connect.listing import A_PAGE, rows
 from jobs.connect.standing import Standing, State, standings
@@ -168,7 +169,20 @@ def test_where_another_workflow_has_the_path_the_former_one_goes_on(n8n: StubN8N
     with pytest.raises(ApiError) as refusal:
         said(api, activate=PLAIN)
     assert refusal.value.status == 409
+    assert refusal.value.sentence.startswith("“Somebody's own”, which is none of ours, is active in N8N")
+    assert refusal.value.cure.startswith("Unpublish “Somebody's own” in N8N")
     assert n8n.active() == {NAMES[REPORTER], "Somebody's own"}
+
+
+@pytest.mark.parametrize("change", [{"path": "elsewhere"}, {"httpMethod": "GET"}])
+def test_a_workflow_that_does_not_take_what_is_sent_to_the_webhook_is_not_named(
+    n8n: StubN8N, api: PublicApi, change: dict[str, str]
+) -> None:
+    mine = n8n.add_workflow({**workflow(TRY).content, "name": "Somebody's own"})
+    n8n.publish("Somebody's own")
+    assert holder_of_path(api) == "Somebody's own"
+    next(each for each in mine["nodes"] if each["name"] == "Receipt")["parameters"] |= change
+    assert holder_of_path(api) == ""
 
 
 def test_where_n8n_refuses_the_new_one_the_old_one_takes_receipts_again(n8n: StubN8N, api: PublicApi) -> None:

@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from jobs.n8n_api import ApiError, PublicApi
 
 from .credentials import Credentials, chosen_in, listed, set_ours, wanted_by
+from .holder import holder_of_path
 from .listing import Row, known
 from .standing import Standing, State, standings
 from .webhook import Reached, is_registered, knock
@@ -105,11 +107,24 @@ def _put_in_place(api: PublicApi, chosen: Standing, rivals: list[Standing]) -> I
     """
     try:
         yield from _switch(api, chosen, rivals)
-    except ApiError as error:
+    except ApiError as refusal:
         are_back = yield from _put_back(api, rivals)
+        error = _with_who_has_the_path(api, refusal)
         if not rivals or are_back or knock() is Reached.ANSWERS:
-            raise
+            raise error from None
         raise ApiError(f"{error.sentence} {NONE_NOW}", error.cure, status=error.status, said=error.said) from None
+
+
+def _with_who_has_the_path(api: PublicApi, refusal: ApiError) -> ApiError:
+    """Return a refusal that names the workflow for whose sake N8N refused, where it is known."""
+    if refusal.status != HTTPStatus.CONFLICT:
+        return refusal
+    with suppress(ApiError):  # what went wrong first is what is told
+        if holder := holder_of_path(api):
+            sentence = f"“{holder}”, which is none of ours, is active in N8N and has the path of N8N_WEBHOOK_URL."
+            cure = f"Unpublish “{holder}” in N8N, or give its Webhook node another path."
+            return ApiError(sentence, cure, status=refusal.status, said=refusal.said)
+    return refusal
 
 
 def _switch(api: PublicApi, chosen: Standing, rivals: list[Standing]) -> Iterator[Deed]:
@@ -130,7 +145,7 @@ def _put_back(api: PublicApi, rivals: list[Standing]) -> Generator[Deed, None, b
         with suppress(ApiError):  # what went wrong first is what is told
             api.post(f"workflows/{rival.id}/activate")
             are_back = True
-            yield Deed(f"“{rival.workflow.name}” takes receipts as before.")
+            yield Deed(f"“{rival.workflow.name}” takes receipts again, as before.", is_warning=True)
     return are_back
 
 
