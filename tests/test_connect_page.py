@@ -188,6 +188,12 @@ def test_what_stops_it_is_told_with_a_cure_and_what_was_done_is_written_down(
     assert "Made the credential" in LogEntry.objects.get().change_message
 
 
+def test_that_another_makers_model_takes_another_node_is_said(viewer: Browser) -> None:
+    text = shown(viewer)
+    assert "to read receipts with AI, one of OpenAI" in text
+    assert "first replace the node AI model by that maker's" in text
+
+
 def test_a_choice_that_failed_is_kept_and_the_former_one_said_to_take_receipts(
     administrator: Browser, n8n: StubN8N
 ) -> None:
