@@ -121,8 +121,9 @@ def test_what_should_be_set_otherwise_is_said(
 
 def test_without_a_key_of_its_api_the_page_leads_by_hand(administrator: Browser) -> None:
     text = shown(administrator)
-    for words in ("Import from file…", "Error workflow", "Publish", "Hmac Secret", "X-Callback-Token"):
+    for words in ("Import from file…", "Error workflow", "publish", "Hmac Secret", "X-Callback-Token"):
         assert words in text
+    assert text.index("Hmac Secret") < text.index("publish the workflow that reports failures")
 
 
 @pytest.mark.parametrize("slug", PURPOSES)
