@@ -160,7 +160,8 @@ class StubN8N:
         yield r"GET /credentials/schema/(\w+)", lambda kind, _body, _query: self._schema(kind)
 
     def _matches(self, query: Row) -> Callable[[Row], bool]:
-        return lambda row: query.get("name", "").lower() in row["name"].lower()
+        asks, active = query.get("name", "").lower(), query.get("active")
+        return lambda row: asks in row["name"].lower() and active in (None, str(row["active"]).lower())
 
     def _page(self, rows: dict[str, Row], query: Row, matches: Callable[[Row], bool]) -> Row:
         first, limit = int(query.get("cursor", 0)), int(query.get("limit", 100))

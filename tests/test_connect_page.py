@@ -23,7 +23,7 @@ CONNECT = "/admin/connect/"
 SEE = "jobs.view_joblog"
 TEST = (SEE, "jobs.operate_joblog")
 INSTALL = (*TEST, "jobs.install_workflows")
-TRY, AI = "try-the-connection", "receipt-to-notion"
+TRY, PLAIN, AI = "try-the-connection", "receipt-to-notion-without-ai", "receipt-to-notion"
 NAMES = {slug: workflow(slug).name for slug in PURPOSES}
 
 
@@ -121,8 +121,9 @@ def test_what_should_be_set_otherwise_is_said(
 
 def test_without_a_key_of_its_api_the_page_leads_by_hand(administrator: Browser) -> None:
     text = shown(administrator)
-    for words in ("Import from file…", "Error workflow", "Publish", "Hmac Secret", "X-Callback-Token"):
+    for words in ("Import from file…", "Error workflow", "publish", "Hmac Secret", "X-Callback-Token"):
         assert words in text
+    assert text.index("Hmac Secret") < text.index("publish the workflow that reports failures")
 
 
 @pytest.mark.parametrize("slug", PURPOSES)
@@ -188,6 +189,45 @@ def test_what_stops_it_is_told_with_a_cure_and_what_was_done_is_written_down(
     assert "Made the credential" in LogEntry.objects.get().change_message
 
 
+def test_that_another_makers_model_takes_another_node_is_said(viewer: Browser) -> None:
+    text = shown(viewer)
+    assert "to read receipts with AI, one of OpenAI" in text
+    assert "first replace the node AI model by that maker's" in text
+
+
+def test_a_choice_that_failed_is_kept_and_the_former_one_said_to_take_receipts(
+    administrator: Browser, n8n: StubN8N
+) -> None:
+    n8n.add_credential("notionApi", "Our Notion", apiKey="x")
+    install(administrator)
+    key = n8n.named(NAMES[PLAIN])["id"]
+    n8n.refuses = lambda call: call == f"POST /api/v1/workflows/{key}/activate"
+    page = administrator.post(f"{CONNECT}install/", {"activate": PLAIN}, follow=True)
+    assert f'value="{PLAIN}" checked' in page.content.decode()
+    assert f"“{NAMES[TRY]}” takes receipts again, as before." in words_of(page)
+    assert "takes receipts again, as before." in LogEntry.objects.order_by("-pk")[0].change_message
+    n8n.refuses = lambda call: False
+    page = administrator.post(f"{CONNECT}install/", {"activate": PLAIN}, follow=True)
+    assert page.redirect_chain == [(CONNECT, 302)]
+    assert f'value="{PLAIN}" checked' in page.content.decode()
+
+
+def test_what_is_kept_of_a_choice_is_one_of_ours(administrator: Browser, n8n: StubN8N) -> None:
+    for asked in (REPORTER, "nothing-of-ours"):
+        assert f'value="{TRY}" checked' in administrator.get(CONNECT, {"activate": asked}).content.decode()
+
+
+def test_that_somebody_elses_workflow_takes_the_receipts_is_said(
+    viewer: Browser, administrator: Browser, n8n: StubN8N
+) -> None:
+    n8n.add_workflow({**workflow(TRY).content, "name": "Somebody's own"})
+    n8n.publish("Somebody's own")
+    assert "Receipts go to “Somebody's own”, which is none of these" in shown(viewer)
+    text = install(administrator)
+    assert "Unpublish “Somebody's own” in N8N" in text
+    assert "Receipts go to “Somebody's own”" in text
+
+
 def test_several_of_a_name_are_told(administrator: Browser, n8n: StubN8N) -> None:
     install(administrator)
     n8n.add_workflow(workflow(AI).content)
@@ -195,7 +235,9 @@ def test_several_of_a_name_are_told(administrator: Browser, n8n: StubN8N) -> Non
     assert "rename or archive all but one" in install(administrator)
 
 
-@pytest.mark.parametrize("form", [{"activate": "nothing-of-ours"}, {"activate": TRY, "replace": ["../x"]}])
+@pytest.mark.parametrize(
+    "form", [{"activate": "nothing-of-ours"}, {"activate": REPORTER}, {"activate": TRY, "replace": ["../x"]}]
+)
 def test_there_is_no_other_workflow_to_install(administrator: Browser, n8n: StubN8N, form: dict[str, object]) -> None:
     assert administrator.post(f"{CONNECT}install/", form).status_code == 404
     assert n8n.workflows == {}
@@ -285,11 +327,11 @@ def test_an_n8n_that_is_away_is_told_and_keeps_nobody_long(
 
 
 def test_a_slow_n8n_is_waited_for_once(viewer: Browser, n8n: StubN8N) -> None:
-    n8n.takes = 1.0
+    n8n.takes = 0.7
     started = time.monotonic()
     assert shown(viewer).count("not installed") == 4
     assert time.monotonic() - started < page.PATIENCE_SECONDS <= 3
-    assert n8n.calls == ["GET /api/v1/workflows"]
+    assert n8n.calls == ["GET /api/v1/workflows", "GET /api/v1/credentials", "GET /api/v1/workflows"]
 
 
 # -- who may

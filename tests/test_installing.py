@@ -7,6 +7,7 @@ import pytest
 from django.conf import LazySettings
 
 from jobs.connect import installing
+from jobs.connect.holder import holder_of_path
 from jobs.connect.installing import NotInstalled, install
 from jobs.connect.listing import A_PAGE, rows
 from jobs.connect.standing import Standing, State, standings
@@ -168,7 +169,20 @@ def test_where_another_workflow_has_the_path_the_former_one_goes_on(n8n: StubN8N
     with pytest.raises(ApiError) as refusal:
         said(api, activate=PLAIN)
     assert refusal.value.status == 409
+    assert refusal.value.sentence.startswith("“Somebody's own”, which is none of ours, is active in N8N")
+    assert refusal.value.cure.startswith("Unpublish “Somebody's own” in N8N")
     assert n8n.active() == {NAMES[REPORTER], "Somebody's own"}
+
+
+@pytest.mark.parametrize("change", [{"path": "elsewhere"}, {"httpMethod": "GET"}])
+def test_a_workflow_that_does_not_take_what_is_sent_to_the_webhook_is_not_named(
+    n8n: StubN8N, api: PublicApi, change: dict[str, str]
+) -> None:
+    mine = n8n.add_workflow({**workflow(TRY).content, "name": "Somebody's own"})
+    n8n.publish("Somebody's own")
+    assert holder_of_path(api) == "Somebody's own"
+    next(each for each in mine["nodes"] if each["name"] == "Receipt")["parameters"] |= change
+    assert holder_of_path(api) == ""
 
 
 def test_where_n8n_refuses_the_new_one_the_old_one_takes_receipts_again(n8n: StubN8N, api: PublicApi) -> None:
@@ -294,7 +308,7 @@ def test_it_takes_them_once_everything_is_chosen(n8n: StubN8N, api: PublicApi) -
 def test_one_that_takes_receipts_is_not_stopped_for_what_is_left_to_choose(n8n: StubN8N, api: PublicApi) -> None:
     said(api, activate="")
     n8n.publish(NAMES[PLAIN])
-    assert said(api, activate=PLAIN).endswith("The webhook answers.")
+    assert f"“{NAMES[PLAIN]}” takes receipts, and they fail" in said(api, activate=PLAIN)
     assert n8n.active() == {NAMES[REPORTER], NAMES[PLAIN]}
 
 
@@ -307,6 +321,12 @@ def test_what_nobody_has_chosen_yet_is_told(n8n: StubN8N, api: PublicApi) -> Non
 def test_nothing_has_to_be_chosen_in_a_node_that_is_switched_off(n8n: StubN8N, api: PublicApi) -> None:
     said(api)
     n8n.node(NAMES[AI], "AI model")["disabled"] = True
+    assert how(api, AI).to_choose == ["Notion"]
+
+
+def test_the_model_of_another_maker_needs_no_credential_of_the_first(n8n: StubN8N, api: PublicApi) -> None:
+    said(api)
+    n8n.node(NAMES[AI], "AI model")["type"] = "@n8n/n8n-nodes-langchain.lmChatAnthropic"
     assert how(api, AI).to_choose == ["Notion"]
 
 
@@ -351,6 +371,50 @@ def test_what_somebody_has_not_published_yet_is_not_published_for_him(n8n: StubN
     assert n8n.named(NAMES[PLAIN])["versionId"] == "a-draft"
 
 
+# -- credentials that were deleted in N8N, whose ids it leaves in the nodes
+
+
+@pytest.mark.parametrize(
+    ("slug", "node", "name"), [(PLAIN, "Receipt", WEBHOOK), (REPORTER, "Report the failure", TOKEN)]
+)
+def test_one_of_ours_that_was_deleted_is_made_anew_and_chosen(
+    n8n: StubN8N, api: PublicApi, slug: str, node: str, name: str
+) -> None:
+    said(api)
+    former = n8n.node(NAMES[slug], node)["credentials"]["httpHeaderAuth"]["id"]
+    del n8n.credentials[former]
+    assert f"Made the credential “{name}”. " in (words := said(api))
+    assert f"Completed “{NAMES[slug]}”." in words
+    present = n8n.node(NAMES[slug], node)["credentials"]["httpHeaderAuth"]["id"]
+    assert present != former
+    assert n8n.credentials[present]["name"] == name
+
+
+def test_another_that_was_deleted_is_left_to_choose_or_chosen_where_there_is_one(n8n: StubN8N, api: PublicApi) -> None:
+    with_notion(n8n)
+    said(api, activate=PLAIN)
+    n8n.credentials = {key: row for key, row in n8n.credentials.items() if row["type"] != "notionApi"}
+    assert how(api, PLAIN).to_choose == ["Notion"]
+    assert "takes receipts, and they fail" in (words := said(api, activate=PLAIN))
+    assert "The webhook answers." not in words
+    key = n8n.add_credential("notionApi", "Another", apiKey="x")
+    assert said(api, activate=PLAIN).endswith("The webhook answers.")
+    assert n8n.node(NAMES[PLAIN], "Create the page")["credentials"]["notionApi"] == {"id": key, "name": "Another"}
+
+
+def test_what_is_lacking_in_one_of_another_version_is_chosen_and_the_rest_is_left(
+    n8n: StubN8N, api: PublicApi, settings: LazySettings
+) -> None:
+    said(api)
+    with_notion(n8n)
+    settings.N8N_WEBHOOK_SECRET = []
+    before = n8n.node(NAMES[PLAIN], "Settings")
+    words = said(api)
+    assert f"Completed “{NAMES[PLAIN]}”. Left the rest of “{NAMES[PLAIN]}” as it is: it differs" in words
+    assert n8n.node(NAMES[PLAIN], "Settings") == before
+    assert how(api, PLAIN).to_choose == []
+
+
 # -- what stops it
 
 
@@ -383,6 +447,14 @@ def test_what_was_done_before_n8n_failed_is_gone_on_from(n8n: StubN8N, api: Publ
     said(api)
     assert len(n8n.workflows) == 4
     assert n8n.active() == {NAMES[REPORTER], NAMES[TRY]}
+
+
+def test_a_webhook_that_fails_is_not_said_to_answer(n8n: StubN8N, api: PublicApi, settings: LazySettings) -> None:
+    with stub_server(answering(response(500, b"{}"))) as failing:
+        settings.N8N_WEBHOOK_URL = f"{failing.url}/webhook/receipts"
+        *_, last = install(api, activate=TRY)
+    assert last.is_warning
+    assert "fails at N8N_WEBHOOK_URL" in last.sentence
 
 
 def test_a_webhook_elsewhere_is_said_not_to_answer(

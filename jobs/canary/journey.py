@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.db import models
 
 from jobs.causes import OVERDUE, Cause, cause_of
+from jobs.failures import FailureCode
 from jobs.models import JobEvent, JobLog
 
 Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
@@ -29,6 +30,12 @@ STALLED = {
         "N8N has it, and has not called back yet.",
         "See in N8N whether its execution has ended, and whether N8N reaches CALLBACK_BASE_URL (PUBLIC_BASE_URL).",
     ),
+}
+# A canary is filed nowhere: where a receipt is to be looked for in Notion first, another cure is its own.
+CURES: dict[str, str] = {
+    FailureCode.CALLBACK_LOST: STALLED[Stage.CALLED_BACK].cure,
+    FailureCode.CALLBACK_TIMEOUT: STALLED[Stage.CALLED_BACK].cure,
+    FailureCode.DELIVERY_UNCONFIRMED: STALLED[Stage.REACHED].cure,
 }
 SILENT = Cause(
     "Its worker fell silent while it was sending it.", "See in the worker's log why; it is sent again by itself."
@@ -107,7 +114,7 @@ def _steps_of(event: JobEvent, ms: int, *, before: list[Step]) -> Iterator[Step]
 
 def _delivery(event: JobEvent, ms: int) -> Iterator[Step]:
     """Tell what one request to N8N came to, in one step or two."""
-    cause = None if event.kind == Kind.DELIVERED else cause_of(str(event.detail.get("code", "")))
+    cause = None if event.kind == Kind.DELIVERED else _cause(event)
     status = event.detail.get("http_status")
     took = f"after {event.detail.get('ms', 0)} ms"
     if not status:
@@ -132,7 +139,13 @@ def _end(event: JobEvent, ms: int, before: list[Step]) -> Step:
     last = before[-1]
     stage = _after(last.stage) if last.ok else last.stage
     fact = str(event.detail.get("message", ""))
-    return Step(stage=stage, ok=False, ms=ms, fact=fact, cause=cause_of(str(event.detail.get("code", ""))))
+    return Step(stage=stage, ok=False, ms=ms, fact=fact, cause=_cause(event))
+
+
+def _cause(event: JobEvent) -> Cause:
+    code = str(event.detail.get("code", ""))
+    cause = cause_of(code)
+    return Cause(cause.sentence, CURES.get(code, cause.cure))
 
 
 def _execution(event: JobEvent) -> str:

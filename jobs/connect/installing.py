@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from jobs.n8n_api import ApiError, PublicApi
 
 from .credentials import Credentials, chosen_in, listed, set_ours, wanted_by
+from .holder import holder_of_path
 from .listing import Row, known
 from .standing import Standing, State, standings
 from .webhook import Reached, is_registered, knock
@@ -68,7 +70,8 @@ def install(api: PublicApi, *, replace: Collection[str] = (), activate: str = ""
 def let_take_receipts(api: PublicApi, slug: str) -> Iterator[Deed]:
     """Activate one of those with the webhook, and no other of ours; return once the webhook answers.
 
-    One in which a credential is left to choose is not activated: each receipt would fail for want of it.
+    One in which a credential is left to choose is not activated: each receipt would fail for want of it. Where it is
+    active already, that is said.
 
     Raises:
         ApiError: N8N did not do it; what was active before is again, or the sentence says that nothing is.
@@ -79,7 +82,7 @@ def let_take_receipts(api: PublicApi, slug: str) -> Iterator[Deed]:
     if chosen.state is State.ABSENT:
         raise NotInstalled(f"N8N holds no workflow “{chosen.workflow.name}”: install the workflows first.")
     _refuse_several([chosen])
-    if chosen.to_choose and not chosen.is_active:
+    if chosen.to_choose:
         yield Deed(_left_to_choose(chosen), is_warning=True)
         return
     if not chosen.is_active:
@@ -89,8 +92,9 @@ def let_take_receipts(api: PublicApi, slug: str) -> Iterator[Deed]:
 
 def _left_to_choose(chosen: Standing) -> str:
     kinds = " and ".join(chosen.to_choose)
+    how = "takes receipts, and they fail" if chosen.is_active else "does not take receipts yet"
     return (
-        f"“{chosen.workflow.name}” does not take receipts yet: open it in N8N, choose a credential of {kinds} in each "
+        f"“{chosen.workflow.name}” {how}: open it in N8N, choose a credential of {kinds} in each "
         "node that asks for one, then choose the workflow here once more, and install again."
     )
 
@@ -103,11 +107,24 @@ def _put_in_place(api: PublicApi, chosen: Standing, rivals: list[Standing]) -> I
     """
     try:
         yield from _switch(api, chosen, rivals)
-    except ApiError as error:
+    except ApiError as refusal:
         are_back = yield from _put_back(api, rivals)
+        error = _with_who_has_the_path(api, refusal)
         if not rivals or are_back or knock() is Reached.ANSWERS:
-            raise
+            raise error from None
         raise ApiError(f"{error.sentence} {NONE_NOW}", error.cure, status=error.status, said=error.said) from None
+
+
+def _with_who_has_the_path(api: PublicApi, refusal: ApiError) -> ApiError:
+    """Return a refusal that names the workflow for whose sake N8N refused, where it is known."""
+    if refusal.status != HTTPStatus.CONFLICT:
+        return refusal
+    with suppress(ApiError):  # what went wrong first is what is told
+        if holder := holder_of_path(api):
+            sentence = f"“{holder}”, which is none of ours, is active in N8N and has the path of N8N_WEBHOOK_URL."
+            cure = f"Unpublish “{holder}” in N8N, or give its Webhook node another path."
+            return ApiError(sentence, cure, status=refusal.status, said=refusal.said)
+    return refusal
 
 
 def _switch(api: PublicApi, chosen: Standing, rivals: list[Standing]) -> Iterator[Deed]:
@@ -128,7 +145,7 @@ def _put_back(api: PublicApi, rivals: list[Standing]) -> Generator[Deed, None, b
         with suppress(ApiError):  # what went wrong first is what is told
             api.post(f"workflows/{rival.id}/activate")
             are_back = True
-            yield Deed(f"“{rival.workflow.name}” takes receipts as before.")
+            yield Deed(f"“{rival.workflow.name}” takes receipts again, as before.", is_warning=True)
     return are_back
 
 
@@ -166,26 +183,30 @@ def _bring(
     if slug in replace:
         api.put(f"workflows/{found.id}", _as_made(found, credentials, reporter_id))
         yield Deed(f"Replaced “{name}”.")
-    elif found.state is State.OTHER:
-        yield Deed(f"Left “{name}” as it is: it differs from this version.", is_warning=True)
-    else:
-        yield from _complete(api, found, credentials, reporter_id)
+        return found.id
+    is_completed = yield from _complete(api, found, credentials, reporter_id)
+    if found.state is State.OTHER:
+        rest = "the rest of " if is_completed else ""
+        yield Deed(f"Left {rest}“{name}” as it is: it differs from this version.", is_warning=True)
     return found.id
 
 
-def _complete(api: PublicApi, found: Standing, credentials: Credentials, reporter_id: str) -> Iterator[Deed]:
-    """Choose what nobody has chosen yet, and what there is no choice of; nothing else changes."""
+def _complete(
+    api: PublicApi, found: Standing, credentials: Credentials, reporter_id: str
+) -> Generator[Deed, None, bool]:
+    """Choose what is not chosen, where there is no choice of it; nothing else changes; return whether that was done."""
     content, name = found.content, found.workflow.name
     nodes = [_completed(node, found, credentials) for node in content["nodes"]]
     reports = not reporter_id or (content.get("settings") or {}).get("errorWorkflow")
     if nodes == content["nodes"] and reports:
-        return
+        return False
     if found.has_draft:  # to save would be to publish it
         yield Deed(f"Left “{name}” as it is: somebody has changed it, and not published that yet.", is_warning=True)
-        return
+        return False
     settings = {} if reports else {"errorWorkflow": reporter_id}  # N8N keeps what is not named
     api.put(f"workflows/{found.id}", _written(content, nodes, settings))
     yield Deed(f"Completed “{name}”.")
+    return True
 
 
 def _completed(node: Content, found: Standing, credentials: Credentials) -> Content:

@@ -1,6 +1,7 @@
 """The admin's page "Connect N8N": what is set, the workflows, what is left to do, and a test that shows each step."""
 
 import json
+import time
 from typing import Any, cast
 
 from django.conf import settings
@@ -16,11 +17,13 @@ from django.views.decorators.http import require_POST, require_safe
 from accounting.clock import database_now
 from jobs import canary, live
 from jobs.models import JobEvent
-from jobs.n8n_api import ApiError, public_api
+from jobs.n8n_api import ApiError, PublicApi, public_api
 
 from . import setting_up
 from .credentials import ours
 from .facts import facts
+from .holder import holder_of_path
+from .listing import hurried
 from .notion import properties
 from .standing import Standing, State, standings
 from .trial import Trial, latest_trial
@@ -77,11 +80,13 @@ def install(request: HttpRequest) -> HttpResponse:
     """
     _require(request, INSTALL)
     activate, replace = request.POST.get("activate", ""), request.POST.getlist("replace")
-    if not {activate, *replace} <= {"", *PURPOSES}:
+    if activate not in {"", *_taking_receipts()} or not set(replace) <= set(PURPOSES):
         raise Http404
-    for said in setting_up.install(cast(User, request.user), replace=replace, activate=activate):
+    told = setting_up.install(cast(User, request.user), replace=replace, activate=activate)
+    for said in told:
         messages.add_message(request, said.level, said.text)
-    return HttpResponseRedirect(reverse("admin:connect"))
+    kept = f"?activate={activate}" if activate and any(said.level != messages.SUCCESS for said in told) else ""
+    return HttpResponseRedirect(reverse("admin:connect") + kept)  # whoever presses again means the same one
 
 
 @require_safe
@@ -105,6 +110,11 @@ def _require(request: HttpRequest, permission: str) -> None:
         raise PermissionDenied
 
 
+def _taking_receipts() -> list[str]:
+    """Return the slugs of those that somebody may let take receipts."""
+    return [each.slug for each in workflows() if each.takes_receipts]
+
+
 def _seen_of(trial: Trial | None) -> object:
     return trial and (str(trial.job.pk), trial.verdict, trial.tries, len(trial.steps), trial.cause, trial.is_watched)
 
@@ -119,12 +129,17 @@ def _guide(request: HttpRequest) -> dict[str, Any]:
         "credentials": [own.name for own in ours(may_restrict=False)],
         "properties": properties(),
         "editor": settings.N8N_BASE_URL,
-        **_in_n8n(),
+        **_in_n8n(request.GET.get("activate", "")),
     }
 
 
-def _in_n8n() -> dict[str, Any]:
-    """Return what N8N says of the workflows, where it can be asked."""
+def _in_n8n(asked_for: str) -> dict[str, Any]:
+    """Return what N8N says of the workflows, where it can be asked.
+
+    Args:
+        asked_for: the slug of the one that was to take receipts the last time; "" or anything else for none.
+    """
+    ends = time.monotonic() + PATIENCE_SECONDS
     api = public_api(deadline=PATIENCE_SECONDS)
     if api is None:
         return {"can_ask": False}
@@ -132,13 +147,25 @@ def _in_n8n() -> dict[str, Any]:
         found = standings(api)
     except ApiError as error:
         return {"can_ask": True, "trouble": error}
-    return {"can_ask": True, "standings": found, **_summary(found)}
+    summary = _summary(found)
+    if asked_for in _taking_receipts():
+        summary["chosen"] = asked_for
+    holder = "" if summary["takes"] else _holder(hurried(api, ends))
+    return {"can_ask": True, "standings": found, "holder": holder, **summary}
+
+
+def _holder(api: PublicApi) -> str:
+    try:
+        return holder_of_path(api)
+    except ApiError:  # the page tells of the rest
+        return ""
 
 
 def _summary(found: list[Standing]) -> dict[str, Any]:
     """Return which takes receipts, what is left to do, and which steps are done."""
     taking = next((each for each in found if each.workflow.takes_receipts and each.is_active), None)
     return {
+        "takes": taking is not None,
         "chosen": (taking or found[0]).workflow.slug,
         "is_installed": all(each.state is not State.ABSENT for each in found),
         "to_choose": [each for each in found if each.to_choose],

@@ -1,5 +1,6 @@
 """What of ours is in N8N, and how it stands there."""
 
+import time
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote
@@ -8,8 +9,8 @@ from django.conf import settings
 
 from jobs.n8n_api import NOT_THE_API, ApiError, PublicApi
 
-from .credentials import chosen_in, wanted_by
-from .listing import Row, rows
+from .credentials import Credentials, chosen_in, listed, wanted_by
+from .listing import Row, hurried, rows
 from .workflows import Content, Workflow, version_in, workflows
 
 FIRST_WORD = "Receipts:"  # of all our names; N8N lists the workflows that have it in theirs
@@ -34,10 +35,11 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Standing:
-    """A workflow of ours, and what N8N holds under its name."""
+    """A workflow of ours, what N8N holds under its name, and the credentials that its nodes may refer to."""
 
     workflow: Workflow
     copies: list[Content]
+    credentials: Credentials
 
     @property
     def state(self) -> State:
@@ -80,18 +82,24 @@ class Standing:
         return [KINDS.get(kind, kind) for kind in sorted(kinds)]
 
     def lacking(self, node: Content) -> dict[str, str]:
-        """Return what is not chosen in one of N8N's nodes that is ours: kinds, and the names that are asked for."""
-        if node.get("disabled"):
-            return {}
+        """Return what is not chosen in one of N8N's nodes that is ours: kinds, and the names that are asked for.
+
+        N8N leaves the id of a credential in the nodes when that is deleted: such a one is not chosen either.
+        """
         ours: Content = next((own for own in self.workflow.content["nodes"] if own["name"] == node.get("name")), {})
-        return {kind: name for kind, name in wanted_by(ours).items() if kind not in chosen_in(node)}
+        if node.get("disabled") or node.get("type", ours.get("type")) != ours.get("type"):  # another maker's AI model
+            return {}
+        chosen, there = chosen_in(node), self.credentials.still
+        return {kind: name for kind, name in wanted_by(ours).items() if not there(kind, chosen.get(kind))}
 
 
 def standings(api: PublicApi) -> list[Standing]:
-    """Return how each workflow of ours stands, by one question; raises `ApiError`."""
-    listed = rows(api, "workflows", name=FIRST_WORD, excludePinnedData="true")
-    found = [row for row in listed if not row.get("isArchived")]
-    return [Standing(each, [_whole(row) for row in found if row["name"] == each.name]) for each in workflows()]
+    """Return how each workflow of ours stands, by two questions within the deadline of one; raises `ApiError`."""
+    ends = time.monotonic() + api.deadline
+    named_so = rows(api, "workflows", name=FIRST_WORD, excludePinnedData="true")
+    found = [row for row in named_so if not row.get("isArchived")]
+    there = listed(hurried(api, ends))
+    return [Standing(each, [_whole(row) for row in found if row["name"] == each.name], there) for each in workflows()]
 
 
 def _whole(row: Row) -> Content:

@@ -22,6 +22,7 @@ class Reached(Enum):
     ANSWERS = "The webhook answers."
     NOT_REGISTERED = "The webhook does not answer: N8N knows no active workflow with the path of N8N_WEBHOOK_URL."
     NOT_REACHED = "The webhook cannot be reached from here: see that N8N_WEBHOOK_URL and N8N_VERIFY_SSL are right."
+    FAILS = "N8N, or a proxy before it, fails at N8N_WEBHOOK_URL: see its log."
     OTHER = "Something else than N8N answers at N8N_WEBHOOK_URL."
 
     @property
@@ -37,7 +38,8 @@ STATUSES = {0: Reached.NOT_REACHED, 403: Reached.ANSWERS, 404: Reached.NOT_REGIS
 
 def knock() -> Reached:
     """Post what no workflow takes to the webhook, without its secret, and return what answers."""
-    return STATUSES.get(_ask("POST", NOT_JSON).status, Reached.OTHER)
+    status = _ask("POST", NOT_JSON).status
+    return Reached.FAILS if status >= 500 else STATUSES.get(status, Reached.OTHER)
 
 
 def is_registered() -> bool:

@@ -149,3 +149,27 @@ def test_without_signatures_a_workflow_is_published_that_has_no_secret_to_sign_w
     created = n8n.api("POST", "/workflows", {**workflow, "name": f"Unsigned: {name}", "settings": {}})
     assert n8n.api("POST", f"/workflows/{created['id']}/activate")["active"] is True
     n8n.api("POST", f"/workflows/{created['id']}/deactivate")
+
+
+def test_a_deleted_credential_is_made_anew_and_receipts_are_taken_with_it(n8n: N8N, ada: Administrator) -> None:
+    ada.install(PLAIN)
+    credentials = n8n.api("GET", "/credentials")["data"]
+    [former] = (each["id"] for each in credentials if each["name"] == "Receipts: webhook")
+    n8n.api("DELETE", f"/credentials/{former}")
+    page = ada.install(PLAIN)
+    assert "Completed “Receipts: to Notion, without AI”." in page
+    assert "The webhook answers." in page
+    assert ada.test().startswith("It works: to N8N and back in ")
+
+
+def test_a_workflow_of_somebodys_own_at_the_same_path_is_named(n8n: N8N, ada: Administrator) -> None:
+    found = n8n.api("GET", "/workflows")["data"]
+    for each in found:
+        n8n.api("POST", f"/workflows/{each['id']}/deactivate")
+    wait_for(lambda: not n8n.listens_at("receipts"), "the webhook to go")
+    mine = {key: value for key, value in shipped(TRYING).items() if key in ("nodes", "connections")}
+    created = n8n.api("POST", "/workflows", {**mine, "name": "My own", "settings": {}})
+    n8n.api("POST", f"/workflows/{created['id']}/activate")
+    page = ada.install(PLAIN)
+    assert "Unpublish “My own” in N8N" in page
+    assert "Receipts go to “My own”" in page

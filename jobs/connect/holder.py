@@ -1,0 +1,35 @@
+"""Who else has the webhook's path in N8N: a workflow of somebody's own, which keeps ours from being activated."""
+
+from typing import Any
+
+from jobs.n8n_api import PublicApi
+
+from .listing import Row, rows
+from .workflows import WEBHOOK, webhook_path, workflows
+
+
+def holder_of_path(api: PublicApi) -> str:
+    """Return the name of a workflow that is none of ours, and takes what is sent to the webhook; "" where none does.
+
+    Raises:
+        ApiError: N8N did not say.
+    """
+    ours = {each.name for each in workflows()}
+    active = rows(api, "workflows", active="true", excludePinnedData="true")
+    return next((str(row["name"]) for row in active if row["name"] not in ours and _listens(row)), "")
+
+
+def _listens(row: Row) -> bool:
+    nodes = row.get("nodes")
+    return isinstance(nodes, list) and any(map(_is_our_webhook, nodes))
+
+
+def _is_our_webhook(node: Any) -> bool:
+    if not isinstance(node, dict) or node.get("type") != WEBHOOK or node.get("disabled"):
+        return False
+    parameters = node.get("parameters")
+    if not isinstance(parameters, dict):
+        return False
+    by_default = "POST" if parameters.get("multipleMethods") else "GET"  # N8N leaves out what is as it was
+    methods = parameters.get("httpMethod") or by_default
+    return str(parameters.get("path", "")).strip("/") == webhook_path() and "POST" in methods
