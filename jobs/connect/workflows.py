@@ -126,16 +126,10 @@ def _fill_in(node: Content) -> None:
     if node["type"] == WEBHOOK:
         node["parameters"]["path"] = webhook_path()
     if node["type"] == CRYPTO and node["parameters"]["action"] == "hmac":  # another one adds up the picture's bytes
-        _switch_signing(node, on=bool(checked_text()))
+        # shipped switched off: N8N publishes no workflow in which a node that is on lacks its credential
+        node.pop("disabled" if checked_text() else "credentials", None)
     for field in _settings_in(node):
         field["value"] = _values().get(field["name"], field["value"])
-
-
-def _switch_signing(node: Content, *, on: bool) -> None:
-    """Switch on the node that signs, or off: N8N publishes no workflow in which one that is on lacks its credential."""
-    node.pop("disabled" if on else "credentials", None)
-    if not on:
-        node["disabled"] = True
 
 
 def _values() -> dict[str, Any]:
