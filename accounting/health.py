@@ -111,9 +111,8 @@ def _alive(kind: Heartbeat.Kind) -> int:
 
 
 def _last_round_trip() -> dict[str, Any] | None:
-    """Return the newest success of a receipt; `due_at` is named for the index."""
-    ended = JobLog.objects.filter(due_at=None, is_canary=False)
-    job = ended.filter(status=JobLog.Status.SUCCESS).order_by("-created_at").first()
+    """Return the newest success of a receipt: in the index of successes, past the canaries that came since."""
+    job = JobLog.objects.filter(status=JobLog.Status.SUCCESS, is_canary=False).order_by("-created_at").first()
     if job is None or job.completed_at is None:
         return None
     return {"completed_at": job.completed_at, "seconds": round((job.completed_at - job.created_at).total_seconds(), 1)}

@@ -105,12 +105,6 @@ class JobLog(models.Model):
             ),
             # whether the way to N8N and back works
             models.Index(fields=["-created_at"], condition=Q(is_canary=True), name="job_newest_canary"),
-            # the newest real success, however many canaries came since; SQLite takes a condition without values only
-            models.Index(
-                fields=["status", "-created_at"],
-                condition=Q(due_at__isnull=True, is_canary=False),
-                name="job_newest_ended",
-            ),
         ]
         constraints = [
             models.CheckConstraint(

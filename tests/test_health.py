@@ -12,7 +12,6 @@ from django.conf import LazySettings
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client as Browser
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounting import health
@@ -22,7 +21,6 @@ from jobs.sweep import beat
 
 from .factories import JobFactory
 from .outages import closed_port, database_away, silent_port
-from .plans import plan
 
 Kind = Heartbeat.Kind
 pytestmark = pytest.mark.django_db
@@ -99,14 +97,11 @@ def test_the_last_round_trip_is_told_with_its_duration() -> None:
 
 
 @pytest.mark.usefixtures("staffed")
-def test_the_last_round_trip_is_a_receipts_and_is_found_by_an_index_past_all_canaries() -> None:
+def test_the_last_round_trip_is_that_of_a_receipt_and_of_no_canary() -> None:
     now = timezone.now()
     JobFactory.create(success=True, created_at=now - timedelta(seconds=90), completed_at=now - timedelta(seconds=60))
     JobFactory.create(success=True, is_canary=True, created_at=now, completed_at=now)
     assert ready()["checks"]["last_round_trip"]["seconds"] == 30.0
-    with CaptureQueriesContext(connection) as queries:
-        health._last_round_trip()
-    assert "job_newest_ended" in plan(queries.captured_queries[0]["sql"])
 
 
 @pytest.mark.usefixtures("staffed")
