@@ -49,8 +49,9 @@ screenshots: .venv/.installed ## draw the pictures in docs/images anew, from an 
 chaos: .venv/.installed ## strike a whole installation with random faults (SEED=1 DURATION=20 DATABASE=sqlite or postgresql)
 	$(BIN)/python -m tests.chaos --seed $(SEED) --duration $(DURATION) --database $(DATABASE)
 
-bench: .venv/.installed ## measure uploads at their worst, and pages with many jobs (docs/performance.md; JOBS=1000000)
+bench: .venv/.installed ## measure uploads at their worst, deliveries in both forms, and pages with many jobs (docs/performance.md; JOBS=1000000)
 	@$(BIN)/python -m benchmarks.looking
+	@$(BIN)/python -m benchmarks.delivery
 	@$(BIN)/python -m benchmarks.pages --jobs $(JOBS)
 
 lint: .venv/.installed ## look for mistakes, for what is dangerous, and for untidy code
