@@ -1,7 +1,5 @@
 """Redis as this process sees it: one pooled client, and whether Redis is thought to be away."""
 
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -14,11 +12,11 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from .sentinels import connect
+from .silence import Silence
 
 logger = structlog.get_logger(__name__)
 
 SOCKET_TIMEOUT_SECONDS = 0.5
-SILENCE_SECONDS = 5  # after a failure: an upload must not wait for a dead Redis each time
 
 
 class RedisAway(RedisError):
@@ -26,10 +24,7 @@ class RedisAway(RedisError):
 
 
 class SharedRedis:
-    """A client with short time-outs, which nobody waits for while Redis is thought to be away.
-
-    What one caller learns counts for all: after a failure nobody asks for `SILENCE_SECONDS`; then one asks whether
-    Redis is back, and the others go on without it until that one knows.
+    """A client with short time-outs, which nobody waits for while Redis is thought to be away (see `Silence`).
 
     Args:
         url: Redis' address.
@@ -42,8 +37,7 @@ class SharedRedis:
             socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
             retry=Retry(NoBackoff(), 1),  # one: a pooled connection may have died with a restart of Redis
         )
-        self._away_until = 0.0
-        self._lock = threading.Lock()
+        self._silence = Silence()
 
     @contextmanager
     def asked(self) -> Iterator["Redis"]:
@@ -53,22 +47,15 @@ class SharedRedis:
             RedisAway: Redis failed a moment ago.
             RedisError: it fails now.
         """
-        self._refuse_while_away()
+        if not self._silence.may_be_broken():
+            raise RedisAway
         try:
             yield self.client
         except RedisError as error:
-            self._away_until = time.monotonic() + SILENCE_SECONDS
+            self._silence.begin()
             logger.warning("redis_unreachable", error=type(error).__name__)
             raise
-        self._away_until = 0.0
-
-    def _refuse_while_away(self) -> None:
-        with self._lock:
-            now = time.monotonic()
-            if now < self._away_until:
-                raise RedisAway
-            if self._away_until:
-                self._away_until = now + SILENCE_SECONDS  # for the others: this caller finds out
+        self._silence.end()
 
 
 @cache

@@ -5,30 +5,40 @@ as on a disk, and everything else is `StorageAway`; so an outage is never taken 
 """
 
 import errno
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cached_property
-from typing import IO, Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cached_property, wraps
+from typing import IO, Any, TypeVar
 
+import structlog
 from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NotConnected
 from s3transfer.exceptions import RetriesExceededError
 from storages.backends.s3 import S3File, S3Storage
 from storages.utils import clean_name
 from urllib3.exceptions import HTTPError
 
+from accounting.silence import Silence
+
 from .storage import StorageAway
+
+logger = structlog.get_logger(__name__)
+Asking = TypeVar("Asking", bound=Callable[..., Any])
 
 GB = 1024**3
 MEMORY_BYTES = 1024 * 1024  # of a file that is read; what is longer waits in a temporary file
 NO_ROOM = 507  # MinIO's answer, and that of some others, to a full disk
 
-# A request takes 14 s at the most, beside the bytes themselves: two tries, of which each waits so long for a connection
-# and then for any next byte. Readiness asks once, and briefly.
+# A request takes 15 s at the most, beside the bytes themselves: two tries, of which each waits so long for a connection
+# and then for any next byte. Only those who meet an outage first wait for all of that; then there is silence.
+# Readiness, and whoever finds out whether the storage is back, ask once, and briefly.
 PATIENCE = {"connect_timeout": 2, "read_timeout": 5, "retries": {"mode": "standard", "total_max_attempts": 2}}
 IMPATIENCE = {"connect_timeout": 1, "read_timeout": 2, "retries": {"total_max_attempts": 1}}
+
+UNREACHABLE = (NotConnected, HTTPClientError, RetriesExceededError, HTTPError)  # no answer, or half of one: no refusal
 
 
 @contextmanager
@@ -58,12 +68,23 @@ def _meaning(error: ClientError) -> OSError:
     return StorageAway(code)
 
 
+def asking(method: Asking) -> Asking:
+    """Let a method of a storage ask as all do: not while it is thought to be away."""
+
+    @wraps(method)
+    def ask(self: "PrivateBucketStorage", *args: Any, **kwargs: Any) -> Any:
+        with self.asked():
+            return method(self, *args, **kwargs)
+
+    return ask  # type: ignore[return-value] # what it takes and returns is the method's own
+
+
 class ObjectFile(S3File):  # type: ignore[misc] # django-storages has no types
     """An object that is read: its size is known at once, its bytes are fetched when they are first asked for."""
 
     def _get_file(self) -> IO[bytes]:
         try:
-            with in_our_words():
+            with self._storage.asked():
                 fetched: IO[bytes] = super()._get_file()
                 return fetched
         except OSError:
@@ -78,6 +99,8 @@ class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
 
     Every request's body is signed with its SHA-256, which the storage checks: what arrives damaged is refused. No
     object is given an access list: as everything in a bucket, it belongs to the bucket's owner alone.
+
+    Once it could not be reached it is left alone for a while (see `Silence`), and all that asks it fails at once.
     """
 
     def __init__(self, *, addressing_style: str, **options: Any) -> None:
@@ -100,11 +123,37 @@ class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
             file_overwrite=True,  # names are random: to ask for each whether it is free would be a request for nothing
             **options,
         )
+        self._silence = Silence()
+
+    @contextmanager
+    def asked(self) -> Iterator[None]:
+        """Let the block ask the storage; that it cannot be reached is remembered.
+
+        Raises:
+            StorageAway: it could not be reached a moment ago, or cannot be now; or one of the others of `in_our_words`.
+        """
+        if not self._silence.may_be_broken():
+            raise StorageAway("Silence")
+        with in_our_words():
+            try:
+                self._knock()
+                yield
+            except UNREACHABLE as error:
+                self._silence.begin()
+                logger.warning("storage_unreachable", error=type(error).__name__)
+                raise
+
+    def _knock(self) -> None:
+        """Find out whether it is back, before anybody waits for it with bytes in hand."""
+        if self._silence.lasts:
+            with suppress(ClientError):  # whatever it answers, it is there
+                self._impatient.head_bucket(Bucket=self.bucket_name)
+            self._silence.end()
 
     def is_writable(self) -> bool:
         """Tell whether the bucket is there and lets us in, as far as can be seen without writing to it."""
         try:
-            with in_our_words():
+            with self.asked():
                 self._impatient.head_bucket(Bucket=self.bucket_name)
         except OSError:
             return False
@@ -119,15 +168,15 @@ class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
         raise NotImplementedError("Receipts have no address in their storage.")
 
     def _open(self, name: str, mode: str = "rb") -> ObjectFile:
-        with in_our_words():
+        with self.asked():
             return ObjectFile(self._normalize_name(clean_name(name)), mode, self)
 
-    _save = in_our_words()(S3Storage._save)
-    delete = in_our_words()(S3Storage.delete)
-    exists = in_our_words()(S3Storage.exists)
-    listdir = in_our_words()(S3Storage.listdir)
-    size = in_our_words()(S3Storage.size)
-    get_modified_time = in_our_words()(S3Storage.get_modified_time)
+    _save = asking(S3Storage._save)
+    delete = asking(S3Storage.delete)
+    exists = asking(S3Storage.exists)
+    listdir = asking(S3Storage.listdir)
+    size = asking(S3Storage.size)
+    get_modified_time = asking(S3Storage.get_modified_time)
 
     @cached_property
     def _impatient(self) -> Any:

@@ -17,6 +17,17 @@ MB = 1024 * 1024
 CAN_MOUNT = sys.platform == "linux" and os.geteuid() == 0
 
 
+class Clock:
+    """Stands for the module `time`; goes on when told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        """Return the time at which it stands."""
+        return self.now
+
+
 @contextmanager
 def closed_port() -> Iterator[int]:
     """Lend a port at which nobody listens."""

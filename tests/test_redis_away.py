@@ -8,28 +8,18 @@ from contextlib import suppress
 import pytest
 from redis.exceptions import RedisError
 
-from accounting import redis as shared
-from accounting.redis import RedisAway, SharedRedis
+from accounting import silence
+from accounting.redis import RedisAway, SharedRedis, shared_redis
 
-from .outages import closed_port
+from .outages import Clock, closed_port
 from .servers import free_port
-
-
-class Clock:
-    """Stands for the module `time`; goes on when told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Return the time as the client sees it."""
     standing = Clock()
-    monkeypatch.setattr(shared, "time", standing)
+    monkeypatch.setattr(silence, "time", standing)
     return standing
 
 
@@ -49,7 +39,7 @@ def test_what_one_learns_counts_for_all_until_the_silence_is_over(clock: Clock) 
     with closed_port() as port:
         redis = SharedRedis(f"redis://127.0.0.1:{port}/0")
         assert [outcome(redis) for _ in range(3)] == ["failed", "unasked", "unasked"]
-        clock.now += shared.SILENCE_SECONDS
+        clock.now += silence.SILENCE_SECONDS
         assert [outcome(redis) for _ in range(2)] == ["failed", "unasked"]
 
 
@@ -62,7 +52,7 @@ def test_after_the_silence_one_asks_and_the_others_do_not_wait_for_it(clock: Clo
 
     redis = SharedRedis(f"redis://127.0.0.1:{free_port()}/0")
     assert outcome(redis) == "failed"
-    clock.now += shared.SILENCE_SECONDS
+    clock.now += silence.SILENCE_SECONDS
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(outcome, redis, hang)
         assert is_asking.wait(10)
@@ -73,7 +63,7 @@ def test_after_the_silence_one_asks_and_the_others_do_not_wait_for_it(clock: Clo
 
 
 def test_what_is_no_fault_of_redis_is_not_held_against_it(redis: object) -> None:
-    ours = shared.shared_redis()
+    ours = shared_redis()
     with suppress(ZeroDivisionError), ours.asked():
         raise ZeroDivisionError
     assert outcome(ours) == "answered"

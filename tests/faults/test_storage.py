@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -130,6 +131,9 @@ def test_a_bucket_that_is_away_is_503_loses_nothing_and_is_waited_for(n8n: Sandb
         taken = service.upload(1).json()["job_id"]
         with frozen(s3.pid):  # connections are taken, and nothing is answered: worse than one that refuses
             assert is_problem(service.upload(2), 503, "storage_unavailable")
+            refused_at_once = service.upload(2)  # by then all know
+            assert is_problem(refused_at_once, 503, "storage_unavailable")
+            assert refused_at_once.elapsed < timedelta(seconds=1.5)
             assert service.ask("/health").status_code == 200
             ready = service.ask("/health/ready")
             assert (ready.status_code, ready.json()["checks"]["storage"]) == (503, "unavailable")
@@ -138,6 +142,7 @@ def test_a_bucket_that_is_away_is_503_loses_nothing_and_is_waited_for(n8n: Sandb
             wait_for(lambda: errors_of(service) == [("storage_unavailable",)], "a delivery that was put off", 60)
             assert service.job(taken)["status"] in ("queued", "sending")
         assert number_of_jobs(service) == 1
+        wait_for(lambda: service.ask("/health/ready").ok, "the web process to find out by itself")
         again = service.upload(2).json()["job_id"]
         for job_id in (taken, again):
             service.wait_for_status(job_id, "success")
