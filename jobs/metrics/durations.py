@@ -5,7 +5,7 @@ Counts are kept by bound, so a bound may be added to, but never be taken from, t
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import accumulate
 
 DELIVERY_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, math.inf)
@@ -13,12 +13,12 @@ ROUND_TRIP_BOUNDS = (1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0,
 SUM = "ms"  # whole milliseconds, so that sums of sums stay exact
 
 
-def tallied(milliseconds: Iterable[int], bounds: tuple[float, ...]) -> Counter[str]:
-    """Count durations, each in the first bucket that holds it."""
+def tallied(milliseconds: Mapping[int, int], bounds: tuple[float, ...]) -> Counter[str]:
+    """Count durations, of each of which there are so many, in the first bucket that holds it."""
     counts = Counter[str]()
-    for ms in milliseconds:
-        counts[str(next(bound for bound in bounds if ms <= bound * 1000))] += 1
-        counts[SUM] += ms
+    for ms, number in milliseconds.items():
+        counts[str(next(bound for bound in bounds if ms <= bound * 1000))] += number
+        counts[SUM] += ms * number
     return counts
 
 
