@@ -39,6 +39,18 @@ GRAFANA_PASSWORD=$(secret)
 # how many workers, and how long each may finish a delivery when it is stopped
 WORKERS=2
 WORKER_GRACE=150s
+
+# What else is often set; .env.example explains it. "docker compose up --detach" makes a change known.
+# N8N_PUBLIC_API_KEY=
+# N8N_MAX_IN_FLIGHT=100
+# CANARY_INTERVAL_SECONDS=900
+# RETENTION_DAYS=90
+# S3_BUCKET=
+# S3_REGION=
+# S3_ENDPOINT_URL=
+# S3_ACCESS_KEY_ID=
+# S3_SECRET_ACCESS_KEY=
+# SENTRY_DSN=
 END
 mv "$file.new" "$file"
 echo "Wrote $file."

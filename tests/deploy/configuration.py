@@ -1,6 +1,7 @@
 """What the files in deploy/ say, read for tests."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,6 +27,20 @@ def settings_explained() -> set[str]:
 def environment_of(service: str) -> dict[str, str]:
     """Return what the compose file sets for a service."""
     return cast(dict[str, str], SERVICES[service].get("environment", {}))
+
+
+def passed_on(service: str, env: Mapping[str, str]) -> dict[str, str]:
+    """Return what a service's processes have in their environment, where `.env` holds this."""
+    from_file = env if SERVICES[service].get("env_file") == ".env" else {}
+    return {**from_file, **{name: interpolated(text, env) for name, text in environment_of(service).items()}}
+
+
+def interpolated(text: str, env: Mapping[str, str]) -> str:
+    """Replace ${NAME}, ${NAME:-default} and ${NAME:?reason}, from the innermost on, as compose does."""
+    while match := re.search(r"\$\{(\w+)(?::([-?])([^{}]*))?\}", text):
+        name, sign, otherwise = match.groups()
+        text = text.replace(match[0], env.get(name) or (otherwise if sign == "-" else ""))
+    return text
 
 
 def seconds_of(duration: str) -> int:

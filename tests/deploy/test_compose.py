@@ -12,7 +12,17 @@ from django.conf import LazySettings, settings
 
 from jobs.connect.workflows import TRIAL, signing_text, workflow
 
-from .configuration import COMPOSE, DEPLOY, OURS, SERVICES, environment_of, names_in, seconds_of, settings_explained
+from .configuration import (
+    COMPOSE,
+    DEPLOY,
+    OURS,
+    SERVICES,
+    environment_of,
+    names_in,
+    passed_on,
+    seconds_of,
+    settings_explained,
+)
 from .tools import run
 
 REDIS_PATIENCE_SECONDS = 20  # what a worker that waits for Redis may take to stop (docs/operations.md)
@@ -21,8 +31,7 @@ REDIS_PATIENCE_SECONDS = 20  # what a worker that waits for Redis may take to st
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Return what new-env.sh writes."""
-    env = _new_env(tmp_path_factory.mktemp("deploy"))
-    return dict(line.split("=", 1) for line in env.read_text().splitlines() if line and not line.startswith("#"))
+    return _settings_in(_new_env(tmp_path_factory.mktemp("deploy")))
 
 
 def test_every_variable_is_a_setting_or_written_by_the_command(written: dict[str, str]) -> None:
@@ -34,6 +43,24 @@ def test_every_setting_that_it_gives_to_our_processes_is_one(written: dict[str, 
     of_others = {name for name, value in environment_of("web").items() if value == ""}
     assert set(environment_of("web")) - settings_explained() == of_others
     assert {name for name in of_others if name not in written} == set()
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_setting_that_is_explained_can_be_set_for_each_of_our_processes(name: str) -> None:
+    env = {setting: f"value of {setting}" for setting in settings_explained()}
+    got = passed_on(name, env)
+    assert {setting: got.get(setting) for setting in env} == env
+
+
+def test_what_the_command_leaves_to_be_set_are_settings(tmp_path: Path) -> None:
+    left = set(re.findall(r"^# ([A-Z0-9_]+)=", _new_env(tmp_path).read_text(), re.MULTILINE))
+    assert {"S3_BUCKET", "S3_SECRET_ACCESS_KEY", "SENTRY_DSN", "RETENTION_DAYS"} <= left <= settings_explained()
+
+
+def test_no_process_of_ours_is_given_the_secrets_of_others(written: dict[str, str]) -> None:
+    of_others = set(written) - settings_explained() - {"GRAFANA_BASE_URL", "WORKERS", "WORKER_GRACE"}
+    assert of_others == {"POSTGRES_PASSWORD", "N8N_ENCRYPTION_KEY", "GRAFANA_PASSWORD"}
+    assert {passed_on(name, written)[secret] for name in OURS for secret in of_others} == {""}
 
 
 def test_every_variable_of_the_caddyfile_has_a_default_or_is_given_to_caddy() -> None:
@@ -64,7 +91,7 @@ def test_database_and_valkey_have_no_way_out_nor_in() -> None:
 
 
 def test_caddy_meets_the_web_process_under_the_one_address_that_is_trusted() -> None:
-    assert SERVICES["caddy"]["networks"] == {"front": {"ipv4_address": environment_of("web")["TRUSTED_PROXIES"]}}
+    assert SERVICES["caddy"]["networks"] == {"front": {"ipv4_address": passed_on("web", {})["TRUSTED_PROXIES"]}}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -133,8 +160,7 @@ def test_n8n_keeps_to_itself_and_takes_what_we_send() -> None:
 def test_the_command_writes_a_file_that_the_settings_accept_and_its_owner_alone_reads(tmp_path: Path) -> None:
     env = _new_env(tmp_path)
     assert stat.S_IMODE(env.stat().st_mode) == 0o600
-    ours = [line.split("=", 1) for line in env.read_text().splitlines() if line and not line.startswith("#")]
-    environment = {"PATH": os.environ["PATH"]} | dict(ours) | environment_of("web")
+    environment = {"PATH": os.environ["PATH"]} | passed_on("web", _settings_in(env))
     environment |= {"DATABASE_URL": "sqlite://:memory:", "MEDIA_ROOT": str(tmp_path)}
     check = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
     done = subprocess.run(check, env=environment, capture_output=True, text=True)
@@ -153,6 +179,10 @@ def test_the_command_makes_other_secrets_each_time_and_never_writes_over_a_file(
     with pytest.raises(subprocess.CalledProcessError):
         _new_env(tmp_path / "one")
     assert (tmp_path / "one/.env").read_text() == one
+
+
+def _settings_in(env: Path) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in env.read_text().splitlines() if line and not line.startswith("#"))
 
 
 def _new_env(folder: Path) -> Path:
