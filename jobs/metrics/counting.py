@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import Case, Count, F, When
+from django.db.models import Case, Count, F, OuterRef, Subquery, When
 
-from jobs.models import EventTotals, JobEvent
+from jobs.models import EventTotals, JobEvent, JobLog
 
 from .durations import DELIVERY_BOUNDS, ROUND_TRIP_BOUNDS, tallied
 
@@ -112,15 +112,24 @@ def _kept(row: EventTotals) -> Totals:
 
 
 def _between(after: int, last: int) -> Totals:
-    """Count the events of receipts, and of no canary, in one query; most are alike, and come as one row."""
-    events = JobEvent.objects.filter(id__gt=after, id__lte=last, job__is_canary=False).order_by()
-    trip = Case(When(kind=JobEvent.Kind.SUCCEEDED, then=F("at") - F("job__created_at")))
-    rows = events.values_list("kind", "source", "detail__ms", trip).annotate(Count("pk"))
+    """Count the events of receipts, and of no canary."""
     transitions, deliveries, round_trips = Counter[str](), Counter[int](), Counter[int]()
-    for happening in (_Happening(*row) for row in rows):
-        transitions[f"{happening.kind} {happening.source}"] += happening.number
-        if happening.ms is not None:
-            deliveries[happening.ms] += happening.number
-        if happening.after is not None:
-            round_trips[max(happening.after // MILLISECOND, 0)] += happening.number
+    for each in _happenings(after, last):
+        transitions[f"{each.kind} {each.source}"] += each.number
+        if each.ms is not None:
+            deliveries[each.ms] += each.number
+        if each.after is not None:
+            round_trips[max(each.after // MILLISECOND, 0)] += each.number
     return Totals(transitions, tallied(deliveries, DELIVERY_BOUNDS), tallied(round_trips, ROUND_TRIP_BOUNDS))
+
+
+def _happenings(after: int, last: int) -> Iterator[_Happening]:
+    """Read them in one query; most are alike, and come as one row.
+
+    Each event's job is looked up by its key: for a join PostgreSQL would rather read all jobs.
+    """
+    job = JobLog.objects.filter(pk=OuterRef("job_id")).order_by()
+    events = JobEvent.objects.filter(id__gt=after, id__lte=last).alias(is_canary=Subquery(job.values("is_canary")))
+    trip = Case(When(kind=JobEvent.Kind.SUCCEEDED, then=F("at") - Subquery(job.values("created_at"))))
+    alike = events.filter(is_canary=False).order_by().values_list("kind", "source", "detail__ms", trip)
+    return (_Happening(*row) for row in alike.annotate(Count("pk")))
