@@ -7,7 +7,16 @@ import pytest
 from django.apps import apps
 from django.core.management import CommandError
 from django.db import connection
-from django.db.migrations import AddField, AlterField, CreateModel, RemoveField, RenameField, RunSQL
+from django.db.migrations import (
+    AddConstraint,
+    AddField,
+    AddIndex,
+    AlterField,
+    CreateModel,
+    RemoveField,
+    RenameField,
+    RunSQL,
+)
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations.base import Operation
 from django.db.models import NOT_PROVIDED
@@ -16,6 +25,12 @@ from django.utils import timezone
 from jobs.models import Heartbeat
 
 NEED_A_STOP = {("jobs", "0003_proof")}  # docs/operations.md says so of each
+# These let nobody write while they make an index (docs/operations.md); what comes later makes it concurrently
+LOCK_TABLES = {
+    ("jobs", "0004_hourly_figures"), ("jobs", "0006_list_indexes"),
+    ("jobs", "0008_canary"), ("receipts", "0003_receipt_sha256"), ("receipts", "0004_files_by_name"),
+}  # fmt: skip
+LARGE = {"joblog", "jobevent", "receipt"}
 OURS = ("receipts", "jobs")
 
 
@@ -40,6 +55,15 @@ def test_what_the_version_before_writes_and_reads_stays_possible() -> None:
         assert not isinstance(operation, RemoveField | RenameField | RunSQL), where
         assert type(operation).__name__ not in ("DeleteModel", "RenameModel", "AlterModelTable"), where
         assert not isinstance(operation, AddField) or can_be_left_empty(operation.field), where
+
+
+def test_no_other_migration_locks_a_large_table_for_as_long_as_an_index_of_it_takes() -> None:
+    locking = {
+        (app, name)
+        for app, name, operation in later_operations()
+        if isinstance(operation, AddIndex | AddConstraint) and operation.model_name_lower in LARGE
+    }
+    assert locking == LOCK_TABLES, "use AddIndexConcurrently on PostgreSQL, in a migration with atomic = False"
 
 
 def test_there_is_something_to_be_looked_at() -> None:
