@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from django.http import HttpRequest
 from waitress.channel import ClientDisconnected, HTTPChannel
-from waitress.task import ErrorTask
+from waitress.task import ErrorTask, WSGITask
 
 from .middleware import request_id
 from .problems import CONTENT_TYPE, Problem, answer_exception
@@ -27,6 +27,17 @@ READ_SECONDS = 10  # in which a client reads something of a long answer
 SLOW_READERS = 2  # may each keep a thread waiting
 
 _slow_readers = threading.BoundedSemaphore(SLOW_READERS)
+
+
+class _Task(WSGITask):
+    """Says with its answer that the connection ends, where the server is about to."""
+
+    def build_response_header(self) -> bytes:
+        """Return the first line and the headers."""
+        channel: Any = self.channel
+        if channel.server.is_stopping:
+            self.set_close_on_finish()
+        return super().build_response_header()
 
 
 class _ProblemTask(ErrorTask):
@@ -73,6 +84,7 @@ class Channel(HTTPChannel):
     """
 
     parser_class = Request
+    task_class = _Task
     error_task_class = _ProblemTask
 
     will_linger = False

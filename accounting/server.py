@@ -2,6 +2,7 @@
 
 import re
 import resource
+import select
 import signal
 import socket
 import sys
@@ -25,6 +26,7 @@ FILES_PER_CONNECTION = 3  # its socket, what came in, what goes out
 PATIENCE_SECONDS = 5  # with a client that sends nothing, or slowly, while others find no room
 ROOM = 100  # connections, made at once
 GRACE_SECONDS = 8.0
+LAST_CALL_SECONDS = 2.0  # a proxy may be sending a request on a connection that is idle still
 IN_MEMORY_BYTES = 256 * 1024  # the rest of a body waits on the disk for its thread
 PROXY_HEADERS = {"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
 WITH_PORT = re.compile(r"\[([^\]]+)\](?::\d+)?|([\d.]+):\d+")
@@ -44,7 +46,7 @@ class Server(TcpWSGIServer):
     channel_class = Channel
 
     def __init__(self, application: WSGIApplication, listener: socket.socket, *, threads: int) -> None:
-        self._stopping = False
+        self.is_stopping = False
         self._sockets: dict[int, Any] = {}
         super().__init__(
             without_content_for_head(application),
@@ -70,14 +72,31 @@ class Server(TcpWSGIServer):
         """Serve until SIGTERM or SIGINT, then let requests in progress finish, for at most `GRACE_SECONDS`."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        while not self._stopping:
+        while not self.is_stopping:
             self._turn(1.0)
+        self._let_in_who_waits()
         wasyncore.dispatcher.close(self)  # nobody new; those that are connected stay
-        deadline = time.monotonic() + GRACE_SECONDS
-        while self._is_busy() and time.monotonic() < deadline:
+        told_at = time.monotonic()
+        while self._is_needed(time.monotonic() - told_at):
             self._turn(0.1)
         self.task_dispatcher.shutdown(timeout=1)
         wasyncore.close_all(self._sockets)
+
+    def _let_in_who_waits(self) -> None:
+        """Accept the connections that the kernel has made already: it would reset them."""
+        listening: Any = self.socket
+        door = select.poll()
+        door.register(listening, select.POLLIN)
+        for _ in range(self.adj.backlog):
+            if not door.poll(0):
+                break
+            self.handle_accept()
+
+    def _is_needed(self, seconds: float) -> bool:
+        """Tell whether to go on, so long after it was told to stop; each answer ends its connection then."""
+        if seconds > GRACE_SECONDS:
+            return False
+        return self._is_busy() or (seconds < LAST_CALL_SECONDS and bool(self.active_channels))
 
     def maintenance(self, now: float) -> None:
         """Close connections that have waited for their clients long enough."""
@@ -97,7 +116,7 @@ class Server(TcpWSGIServer):
             channel.handle_close()
 
     def _stop(self, *_: object) -> None:
-        self._stopping = True
+        self.is_stopping = True
         self.pull_trigger()  # wakes the loop
 
     def _turn(self, seconds: float) -> None:

@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from wsgiref.types import StartResponse, WSGIEnvironment
 from wsgiref.util import setup_testing_defaults
@@ -166,6 +168,24 @@ def test_told_to_stop_it_lets_nobody_in_and_a_request_in_progress_finish(web: We
 
         assert client.recv(100).startswith(b"HTTP/1.1 401")
         assert web.process.wait(GRACE_SECONDS - 0.5) == 0
+
+
+@pytest.mark.processes
+def test_told_to_stop_it_still_answers_on_a_connection_that_was_idle_and_says_that_it_ends(web: Web) -> None:
+    with closing(HTTPConnection("127.0.0.1", web.port, timeout=30)) as proxy:
+        assert _asked(proxy) == (200, None)
+        web.process.terminate()
+        wait_for(lambda: not web.accepts(), "the end of accepting")
+        assert _asked(proxy) == (200, "close")
+        assert web.process.wait(GRACE_SECONDS) == 0
+
+
+def _asked(connection: HTTPConnection) -> tuple[int, str | None]:
+    """Ask on a connection that may stay open; return the status, and what the answer says of the connection."""
+    connection.request("GET", "/health")
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status, answer.headers["Connection"]
 
 
 # -- what it refuses ---------------------------------------------------------------------------------------------------

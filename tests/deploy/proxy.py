@@ -5,7 +5,7 @@ import os
 import socket
 import ssl
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -69,10 +69,10 @@ class _From(HTTPAdapter):
 
 
 @contextmanager
-def running_caddy(folder: Path, web: int, n8n: int = 9) -> Iterator[Caddy]:
-    """Run Caddy in front of a web process and an N8N on these ports, for as long as the block lasts."""
+def running_caddy(folder: Path, web: int, n8n: int = 9, *, more_webs: Sequence[int] = ()) -> Iterator[Caddy]:
+    """Run Caddy in front of web processes and an N8N on these ports, for as long as the block lasts."""
     caddy = Caddy(folder)
-    (folder / "caddy.json").write_text(json.dumps(_configuration(caddy, web, n8n)))
+    (folder / "caddy.json").write_text(json.dumps(_configuration(caddy, [web, *more_webs], n8n)))
     environment = os.environ | {"XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     command = [tool("caddy"), "run", "--config", str(folder / "caddy.json")]
     with (folder / "caddy.log").open("wb") as log:
@@ -85,14 +85,14 @@ def running_caddy(folder: Path, web: int, n8n: int = 9) -> Iterator[Caddy]:
         process.wait()
 
 
-def _configuration(caddy: Caddy, web: int, n8n: int) -> dict[str, Any]:
+def _configuration(caddy: Caddy, webs: Sequence[int], n8n: int) -> dict[str, Any]:
     """Return the Caddyfile in Caddy's own words, with nothing changed but where it listens."""
     adapted = run(
         "caddy", "adapt", "--config", "deploy/Caddyfile",
         PUBLIC_BASE_URL=caddy.url,
         N8N_BASE_URL=f"https://{caddy.n8n_host}",
         GRAFANA_BASE_URL=f"https://grafana.localhost:{caddy.port}",
-        WEB_UPSTREAM=f"127.0.0.1:{web}",
+        WEB_UPSTREAM=" ".join(f"127.0.0.1:{web}" for web in webs),
         N8N_UPSTREAM=f"127.0.0.1:{n8n}",
         UPLOAD_MAX_MB="1",
     )  # fmt: skip
