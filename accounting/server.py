@@ -59,6 +59,7 @@ class Server(TcpWSGIServer):
                 max_request_header_size=HEADER_BYTES,
                 max_request_body_size=sys.maxsize,  # `bodies.bound_of` says it for each address
                 inbuf_overflow=IN_MEMORY_BYTES,
+                recv_bytes=IN_MEMORY_BYTES,
                 ident=None,
                 expose_tracebacks=False,
                 log_socket_errors=False,
