@@ -19,9 +19,9 @@ from .stats import GRACE, HOUR, Figures, added_up, begin_of, begins, counted, ho
 MINUTE = timedelta(minutes=1)
 PIECE = 5 * MINUTE
 LONGER = (24 * HOUR, 6 * HOUR)
-# Of one pass, so that catching up delays no sweep by much:
+# in one pass, so that catching up delays no sweep by much
 CLOSED_AT_ONCE = 12  # hours
-SUMMED_AT_ONCE = 40  # days, and as many six hours
+SUMMED_AT_ONCE = 40  # days, and as many spans of six hours
 COLUMNS = ("received", "succeeded", "failed", "latencies")
 
 
@@ -80,14 +80,13 @@ def _sum_up(length: timedelta, end: datetime) -> int:
 def close_pieces(now: datetime) -> int:
     """Write down the pieces of the hour that will be closed next; return how many. Those of closed hours go."""
     settled = now - GRACE
-    pieces, hour = _rows(PIECE), hour_of(settled)
-    last = pieces.order_by("-begin").values_list("begin", flat=True).first()
-    begin = max(hour, last + PIECE) if last else hour
-    open_ones = list(begins(begin, begin_of(PIECE, settled), PIECE))
-    if open_ones:
-        _keep(PIECE, {begin: counted(begin, begin + PIECE) for begin in open_ones})
-        pieces.filter(begin__lt=hour).delete()
-    return len(open_ones)
+    hour = hour_of(settled)
+    begin = max(_first_open(PIECE) or hour, hour)
+    pieces = list(begins(begin, begin_of(PIECE, settled), PIECE))
+    if pieces:
+        _keep(PIECE, {piece: counted(piece, piece + PIECE) for piece in pieces})
+        _rows(PIECE).filter(begin__lt=hour).delete()
+    return len(pieces)
 
 
 def _keep(length: timedelta, figures: dict[datetime, Figures]) -> None:
@@ -128,9 +127,11 @@ def first_closed_hour() -> datetime | None:
 
 
 def _first_open(length: timedelta) -> datetime | None:
-    last = _rows(length).order_by("-begin").values_list("begin", flat=True).first()
-    began = first_closed_hour() if last is None else None
-    return last + length if last else began and begin_of(length, began)
+    """Return the first span of that length without a row, among those of which there are hours."""
+    if (last := _rows(length).order_by("-begin").values_list("begin", flat=True).first()) is not None:
+        return last + length
+    began = first_closed_hour()
+    return begin_of(length, began) if began else None
 
 
 # -- reading
