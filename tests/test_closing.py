@@ -160,6 +160,11 @@ def test_what_is_written_down_of_the_open_hour_is_not_counted_again() -> None:
     assert so_far(hour_of(NOON)).succeeded == 2
 
 
+def test_after_an_outage_there_are_no_pieces_of_hours_that_are_over() -> None:
+    close_pieces(NOON)
+    assert close_pieces(NOON + 9 * HOUR) == 3
+
+
 def test_pieces_go_when_the_next_hour_has_some() -> None:
     succeeded(hour_of(NOON) + timedelta(minutes=1))
     keep_figures(NOON)
