@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import NamedTuple
 
 from .closing import LONGER, Span, first_closed_hour, first_open_hour, kept_of, so_far
@@ -72,11 +73,11 @@ def report(period: Period, now: datetime) -> Report:
 
 def _sums(spans: list[tuple[datetime, datetime]], live_from: datetime, end: datetime) -> list[Figures]:
     """Return the figures of each span of whole hours: of the longest rows that there are, and of hours still open."""
-    began = first_closed_hour() or live_from
+    began = first_closed_hour() or live_from  # so that nobody asks for the hours before it
     tiles = [list(tiled(max(begin, began), end)) for begin, end in spans]
-    known = kept_of(tile for each in tiles for tile in each if tile.length > HOUR)
+    known = kept_of(tile for tile in chain(*tiles) if tile.length > HOUR)
     parts = [[part for tile in each for part in ([tile] if tile in known else tile.hours)] for each in tiles]
-    known |= kept_of(part for each in parts for part in each if part not in known)
+    known |= kept_of(part for part in chain(*parts) if part not in known)
     known |= {Span(HOUR, hour): so_far(hour) for hour in begins(live_from, end, HOUR)}
     return [added_up(known[part] for part in each if part in known) for each in parts]
 

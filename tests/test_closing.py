@@ -33,7 +33,7 @@ MIDNIGHT = hour_of(NOON) - 12 * HOUR
 
 def kept(length: timedelta) -> dict[datetime, int]:
     """Return how many succeeded by what is kept of spans of that length."""
-    rows = SpanFigures.objects.filter(minutes=length.total_seconds() // 60)
+    rows = SpanFigures.objects.filter(minutes=length // timedelta(minutes=1))
     return dict(rows.order_by("begin").values_list("begin", "succeeded"))
 
 

@@ -1,10 +1,12 @@
 """Periods: which hours are theirs, what they are compared with, and that rows of days change no figure."""
 
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -144,6 +146,15 @@ def test_a_report_asks_as_much_however_long_the_period(django_assert_max_num_que
         # the first and the last closed hour, days, six hours, hours, pieces, and the events since
         with django_assert_max_num_queries(7):
             report(period, NOON)
+
+
+@pytest.mark.django_db
+def test_a_young_installation_is_asked_for_no_hour_before_its_first() -> None:
+    closed_hours(NOON - 30 * HOUR, hour_of(NOON))
+    with CaptureQueriesContext(connection) as queries:
+        report(MONTH, NOON)
+    asked = [len(re.findall("2026-", query["sql"])) for query in queries.captured_queries]
+    assert 0 < max(asked) < 50
 
 
 # -- the same figures, whatever is written down
