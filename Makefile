@@ -55,6 +55,7 @@ bench: .venv/.installed benchmarks/.venv/.installed ## measure all that docs/per
 	@$(BIN)/python -m benchmarks.looking
 	@$(BIN)/python -m benchmarks.delivery
 	@$(BIN)/python -m benchmarks.pages --jobs $(JOBS)
+	@$(BIN)/python -m benchmarks.growth --jobs $(JOBS)
 
 lint: .venv/.installed ## look for mistakes, for what is dangerous, and for untidy code
 	$(BIN)/ruff check .

@@ -15,15 +15,14 @@ import requests
 
 from tests.servers import SETTINGS, free_port, made_up
 
+from .installations import ROOT, Env
 from .load import Target
 from .servers import valkey
 
-ROOT = Path(__file__).resolve().parent.parent
 PLAIN = ROOT / "benchmarks" / "plain"
 PLAIN_BIN = ROOT / "benchmarks" / ".venv" / "bin"
 TOKEN = made_up("callback token")
 PATIENCE_SECONDS = 60
-Env = dict[str, str]
 
 
 class Stack:
