@@ -15,7 +15,7 @@ import requests
 
 from tests.servers import SETTINGS, free_port, made_up
 
-from .installations import ROOT, Env
+from .installations import ROOT, Env, manage
 from .load import Target
 from .servers import valkey
 
@@ -38,6 +38,7 @@ class Stack:
         self.target = Target(self.port, {})
         self.env = self.environment(webhook, database)
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._others: list[subprocess.Popen[bytes]] = []
 
     def environment(self, webhook: str, database: str) -> Env:
         """Return the settings of its processes."""
@@ -54,10 +55,11 @@ class Stack:
         for process in self._processes:
             process.wait(PATIENCE_SECONDS)
         self._processes.clear()
+        self._others.clear()
 
     def memory(self) -> int:
-        """Return the bytes that its processes have in memory now, those that they share counted once."""
-        return sum(_memory(process.pid) for process in self._processes)
+        """Return the bytes that web and worker have in memory now, those that they share counted once."""
+        return sum(_memory(process.pid) for process in self._processes if process not in self._others)
 
     def run(self, *command: str, cwd: Path = ROOT) -> None:
         """Start a process whose output goes to a file."""
@@ -100,14 +102,15 @@ class Ours(Stack):
             "DATABASE_URL": database or f"sqlite:///{self.folder}/db.sqlite3", "MEDIA_ROOT": str(self.folder / "media"),
             "UPLOAD_RATE": "99999/minute",
         }  # fmt: skip
-        _manage(env, "migrate", "--verbosity", "0")
-        self.target = Target(self.port, {"Authorization": f"Api-Key {_manage(env, 'create_api_key', 'Shop')}"})
+        manage(env, "migrate", "--verbosity", "0")
+        self.target = Target(self.port, {"Authorization": f"Api-Key {manage(env, 'create_api_key', 'Shop')}"})
         return env
 
     def start(self, *, worker: bool) -> None:
         """Start web and sweep, and a worker."""
         self.run(sys.executable, "manage.py", "serve", "--port", str(self.port))
         self.run(sys.executable, "manage.py", "sweep_jobs")
+        self._others.append(self._processes[-1])  # the plain service has none
         if worker:
             self.run(sys.executable, "manage.py", "rqworker")
         self.wait()
@@ -191,13 +194,6 @@ def _create_database(server: str) -> str:
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
     return server.replace("/postgres?", f"/{name}?")
-
-
-def _manage(env: Env, *command: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "manage.py", *command], cwd=ROOT, env=env, check=True, stdout=subprocess.PIPE
-    )
-    return done.stdout.decode().strip()
 
 
 def _answers(url: str) -> bool:
