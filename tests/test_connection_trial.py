@@ -11,6 +11,8 @@ from django.test import Client as Browser
 
 from jobs.answers import Answer, Trouble
 from jobs.models import JobLog
+from jobs.services import claim_job
+from jobs.sweep import sweep
 
 from .flights import aged, answered, returned, sent
 from .staff import staff, words_of
@@ -19,6 +21,7 @@ from .stub_n8n import KEY, stub_n8n
 pytestmark = pytest.mark.django_db
 
 CONNECT = "/admin/connect/"
+UNCLEAR = Answer(status=200, milliseconds=8)  # nothing in it says that N8N took it
 INACTIVE = b'{"code": 404, "message": "The requested webhook \\"POST receipts\\" is not registered."}'
 
 
@@ -92,6 +95,95 @@ def test_what_is_wrong_is_told_with_its_cure(viewer: Browser, answer: Answer, st
     assert "It did not get through, and is tried again …" in text
     assert step in text
     assert cure in text
+
+
+def overdue(job: JobLog) -> JobLog:
+    JobLog.objects.filter(pk=job.pk).update(due_at=job.created_at)
+    sweep()
+    return JobLog.objects.get(pk=job.pk)
+
+
+def lost_by_its_worker() -> JobLog:
+    job = sent()
+    claim_job(job.pk, worker="w1")
+    return overdue(job)
+
+
+def given_up() -> None:
+    answered(sent(), Answer(status=503))
+    aged(sent(), 1)  # the next one gives it up; it is looked at all the same
+
+
+@pytest.mark.parametrize(
+    ("arrange", "read"),
+    [
+        (sent, "Queued, (Claimed by a worker), (Reached N8N), (Accepted), (Called back)"),
+        (lambda: answered(sent()), "Queued, Claimed by a worker, Reached N8N, Accepted, (Called back)"),
+        (returned, "Queued, Claimed by a worker, Reached N8N, Accepted, Called back"),
+        (
+            lambda: answered(sent(), Answer(trouble=Trouble.UNREACHABLE)),
+            "Queued, Claimed by a worker, Not reached N8N, (Accepted), (Called back)",
+        ),
+        (
+            lambda: answered(sent(), Answer(status=503)),
+            "Queued, Claimed by a worker, Reached N8N, Not accepted, (Called back)",
+        ),
+        (
+            lambda: answered(sent(), Answer(status=422)),
+            "Queued, Claimed by a worker, Reached N8N, Not accepted, (Called back)",
+        ),
+        (
+            lambda: answered(sent(), UNCLEAR),
+            "Queued, Claimed by a worker, Reached N8N, Perhaps not accepted, (Called back)",
+        ),
+        (
+            lambda: answered(sent(), Answer(trouble=Trouble.TIMED_OUT)),
+            "Queued, Claimed by a worker, Perhaps not reached N8N, (Accepted), (Called back)",
+        ),
+        (lost_by_its_worker, "Queued, Claimed by a worker, Perhaps not reached N8N, (Accepted), (Called back)"),
+        (
+            lambda: overdue(answered(sent(), UNCLEAR)),
+            "Queued, (Claimed by a worker), (Reached N8N), (Accepted), (Called back)",
+        ),
+        (
+            lambda: overdue(answered(sent())),
+            "Queued, Claimed by a worker, Reached N8N, Accepted, Not called back",
+        ),
+        (given_up, "Queued, Claimed by a worker, Reached N8N, Not accepted, (Called back)"),
+        (
+            lambda: returned(answered(sent(), UNCLEAR)),
+            "Queued, Claimed by a worker, Reached N8N, Accepted, Called back",
+        ),
+        (
+            lambda: returned(overdue(answered(sent()))),
+            "Queued, Claimed by a worker, Reached N8N, Accepted, Called back",
+        ),
+        (
+            lambda: returned(lost_by_its_worker()),
+            "Queued, Claimed by a worker, Reached N8N, Accepted, Called back",
+        ),
+        (
+            lambda: returned(overdue(answered(sent(), UNCLEAR))),
+            "Queued, Claimed by a worker, Reached N8N, Accepted, Called back",
+        ),
+    ],
+)
+def test_whatever_came_of_it_each_stage_stands_there_once(
+    viewer: Browser, arrange: Callable[[], object], read: str
+) -> None:
+    """In brackets what has not come yet."""
+    arrange()
+    page = viewer.get(CONNECT).content.decode()
+    stages = re.findall(r'<li class="([a-z ]+)" data-key="(?:step|ahead)-.*?<span class="stage">(.*?)</span>', page)
+    assert ", ".join(f"({name})" if "ahead" in looks else name for looks, name in stages) == read
+
+
+@pytest.mark.parametrize("answer", [UNCLEAR, Answer(trouble=Trouble.TIMED_OUT)])
+def test_what_n8n_may_have_is_not_called_lost(viewer: Browser, answer: Answer) -> None:
+    answered(sent(), answer)
+    text = shown(viewer)
+    assert "N8N may have it: its callback is waited for …" in text
+    assert "did not get through" not in text
 
 
 def test_of_many_tries_the_last_is_shown(viewer: Browser) -> None:

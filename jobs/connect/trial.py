@@ -22,8 +22,8 @@ class Trial:
     Attributes:
         tone: good, warn, bad or info.
         verdict: the outcome, or how far it has come, in one sentence.
-        steps: of its latest try, in their order.
-        ahead: the stages that have not come yet.
+        steps: as it stands, one of each stage that it has come to.
+        ahead: the stages behind them, so that all stand there once, whatever came of it.
         tries: how often it was taken up.
         cause: what is wrong, or may be.
     """
@@ -53,8 +53,8 @@ def latest_trial(now: datetime) -> Trial | None:
         job=job,
         tone=tone,
         verdict=verdict,
-        steps=_latest_try(steps),
-        ahead=_ahead(steps[-1]) if job.is_open else [],
+        steps=_as_it_stands(steps),
+        ahead=canary.stages_after(steps[-1].stage),
         tries=sum(step.stage is Stage.CLAIMED for step in steps),
         cause=_cause(job, steps, now - job.created_at),
         is_watched=job.is_open and now - job.created_at < WATCHED,
@@ -70,7 +70,11 @@ def _verdict(job: JobLog, steps: Sequence[Step]) -> tuple[str, str]:
         return "warn", f"It went {way}, and the workflow reported a failure."
     if not job.is_open:
         return "bad", "It did not come back."
-    return ("info", "It is on its way …") if last.ok else ("warn", "It did not get through, and is tried again …")
+    if last.ok:
+        return "info", "It is on its way …"
+    if job.status == JobLog.Status.PROCESSING:
+        return "warn", "N8N may have it: its callback is waited for …"
+    return "warn", "It did not get through, and is tried again …"
 
 
 def _cause(job: JobLog, steps: Sequence[Step], age: timedelta) -> Cause | None:
@@ -80,15 +84,15 @@ def _cause(job: JobLog, steps: Sequence[Step], age: timedelta) -> Cause | None:
     return canary.stalled(steps) if age > PATIENCE else None
 
 
-def _latest_try(steps: Sequence[Step]) -> Sequence[Step]:
-    claims = [place for place, step in enumerate(steps) if step.stage is Stage.CLAIMED]
-    return [steps[0], *steps[claims[-1] :]] if claims else steps
-
-
-def _ahead(last: Step) -> Sequence[Stage]:
-    stages = list(Stage)
-    reached = stages.index(last.stage)
-    return stages[reached + 1 :] if last.ok else stages[reached:]
+def _as_it_stands(steps: Sequence[Step]) -> Sequence[Step]:
+    """Return the latest step of each stage: each takes the place of what stood there and behind it."""
+    if steps[-1].stage is Stage.QUEUED:
+        return [steps[-1]]
+    found = [steps[0]]
+    for step in steps[1:]:
+        if step.stage is not Stage.QUEUED:  # again, and that has come to something since
+            found = [each for each in found if step.stage in canary.stages_after(each.stage)] + [step]
+    return found
 
 
 def _in_words(ms: int) -> str:
