@@ -9,8 +9,10 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client as Browser
 from redis import Redis
 
+from jobs.causes import cause_of_failure
 from jobs.connect import page, setting_up
 from jobs.connect.workflows import PURPOSES, REPORTER, workflow
+from jobs.diagnosis import diagnose
 
 from .outages import closed_port, silent_port
 from .servers import made_up
@@ -158,6 +160,17 @@ def test_installing_is_told_and_written_down(administrator: Browser, n8n: StubN8
     assert (entry.user.get_username(), entry.object_repr) == ("ada", "N8N")
     assert f"Activated “{NAMES[TRY]}”." in entry.change_message
     assert "ada" in words_of(staff("admin.view_logentry", name="lena").get("/admin/"))
+
+
+def test_what_to_do_about_receipts_that_came_before_one_that_files_them_is_said(
+    administrator: Browser, n8n: StubN8N
+) -> None:
+    assert "choose another, then retry what failed" not in shown(administrator)
+    assert "choose another, then retry what failed" in install(administrator, TRY)
+    [said] = (node for node in workflow(TRY).content["nodes"] if node["name"] == "Say that nothing was filed")
+    message = said["parameters"]["assignments"]["assignments"][1]["value"]
+    assert "files nothing: switch on one that does, then retry" in message
+    assert "let another take receipts, then retry" in cause_of_failure(diagnose(message)).cure
 
 
 def test_what_must_be_chosen_before_it_takes_receipts_is_said(administrator: Browser, n8n: StubN8N) -> None:
