@@ -1,6 +1,7 @@
 """The test of the connection: each step as it happens, what is wrong, and the cure."""
 
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.conf import LazySettings
 from django.contrib.admin.models import LogEntry
 from django.test import Client as Browser
 
+from accounting import identity
 from jobs.answers import Answer, Trouble
 from jobs.models import JobLog
 from jobs.services import claim_job
@@ -72,6 +74,34 @@ def test_one_that_came_back_shows_each_step_with_its_milliseconds(viewer: Browse
     text = shown(viewer)
     assert re.search(r"It works: to N8N and back in [\d,]+ ms\.", text)
     assert re.search(r"Reached N8N \d+ ms HTTP 200 after 12 ms Accepted \d+ ms execution 17 Called back \d+ ms", text)
+
+
+def running_for(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identity, "_STARTED", time.monotonic() - seconds)
+
+
+def test_an_old_one_says_how_old_it_is(viewer: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    running_for(3600, monkeypatch)
+    job = returned()
+    assert "It works: to N8N and back" in shown(viewer)
+    aged(job, 600)
+    text = shown(viewer)
+    assert "It worked 10 min ago: to N8N and back" in text
+    assert "UTC, 10 min ago." in text
+    assert "It works" not in text
+    assert "this says nothing" not in text
+    assert "verdict-good" in viewer.get(CONNECT).content.decode()
+
+
+@pytest.mark.parametrize("status", [JobLog.Status.SUCCESS, JobLog.Status.FAILURE])
+def test_one_that_was_sent_before_the_settings_were_read_does_not_answer_for_them(
+    viewer: Browser, monkeypatch: pytest.MonkeyPatch, status: JobLog.Status
+) -> None:
+    running_for(300, monkeypatch)
+    aged(returned(status=status), 600)
+    page = viewer.get(CONNECT)
+    assert "The web was started after that: of a setting that was changed since, this says nothing." in words_of(page)
+    assert "verdict-past" in page.content.decode()
 
 
 def test_one_that_came_back_with_a_failure_is_no_success(viewer: Browser) -> None:
