@@ -260,6 +260,40 @@ def test_without_its_settings_nothing_is_installed(administrator: Browser) -> No
     assert "Set N8N_BASE_URL and N8N_PUBLIC_API_KEY" in install(administrator)
 
 
+def test_an_n8n_that_is_slow_at_each_step_keeps_nobody_long_and_is_gone_on_with(
+    administrator: Browser, n8n: StubN8N, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(setting_up, "IN_ALL_SECONDS", 1.5)
+    n8n.takes = 0.4  # each step is in time
+    started = time.monotonic()
+    text = install(administrator, TRY)
+    assert time.monotonic() - started < 1.5 + page.PATIENCE_SECONDS + 1
+    assert "N8N took too long for all that it was asked for." in text
+    assert "To install again goes on from here." in text
+    assert n8n.active() == set()
+    monkeypatch.undo()
+    n8n.takes = 0.0
+    assert "The webhook answers." in install(administrator, TRY)
+
+
+def test_where_the_time_is_over_in_mid_change_the_former_one_takes_receipts_again(
+    administrator: Browser, n8n: StubN8N, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overcome(call: str) -> bool:
+        """Grow slow once the former one is off."""
+        n8n.takes = 2.0 if call.endswith("/deactivate") else n8n.takes
+        return False
+
+    n8n.add_credential("notionApi", "Our Notion", apiKey="x")
+    install(administrator, TRY)
+    monkeypatch.setattr(setting_up, "IN_ALL_SECONDS", 1.5)
+    n8n.refuses = overcome
+    text = install(administrator, PLAIN)
+    assert "N8N took too long for all that it was asked for." in text
+    assert f"“{NAMES[TRY]}” takes receipts again, as before." in text
+    assert n8n.active() == {NAMES[TRY], NAMES[REPORTER]}
+
+
 def test_two_do_not_install_at_once(administrator: Browser, n8n: StubN8N, redis: "Redis") -> None:
     with redis.lock(setting_up.LOCK, timeout=60):
         assert "somebody is installing just now" in install(administrator)
