@@ -49,10 +49,13 @@ screenshots: .venv/.installed ## draw the pictures in docs/images anew, from an 
 chaos: .venv/.installed ## strike a whole installation with random faults (SEED=1 DURATION=20 DATABASE=sqlite or postgresql)
 	$(BIN)/python -m tests.chaos --seed $(SEED) --duration $(DURATION) --database $(DATABASE)
 
-bench: .venv/.installed ## measure uploads at their worst, deliveries in both forms, and pages with many jobs (docs/performance.md; JOBS=1000000)
+bench: .venv/.installed benchmarks/.venv/.installed ## measure all that docs/performance.md tells, beside a plain service (JOBS=1000000)
+	@$(BIN)/python -m benchmarks.compared --database sqlite
+	@$(BIN)/python -m benchmarks.compared --database postgresql
 	@$(BIN)/python -m benchmarks.looking
 	@$(BIN)/python -m benchmarks.delivery
 	@$(BIN)/python -m benchmarks.pages --jobs $(JOBS)
+	@$(BIN)/python -m benchmarks.growth --jobs $(JOBS)
 
 lint: .venv/.installed ## look for mistakes, for what is dangerous, and for untidy code
 	$(BIN)/ruff check .
@@ -71,7 +74,7 @@ check: lint types ## lint, types, missing migrations, and settings as in product
 	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 
 clean: ## remove the virtual environment, caches and the demo's data
-	rm -rf .venv var/demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis
+	rm -rf .venv benchmarks/.venv var/demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.installed: requirements.txt requirements-dev.txt
@@ -84,4 +87,9 @@ clean: ## remove the virtual environment, caches and the demo's data
 	@echo "Installing what it needs into .venv, once; that takes a minute ..."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --requirement requirements-dev.txt
+	@touch $@
+
+benchmarks/.venv/.installed: benchmarks/requirements.txt
+	@$(PYTHON) -m venv benchmarks/.venv
+	@benchmarks/.venv/bin/python -m pip install -qq --disable-pip-version-check --requirement benchmarks/requirements.txt
 	@touch $@

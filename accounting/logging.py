@@ -2,7 +2,8 @@
 
 import logging
 import logging.config
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -57,6 +58,18 @@ def configure(config: Mapping[str, str]) -> None:
             },
         }
     )
+
+
+@contextmanager
+def only_warnings() -> Iterator[None]:
+    """Log nothing less for as long as the block lasts, where somebody reads something else at the same terminal."""
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(max(before, logging.WARNING))
+    try:
+        yield
+    finally:
+        root.setLevel(before)
 
 
 def _formatter(form: str) -> logging.Formatter:

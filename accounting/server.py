@@ -27,6 +27,7 @@ PATIENCE_SECONDS = 5  # with a client that sends nothing, or slowly, while other
 ROOM = 100  # connections, made at once
 GRACE_SECONDS = 8.0
 LAST_CALL_SECONDS = 2.0  # a proxy may be sending a request on a connection that is idle still
+PIECE_BYTES = 64 * 1024  # read at a time: with waitress' 8 KB a receipt wakes the loop some thirty times
 IN_MEMORY_BYTES = 256 * 1024  # the rest of a body waits on the disk for its thread
 PROXY_HEADERS = {"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
 WITH_PORT = re.compile(r"\[([^\]]+)\](?::\d+)?|([\d.]+):\d+")
@@ -61,6 +62,7 @@ class Server(TcpWSGIServer):
                 max_request_header_size=HEADER_BYTES,
                 max_request_body_size=sys.maxsize,  # `bodies.bound_of` says it for each address
                 inbuf_overflow=IN_MEMORY_BYTES,
+                recv_bytes=PIECE_BYTES,
                 ident=None,
                 expose_tracebacks=False,
                 log_socket_errors=False,

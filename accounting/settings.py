@@ -43,6 +43,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         file = BASE_DIR / DATABASES["default"]["NAME"]  # counted from the project, wherever a process is started
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds sessions
         DATABASES["default"]["NAME"] = str(file)
+    DATABASES["default"]["ENGINE"] = "accounting.sqlite3"
     # IMMEDIATE takes the write lock at BEGIN, so that two writers wait for each other instead of failing;
     # FULL syncs each commit to the disk: what was answered with 202 survives a power cut.
     DATABASES["default"]["OPTIONS"] = {

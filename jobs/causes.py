@@ -40,7 +40,9 @@ SAME_KEY = "Give N8N_API_KEY and the credential of N8N's Webhook node the same v
 START_SWEEP = "Start the sweep: manage.py sweep_jobs."
 
 FAILURES = {
-    FailureCode.WORKFLOW_FAILED: "Look at the execution in N8N, mend the workflow, then retry.",
+    FailureCode.WORKFLOW_FAILED: (
+        "Look at the execution in N8N, mend the workflow or let another take receipts, then retry."
+    ),
     FailureCode.WORKFLOW_STOPPED: (
         "Look in Notion first, since it may have been filed; see in N8N who stopped it, or whether its time-out is too "
         "short, then retry what is missing there."

@@ -11,6 +11,8 @@ from django.utils import timezone
 from receipts.models import Client, Receipt
 
 from .failures import FailureCode as FailureCode
+from .figures import HourlyFigures as HourlyFigures
+from .figures import SpanFigures as SpanFigures
 from .metrics.totals import EventTotals as EventTotals
 from .proof.seal import Seal as Seal
 
@@ -263,19 +265,3 @@ class Heartbeat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
-
-
-class HourlyFigures(models.Model):
-    """What happened in one hour that is over; written once, by the sweep (`jobs.stats`)."""
-
-    hour = models.DateTimeField(primary_key=True, help_text="when it began")
-    received = models.PositiveIntegerField()
-    succeeded = models.PositiveIntegerField()
-    failed = models.JSONField(help_text="how many failed, by failure code")
-    latencies = models.JSONField(help_text="how many succeeded after how long, by bucket (jobs.histogram)")
-
-    class Meta:
-        verbose_name_plural = "hourly figures"
-
-    def __str__(self) -> str:
-        return f"{self.hour:%Y-%m-%d %H:%M}"

@@ -4,9 +4,11 @@ Source: https://docs.n8n.io/api/, and `/api/v1/openapi.yml` of an N8N 2.41.
 """
 
 import json
-from dataclasses import dataclass
+import math
+import time
+from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 import requests
@@ -64,12 +66,18 @@ class PublicApi:
         key: of the API.
         verify: True, False, or the path of a CA bundle.
         deadline: seconds that one call may take in all.
+        ends: when all calls are to be over (time.monotonic()); none begins later.
     """
 
     base_url: str
     key: str
     verify: bool | str = True
     deadline: float = DEADLINE_SECONDS
+    ends: float = math.inf
+
+    def over_in(self, seconds: float) -> Self:
+        """Return the same, all of whose calls are over within so many seconds from now."""
+        return replace(self, ends=time.monotonic() + seconds)
 
     def get(self, path: str, **query: str | int) -> Any:
         """Return what is at a path, such as `workflows`; raises `ApiError`, as all calls do."""
@@ -107,15 +115,18 @@ class PublicApi:
         Raises:
             ApiError: no answer, not this one, or one of more than `MAX_ANSWER_BYTES`.
         """
-        with WatchedSession(self.base_url, verify=self.verify) as session, Watchdog(self.deadline) as watchdog:
+        seconds = min(self.deadline, self.ends - time.monotonic())
+        if seconds <= 0:
+            raise _out_of_time()
+        with WatchedSession(self.base_url, verify=self.verify) as session, Watchdog(seconds) as watchdog:
             try:
-                answer = self._exchange(session, method, path, query, body)
+                answer = replace(self, deadline=seconds)._exchange(session, method, path, query, body)
             except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
                 trouble = trouble_of(error, watchdog)
                 let_go(error)
-                raise _no_answer(trouble) from None
+                raise self._no_answer(trouble) from None
         if watchdog.has_barked:  # an answer that ends with its connection looks whole when it is cut
-            raise _no_answer(Trouble.TIMED_OUT)
+            raise self._no_answer(Trouble.TIMED_OUT)
         return answer.json()
 
     def _exchange(
@@ -133,6 +144,9 @@ class PublicApi:
         )
         with response.raw:
             return _Answer(response.status_code, *read_bounded(response.raw, MAX_ANSWER_BYTES))
+
+    def _no_answer(self, trouble: Trouble) -> ApiError:
+        return _out_of_time() if time.monotonic() >= self.ends else _no_answer(trouble)
 
     def _headers(self) -> dict[str, str]:
         return {
@@ -193,6 +207,10 @@ class _Answer:
             return text(json.loads(self.body), "message")[:MAX_SAID].rstrip(".")
         except (ValueError, RecursionError):
             return ""
+
+
+def _out_of_time() -> ApiError:
+    return ApiError("N8N took too long for all that it was asked for.", "See whether N8N is overloaded.")
 
 
 def _no_answer(trouble: Trouble) -> ApiError:

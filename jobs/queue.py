@@ -51,16 +51,14 @@ class RQService:
 
     def ring(self, job_ids: Iterable[UUID], *, request_id: str = "") -> int:
         """Wake a worker for each job; return how many rings went through."""
-        rung = 0
-        for job_id in job_ids:
-            try:
-                with self._redis.asked():
-                    self._enqueue(job_id, request_id)
-            except RedisError:
-                logger.info("ring_lost", job_id=str(job_id))
-                break
-            rung += 1
-        return rung
+        rings = list(job_ids)
+        try:
+            if rings:
+                self._ring_together(rings, request_id)
+        except RedisError:
+            logger.info("ring_lost", job_ids=[str(job_id) for job_id in rings])
+            return 0
+        return len(rings)
 
     def depth(self) -> int | None:
         """Return how many rings wait for a worker, or None while Redis is away."""
@@ -78,15 +76,20 @@ class RQService:
         except RedisError:
             return False
 
-    def _enqueue(self, job_id: UUID, request_id: str) -> None:
-        self._queue.enqueue(
-            TASK,
-            str(job_id),
-            description=f"deliver {job_id}",
-            result_ttl=FINISHED_KEPT_SECONDS,
-            failure_ttl=FAILED_KEPT_SECONDS,
-            meta={"request_id": request_id},
-        )
+    def _ring_together(self, job_ids: list[UUID], request_id: str) -> None:
+        """Put all of them in the queue, or none, on one way there and back."""
+        with self._redis.asked() as client, client.pipeline() as pipeline:
+            for job_id in job_ids:
+                self._queue.enqueue(
+                    TASK,
+                    str(job_id),
+                    description=f"deliver {job_id}",
+                    result_ttl=FINISHED_KEPT_SECONDS,
+                    failure_ttl=FAILED_KEPT_SECONDS,
+                    meta={"request_id": request_id},
+                    pipeline=pipeline,
+                )
+            pipeline.execute()
 
 
 @cache

@@ -7,7 +7,8 @@ from types import FrameType
 from typing import Any
 
 import structlog
-from django.db import close_old_connections
+from django.conf import settings
+from django.db import close_old_connections, connection
 from redis.client import Pipeline
 from redis.exceptions import RedisError
 from rq import SimpleWorker
@@ -47,7 +48,7 @@ class DeliveryWorker(SimpleWorker):
             "maintenance_interval": 30,
             "log_job_description": False,
         }
-        self._next_beat = 0.0
+        self._next_beat = self._busy_until = 0.0
         super().__init__(*args, **kwargs)
 
     def bootstrap(self, logging_level: str | None = None, *args: Any, **kwargs: Any) -> None:
@@ -56,11 +57,15 @@ class DeliveryWorker(SimpleWorker):
 
     def work(self, *args: Any, **kwargs: Any) -> bool:
         """Work until told to stop or until RQ gives up; to take leave of a Redis that is away is no error."""
+        is_over = threading.Event()
+        threading.Thread(target=self._beat_while_busy, args=(is_over,), name="heartbeat", daemon=True).start()
         try:
             return super().work(*args, **kwargs)
         except (RedisError, StopRequested) as error:
             logger.warning("worker_left_without_goodbye", error=type(error).__name__)
             return False
+        finally:
+            is_over.set()
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Stop after the delivery at hand."""
@@ -75,11 +80,13 @@ class DeliveryWorker(SimpleWorker):
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
         """Run one job under the request id of whoever rang for it."""
         close_old_connections()
+        self._busy_until = time.monotonic() + settings.RQ_TIMEOUT_SECONDS
         request_id = str(job.meta.get("request_id") or job.id)
         try:
             with structlog.contextvars.bound_contextvars(request_id=request_id, worker=PROCESS):
                 return super().perform_job(job, queue, execution)
         finally:
+            self._busy_until = 0.0
             close_old_connections()
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
@@ -88,8 +95,21 @@ class DeliveryWorker(SimpleWorker):
         super().handle_exception(job, *exc_info)
 
     def heartbeat(self, timeout: int | None = None, pipeline: "Pipeline | None" = None) -> None:
-        """Beat in Redis, as RQ does, and now and then in the database, which outlives Redis."""
+        """Beat now and then in the database, whether or not Redis is away, and in Redis, as RQ does."""
+        self._beat_if_due()
         super().heartbeat(timeout, pipeline)
+
+    def _beat_while_busy(self, is_over: threading.Event) -> None:
+        """Beat on, in a thread, while a delivery takes long: RQ does so between deliveries only.
+
+        No longer than RQ lets a delivery last: a worker that hangs is not to pass for alive.
+        """
+        while not is_over.wait(BEAT_EVERY_SECONDS):
+            if time.monotonic() < self._busy_until:
+                self._beat_if_due()
+                connection.close()  # this thread's own, which is not kept for so little
+
+    def _beat_if_due(self) -> None:
         if time.monotonic() >= self._next_beat:
             self._next_beat = time.monotonic() + BEAT_EVERY_SECONDS
             self._beat_in_database()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -9,7 +10,7 @@ from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import transaction
 
-from accounting.clock import DatabaseNow
+from accounting.clock import DatabaseNow, database_now
 
 from .formats import SUFFIXES
 from .models import ApiKey, Client, Receipt, Rendition, rendition_name, stored_name
@@ -26,29 +27,42 @@ class JustPurged(Refusal):
     """The receipt's file was deleted between the look at it and its lock: the bytes at hand are to be stored."""
 
 
+@dataclass
+class StoredFile:
+    """What was put in the storage for an upload.
+
+    Attributes:
+        name: "" where nothing was, for the client's receipt has its file.
+        may_be_known: whether the client may have a receipt of these bytes.
+        is_kept: whether the receipt's row names it.
+    """
+
+    name: str
+    may_be_known: bool = True
+    is_kept: bool = False
+
+
 @contextmanager
-def stored_file(*, client: Client, upload: CheckedUpload) -> Iterator[str]:
+def stored_file(*, client: Client, upload: CheckedUpload) -> Iterator[StoredFile]:
     """Put the upload's bytes in the storage, unless the client's receipt has them already.
 
     Inside, no transaction is open yet: a slow disk holds no lock. Where the block refuses the upload (any exception
     of ours), or a receipt with these bytes turned up meanwhile, the file is removed again. A database error leaves it:
     the commit may have happened; `remove_orphans` finds out.
-
-    Yields:
-        The stored file's name, or "" where the client's receipt has its file.
     """
     known = Receipt.objects.filter(client=client, sha256=upload.sha256).first()
     if known is not None and has_file(known):
-        yield ""
+        yield StoredFile("")
         return
     name = default_storage.save(stored_name(Receipt(), "receipt" + SUFFIXES[upload.content_type]), upload.file)
+    stored = StoredFile(name, may_be_known=known is not None)
     try:
-        yield name
+        yield stored
     except Refusal:
-        _discard(name)
+        _discard(stored.name)
         raise
-    if not Receipt.objects.filter(client=client, sha256=upload.sha256, file=name).exists():
-        _discard(name)
+    if not stored.is_kept:
+        _discard(stored.name)
 
 
 def _discard(name: str) -> None:
@@ -75,35 +89,42 @@ def _is_stored(row: Receipt | Rendition) -> bool:
         return False
 
 
-def keep_receipt(*, client: Client, upload: CheckedUpload, stored_as: str) -> Receipt:
-    """Return the client's receipt of these bytes, its row locked until the transaction ends.
+def keep_receipt(*, client: Client, upload: CheckedUpload, stored: StoredFile) -> tuple[Receipt, bool]:
+    """Return the client's receipt of these bytes, its row locked until the transaction ends, and whether it is new.
 
     Args:
-        stored_as: the name of the file just stored; it heals a receipt whose file was purged or is gone.
+        stored: the file just stored; it heals a receipt whose file was purged or is gone.
 
     Raises:
         JustPurged: no file was stored, and there is none any more.
+        IntegrityError: somebody else made it meanwhile.
     """
-    receipt, created = Receipt.objects.get_or_create(
-        client=client,
-        sha256=upload.sha256,
-        defaults={
-            "file": stored_as,
-            "size": upload.size,
-            "content_type": upload.content_type,
-            "width": upload.width,
-            "height": upload.height,
-            "created_at": DatabaseNow(),
-        },
-    )
-    receipt = Receipt.objects.select_for_update().get(pk=receipt.pk)
-    if not stored_as and receipt.purged_at is not None:
+    of_these_bytes = Receipt.objects.select_for_update().filter(client=client, sha256=upload.sha256)
+    receipt = of_these_bytes.first() if stored.may_be_known else None
+    stored.may_be_known = True  # should another have come first
+    stored.is_kept = bool(stored.name) and (receipt is None or not has_file(receipt))
+    if receipt is None:
+        return _create_receipt(client, upload, stored.name), True
+    if not stored.name and receipt.purged_at is not None:
         raise JustPurged
-    if stored_as and not created and not has_file(receipt):
-        receipt.file.name = stored_as
+    if stored.is_kept:
+        receipt.file.name = stored.name
         receipt.purged_at = None
         receipt.save(update_fields=["file", "purged_at"])
-    return receipt
+    return receipt, False
+
+
+def _create_receipt(client: Client, upload: CheckedUpload, stored_as: str) -> Receipt:
+    return Receipt.objects.create(
+        client=client,
+        file=stored_as,
+        sha256=upload.sha256,
+        size=upload.size,
+        content_type=upload.content_type,
+        width=upload.width,
+        height=upload.height,
+        created_at=database_now(),
+    )
 
 
 def prepare_rendition(receipt: Receipt, file: "File[bytes]", *, most_bytes: int, seconds: float) -> Rendition:

@@ -8,12 +8,14 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounting.clock import database_now
-from jobs import canary, stats
+from jobs import canary
 from jobs.admin.upload import databases_of_late
 from jobs.answers import Answer
+from jobs.closing import close_hours
 from jobs.models import HourlyFigures, JobEvent, JobLog
 from jobs.operations.attention import groups
 from jobs.operations.cards import present
+from jobs.periods import PERIODS, report
 from jobs.proof import chain
 from jobs.proof.audit import verify_job
 
@@ -119,11 +121,11 @@ def test_the_figures_of_hours_count_none() -> None:
     returned()
     answered(sent(), Answer(status=422))
     uploaded()
-    figures = stats.report(stats.PERIODS[0], database_now()).total
+    figures = report(PERIODS[0], database_now()).total
     assert (figures.received, figures.succeeded, figures.failures) == (1, 0, 0)
 
     JobEvent.objects.update(at=timezone.now() - timedelta(hours=2))
-    stats.close_hours(database_now())
+    close_hours(database_now())
     assert sum(row.received for row in HourlyFigures.objects.all()) == 1
 
 

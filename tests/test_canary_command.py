@@ -1,5 +1,7 @@
 """`manage.py canary` sends one, tells each step, and says what is wrong where it does not come back."""
 
+import os
+import pty
 import re
 import subprocess
 import sys
@@ -65,6 +67,34 @@ def test_in_a_whole_installation_it_tells_each_step_and_its_exit_code_says_wheth
 def test_it_need_not_wait(capsys: pytest.CaptureFixture[str]) -> None:
     call_command("canary", "--no-wait")
     assert capsys.readouterr().out == f"Canary {canaries().get().pk} is on its way.\n"
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("is_at_terminal", [True, False])
+def test_its_steps_stand_alone_on_a_terminal_and_its_events_are_logged_elsewhere(
+    tmp_path: Path, is_at_terminal: bool
+) -> None:
+    terminal, other_end = pty.openpty()
+    with (
+        Installation(tmp_path, "http://127.0.0.1:9/", DELIVERY_RETRY_SCHEDULE="60,86400") as service,
+        os.fdopen(terminal, "rb"),
+        os.fdopen(other_end, "wb") as shown,
+        (tmp_path / "log").open("wb") as log,
+    ):
+        command = [sys.executable, "manage.py", "canary", "--no-wait"]
+        to = shown if is_at_terminal else log
+        subprocess.run(command, env=service.env, stdout=shown, stderr=to, check=True)
+        os.write(other_end, b"end")
+        text = read_until(terminal, b"end")
+        assert re.fullmatch(r"Canary \S+ is on its way\.\r\nend", text)
+        assert ("job_event" in (tmp_path / "log").read_text()) is not is_at_terminal
+
+
+def read_until(terminal: int, end: bytes) -> str:
+    text = b""
+    while not text.endswith(end):
+        text += os.read(terminal, 4096)
+    return text.decode()
 
 
 def test_where_no_worker_is_it_says_so_after_the_time_that_it_may_take() -> None:

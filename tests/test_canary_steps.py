@@ -64,6 +64,14 @@ def test_a_callback_that_overtakes_n8ns_answer_has_come_all_the_way() -> None:
     assert stages(returned(job)) == ALL_THE_WAY
 
 
+def test_a_callback_proves_what_n8ns_answer_left_open() -> None:
+    job = answered(sent(), EMPTY)
+    assert last(job).label == "Perhaps not accepted"
+    told = canary.steps(returned(job))
+    assert [step.label for step in told[3:]] == ["Perhaps not accepted", "Accepted", "Called back"]
+    assert told[4].fact == "its callback says so"
+
+
 def test_a_failure_that_n8n_reports_has_come_all_the_way_as_well() -> None:
     job = returned(answered(sent()), Status.FAILURE, "Notion knows no such database.")
     assert stages(job) == ALL_THE_WAY
@@ -124,7 +132,7 @@ def test_a_worker_that_falls_silent_is_the_step_that_failed() -> None:
     assert canary.stalled(canary.steps(job)).sentence == "No worker has taken it."  # type: ignore[union-attr]
     claim_job(job.pk, worker="w1")
     job = overdue(job)
-    assert (last(job).stage, last(job).ok) == (Stage.REACHED, False)
+    assert (last(job).stage, last(job).ok, last(job).may_have) == (Stage.REACHED, False, True)
 
 
 def test_what_is_on_its_way_is_waited_for_by_name() -> None:

@@ -9,8 +9,10 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client as Browser
 from redis import Redis
 
+from jobs.causes import cause_of_failure
 from jobs.connect import page, setting_up
 from jobs.connect.workflows import PURPOSES, REPORTER, workflow
+from jobs.diagnosis import diagnose
 
 from .outages import closed_port, silent_port
 from .servers import made_up
@@ -160,6 +162,17 @@ def test_installing_is_told_and_written_down(administrator: Browser, n8n: StubN8
     assert "ada" in words_of(staff("admin.view_logentry", name="lena").get("/admin/"))
 
 
+def test_what_to_do_about_receipts_that_came_before_one_that_files_them_is_said(
+    administrator: Browser, n8n: StubN8N
+) -> None:
+    assert "choose another, then retry what failed" not in shown(administrator)
+    assert "choose another, then retry what failed" in install(administrator, TRY)
+    [said] = (node for node in workflow(TRY).content["nodes"] if node["name"] == "Say that nothing was filed")
+    message = said["parameters"]["assignments"]["assignments"][1]["value"]
+    assert "files nothing: switch on one that does, then retry" in message
+    assert "let another take receipts, then retry" in cause_of_failure(diagnose(message)).cure
+
+
 def test_what_must_be_chosen_before_it_takes_receipts_is_said(administrator: Browser, n8n: StubN8N) -> None:
     install(administrator)
     text = install(administrator, activate=AI)
@@ -245,6 +258,40 @@ def test_there_is_no_other_workflow_to_install(administrator: Browser, n8n: Stub
 
 def test_without_its_settings_nothing_is_installed(administrator: Browser) -> None:
     assert "Set N8N_BASE_URL and N8N_PUBLIC_API_KEY" in install(administrator)
+
+
+def test_an_n8n_that_is_slow_at_each_step_keeps_nobody_long_and_is_gone_on_with(
+    administrator: Browser, n8n: StubN8N, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(setting_up, "IN_ALL_SECONDS", 1.5)
+    n8n.takes = 0.4  # each step is in time
+    started = time.monotonic()
+    text = install(administrator, TRY)
+    assert time.monotonic() - started < 1.5 + page.PATIENCE_SECONDS + 1
+    assert "N8N took too long for all that it was asked for." in text
+    assert "To install again goes on from here." in text
+    assert n8n.active() == set()
+    monkeypatch.undo()
+    n8n.takes = 0.0
+    assert "The webhook answers." in install(administrator, TRY)
+
+
+def test_where_the_time_is_over_in_mid_change_the_former_one_takes_receipts_again(
+    administrator: Browser, n8n: StubN8N, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overcome(call: str) -> bool:
+        """Grow slow once the former one is off."""
+        n8n.takes = 2.0 if call.endswith("/deactivate") else n8n.takes
+        return False
+
+    n8n.add_credential("notionApi", "Our Notion", apiKey="x")
+    install(administrator, TRY)
+    monkeypatch.setattr(setting_up, "IN_ALL_SECONDS", 1.5)
+    n8n.refuses = overcome
+    text = install(administrator, PLAIN)
+    assert "N8N took too long for all that it was asked for." in text
+    assert f"“{NAMES[TRY]}” takes receipts again, as before." in text
+    assert n8n.active() == {NAMES[TRY], NAMES[REPORTER]}
 
 
 def test_two_do_not_install_at_once(administrator: Browser, n8n: StubN8N, redis: "Redis") -> None:

@@ -1,6 +1,7 @@
 """The test of the connection: each step as it happens, what is wrong, and the cure."""
 
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +10,11 @@ from django.conf import LazySettings
 from django.contrib.admin.models import LogEntry
 from django.test import Client as Browser
 
+from accounting import identity
 from jobs.answers import Answer, Trouble
 from jobs.models import JobLog
+from jobs.services import claim_job
+from jobs.sweep import sweep
 
 from .flights import aged, answered, returned, sent
 from .staff import staff, words_of
@@ -19,6 +23,7 @@ from .stub_n8n import KEY, stub_n8n
 pytestmark = pytest.mark.django_db
 
 CONNECT = "/admin/connect/"
+UNCLEAR = Answer(status=200, milliseconds=8)  # nothing in it says that N8N took it
 INACTIVE = b'{"code": 404, "message": "The requested webhook \\"POST receipts\\" is not registered."}'
 
 
@@ -71,6 +76,34 @@ def test_one_that_came_back_shows_each_step_with_its_milliseconds(viewer: Browse
     assert re.search(r"Reached N8N \d+ ms HTTP 200 after 12 ms Accepted \d+ ms execution 17 Called back \d+ ms", text)
 
 
+def running_for(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identity, "_STARTED", time.monotonic() - seconds)
+
+
+def test_an_old_one_says_how_old_it_is(viewer: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    running_for(3600, monkeypatch)
+    job = returned()
+    assert "It works: to N8N and back" in shown(viewer)
+    aged(job, 600)
+    text = shown(viewer)
+    assert "It worked 10 min ago: to N8N and back" in text
+    assert "UTC, 10 min ago." in text
+    assert "It works" not in text
+    assert "this says nothing" not in text
+    assert "verdict-good" in viewer.get(CONNECT).content.decode()
+
+
+@pytest.mark.parametrize("status", [JobLog.Status.SUCCESS, JobLog.Status.FAILURE])
+def test_one_that_was_sent_before_the_settings_were_read_does_not_answer_for_them(
+    viewer: Browser, monkeypatch: pytest.MonkeyPatch, status: JobLog.Status
+) -> None:
+    running_for(300, monkeypatch)
+    aged(returned(status=status), 600)
+    page = viewer.get(CONNECT)
+    assert "The web was started after that: of a setting that was changed since, this says nothing." in words_of(page)
+    assert "verdict-past" in page.content.decode()
+
+
 def test_one_that_came_back_with_a_failure_is_no_success(viewer: Browser) -> None:
     returned(status=JobLog.Status.FAILURE, message="Nothing works.")
     text = shown(viewer)
@@ -92,6 +125,95 @@ def test_what_is_wrong_is_told_with_its_cure(viewer: Browser, answer: Answer, st
     assert "It did not get through, and is tried again …" in text
     assert step in text
     assert cure in text
+
+
+def overdue(job: JobLog) -> JobLog:
+    JobLog.objects.filter(pk=job.pk).update(due_at=job.created_at)
+    sweep()
+    return JobLog.objects.get(pk=job.pk)
+
+
+def lost_by_its_worker() -> JobLog:
+    job = sent()
+    claim_job(job.pk, worker="w1")
+    return overdue(job)
+
+
+def given_up() -> None:
+    answered(sent(), Answer(status=503))
+    aged(sent(), 1)  # the next one gives it up; it is looked at all the same
+
+
+@pytest.mark.parametrize(
+    ("arrange", "read"),
+    [
+        (sent, "Queued, (Claimed by a worker), (Reached N8N), (Accepted), (Called back)"),
+        (lambda: answered(sent()), "Queued, Claimed by a worker, Reached N8N, Accepted, (Called back)"),
+        (returned, "Queued, Claimed by a worker, Reached N8N, Accepted, Called back"),
+        (
+            lambda: answered(sent(), Answer(trouble=Trouble.UNREACHABLE)),
+            "Queued, Claimed by a worker, Not reached N8N, (Accepted), (Called back)",
+        ),
+        (
+            lambda: answered(sent(), Answer(status=503)),
+            "Queued, Claimed by a worker, Reached N8N, Not accepted, (Called back)",
+        ),
+        (
+            lambda: answered(sent(), Answer(status=422)),
+            "Queued, Claimed by a worker, Reached N8N, Not accepted, (Called back)",
+        ),
+        (
+            lambda: answered(sent(), UNCLEAR),
+            "Queued, Claimed by a worker, Reached N8N, Perhaps not accepted, (Called back)",
+        ),
+        (
+            lambda: answered(sent(), Answer(trouble=Trouble.TIMED_OUT)),
+            "Queued, Claimed by a worker, Perhaps not reached N8N, (Accepted), (Called back)",
+        ),
+        (lost_by_its_worker, "Queued, Claimed by a worker, Perhaps not reached N8N, (Accepted), (Called back)"),
+        (
+            lambda: overdue(answered(sent(), UNCLEAR)),
+            "Queued, (Claimed by a worker), (Reached N8N), (Accepted), (Called back)",
+        ),
+        (
+            lambda: overdue(answered(sent())),
+            "Queued, Claimed by a worker, Reached N8N, Accepted, Not called back",
+        ),
+        (given_up, "Queued, Claimed by a worker, Reached N8N, Not accepted, (Called back)"),
+        (
+            lambda: returned(answered(sent(), UNCLEAR)),
+            "Queued, Claimed by a worker, Reached N8N, Accepted, Called back",
+        ),
+        (
+            lambda: returned(overdue(answered(sent()))),
+            "Queued, Claimed by a worker, Reached N8N, Accepted, Called back",
+        ),
+        (
+            lambda: returned(lost_by_its_worker()),
+            "Queued, Claimed by a worker, Reached N8N, Accepted, Called back",
+        ),
+        (
+            lambda: returned(overdue(answered(sent(), UNCLEAR))),
+            "Queued, Claimed by a worker, Reached N8N, Accepted, Called back",
+        ),
+    ],
+)
+def test_whatever_came_of_it_each_stage_stands_there_once(
+    viewer: Browser, arrange: Callable[[], object], read: str
+) -> None:
+    """In brackets what has not come yet."""
+    arrange()
+    page = viewer.get(CONNECT).content.decode()
+    stages = re.findall(r'<li class="([a-z ]+)" data-key="(?:step|ahead)-.*?<span class="stage">(.*?)</span>', page)
+    assert ", ".join(f"({name})" if "ahead" in looks else name for looks, name in stages) == read
+
+
+@pytest.mark.parametrize("answer", [UNCLEAR, Answer(trouble=Trouble.TIMED_OUT)])
+def test_what_n8n_may_have_is_not_called_lost(viewer: Browser, answer: Answer) -> None:
+    answered(sent(), answer)
+    text = shown(viewer)
+    assert "N8N may have it: its callback is waited for …" in text
+    assert "did not get through" not in text
 
 
 def test_of_many_tries_the_last_is_shown(viewer: Browser) -> None:

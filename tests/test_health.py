@@ -108,8 +108,8 @@ def test_the_last_round_trip_is_that_of_a_receipt_and_of_no_canary() -> None:
 @pytest.mark.parametrize(
     ("kind", "silence", "status"),
     [
-        (Kind.WORKER, 110, "ok"),
-        (Kind.WORKER, 160, "degraded"),
+        (Kind.WORKER, 35, "ok"),
+        (Kind.WORKER, 55, "degraded"),
         (Kind.SWEEP, 50, "ok"),
         (Kind.SWEEP, 70, "degraded"),
     ],

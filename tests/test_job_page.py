@@ -16,13 +16,13 @@ from django.utils import timezone
 from jobs.answers import Answer, Trouble
 from jobs.masking import KEPT, masked, readable
 from jobs.models import FailureCode, JobEvent, JobLog
-from jobs.services import claim_job, mark_delivered
+from jobs.services import claim_job, mark_delivered, purge_receipt
 from jobs.signatures import callback_token
 
 from .factories import JobFactory, ReceiptFactory, job_in
 from .happenings import event
 from .histories import filed
-from .staff import auditor, operator
+from .staff import auditor, operator, staff, words_of
 
 pytestmark = pytest.mark.django_db
 
@@ -203,6 +203,24 @@ def test_a_job_that_has_ended_is_not_asked_for_again(browser: Browser, status: s
 def test_verbs_are_offered_to_operators_with_a_reason(browser: Browser) -> None:
     job = JobFactory.create(failure=True)
     assert 'name="reason" type="text" required' in text_of(operator(), job)
+
+
+def test_a_retry_is_offered_only_where_it_would_be_done() -> None:
+    job = JobFactory.create(failure=True)
+    assert "Retry…" in words_of(operator().get(page(job)))
+    purge_receipt(job.receipt_id)
+    text = words_of(operator().get(page(job)))
+    assert "Retry…" not in text
+    assert "No retry: The receipt's file is gone; it must be uploaded again." in text
+    assert "No retry" not in words_of(staff("jobs.view_joblog", name="audrey").get(page(job)))
+
+
+def test_a_retry_is_not_offered_where_another_job_has_filed_the_receipt() -> None:
+    job = JobFactory.create(failure=True)
+    JobFactory.create(receipt=job.receipt, success=True)
+    text = words_of(operator().get(page(job)))
+    assert "Retry…" not in text
+    assert "No retry: Another job for the same receipt and database is open or has succeeded." in text
 
 
 # -- what was said to N8N, and back

@@ -12,10 +12,10 @@ from django.db.models import Count
 from django.urls import reverse
 
 from accounting.clock import database_now
+from jobs.closing import close_hours, sum_up_hours
 from jobs.history.indexes import without_indexes
 from jobs.history.lives import SHOPS
-from jobs.models import HourlyFigures, JobEvent, JobLog, Seal
-from jobs.stats import close_hours
+from jobs.models import HourlyFigures, JobEvent, JobLog, Seal, SpanFigures
 
 from .factories import JobFactory
 from .histories import uploaded
@@ -52,6 +52,21 @@ def test_its_hourly_figures_are_those_that_a_sweep_would_count() -> None:
     counted = {row["hour"]: row for row in HourlyFigures.objects.values()}
     assert counted == {row["hour"]: row for row in made if row["hour"] in counted}
     assert sum(row["received"] for row in made) == sum(row["received"] for row in counted.values()) > 150
+
+
+def test_its_days_are_those_that_a_sweep_would_sum_up() -> None:
+    make_history(days=3)
+    make_history(add=True, seed=2)
+    made = list(
+        SpanFigures.objects.order_by("minutes", "begin").values_list("minutes", "begin", "received", "latencies")
+    )
+    SpanFigures.objects.all().delete()
+    while sum_up_hours():
+        pass
+    assert made == list(
+        SpanFigures.objects.order_by("minutes", "begin").values_list("minutes", "begin", "received", "latencies")
+    )
+    assert len(made) >= 3 + 11
 
 
 def test_most_succeed_some_fail_and_a_few_are_open() -> None:

@@ -18,12 +18,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounting.redis import redis_at
+from jobs.closing import close_hours
 from jobs.models import Heartbeat, JobEvent, JobLog
 from jobs.operations import page as operations
 from jobs.operations.attention import groups, since_yesterday
 from jobs.operations.cards import present
 from jobs.queue import queue_service
-from jobs.stats import close_hours
 
 from .factories import JobFactory, job_in
 from .happenings import NOON, Kind, Source, event, failed, received, succeeded

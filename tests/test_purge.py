@@ -31,9 +31,9 @@ from .factories import JobFactory, ReceiptFactory, job_in
 from .histories import filed, uploaded
 from .pictures import heic
 from .plans import plan
+from .renditions import job_for
+from .renditions import sent as delivered_picture
 from .staff import auditor
-from .test_renditions import job_for
-from .test_renditions import sent as delivered_picture
 
 pytestmark = pytest.mark.django_db
 

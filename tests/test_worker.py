@@ -14,10 +14,11 @@ from uuid import uuid4
 import django_rq
 import pytest
 import structlog
-from django.conf import settings
+from django.conf import LazySettings, settings
 from django.db import OperationalError, connection
 from django.utils import timezone
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from rq import Queue
 from rq.job import Job
 from rq.registry import FailedJobRegistry, FinishedJobRegistry
@@ -31,7 +32,9 @@ from jobs.worker import DeliveryWorker
 
 from .deliveries import WEBHOOK, n8n_at
 from .factories import JobFactory, job_in
-from .stub_server import StubServer, answering, stub_server
+from .installation import wait_for
+from .outages import closed_port
+from .stub_server import StubServer, Visit, answering, response, stub_server
 
 Status = JobLog.Status
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -220,10 +223,70 @@ def test_it_does_so_now_and_then_and_not_at_every_step(n8n: StubServer, monkeypa
         ring(JobFactory.create())
     work()
     assert len(beats) == 1
-    monkeypatch.setattr(worker_module, "BEAT_EVERY_SECONDS", 0)
+    monkeypatch.setattr(worker_module, "BEAT_EVERY_SECONDS", 0.001)
     ring(JobFactory.create())
     work()
     assert len(beats) > 2
+
+
+def beats_on(seconds: float = 5) -> bool:
+    """Tell whether the heart beats once more."""
+    before = Heartbeat.objects.get().at
+    try:
+        return bool(wait_for(lambda: Heartbeat.objects.get().at > before, "a beat", seconds))
+    except AssertionError:
+        return False
+    finally:
+        connection.close()
+
+
+def test_its_heart_beats_on_while_n8n_keeps_it_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    beats: list[bool] = []
+
+    def answer_after_two_beats(visit: Visit) -> None:
+        visit.read()
+        beats.extend([beats_on(), beats_on()])
+        visit.send(response())
+
+    monkeypatch.setattr(worker_module, "BEAT_EVERY_SECONDS", 0.2)
+    job = JobFactory.create()
+    ring(job)
+    with stub_server(answer_after_two_beats) as server, n8n_at(server.url):
+        work()
+    assert beats == [True, True]
+    assert status_of(job) == Status.PROCESSING
+
+
+def test_a_worker_that_hangs_for_longer_than_it_may_does_not_pass_for_alive(
+    monkeypatch: pytest.MonkeyPatch, settings: LazySettings
+) -> None:
+    beats: list[bool] = []
+
+    def answer_when_the_heart_is_still(visit: Visit) -> None:
+        visit.read()
+        while beats_on(seconds=0.5):
+            beats.append(True)
+        visit.send(response())
+
+    monkeypatch.setattr(worker_module, "BEAT_EVERY_SECONDS", 0.1)
+    settings.RQ_TIMEOUT_SECONDS = 1
+    job = JobFactory.create()
+    ring(job)
+    with stub_server(answer_when_the_heart_is_still) as server, n8n_at(server.url):
+        work()
+    assert 0 < len(beats) < 15
+    assert status_of(job) == Status.PROCESSING
+
+
+def test_it_lives_while_redis_is_away(n8n: StubServer) -> None:
+    worker = work()
+    Heartbeat.objects.all().delete()
+    with closed_port() as port, Redis(port=port) as away:
+        worker.connection = away
+        worker._next_beat = 0.0
+        with pytest.raises(RedisConnectionError):
+            worker.heartbeat()
+    assert Heartbeat.objects.get().name == PROCESS
 
 
 def test_a_database_that_is_away_costs_a_heartbeat_and_not_the_worker(

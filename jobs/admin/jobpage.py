@@ -11,6 +11,7 @@ from django.urls import reverse
 from jobs.causes import cause_of_delay, cause_of_failure
 from jobs.models import JobEvent, JobLog
 from jobs.proof.audit import verify_job
+from jobs.services import why_not_retry
 from jobs.timeline import MOST, timeline
 from receipts.formats import SHOWN_BY_BROWSERS
 from receipts.models import Receipt
@@ -35,11 +36,14 @@ def seen_of(job: JobLog) -> tuple[object, ...]:
 def context_of(request: HttpRequest, job: JobLog, *, may_operate: bool) -> dict[str, Any]:
     """Return what the template draws."""
     entries = timeline(job)
+    may_operate = may_operate and not job.is_canary
+    no_retry = why_not_retry(job, job.receipt) if may_operate and job.status == JobLog.Status.FAILURE else ""
     siblings = list(job.receipt.jobs.exclude(pk=job.pk).order_by("-created_at")[: MOST_SIBLINGS + 1])
     return {
         "job": job,
         "timeline": entries,
-        "verbs": VERBS_OF_STATUS.get(JobLog.Status(job.status), []) if may_operate and not job.is_canary else [],
+        "verbs": VERBS_OF_STATUS.get(JobLog.Status(job.status), []) if may_operate and not no_retry else [],
+        "no_retry": no_retry,
         "cure": cause_of_failure(job.failure_code).cure if job.failure_code else "",
         "delay": cause_of_delay(job.last_error) if job.last_error else None,
         "verification": verify_job(job) if job.chain_length <= MOST else None,  # it reads them all

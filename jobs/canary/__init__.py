@@ -1,6 +1,6 @@
 """Canaries: receipts of the service's own, sent to N8N and back to see whether that works; they file nothing."""
 
-from .journey import Stage, Step, is_settled, stalled, steps
+from .journey import Stage, Step, is_settled, stages_after, stalled, steps
 from .sending import CLIENT, DATABASE_ID, canaries, send, send_scheduled
 from .watch import RoundTrip, State, Watch, look
 
@@ -17,6 +17,7 @@ __all__ = [
     "look",
     "send",
     "send_scheduled",
+    "stages_after",
     "stalled",
     "steps",
 ]

@@ -48,6 +48,7 @@ class Step:
 
     Attributes:
         ok: whether it came through; where not, `cause` says why.
+        may_have: it may have come through all the same, and nobody knows.
         ms: after it was sent.
         fact: what else is known of it.
     """
@@ -57,12 +58,13 @@ class Step:
     ms: int
     fact: str = ""
     cause: Cause | None = None
+    may_have: bool = False
 
     @property
     def label(self) -> str:
         """What happened, or did not."""
         label = self.stage.label
-        return label if self.ok else f"Not {label[0].lower()}{label[1:]}"
+        return label if self.ok else f"{'Perhaps not' if self.may_have else 'Not'} {label[0].lower()}{label[1:]}"
 
 
 def steps(job: JobLog) -> list[Step]:
@@ -89,9 +91,18 @@ def is_settled(job: JobLog) -> bool:
     return not job.is_open or job.needs_attention
 
 
-def _after(stage: Stage) -> Stage:
+def stages_after(stage: Stage) -> Sequence[Stage]:
+    """Return the stages that come behind one."""
     stages = list(Stage)
-    return stages[stages.index(stage) + 1]
+    return stages[stages.index(stage) + 1 :]
+
+
+def _after(stage: Stage) -> Stage:
+    return stages_after(stage)[0]
+
+
+def _has_come(stage: Stage, last: Step) -> bool:
+    return last.stage in stages_after(stage) or (last.ok and last.stage is stage)
 
 
 def _steps_of(event: JobEvent, ms: int, *, before: list[Step]) -> Iterator[Step]:
@@ -101,7 +112,7 @@ def _steps_of(event: JobEvent, ms: int, *, before: list[Step]) -> Iterator[Step]
         case Kind.CLAIMED:
             yield Step(stage=Stage.CLAIMED, ok=True, ms=ms, fact=event.actor)
         case Kind.LEASE_ENDED:
-            yield Step(stage=Stage.REACHED, ok=False, ms=ms, cause=SILENT)
+            yield Step(stage=Stage.REACHED, ok=False, ms=ms, cause=SILENT, may_have=True)
         case Kind.DELIVERED | Kind.UNCONFIRMED | Kind.REFUSED:
             yield from _delivery(event, ms)
         case Kind.FAILED if event.source == Source.WORKER:
@@ -116,19 +127,19 @@ def _delivery(event: JobEvent, ms: int) -> Iterator[Step]:
     """Tell what one request to N8N came to, in one step or two."""
     cause = None if event.kind == Kind.DELIVERED else _cause(event)
     status = event.detail.get("http_status")
-    took = f"after {event.detail.get('ms', 0)} ms"
+    took, may_have = f"after {event.detail.get('ms', 0)} ms", event.kind == Kind.UNCONFIRMED
     if not status:
-        yield Step(stage=Stage.REACHED, ok=False, ms=ms, fact=took, cause=cause)
+        yield Step(stage=Stage.REACHED, ok=False, ms=ms, fact=took, cause=cause, may_have=may_have)
         return
     yield Step(stage=Stage.REACHED, ok=True, ms=ms, fact=f"HTTP {status} {took}")
-    yield Step(stage=Stage.ACCEPTED, ok=cause is None, ms=ms, fact=_execution(event), cause=cause)
+    yield Step(stage=Stage.ACCEPTED, ok=cause is None, ms=ms, fact=_execution(event), cause=cause, may_have=may_have)
 
 
 def _callback(event: JobEvent, ms: int, before: list[Step]) -> Iterator[Step]:
-    """Tell of the callback; where it has overtaken N8N's own answer, that is not written down any more."""
-    if before[-1].stage is Stage.CLAIMED:
-        yield Step(stage=Stage.REACHED, ok=True, ms=ms, fact="its callback came before its answer")
-        yield Step(stage=Stage.ACCEPTED, ok=True, ms=ms)
+    """Tell of the callback, which proves what N8N's own answer did not say: it came too late, or was unclear."""
+    for stage in (Stage.REACHED, Stage.ACCEPTED):
+        if not _has_come(stage, before[-1]):
+            yield Step(stage=stage, ok=True, ms=ms, fact="its callback says so")
     said = "failure" if event.kind == Kind.FAILED else "success"
     message = str(event.detail.get("message", ""))
     yield Step(stage=Stage.CALLED_BACK, ok=True, ms=ms, fact=": ".join(filter(None, [said, message])))
@@ -138,8 +149,8 @@ def _end(event: JobEvent, ms: int, before: list[Step]) -> Step:
     """Tell that it was given up, at the stage that did not come."""
     last = before[-1]
     stage = _after(last.stage) if last.ok else last.stage
-    fact = str(event.detail.get("message", ""))
-    return Step(stage=stage, ok=False, ms=ms, fact=fact, cause=_cause(event))
+    fact, may_have = str(event.detail.get("message", "")), event.detail.get("code") == FailureCode.DELIVERY_UNCONFIRMED
+    return Step(stage=stage, ok=False, ms=ms, fact=fact, cause=_cause(event), may_have=may_have)
 
 
 def _cause(event: JobEvent) -> Cause:

@@ -19,6 +19,7 @@ from .webhook import Reached, is_registered, knock
 from .workflows import REPORTER, Content
 
 PATIENCE_SECONDS = 15.0
+PUT_BACK_SECONDS = 10.0
 PAUSE_SECONDS = 0.5
 NONE_NOW = "No workflow takes receipts now."
 
@@ -87,7 +88,7 @@ def let_take_receipts(api: PublicApi, slug: str) -> Iterator[Deed]:
         return
     if not chosen.is_active:
         yield from _put_in_place(api, chosen, [each for each in found if each.is_active])
-    yield _wait_for_webhook()
+    yield _wait_for_webhook(until=api.ends)
 
 
 def _left_to_choose(chosen: Standing) -> str:
@@ -108,7 +109,7 @@ def _put_in_place(api: PublicApi, chosen: Standing, rivals: list[Standing]) -> I
     try:
         yield from _switch(api, chosen, rivals)
     except ApiError as refusal:
-        are_back = yield from _put_back(api, rivals)
+        are_back = yield from _put_back(api.over_in(PUT_BACK_SECONDS), rivals)  # whatever else took too long
         error = _with_who_has_the_path(api, refusal)
         if not rivals or are_back or knock() is Reached.ANSWERS:
             raise error from None
@@ -133,7 +134,7 @@ def _switch(api: PublicApi, chosen: Standing, rivals: list[Standing]) -> Iterato
         api.post(f"workflows/{rival.id}/deactivate")
         yield Deed(f"Deactivated “{rival.workflow.name}”.")
     if rivals:
-        _wait_while(is_registered)
+        _wait_while(is_registered, until=api.ends)
     api.post(f"workflows/{chosen.id}/activate")
     yield Deed(f"Activated “{chosen.workflow.name}”.")
 
@@ -149,16 +150,16 @@ def _put_back(api: PublicApi, rivals: list[Standing]) -> Generator[Deed, None, b
     return are_back
 
 
-def _wait_for_webhook() -> Deed:
+def _wait_for_webhook(*, until: float) -> Deed:
     """Knock until the webhook answers: for a moment after an activation N8N does not know it yet."""
-    _wait_while(lambda: knock() is Reached.NOT_REGISTERED)
+    _wait_while(lambda: knock() is Reached.NOT_REGISTERED, until=until)
     reached = knock()
     return Deed(reached.sentence, is_warning=reached is not Reached.ANSWERS)
 
 
-def _wait_while(is_so: Callable[[], bool]) -> None:
-    """Return once it is no longer so, or it has been for longer than N8N takes."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+def _wait_while(is_so: Callable[[], bool], *, until: float) -> None:
+    """Return once it is no longer so, it has been for longer than N8N takes, or the time for everything is over."""
+    deadline = min(time.monotonic() + PATIENCE_SECONDS, until)
     while is_so() and time.monotonic() < deadline:
         time.sleep(PAUSE_SECONDS)
 

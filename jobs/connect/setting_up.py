@@ -16,7 +16,8 @@ from . import installing
 from .installing import NotInstalled
 
 LOCK = "receipts:installing"
-LOCKED_SECONDS = 300  # longer than it takes, were each call as slow as it may be
+IN_ALL_SECONDS = 25.0  # a thread of the web is held, and a browser, or a proxy of 30 s, waits for it
+LOCKED_SECONDS = 90  # longer than it takes, with what is put back after that and the knocks at the webhook
 
 UNSET = "Set N8N_BASE_URL and N8N_PUBLIC_API_KEY, and start the web again: without them N8N cannot be asked."
 BUSY = "Nothing was done: somebody is installing just now. Load the page again in a moment."
@@ -65,7 +66,7 @@ def _deeds(replace: Collection[str], activate: str) -> Iterator[Message]:
         yield Message(UNSET, messages.ERROR)
         return
     try:
-        for deed in installing.install(api, replace=replace, activate=activate):
+        for deed in installing.install(api.over_in(IN_ALL_SECONDS), replace=replace, activate=activate):
             yield Message(deed.sentence, messages.WARNING if deed.is_warning else messages.SUCCESS)
     except ApiError as error:
         yield Message(f"{error.sentence} {error.cure} To install again goes on from here.", messages.ERROR)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from accounting.durations import told
+from accounting.identity import uptime
 from jobs import canary
 from jobs.canary import Stage, Step
 from jobs.causes import Cause
@@ -12,6 +13,7 @@ from jobs.models import JobLog
 
 PATIENCE = timedelta(seconds=5)  # for so long nothing is thought to be wrong
 SLOW_MS = 10_000  # from here on nobody counts milliseconds
+FRESH = timedelta(minutes=1)  # for so long it is the present that it tells of
 WATCHED = timedelta(minutes=20)  # for so long the page asks by itself
 
 
@@ -20,12 +22,14 @@ class Trial:
     """What the page says of the latest canary.
 
     Attributes:
-        tone: good, warn, bad or info.
+        tone: good, warn, bad or info; past where it tells of settings that may be no longer in force.
         verdict: the outcome, or how far it has come, in one sentence.
-        steps: of its latest try, in their order.
-        ahead: the stages that have not come yet.
+        steps: as it stands, one of each stage that it has come to.
+        ahead: the stages behind them, so that all stand there once, whatever came of it.
         tries: how often it was taken up.
         cause: what is wrong, or may be.
+        age: since it was sent, in words.
+        is_former: this process, which read the settings in force, was started after it was sent.
     """
 
     job: JobLog
@@ -35,6 +39,8 @@ class Trial:
     ahead: Sequence[Stage]
     tries: int
     cause: Cause | None
+    age: str
+    is_former: bool
     is_watched: bool
 
 
@@ -47,30 +53,37 @@ def latest_trial(now: datetime) -> Trial | None:
     job = canary.canaries().first()
     if job is None:
         return None
-    steps = canary.steps(job)
-    tone, verdict = _verdict(job, steps)
+    steps, age = canary.steps(job), now - job.created_at
+    tone, verdict = _verdict(job, steps, age)
+    is_former = age > uptime()
     return Trial(
         job=job,
-        tone=tone,
+        tone="past" if is_former and not job.is_open else tone,
         verdict=verdict,
-        steps=_latest_try(steps),
-        ahead=_ahead(steps[-1]) if job.is_open else [],
+        steps=_as_it_stands(steps),
+        ahead=canary.stages_after(steps[-1].stage),
         tries=sum(step.stage is Stage.CLAIMED for step in steps),
-        cause=_cause(job, steps, now - job.created_at),
-        is_watched=job.is_open and now - job.created_at < WATCHED,
+        cause=_cause(job, steps, age),
+        age=told(age),
+        is_former=is_former,
+        is_watched=job.is_open and age < WATCHED,
     )
 
 
-def _verdict(job: JobLog, steps: Sequence[Step]) -> tuple[str, str]:
+def _verdict(job: JobLog, steps: Sequence[Step], age: timedelta) -> tuple[str, str]:
     last = steps[-1]
     if not job.is_open and last.ok and last.stage is Stage.CALLED_BACK:
         way = f"to N8N and back in {_in_words(last.ms)}"
         if job.status == JobLog.Status.SUCCESS:
-            return "good", f"It works: {way}."
+            return "good", f"{'It works' if age < FRESH else f'It worked {told(age)} ago'}: {way}."
         return "warn", f"It went {way}, and the workflow reported a failure."
     if not job.is_open:
         return "bad", "It did not come back."
-    return ("info", "It is on its way …") if last.ok else ("warn", "It did not get through, and is tried again …")
+    if last.ok:
+        return "info", "It is on its way …"
+    if job.status == JobLog.Status.PROCESSING:
+        return "warn", "N8N may have it: its callback is waited for …"
+    return "warn", "It did not get through, and is tried again …"
 
 
 def _cause(job: JobLog, steps: Sequence[Step], age: timedelta) -> Cause | None:
@@ -80,15 +93,15 @@ def _cause(job: JobLog, steps: Sequence[Step], age: timedelta) -> Cause | None:
     return canary.stalled(steps) if age > PATIENCE else None
 
 
-def _latest_try(steps: Sequence[Step]) -> Sequence[Step]:
-    claims = [place for place, step in enumerate(steps) if step.stage is Stage.CLAIMED]
-    return [steps[0], *steps[claims[-1] :]] if claims else steps
-
-
-def _ahead(last: Step) -> Sequence[Stage]:
-    stages = list(Stage)
-    reached = stages.index(last.stage)
-    return stages[reached + 1 :] if last.ok else stages[reached:]
+def _as_it_stands(steps: Sequence[Step]) -> Sequence[Step]:
+    """Return the latest step of each stage: each takes the place of what stood there and behind it."""
+    if steps[-1].stage is Stage.QUEUED:
+        return [steps[-1]]
+    found = [steps[0]]
+    for step in steps[1:]:
+        if step.stage is not Stage.QUEUED:  # again, and that has come to something since
+            found = [each for each in found if step.stage in canary.stages_after(each.stage)] + [step]
+    return found
 
 
 def _in_words(ms: int) -> str:

@@ -42,7 +42,8 @@ def write(model: type[Model], rows: Sequence[Row]) -> None:
                 copy.write(b"".join(rows))  # type: ignore[arg-type] # lines, where it copies
         else:
             places = ", ".join(["%s"] * len(names))
-            cursor.executemany(f"INSERT INTO {table} VALUES ({places})", rows)  # noqa: S608 - our models' own names # nosec B608
+            # our models' own names; in one string, for bandit asks a nosec of each piece of an f-string
+            cursor.executemany("INSERT INTO %s VALUES (%s)" % (table, places), rows)  # noqa: S608, UP031 # nosec B608
 
 
 def columns(model: type[Model]) -> list[Field[Any, Any]]:

@@ -9,7 +9,8 @@ from django.db.models import Count, Min
 
 from accounting.durations import told
 from jobs.models import JobLog
-from jobs.stats import Figures, Report
+from jobs.periods import Report
+from jobs.stats import Figures
 
 Status = JobLog.Status
 

@@ -15,9 +15,9 @@ from django.urls import reverse
 from accounting.alive import signs
 from accounting.clock import database_now
 from jobs.models import JobLog
+from jobs.periods import PERIODS, Period, report
 from jobs.services import operate_on_all
 from jobs.services.bulk import AT_ONCE
-from jobs.stats import PERIODS, Period, report
 
 from .attention import Kind, groups, jobs_of, verb_for
 from .cards import cards, present

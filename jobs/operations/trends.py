@@ -4,7 +4,8 @@ from datetime import datetime
 
 from accounting.charts import Chart, Kind, Series, nice_ceiling
 from accounting.durations import next_span, told
-from jobs.stats import Figures, Report
+from jobs.periods import Report
+from jobs.stats import Figures
 
 SHARES_OF_AXIS = {"24h": 6, "7d": 7, "30d": 6}
 
@@ -85,7 +86,8 @@ def _each_step(report: Report) -> str:
 
 
 def _steps(report: Report) -> list[str]:
-    return [f"{start.day} {start:%b %H:%M}" for start, _ in report.steps]
+    form = "%b" if report.period.step == 24 else "%b %H:%M"
+    return [f"{start.day} {start:{form}}" for start, _ in report.steps]
 
 
 def _axis(report: Report) -> list[str]:

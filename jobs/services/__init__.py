@@ -4,7 +4,7 @@ from .bulk import Outcome, operate, operate_on_all
 from .completion import Completion, complete_job, find_open_job, note_refused_callback
 from .delivery import claim_job, free_places, mark_delivered
 from .ending import fail
-from .operation import NotNow, cancel_job, resend_job, retry_job
+from .operation import NotNow, cancel_job, resend_job, retry_job, why_not_retry
 from .purging import purge_receipt
 from .submission import IdempotencyKeyReused, Submission, UploadRequest, submit_receipt
 
@@ -29,4 +29,5 @@ __all__ = [
     "resend_job",
     "retry_job",
     "submit_receipt",
+    "why_not_retry",
 ]

@@ -30,20 +30,22 @@ def retry_job(job_id: UUID, *, actor: str, reason: str) -> JobLog:
     receipt_id = JobLog.objects.values_list("receipt_id", flat=True).get(pk=job_id)
     receipt = Receipt.objects.select_for_update().get(pk=receipt_id)
     job = lock_job(job_id)
-    _require(job, {Status.FAILURE}, "only a failed job can be retried")
-    if _is_done_elsewhere(job):
-        raise NotNow("Another job for the same receipt and database is open or has succeeded.")
-    _require_file(receipt)
+    if refusal := why_not_retry(job, receipt):
+        raise NotNow(refusal)
     _start_round(job, kind=Kind.RETRIED, actor=actor, detail={"reason": reason, "was": job.failure_code})
     return job
 
 
-def _require_file(receipt: Receipt) -> None:
+def why_not_retry(job: JobLog, receipt: Receipt) -> str:
+    """Return the sentence that says why a job cannot be retried now; "" where it can be."""
+    if job.status != Status.FAILURE:
+        return _not_in(job, "only a failed job can be retried")
+    if _is_done_elsewhere(job):
+        return "Another job for the same receipt and database is open or has succeeded."
     try:
-        if not has_file(receipt):
-            raise NotNow("The receipt's file is gone; it must be uploaded again.")
+        return "" if has_file(receipt) else "The receipt's file is gone; it must be uploaded again."
     except StorageAway:
-        raise NotNow("The storage of the receipts' files cannot be reached just now.") from None
+        return "The storage of the receipts' files cannot be reached just now."
 
 
 @transaction.atomic
@@ -87,7 +89,11 @@ def cancel_job(job_id: UUID, *, actor: str, reason: str) -> JobLog:
 
 def _require(job: JobLog, statuses: set[JobLog.Status], otherwise: str) -> None:
     if job.status not in statuses:
-        raise NotNow(f"It is {job.get_status_display().lower()}; {otherwise}.")
+        raise NotNow(_not_in(job, otherwise))
+
+
+def _not_in(job: JobLog, otherwise: str) -> str:
+    return f"It is {job.get_status_display().lower()}; {otherwise}."
 
 
 def _is_done_elsewhere(job: JobLog) -> bool:

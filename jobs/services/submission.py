@@ -1,7 +1,9 @@
 """A receipt comes in."""
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 from django.db import IntegrityError, transaction
@@ -11,7 +13,7 @@ from jobs.models import IdempotencyKey, JobEvent, JobLog
 from jobs.queue import ring_on_commit
 from jobs.transitions import Detail, begin, lock_job, note
 from receipts.models import Client, Receipt
-from receipts.services import JustPurged, Refusal, keep_receipt, stored_file
+from receipts.services import JustPurged, Refusal, StoredFile, keep_receipt, stored_file
 from receipts.validators import CheckedUpload
 
 Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
@@ -46,6 +48,10 @@ class Submission:
     created: bool
 
 
+# Two requests with new bytes may meet, and two with a new key: the other has won, and this one finds its row.
+MEETINGS = 2
+
+
 class IdempotencyKeyReused(Refusal):
     """The same key came with another request before."""
 
@@ -68,25 +74,25 @@ def submit_receipt(request: UploadRequest) -> Submission:
 
 
 def _store_and_submit(request: UploadRequest) -> Submission:
-    with stored_file(client=request.client, upload=request.upload) as stored_as:
-        try:
-            return _submit(request, stored_as)
-        except IntegrityError:
-            # two requests with one new key met; the other has won, and this one finds its row
-            return _submit(request, stored_as)
+    with stored_file(client=request.client, upload=request.upload) as stored:
+        for _ in range(MEETINGS):
+            with suppress(IntegrityError):
+                return _submit(request, stored)
+        return _submit(request, stored)
 
 
 @transaction.atomic
-def _submit(request: UploadRequest, stored_as: str) -> Submission:
+def _submit(request: UploadRequest, stored: StoredFile) -> Submission:
     known = _known_key(request)
-    receipt = keep_receipt(client=request.client, upload=request.upload, stored_as=stored_as)
+    receipt, is_new = keep_receipt(client=request.client, upload=request.upload, stored=stored)
     if known is not None:
         return Submission(job=_note_repeat(lock_job(known.job_id), request), created=False)
-    same = _same_job(request, receipt)
+    same = None if is_new else _same_job(request, receipt)
     if same is not None and not request.allow_duplicate:
         submission = Submission(job=_note_repeat(same, request), created=False)
     else:
-        submission = Submission(job=_create_job(request, receipt, duplicate_of=same), created=True)
+        now = receipt.created_at if is_new else database_now()
+        submission = Submission(job=_create_job(request, receipt, now, duplicate_of=same), created=True)
     if request.idempotency_key:
         IdempotencyKey.objects.create(
             client=request.client, key=request.idempotency_key, fingerprint=request.fingerprint, job=submission.job
@@ -116,8 +122,7 @@ def _note_repeat(job: JobLog, request: UploadRequest) -> JobLog:
     return job
 
 
-def _create_job(request: UploadRequest, receipt: Receipt, *, duplicate_of: JobLog | None) -> JobLog:
-    now = database_now()
+def _create_job(request: UploadRequest, receipt: Receipt, now: datetime, *, duplicate_of: JobLog | None) -> JobLog:
     job = JobLog(
         receipt=receipt,
         client=request.client,

@@ -14,9 +14,9 @@ from django.db import connection
 
 from jobs.answers import Answer, Trouble
 from jobs.callbacks import Report
+from jobs.closing import close_hours
 from jobs.models import JobLog
 from jobs.services import UploadRequest, claim_job, complete_job, mark_delivered, operate_on_all, submit_receipt
-from jobs.stats import close_hours
 from jobs.sweep import sweep
 from receipts.models import Client
 from receipts.sample import draw_receipt, make_sample

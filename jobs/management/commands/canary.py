@@ -1,10 +1,12 @@
 """`manage.py canary`: does the way to N8N and back work? One receipt of the service's own tells."""
 
 import time
+from contextlib import nullcontext
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from accounting.logging import only_warnings
 from accounting.options import seconds
 from jobs import canary
 from jobs.canary import Step
@@ -31,9 +33,10 @@ class Command(BaseCommand):
         Raises:
             CommandError: it did not come back in time.
         """
-        job = self._send()
-        if not options["no_wait"]:
-            self._judge(self._follow(job, options["timeout"]), options["timeout"])
+        with only_warnings() if self.stderr.isatty() else nullcontext():
+            job = self._send()
+            if not options["no_wait"]:
+                self._judge(self._follow(job, options["timeout"]), options["timeout"])
 
     def _send(self) -> JobLog:
         try:

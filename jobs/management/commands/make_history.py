@@ -24,12 +24,13 @@ from django.db.models import Max
 
 from accounting.clock import database_now
 from accounting.options import whole_number
+from jobs.closing import COLUMNS, columns_of, figures_of, sum_up_hours
 from jobs.history.indexes import without_indexes
 from jobs.history.lives import SHOPS, Span, add_figures, make
 from jobs.history.rows import Row, encoded, numbered, write
-from jobs.models import HourlyFigures, JobEvent, JobLog, Seal
+from jobs.models import HourlyFigures, JobEvent, JobLog, Seal, SpanFigures
 from jobs.proof.sealing import make_seal
-from jobs.stats import GRACE, HOUR, Figures, figures_of, hour_of, row_of
+from jobs.stats import GRACE, HOUR, Figures, begins, hour_of
 from receipts.models import Client, Receipt
 
 BATCH = 2_000
@@ -111,7 +112,7 @@ class Command(BaseCommand):
         """Seal each hour that is over, unless a sweep has begun with that."""
         if Seal.objects.exists():
             return
-        hours = list(_hours(begin, hour_of(now - GRACE)))
+        hours = list(begins(hour_of(begin), hour_of(now - GRACE), HOUR))
         last = None
         with transaction.atomic(), _bar(len(hours), "Seals") as bar:
             for hour in hours:
@@ -174,22 +175,19 @@ def _set_sequence() -> None:
 
 
 def _keep_figures(figures: dict[datetime, Figures], begin: datetime, now: datetime) -> None:
-    """Keep the figures of all hours that are over, in addition to what is known of them."""
-    hours = {hour: figures.get(hour, Figures()) for hour in _hours(begin, hour_of(now - GRACE))}
-    add_figures(hours, {row.hour: figures_of(row) for row in HourlyFigures.objects.filter(hour__in=hours)})
+    """Keep the figures of all hours that are over, in addition to what is known of them, and of the days anew."""
+    hours = {hour: figures.get(hour, Figures()) for hour in begins(hour_of(begin), hour_of(now - GRACE), HOUR)}
+    kept = HourlyFigures.objects.filter(hour__in=hours).values_list("hour", *COLUMNS)
+    add_figures(hours, {hour: figures_of(*columns) for hour, *columns in kept})
     HourlyFigures.objects.bulk_create(
-        [row_of(hour, each) for hour, each in hours.items()],
+        [HourlyFigures(hour=hour, **columns_of(each)) for hour, each in hours.items()],
         update_conflicts=True,
         unique_fields=["hour"],
-        update_fields=["received", "succeeded", "failed", "latencies"],
+        update_fields=COLUMNS,
     )
-
-
-def _hours(begin: datetime, end: datetime) -> Iterator[datetime]:
-    hour = hour_of(begin)
-    while hour < end:
-        yield hour
-        hour += HOUR
+    SpanFigures.objects.all().delete()
+    while sum_up_hours():
+        pass
 
 
 def _bar(length: int, label: str) -> Any:

@@ -17,11 +17,11 @@ from accounting.lockout import forget_old_attempts
 from accounting.options import seconds
 from accounting.problems import DATABASE_AWAY
 from jobs.canary import send_scheduled
+from jobs.closing import keep_figures
 from jobs.metrics.counting import count_events
 from jobs.models import Heartbeat
 from jobs.proof.sealing import seal_finished_hours
 from jobs.retention import is_overdue
-from jobs.stats import close_hours
 from jobs.sweep import beat, forget_dead_processes, sweep
 from receipts.orphans import Distrusted, remove_orphans
 
@@ -75,7 +75,7 @@ class Command(BaseCommand):
     def _pass(self) -> None:
         swept = sweep()
         beat(PROCESS, Heartbeat.Kind.SWEEP)
-        close_hours(now := database_now())
+        keep_figures(now := database_now())
         count_events(now)
         self._send_canary()
         if any(swept):

@@ -1,0 +1,53 @@
+"""Installing the workflows into a stand-in for N8N, and how they stand there then."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.conf import LazySettings
+
+from jobs.connect.installing import install
+from jobs.connect.standing import Standing, standings
+from jobs.connect.workflows import PURPOSES, workflow
+from jobs.n8n_api import PublicApi
+
+from .stub_n8n import KEY, StubN8N, stub_n8n
+
+TRY, PLAIN, AI = "try-the-connection", "receipt-to-notion-without-ai", "receipt-to-notion"
+NAMES = {slug: workflow(slug).name for slug in PURPOSES}
+WEBHOOK, TOKEN, SECRET = "Receipts: webhook", "Receipts: callback token", "Receipts: webhook secret"
+
+
+@contextmanager
+def set_n8n(settings: LazySettings) -> Iterator[StubN8N]:
+    """Run an N8N that holds nothing yet, and that the settings name."""
+    with stub_n8n() as n8n:
+        settings.N8N_BASE_URL = n8n.url
+        settings.N8N_WEBHOOK_URL = f"{n8n.url}/webhook/receipts"
+        yield n8n
+
+
+def api_of(n8n: StubN8N) -> PublicApi:
+    """Return its public API."""
+    return PublicApi(base_url=n8n.url, key=KEY)
+
+
+def said(api: PublicApi, activate: str = TRY, replace: tuple[str, ...] = ()) -> str:
+    """Install, and return what was said."""
+    return " ".join(deed.sentence for deed in install(api, activate=activate, replace=replace))
+
+
+def how(api: PublicApi, slug: str) -> Standing:
+    """Return how one of ours stands."""
+    return next(each for each in standings(api) if each.workflow.slug == slug)
+
+
+def with_notion(n8n: StubN8N) -> None:
+    """Give N8N the credential without which no workflow that files in Notion is activated."""
+    n8n.add_credential("notionApi", "Our Notion", apiKey="x")
+
+
+def written(n8n: StubN8N) -> list[str]:
+    """Return what N8N was asked to change since the last time."""
+    calls = [call for call in n8n.calls if not call.startswith("GET") and "/webhook/" not in call]
+    n8n.calls.clear()
+    return calls

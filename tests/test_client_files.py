@@ -1,0 +1,130 @@
+"""What the client makes of files, folders and options."""
+
+import json
+import os
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from receipts.client import run as client
+from receipts.client.files import Form, find_files
+from receipts.client.refusals import Misused, Refused
+
+from .client_runs import FILED, NO_JOBS, NOBODY, pictures, scripted, tell
+from .factories import DATABASE_ID
+from .stub_server import response, stub_server
+
+pytestmark = pytest.mark.processes
+
+
+def test_a_file_that_is_gone_when_its_turn_comes_does_not_stop_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures(tmp_path, range(3))
+    found = find_files([tmp_path])
+    (tmp_path / "001.jpg").unlink()
+    monkeypatch.setattr(client, "find_files", lambda _: found)
+    with stub_server(scripted(NO_JOBS, *[FILED] * 4)) as server:
+        told = tell(tmp_path, "--parallel", 1, url=server.url)
+    assert told.words == ["already filed", "refused", "already filed"]
+    assert "file_unreadable" in {json.loads(line)["code"] for line in told.lines}
+
+
+def test_what_is_filed_is_moved_away_and_nothing_is_overwritten(tmp_path: Path) -> None:
+    inbox, done = pictures(tmp_path, range(2)), tmp_path / "away" / "done"
+    done.mkdir(parents=True)
+    (done / "000.jpg").write_bytes(b"another of that name")
+    with stub_server(scripted(NO_JOBS, FILED, FILED, response(415, b"{}"))) as server:
+        told = tell(inbox / "000.jpg", inbox / "001.jpg", "--parallel", 1, "--done", done, url=server.url)
+    assert (told.code, told.words) == (1, ["already filed", "refused"])
+    assert (done / "000.jpg").read_bytes() == b"another of that name"
+    assert sorted(path.name for path in done.iterdir()) == ["000-j1.jpg", "000.jpg"]
+    assert sorted(path.name for path in inbox.glob("*.jpg")) == ["001.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("looked_into", "done"), [("", ""), ("", "filed"), ("", "a/filed"), ("a", "b/../a/filed"), ("000.jpg", "")]
+)
+def test_a_folder_of_filed_pictures_that_is_itself_looked_into_is_refused(
+    tmp_path: Path, looked_into: str, done: str
+) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    with pytest.raises(Misused, match=r"^--done is looked into"):
+        tell(pictures(tmp_path, range(1)) / looked_into, "--done", tmp_path / done, url=NOBODY)
+
+
+def test_a_hidden_folder_may_lie_among_the_pictures_for_it_is_not_looked_into(tmp_path: Path) -> None:
+    for _ in range(2):
+        with stub_server(scripted(NO_JOBS, FILED, FILED)) as server:
+            tell(pictures(tmp_path, range(1)), "--done", tmp_path / ".filed", url=server.url)
+    assert sorted(path.name for path in (tmp_path / ".filed").iterdir()) == ["000-j1.jpg", "000.jpg"]
+
+
+def test_a_file_that_cannot_be_moved_away_is_filed_all_the_same(tmp_path: Path) -> None:
+    inbox, done = pictures(tmp_path, range(1)), tmp_path / "done"
+    done.write_bytes(b"no folder")
+    with stub_server(scripted(NO_JOBS, FILED, FILED)) as server:
+        told = tell(inbox / "000.jpg", "--done", done, url=server.url)
+    assert (told.code, told.words) == (0, ["already filed"])
+    assert "stays where it is" in told.summary
+
+
+def test_a_large_file_is_never_whole_in_memory(tmp_path: Path) -> None:
+    large = tmp_path / "large.jpg"
+    large.write_bytes(os.urandom(20_000_000))
+    form = Form(large, DATABASE_ID)
+    tracemalloc.start()
+    try:
+        assert sum(map(len, form)) == len(form) > 20_000_000
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 1_000_000
+
+
+@pytest.mark.parametrize("change", [b"", b"longer than before"])
+def test_a_file_that_changes_on_its_way_is_never_sent_with_a_wrong_length(tmp_path: Path, change: bytes) -> None:
+    file = tmp_path / "one.jpg"
+    file.write_bytes(b"as it was")
+    form = Form(file, DATABASE_ID)
+    file.write_bytes(change)
+    if change:
+        assert sum(map(len, form)) == len(form)
+    else:
+        with pytest.raises(Refused, match="shorter"):
+            list(form)
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"url": "receipts.example.com"}, "--url cannot be understood"),
+        ({"url": "https://user:word@receipts.example.com"}, "--url cannot be understood"),
+        ({"url": ""}, "RECEIPTS_URL is missing"),
+        ({"api_key": ""}, "RECEIPTS_API_KEY is missing"),
+        ({"api_key": "schlüssel"}, "--api-key cannot be understood"),
+        ({"database": "my receipts"}, "--database cannot be understood"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_sentence(
+    tmp_path: Path, changed: dict[str, str], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RECEIPTS_URL", "RECEIPTS_API_KEY", "RECEIPTS_DATABASE"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(Misused, match=f"^{sentence}"):
+        tell(tmp_path, **({"url": NOBODY} | changed))
+
+
+def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(Misused, match=r"^There is no .*nowhere\.$"):
+        tell(tmp_path / "nowhere", url=NOBODY)
+
+
+def test_it_loads_no_django() -> None:
+    program = "import sys, receipts.client.run, receipts.client.__main__; print('django' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -1,0 +1,98 @@
+"""The client of the API, against stand-ins that are in a bad mood."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from receipts.client.refusals import Misused
+
+from .bodies import parse_body
+from .client_runs import FILED, JOB, KEY, NO_JOBS, TAKEN, pictures, scripted, tell
+from .factories import DATABASE_ID
+from .installation import wait_for
+from .stub_server import Visit, response, stub_server
+
+pytestmark = pytest.mark.processes
+
+
+@pytest.mark.parametrize("status", [429, 503, 507])
+def test_a_service_that_asks_for_patience_gets_it(tmp_path: Path, status: int) -> None:
+    busy = response(status, b"{}", Retry_After="1")
+    with stub_server(scripted(NO_JOBS, busy, TAKEN, FILED)) as server:
+        began = time.monotonic()
+        told = tell(pictures(tmp_path, range(1)), "--parallel", 1, url=server.url)
+    assert told.words == ["filed"]
+    assert time.monotonic() - began >= 1
+    refused, taken = (request for request in server.requests if request.method == "POST")
+    assert refused.headers["Idempotency-Key"] == taken.headers["Idempotency-Key"]
+    assert parse_body(taken.headers["Content-Type"], taken.body).picture == (tmp_path / "000.jpg").read_bytes()
+
+
+def test_patience_has_an_end_however_much_is_asked_for(tmp_path: Path) -> None:
+    problem = b'{"code": "throttled", "detail": "Too many uploads."}'
+    with stub_server(scripted(NO_JOBS, response(429, problem, Retry_After="86400"))) as server:
+        told = tell(pictures(tmp_path, range(1)), "--patience", 5, url=server.url)
+    assert (told.code, told.words) == (1, ["refused"])
+    assert json.loads(told.lines[0])["code"] == "throttled"
+
+
+def test_a_connection_that_breaks_is_tried_again_with_the_same_key(tmp_path: Path) -> None:
+    def break_off(visit: Visit) -> None:
+        visit.read_head()
+        visit.reset()
+
+    with stub_server(scripted(NO_JOBS), break_off, scripted(TAKEN)) as server:
+        told = tell(pictures(tmp_path, range(1)), "--no-wait", url=server.url)
+    assert (told.code, told.words) == (0, ["taken"])
+    keys = [head.headers["Idempotency-Key"] for visit in server.visits for head in visit.heads if head.method == "POST"]
+    assert (len(keys), len(set(keys))) == (2, 1)
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b"", b'{"job_id": 1}', b"<html>"])
+def test_an_answer_that_is_not_the_services_is_no_success(tmp_path: Path, body: bytes) -> None:
+    with stub_server(scripted(NO_JOBS, response(200, body))) as server:
+        told = tell(pictures(tmp_path, range(1)), url=server.url)
+    assert (told.code, told.words) == (1, ["refused"])
+
+
+def test_what_is_open_at_the_end_of_the_wait_is_no_success(tmp_path: Path) -> None:
+    still = response(200, JOB % b"processing", Retry_After="1")
+    with stub_server(scripted(NO_JOBS, TAKEN, *[still] * 9)) as server:
+        told = tell(pictures(tmp_path, range(1)), "--wait", 1.5, url=server.url)
+    assert (told.code, told.words) == (1, ["taken"])
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (response(200, b"<html>", Content_Type="text/html"), "no such service"),
+        (response(404, b"{}"), "no such service"),
+        (response(301, b"", Location="https://elsewhere.example/api"), "redirects to https://elsewhere.example/api"),
+        (response(403, b'{"code": "permission_denied"}'), r"API key \(permission_denied\)"),
+    ],
+)
+def test_what_is_not_the_service_gets_no_picture(tmp_path: Path, answer: bytes, sentence: str) -> None:
+    def behave(visit: Visit) -> None:
+        visit.read()
+        visit.send(answer)
+
+    with stub_server(behave) as server, pytest.raises(Misused, match=sentence):
+        tell(pictures(tmp_path, range(1)), url=server.url)
+    assert [request.method for request in server.requests] == ["GET"]
+
+
+def test_an_interrupted_client_says_that_it_may_go_on(tmp_path: Path) -> None:
+    with stub_server(scripted(NO_JOBS, *[response(503, b"{}", Retry_After="60")] * 9)) as server:
+        told = {"RECEIPTS_URL": server.url, "RECEIPTS_API_KEY": KEY, "RECEIPTS_DATABASE": DATABASE_ID}
+        command = [sys.executable, "-m", "receipts.client", str(pictures(tmp_path, range(3)))]
+        with subprocess.Popen(command, env=os.environ | told, stderr=subprocess.PIPE, text=True) as process:
+            wait_for(lambda: len(server.requests) == 4, "the first uploads")
+            process.send_signal(signal.SIGINT)
+            assert process.communicate(timeout=20)[1].startswith("Interrupted; the same command goes on")
+        assert process.returncode == 130
