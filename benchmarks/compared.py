@@ -220,8 +220,8 @@ def _callback_p99(bench: Bench, kind: type[Stack]) -> float:
 def _all_taken(uploading: "Future[load.Outcome]") -> load.Outcome:
     """Return what clients were told, once they are done; a single refusal spoils a measurement."""
     outcome = uploading.result()
-    if outcome.refused:
-        raise RuntimeError(f"{len(outcome.refused)} were refused: {sorted(set(outcome.refused))}")
+    if outcome.refused or outcome.broken:
+        raise RuntimeError(f"refused: {sorted(set(outcome.refused))}, broken: {sorted(set(outcome.broken))}")
     return outcome
 
 

@@ -116,8 +116,8 @@ def _uploads(env: Env) -> list[float]:
         env["KEY"] = manage(env, "create_api_key", "Bakery")
     target = Target(int(env["PORT"]), {"Authorization": f"Api-Key {env['KEY']}"})
     outcome = upload(target, receipt_of("220 KB"), clients=1, count=30)
-    if outcome.refused:
-        raise RuntimeError(f"uploads were refused: {set(outcome.refused)}")
+    if outcome.refused or outcome.broken:
+        raise RuntimeError(f"uploads were refused: {outcome.refused}, {outcome.broken}")
     return outcome.milliseconds
 
 

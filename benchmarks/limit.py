@@ -8,8 +8,9 @@ import os
 import sqlite3
 import sys
 from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
-from threading import local
+from threading import Lock, local
 from uuid import uuid4
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -33,6 +34,7 @@ class Limit:
         self._folder = folder
         self._database = database
         self._thread = local()
+        self._turn = Lock()
         self._connected().execute(TABLE)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -40,8 +42,7 @@ class Limit:
         if environ["REQUEST_METHOD"] == "POST":
             name = str(uuid4())
             self._write(name, environ)
-            place = "?" if not self._database else "%s"
-            self._connected().execute(f"INSERT INTO uploads VALUES ({place}, {place})", (name, name))  # noqa: S608 - a mark
+            self._insert(name)
         start_response("202 Accepted", [("Content-Length", "0")])
         return []
 
@@ -55,6 +56,12 @@ class Limit:
         folder = os.open(self._folder, os.O_RDONLY)
         os.fsync(folder)
         os.close(folder)
+
+    def _insert(self, name: str) -> None:
+        """Commit a row; with SQLite one at a time, or threads would wait by its own ever longer pauses."""
+        place = "%s" if self._database else "?"
+        with nullcontext() if self._database else self._turn:
+            self._connected().execute(f"INSERT INTO uploads VALUES ({place}, {place})", (name, name))  # noqa: S608 - a mark
 
     def _connected(self) -> "sqlite3.Connection | psycopg.Connection":
         """Return this thread's connection, which commits each statement."""

@@ -32,12 +32,14 @@ class Outcome:
         milliseconds: of each answer.
         jobs: the ids of those that were taken.
         refused: the statuses of those that were not.
+        broken: what connections broke off with.
     """
 
     seconds: float = 0.0
     milliseconds: list[float] = field(default_factory=list)
     jobs: list[str] = field(default_factory=list)
     refused: list[int] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
 
 
 def upload(target: Target, receipt: bytes, *, clients: int, until: float = 0.0, count: int = 0) -> Outcome:
@@ -98,6 +100,12 @@ def _together(
     outcome, taking = Outcome(), threading.Lock()
 
     def work(send: Callable[[http.client.HTTPConnection], None]) -> None:
+        try:
+            go_on(send)
+        except (OSError, http.client.HTTPException) as error:
+            outcome.broken.append(repr(error))
+
+    def go_on(send: Callable[[http.client.HTTPConnection], None]) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", target.port, timeout=PATIENCE_SECONDS)
         while True:
             with taking:

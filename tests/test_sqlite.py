@@ -1,17 +1,23 @@
-"""SQLite as this service has it: the threads of a process that are to write wait in line."""
+"""SQLite as this service has it: a process has one transaction at a time, and the others wait for their turn."""
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from django.db import OperationalError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db.backends.sqlite3 import base
 
-from receipts.models import Client
+from receipts.models import ApiKey, Client
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif("config.getoption('--database') != 'sqlite'", reason="it is SQLite's: --database=sqlite"),
 ]
+
+
+class BrokenOff(Exception):
+    """What a signal's handler may raise at any line, as RQ's time-out does."""
 
 
 def commit() -> None:
@@ -25,55 +31,91 @@ def roll_back() -> None:
         transaction.set_rollback(True)
 
 
+def raise_inside() -> None:
+    with pytest.raises(BrokenOff), transaction.atomic():
+        raise BrokenOff
+
+
 def close() -> None:
     with transaction.atomic():
         connection.close()
 
 
 def fail_to_commit() -> None:
-    with pytest.raises(RuntimeError), transaction.atomic():
-        raise RuntimeError
+    with pytest.raises(IntegrityError), transaction.atomic():
+        ApiKey.objects.create(id="nobody's", prefix="nobody's", client_id=0)  # SQLite looks for its client at the end
 
 
-def write(name: str, refusals: list[str]) -> None:
-    """Write in a thread of its own."""
-    try:
-        with transaction.atomic():
-            Client.objects.create(name=name)
-    except OperationalError as error:
-        refusals.append(str(error))
-    finally:
-        connection.close()
+def break_off_commit() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(base.DatabaseWrapper, "commit", raising(BrokenOff, after=base.DatabaseWrapper.commit))
+        with pytest.raises(BrokenOff), transaction.atomic():
+            Client.objects.create(name="committed")
 
 
-def writer(name: str, refusals: list[str]) -> threading.Thread:
-    """Start another thread that writes."""
-    thread = threading.Thread(target=write, args=(name, refusals))
-    thread.start()
-    return thread
+def raising(error: type[Exception], *, after: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Return a function that does something and raises then."""
+
+    def do_and_raise(wrapper: Any) -> None:
+        after(wrapper)
+        raise error
+
+    return do_and_raise
 
 
-@pytest.mark.parametrize("end", [commit, roll_back, close, fail_to_commit])
+class Writer(threading.Thread):
+    """Writes in a transaction.
+
+    Attributes:
+        asked: what it has asked SQLite so far.
+        refusals: what it was told instead of its turn.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+        self.refusals: list[str] = []
+        self._client = name
+        self.start()
+
+    def run(self) -> None:
+        connection.ensure_connection()
+        try:
+            with connection.execute_wrapper(self._note), transaction.atomic():
+                Client.objects.create(name=self._client)
+        except OperationalError as error:
+            self.refusals.append(str(error))
+        finally:
+            connection.close()
+
+    def _note(self, execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        self.asked.append(sql)
+        return execute(sql, *rest)
+
+
+@pytest.mark.parametrize("end", [commit, roll_back, raise_inside, close, fail_to_commit, break_off_commit])
 def test_however_a_transaction_ends_the_next_writer_has_its_turn(end: Callable[[], None]) -> None:
     end()
-    writer("next", []).join()
+    Writer("next").join()
     assert Client.objects.filter(name="next").exists()
 
 
-def test_a_writer_goes_on_once_the_one_before_is_done() -> None:
+def test_a_writer_asks_sqlite_only_once_the_one_before_is_done() -> None:
     with transaction.atomic():
-        Client.objects.create(name="first")
-        waiting = writer("second", [])
-        waiting.join(0.2)
-        assert waiting.is_alive()
-    waiting.join()
-    assert set(Client.objects.values_list("name", flat=True)) >= {"first", "second"}
+        second = Writer("second")
+        second.join(0.3)
+        assert second.is_alive()
+        assert second.asked == []
+    second.join()
+    assert second.asked[0] == "BEGIN IMMEDIATE"
+    assert Client.objects.filter(name="second").exists()
 
 
-def test_a_writer_whose_turn_does_not_come_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_writer_whose_turn_does_not_come_is_told_what_sqlite_would_say(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.1)
-    refusals: list[str] = []
     with transaction.atomic():
-        writer("second", refusals).join()
-    assert refusals == ["database is locked"]
+        second = Writer("second")
+        second.join()
+    assert second.refusals == ["database is locked"]
+    assert second.asked == []
     assert not Client.objects.filter(name="second").exists()

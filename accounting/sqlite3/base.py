@@ -1,8 +1,9 @@
-"""A database backend: Django's own for SQLite, but that those threads of a process that are to write wait in line.
+"""A database backend: Django's own for SQLite, but that a process has one transaction at a time, and the others wait.
 
 SQLite lets whoever finds the write lock taken look again after ever longer pauses, up to 100 ms
 (`sqliteDefaultBusyCallback` in its main.c), while others that come later take it: of eight threads that upload, some
-waited for seconds. Here one of them asks SQLite, and the others are woken in turn.
+waited for seconds. Here one of them asks SQLite, and the next is woken when it is done. Statements outside of any
+transaction wait as SQLite does.
 """
 
 import threading
@@ -22,7 +23,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self._has_turn = False
 
     def _start_transaction_under_autocommit(self) -> None:
-        if not _turn.acquire(timeout=self.settings_dict["OPTIONS"]["timeout"]):
+        # it has the turn already where a signal's exception broke off what was to pass it
+        if not self._has_turn and not _turn.acquire(timeout=self.settings_dict["OPTIONS"]["timeout"]):
             raise OperationalError("database is locked")  # as SQLite says it
         self._has_turn = True
         try:
@@ -32,8 +34,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
             raise
 
     def commit(self) -> None:
-        super().commit()
-        self._pass_turn()
+        try:
+            super().commit()
+        finally:
+            self._pass_turn()
 
     def rollback(self) -> None:
         try:
