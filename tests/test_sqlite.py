@@ -1,7 +1,9 @@
 """SQLite as this service has it: a process has one transaction at a time, and the others wait for their turn."""
 
+import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -9,6 +11,8 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.backends.sqlite3 import base
 
 from receipts.models import ApiKey, Client
+
+from .installation import wait_for
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -109,6 +113,31 @@ def test_a_writer_asks_sqlite_only_once_the_one_before_is_done() -> None:
     second.join()
     assert second.asked[0] == "BEGIN IMMEDIATE"
     assert Client.objects.filter(name="second").exists()
+
+
+def test_a_writer_asks_again_soon_while_another_process_writes() -> None:
+    with closing(sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)) as another:
+        another.execute("BEGIN IMMEDIATE")
+        second = Writer("second")
+        wait_for(lambda: second.asked.count("BEGIN IMMEDIATE") > 20, "it to ask many times")
+        another.execute("ROLLBACK")
+    second.join()
+    assert Client.objects.filter(name="second").exists()
+
+
+def test_another_process_that_writes_for_too_long_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.1)
+    with closing(sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)) as another:
+        another.execute("BEGIN IMMEDIATE")
+        second = Writer("second")
+        second.join()
+    assert second.refusals == ["database is locked"]
+
+
+def test_statements_outside_of_transactions_wait_as_ever() -> None:
+    commit()
+    with connection.cursor() as cursor:
+        assert cursor.execute("PRAGMA busy_timeout").fetchone() == (10_000,)
 
 
 def test_a_writer_whose_turn_does_not_come_is_told_what_sqlite_would_say(monkeypatch: pytest.MonkeyPatch) -> None:

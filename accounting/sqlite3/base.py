@@ -1,16 +1,21 @@
-"""A database backend: Django's own for SQLite, but that a process has one transaction at a time, and the others wait.
+"""A database backend: Django's own for SQLite, but that writers wait for each other without sleeping long.
 
 SQLite lets whoever finds the write lock taken look again after ever longer pauses, up to 100 ms
 (`sqliteDefaultBusyCallback` in its main.c), while others that come later take it: of eight threads that upload, some
-waited for seconds. Here one of them asks SQLite, and the next is woken when it is done. Statements outside of any
+waited for seconds, and a worker beside them for even longer. Here a process has one transaction at a time; its next one
+is woken when that is done, and asks SQLite every millisecond while another process writes. Statements outside of any
 transaction wait as SQLite does.
 """
 
 import threading
+import time
+from sqlite3 import SQLITE_BUSY
 from typing import Any
 
 from django.db import OperationalError
 from django.db.backends.sqlite3 import base
+
+PAUSE_SECONDS = 0.001
 
 _turn = threading.Lock()
 
@@ -23,15 +28,43 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self._has_turn = False
 
     def _start_transaction_under_autocommit(self) -> None:
+        end = time.monotonic() + self._patience
         # it has the turn already where a signal's exception broke off what was to pass it
-        if not self._has_turn and not _turn.acquire(timeout=self.settings_dict["OPTIONS"]["timeout"]):
+        if not self._has_turn and not _turn.acquire(timeout=self._patience):
             raise OperationalError("database is locked")  # as SQLite says it
         self._has_turn = True
         try:
-            super()._start_transaction_under_autocommit()  # type: ignore[misc] # django-stubs leaves out what is private
+            self._begin(end)
         except BaseException:
             self._pass_turn()
             raise
+
+    def _begin(self, end: float) -> None:
+        """Begin as soon as no other process has a transaction, or say at the end what SQLite says."""
+        self.ensure_connection()
+        self._let_sqlite_wait(0)
+        try:
+            while not self._has_begun(is_last=time.monotonic() > end):
+                time.sleep(PAUSE_SECONDS)
+        finally:
+            self._let_sqlite_wait(self._patience)
+
+    def _has_begun(self, *, is_last: bool) -> bool:
+        try:
+            super()._start_transaction_under_autocommit()  # type: ignore[misc] # django-stubs leaves out what is private
+        except OperationalError as error:
+            if is_last or getattr(error.__cause__, "sqlite_errorcode", None) != SQLITE_BUSY:
+                raise
+            return False
+        return True
+
+    def _let_sqlite_wait(self, seconds: float) -> None:
+        self.connection.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
+
+    @property
+    def _patience(self) -> float:
+        seconds: float = self.settings_dict["OPTIONS"]["timeout"]
+        return seconds
 
     def commit(self) -> None:
         try:
