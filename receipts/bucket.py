@@ -132,7 +132,7 @@ class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
         Raises:
             StorageAway: it could not be reached a moment ago, or cannot be now; or one of the others of `in_our_words`.
         """
-        if not self._silence.may_be_broken():
+        if not self._silence.may_ask():
             raise StorageAway("Silence")
         with in_our_words():
             try:
@@ -145,7 +145,7 @@ class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
 
     def _knock(self) -> None:
         """Find out whether it is back, before anybody waits for it with bytes in hand."""
-        if self._silence.lasts:
+        if self._silence.is_on:
             with suppress(ClientError):  # whatever it answers, it is there
                 self._impatient.head_bucket(Bucket=self.bucket_name)
             self._silence.end()
