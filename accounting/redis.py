@@ -47,7 +47,7 @@ class SharedRedis:
             RedisAway: Redis failed a moment ago.
             RedisError: it fails now.
         """
-        if not self._silence.may_be_broken():
+        if not self._silence.may_ask():
             raise RedisAway
         try:
             yield self.client

@@ -26,16 +26,20 @@ class Silence:
         self._until = 0.0
 
     @property
-    def lasts(self) -> bool:
+    def is_on(self) -> bool:
         """Whether the server has not answered since it failed."""
         return self._until > 0
 
-    def may_be_broken(self) -> bool:
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nobody is to ask yet."""
+        return time.monotonic() < self._until
+
+    def may_ask(self) -> bool:
         """Tell whether this caller may ask; where the time is over, it is the one that finds out."""
         with self._lock:
-            now = time.monotonic()
-            if now < self._until:
+            if self.is_fresh:
                 return False
-            if self.lasts:
-                self._until = now + SILENCE_SECONDS
+            if self.is_on:
+                self._until = time.monotonic() + SILENCE_SECONDS
             return True

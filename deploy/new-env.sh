@@ -36,7 +36,8 @@ N8N_ENCRYPTION_KEY=$(secret)
 METRICS_TOKEN=$(secret)
 GRAFANA_PASSWORD=$(secret)
 
-# how many workers, and how long each may finish a delivery when it is stopped
+# how many web processes and workers, and how long a worker may finish a delivery when it is stopped
+WEBS=1
 WORKERS=2
 WORKER_GRACE=150s
 

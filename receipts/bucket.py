@@ -34,8 +34,9 @@ NO_ROOM = 507  # MinIO's answer, and that of some others, to a full disk
 
 # A request takes 15 s at the most, beside the bytes themselves: two tries, of which each waits so long for a connection
 # and then for any next byte. Only those who meet an outage first wait for all of that; then there is silence.
-# Readiness, and whoever finds out whether the storage is back, ask once, and briefly.
+# Whoever finds out whether the storage is back asks once, as patiently: it may be slow. Readiness asks briefly.
 PATIENCE = {"connect_timeout": 2, "read_timeout": 5, "retries": {"mode": "standard", "total_max_attempts": 2}}
+ONCE = {**PATIENCE, "retries": {"total_max_attempts": 1}}
 IMPATIENCE = {"connect_timeout": 1, "read_timeout": 2, "retries": {"total_max_attempts": 1}}
 
 UNREACHABLE = (NotConnected, HTTPClientError, RetriesExceededError, HTTPError)  # no answer, or half of one: no refusal
@@ -132,7 +133,7 @@ class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
         Raises:
             StorageAway: it could not be reached a moment ago, or cannot be now; or one of the others of `in_our_words`.
         """
-        if not self._silence.may_be_broken():
+        if not self._silence.may_ask():
             raise StorageAway("Silence")
         with in_our_words():
             try:
@@ -145,18 +146,24 @@ class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
 
     def _knock(self) -> None:
         """Find out whether it is back, before anybody waits for it with bytes in hand."""
-        if self._silence.lasts:
+        if self._silence.is_on:
             with suppress(ClientError):  # whatever it answers, it is there
-                self._impatient.head_bucket(Bucket=self.bucket_name)
+                self._knocking.head_bucket(Bucket=self.bucket_name)
             self._silence.end()
 
     def is_writable(self) -> bool:
-        """Tell whether the bucket is there and lets us in, as far as can be seen without writing to it."""
+        """Tell whether the bucket is there and lets us in, as far as can be seen without writing to it.
+
+        No silence begins here: a storage too slow for this may take uploads.
+        """
+        if self._silence.is_fresh:
+            return False
         try:
-            with self.asked():
+            with in_our_words():
                 self._impatient.head_bucket(Bucket=self.bucket_name)
         except OSError:
             return False
+        self._silence.end()
         return True
 
     def url(self, *args: Any, **kwargs: Any) -> str:
@@ -179,8 +186,15 @@ class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
     get_modified_time = asking(S3Storage.get_modified_time)
 
     @cached_property
+    def _knocking(self) -> Any:
+        return self._client(**ONCE)
+
+    @cached_property
     def _impatient(self) -> Any:
-        config = self.client_config.merge(Config(**IMPATIENCE))
+        return self._client(**IMPATIENCE)
+
+    def _client(self, **manners: Any) -> Any:
+        config = self.client_config.merge(Config(**manners))
         return self._create_session().client(
             "s3", region_name=self.region_name, endpoint_url=self.endpoint_url, config=config, verify=self.verify
         )

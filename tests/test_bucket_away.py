@@ -13,17 +13,19 @@ from rest_framework.test import APIClient
 
 from accounting import silence
 from jobs.models import JobLog
+from receipts import bucket
 from receipts.models import Receipt
 from receipts.storage import StorageAway, can_store
 
 from .factories import JobFactory, ReceiptFactory
 from .outages import Clock, frozen
 from .s3_server import S3Server, storage
-from .stub_server import Visit, stub_server
+from .stub_server import Visit, answering, response, stub_server
 from .uploads import post
 
 pytestmark = pytest.mark.django_db
 
+SLOW_SECONDS = 1.0
 AT_ONCE_SECONDS = 1.0  # much less than any time-out, much more than an upload takes
 
 
@@ -86,7 +88,7 @@ def test_while_it_hangs_one_waits_and_all_others_are_answered_at_once(
 ) -> None:
     job, receipt = JobFactory.create(), ReceiptFactory.create()
     with frozen(s3.pid):
-        assert not can_store()
+        save()
         asking: list[Callable[[], object]] = [
             can_store,
             lambda: post(api),
@@ -128,9 +130,52 @@ def test_what_it_answers_is_not_held_against_it_whatever_that_is(api: APIClient,
 
 def test_a_bucket_that_refuses_when_it_is_back_is_back(s3: S3Server, clock: Clock) -> None:
     with frozen(s3.pid):
-        assert not can_store()
+        save()
     s3.boto3().delete_bucket(Bucket="receipts")
     clock.now += silence.SILENCE_SECONDS
-    assert not can_store()
+    save()
     s3.make_bucket()
-    assert can_store()
+    save()
+    assert len(s3.objects()) == 1
+
+
+def slow(visit: Visit) -> None:
+    """Answer too late for whoever is impatient."""
+    while visit.read():
+        visit.pause(SLOW_SECONDS)
+        visit.send(response(body=b""))
+
+
+@pytest.fixture
+def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(bucket.IMPATIENCE, "read_timeout", SLOW_SECONDS / 5)
+
+
+@pytest.mark.usefixtures("clock", "impatience")
+def test_one_that_is_too_slow_for_readiness_takes_uploads(api: APIClient, use: Callable[[str], None]) -> None:
+    with stub_server(slow) as server:
+        use(f"http://127.0.0.1:{server.port}")
+        assert not can_store()
+        assert post(api).status_code == 202
+
+
+@pytest.mark.usefixtures("impatience")
+def test_one_that_is_slow_when_it_is_back_is_back(api: APIClient, use: Callable[[str], None], clock: Clock) -> None:
+    with stub_server(Visit.close, Visit.close, slow) as server:
+        use(f"http://127.0.0.1:{server.port}")
+        assert post(api).status_code == 503
+        clock.now += silence.SILENCE_SECONDS
+        assert not can_store()
+        assert post(api).status_code == 202
+
+
+def test_where_readiness_found_out_that_it_is_back_nobody_knocks(
+    api: APIClient, use: Callable[[str], None], clock: Clock
+) -> None:
+    with stub_server(Visit.close, Visit.close, answering(response(body=b""))) as server:
+        use(f"http://127.0.0.1:{server.port}")
+        assert post(api).status_code == 503
+        clock.now += silence.SILENCE_SECONDS
+        assert can_store()
+        assert post(api).status_code == 202
+        assert [request.method for request in server.requests] == ["HEAD", "PUT"]

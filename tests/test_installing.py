@@ -1,12 +1,13 @@
 """Workflows are put into N8N by its public API, as often as somebody likes, and what stops that is said."""
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
 from django.conf import LazySettings
 
-from jobs.connect import installing
+from jobs.connect import installing, webhook
 from jobs.connect.installing import install
 from jobs.connect.listing import rows
 from jobs.connect.workflows import REPORTER, signing_text
@@ -14,7 +15,7 @@ from jobs.n8n_api import ApiError, PublicApi
 
 from .installs import AI, NAMES, PLAIN, SECRET, TOKEN, TRY, WEBHOOK, api_of, how, said, set_n8n, with_notion, written
 from .stub_n8n import KEY, OF_CREDENTIALS, StubN8N
-from .stub_server import Visit, answering, response, stub_server
+from .stub_server import Visit, answering, response, silent, stub_server
 
 
 @pytest.fixture
@@ -147,6 +148,17 @@ def test_a_webhook_that_fails_is_not_said_to_answer(n8n: StubN8N, api: PublicApi
         *_, last = install(api, activate=TRY)
     assert last.is_warning
     assert "fails at N8N_WEBHOOK_URL" in last.sentence
+
+
+def test_a_webhook_that_is_silent_is_knocked_at_for_no_longer_than_there_is_time(
+    n8n: StubN8N, api: PublicApi, settings: LazySettings
+) -> None:
+    with stub_server(silent) as hanging:
+        settings.N8N_WEBHOOK_URL = f"{hanging.url}/webhook/receipts"
+        started = time.monotonic()
+        *_, last = install(api.over_in(1.5), activate=TRY)
+    assert time.monotonic() - started < 1.5 + 2 * webhook.AT_LEAST_SECONDS + 1
+    assert "cannot be reached" in last.sentence
 
 
 def test_a_webhook_elsewhere_is_said_not_to_answer(

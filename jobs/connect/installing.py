@@ -109,9 +109,10 @@ def _put_in_place(api: PublicApi, chosen: Standing, rivals: list[Standing]) -> I
     try:
         yield from _switch(api, chosen, rivals)
     except ApiError as refusal:
-        are_back = yield from _put_back(api.over_in(PUT_BACK_SECONDS), rivals)  # whatever else took too long
+        more_time = api.over_in(PUT_BACK_SECONDS)  # whatever else took too long
+        are_back = yield from _put_back(more_time, rivals)
         error = _with_who_has_the_path(api, refusal)
-        if not rivals or are_back or knock() is Reached.ANSWERS:
+        if not rivals or are_back or knock(until=more_time.ends) is Reached.ANSWERS:
             raise error from None
         raise ApiError(f"{error.sentence} {NONE_NOW}", error.cure, status=error.status, said=error.said) from None
 
@@ -134,7 +135,7 @@ def _switch(api: PublicApi, chosen: Standing, rivals: list[Standing]) -> Iterato
         api.post(f"workflows/{rival.id}/deactivate")
         yield Deed(f"Deactivated “{rival.workflow.name}”.")
     if rivals:
-        _wait_while(is_registered, until=api.ends)
+        _wait_while(lambda: is_registered(until=api.ends), until=api.ends)
     api.post(f"workflows/{chosen.id}/activate")
     yield Deed(f"Activated “{chosen.workflow.name}”.")
 
@@ -152,8 +153,8 @@ def _put_back(api: PublicApi, rivals: list[Standing]) -> Generator[Deed, None, b
 
 def _wait_for_webhook(*, until: float) -> Deed:
     """Knock until the webhook answers: for a moment after an activation N8N does not know it yet."""
-    _wait_while(lambda: knock() is Reached.NOT_REGISTERED, until=until)
-    reached = knock()
+    _wait_while(lambda: knock(until=until) is Reached.NOT_REGISTERED, until=until)
+    reached = knock(until=until)
     return Deed(reached.sentence, is_warning=reached is not Reached.ANSWERS)
 
 

@@ -1,5 +1,6 @@
 """Whether N8N's webhook is there: knocks that start nothing."""
 
+import time
 from dataclasses import dataclass
 from enum import Enum
 
@@ -11,6 +12,7 @@ from jobs.transport import USER_AGENT, WatchedSession, let_go, read_bounded, tls
 from jobs.watchdog import Watchdog
 
 DEADLINE_SECONDS = 5.0
+AT_LEAST_SECONDS = 1.0  # though the time for everything be over: what answers is told all the same
 MAX_ANSWER_BYTES = 16 * 1024
 NOT_JSON = "knock, knock"
 OF_ANOTHER_METHOD = b"Did you mean to make a POST request?"  # N8N's webhook-not-found.error.js
@@ -36,18 +38,22 @@ class Reached(Enum):
 STATUSES = {0: Reached.NOT_REACHED, 403: Reached.ANSWERS, 404: Reached.NOT_REGISTERED, 422: Reached.ANSWERS}
 
 
-def knock() -> Reached:
-    """Post what no workflow takes to the webhook, without its secret, and return what answers."""
-    status = _ask("POST", NOT_JSON).status
+def knock(*, until: float) -> Reached:
+    """Post what no workflow takes to the webhook, without its secret, and return what answers.
+
+    Args:
+        until: when the time for everything is over (time.monotonic()).
+    """
+    status = _ask("POST", NOT_JSON, until=until).status
     return Reached.FAILS if status >= 500 else STATUSES.get(status, Reached.OTHER)
 
 
-def is_registered() -> bool:
+def is_registered(*, until: float) -> bool:
     """Tell whether N8N has the webhook for a workflow still, though that be inactive by now.
 
     N8N takes a webhook away some time after it said so; who asks for the same path meanwhile is refused, and stays so.
     """
-    return OF_ANOTHER_METHOD in _ask("GET").body
+    return OF_ANOTHER_METHOD in _ask("GET", until=until).body
 
 
 @dataclass(frozen=True)
@@ -56,13 +62,14 @@ class _Said:
     body: bytes = b""
 
 
-def _ask(method: str, body: str | None = None) -> _Said:
+def _ask(method: str, body: str | None = None, *, until: float) -> _Said:
+    seconds = max(AT_LEAST_SECONDS, min(DEADLINE_SECONDS, until - time.monotonic()))
     url, verify = settings.N8N_WEBHOOK_URL, tls_verification(settings.N8N_VERIFY_SSL)
     headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": USER_AGENT}
-    with WatchedSession(url, verify=verify) as session, Watchdog(DEADLINE_SECONDS):
+    with WatchedSession(url, verify=verify) as session, Watchdog(seconds):
         try:
             response = session.request(
-                method, url, data=body, headers=headers, timeout=DEADLINE_SECONDS, allow_redirects=False, stream=True
+                method, url, data=body, headers=headers, timeout=seconds, allow_redirects=False, stream=True
             )
             with response.raw:
                 return _Said(response.status_code, bytes(read_bounded(response.raw, MAX_ANSWER_BYTES)[0]))

@@ -58,7 +58,7 @@ def test_what_the_command_leaves_to_be_set_are_settings(tmp_path: Path) -> None:
 
 
 def test_no_process_of_ours_is_given_the_secrets_of_others(written: dict[str, str]) -> None:
-    of_others = set(written) - settings_explained() - {"GRAFANA_BASE_URL", "WORKERS", "WORKER_GRACE"}
+    of_others = set(written) - settings_explained() - {"GRAFANA_BASE_URL", "WEBS", "WORKERS", "WORKER_GRACE"}
     assert of_others == {"POSTGRES_PASSWORD", "N8N_ENCRYPTION_KEY", "GRAFANA_PASSWORD"}
     assert {passed_on(name, written)[secret] for name in OURS for secret in of_others} == {""}
 
@@ -125,6 +125,13 @@ def test_migrations_end_before_any_process_begins() -> None:
     for name in set(OURS) - {"migrate"}:
         assert SERVICES[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
     assert "migrate" not in SERVICES["migrate"]["depends_on"]
+
+
+@pytest.mark.parametrize(("name", "variable"), [("web", "WEBS"), ("worker", "WORKERS")])
+def test_how_many_there_are_is_kept_whenever_it_is_started_again(
+    name: str, variable: str, written: dict[str, str]
+) -> None:
+    assert SERVICES[name]["deploy"]["replicas"] == f"${{{variable}:-{written[variable]}}}"
 
 
 def test_a_worker_may_finish_what_it_delivers_when_it_is_stopped(written: dict[str, str]) -> None:
