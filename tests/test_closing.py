@@ -160,6 +160,14 @@ def test_what_is_written_down_of_the_open_hour_is_not_counted_again() -> None:
     assert so_far(hour_of(NOON)).succeeded == 2
 
 
+def test_from_a_piece_that_is_missing_on_the_open_hour_is_counted_from_events() -> None:
+    for minute in (1, 6, 12, 19):
+        succeeded(hour_of(NOON) + timedelta(minutes=minute))
+    close_pieces(NOON)
+    SpanFigures.objects.filter(begin=hour_of(NOON) + PIECE).delete()
+    assert so_far(hour_of(NOON)).succeeded == 4
+
+
 def test_after_an_outage_there_are_no_pieces_of_hours_that_are_over() -> None:
     close_pieces(NOON)
     assert close_pieces(NOON + 9 * HOUR) == 3
