@@ -52,7 +52,7 @@ def test_an_hour_that_is_over_becomes_a_row_once() -> None:
 
 def test_an_hour_is_left_open_until_whatever_began_in_it_must_have_ended() -> None:
     succeeded(hour_of(NOON) - timedelta(seconds=10))
-    assert timedelta(minutes=1) < GRACE  # the longest wait of a transaction is 45 s
+    assert timedelta(minutes=1) < GRACE  # the longest transaction found may wait for 45 s
     assert close_hours(hour_of(NOON) + GRACE - timedelta(seconds=1)) == 0
     assert close_hours(hour_of(NOON) + GRACE) == 1
 
