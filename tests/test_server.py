@@ -183,6 +183,7 @@ def test_told_to_stop_it_still_answers_on_a_connection_that_was_idle_and_says_th
 
 @pytest.mark.processes
 def test_told_to_stop_it_answers_those_who_had_come_and_were_not_let_in_yet(web: Web) -> None:
+    assert web.answer(b"GET /health HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")  # so it serves, and knows what a signal means
     with ExitStack() as stack:
         with frozen(web.process.pid):
             wait_for(lambda: is_stopped(web.process.pid), "the server to fall asleep")
