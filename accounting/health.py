@@ -18,7 +18,7 @@ from receipts.storage import can_store
 
 logger = structlog.get_logger(__name__)
 
-# A worker beats every 15 s, while it delivers, too, and 15 s later where it waits for a Redis that hangs.
+# A worker beats every 15 s, up to 5 s later while it delivers, up to 15 s where it waits for a Redis that hangs.
 ALIVE_WITHIN = {
     Heartbeat.Kind.WORKER: timedelta(seconds=45),
     Heartbeat.Kind.SWEEP: timedelta(seconds=60),

@@ -8,7 +8,7 @@ sweeps may do all of it at once: they find the same, and the first to write a ro
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any, NamedTuple
 
 from django.db.models import Q, QuerySet
@@ -150,10 +150,11 @@ def kept_of(spans: Iterable[Span]) -> dict[Span, Figures]:
 
 
 def so_far(hour: datetime) -> Figures:
-    """Return the figures of an hour that is not closed: from its pieces, and from the events after them."""
-    pieces = _kept(PIECE, Q(begin__gte=hour, begin__lt=hour + HOUR))
-    rest = max((piece.begin + PIECE for piece in pieces), default=hour)
-    return added_up([*pieces.values(), counted(rest, hour + HOUR)])
+    """Return the figures of an hour that is not closed: from its pieces up to the first missing, then from events."""
+    end = hour + HOUR
+    kept = _kept(PIECE, Q(begin__gte=hour, begin__lt=end))
+    pieces = list(takewhile(kept.__contains__, (Span(PIECE, begin) for begin in begins(hour, end, PIECE))))
+    return added_up([*(kept[piece] for piece in pieces), counted(hour + len(pieces) * PIECE, end)])
 
 
 def _rows(length: timedelta) -> QuerySet[SpanFigures]:

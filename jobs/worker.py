@@ -27,6 +27,7 @@ from .sweep import beat
 logger = structlog.get_logger(__name__)
 
 BEAT_EVERY_SECONDS = 15
+LOOKS_PER_BEAT = 3  # of the thread, which has a phase of its own: no beat is later by more than a look
 
 told_to_stop = threading.Event()  # a signal came; when `work` returns without it, RQ has given up
 
@@ -104,10 +105,16 @@ class DeliveryWorker(SimpleWorker):
 
         No longer than RQ lets a delivery last: a worker that hangs is not to pass for alive.
         """
-        while not is_over.wait(BEAT_EVERY_SECONDS):
+        while not is_over.wait(BEAT_EVERY_SECONDS / LOOKS_PER_BEAT):
             if time.monotonic() < self._busy_until:
-                self._beat_if_due()
-                connection.close()  # this thread's own, which is not kept for so little
+                self._try_to_beat()
+
+    def _try_to_beat(self) -> None:
+        try:
+            self._beat_if_due()
+            connection.close()  # this thread's own, which is not kept for so little
+        except Exception:  # the thread outlives whatever one beat meets
+            logger.exception("heartbeat_failed")
 
     def _beat_if_due(self) -> None:
         if time.monotonic() >= self._next_beat:

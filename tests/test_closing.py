@@ -52,7 +52,7 @@ def test_an_hour_that_is_over_becomes_a_row_once() -> None:
 
 def test_an_hour_is_left_open_until_whatever_began_in_it_must_have_ended() -> None:
     succeeded(hour_of(NOON) - timedelta(seconds=10))
-    assert timedelta(minutes=1) < GRACE  # the longest wait of a transaction is 45 s
+    assert timedelta(minutes=1) < GRACE  # the longest transaction found may wait for 45 s
     assert close_hours(hour_of(NOON) + GRACE - timedelta(seconds=1)) == 0
     assert close_hours(hour_of(NOON) + GRACE) == 1
 
@@ -158,6 +158,14 @@ def test_what_is_written_down_of_the_open_hour_is_not_counted_again() -> None:
     JobEvent.objects.update(at=NOON - 9 * HOUR)
     succeeded(NOON)
     assert so_far(hour_of(NOON)).succeeded == 2
+
+
+def test_from_a_piece_that_is_missing_on_the_open_hour_is_counted_from_events() -> None:
+    for minute in (1, 6, 12, 19):
+        succeeded(hour_of(NOON) + timedelta(minutes=minute))
+    close_pieces(NOON)
+    SpanFigures.objects.filter(begin=hour_of(NOON) + PIECE).delete()
+    assert so_far(hour_of(NOON)).succeeded == 4
 
 
 def test_after_an_outage_there_are_no_pieces_of_hours_that_are_over() -> None:

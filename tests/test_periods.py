@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.closing import Span, close_hours, close_pieces, figures_of, first_open_hour, keep_figures, sum_up_hours
+from jobs.closing import PIECE, Span, close_hours, close_pieces, figures_of, first_open_hour, keep_figures, sum_up_hours
 from jobs.models import HourlyFigures, JobEvent, SpanFigures
 from jobs.operations.trends import charts
 from jobs.periods import PERIODS, Period, report, tiled
@@ -194,9 +194,16 @@ def let_happen(moments: list[datetime]) -> None:
     summed=st.integers(0, 6),
     lost=st.integers(1, 5),
     passes=st.lists(st.timedeltas(timedelta(0), 2 * HOUR), max_size=4).map(sorted),
+    missing=st.sets(st.integers(0, HOUR // PIECE - 1)),
 )
 def test_days_and_pieces_change_no_figure(
-    now: datetime, known_hours: int, lately: list[timedelta], summed: int, lost: int, passes: list[timedelta]
+    now: datetime,
+    known_hours: int,
+    lately: list[timedelta],
+    summed: int,
+    lost: int,
+    passes: list[timedelta],
+    missing: set[int],
 ) -> None:
     with transaction.atomic():
         open_from = hour_of(now - GRACE)
@@ -207,6 +214,7 @@ def test_days_and_pieces_change_no_figure(
         SpanFigures.objects.filter(pk__in=[row.pk for row in SpanFigures.objects.all()[::lost] if lost > 1]).delete()
         for ago in reversed(passes):
             close_pieces(now - ago)
+        SpanFigures.objects.filter(minutes=5, begin__in=[open_from + number * PIECE for number in missing]).delete()
         assert first_open_hour() == open_from
         for period in PERIODS:
             found = report(period, now)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -22,6 +22,7 @@ from accounting.connections import ARRIVAL_SECONDS
 from accounting.server import GRACE_SECONDS, Server, believe_proxies
 
 from .installation import wait_for
+from .outages import frozen, is_stopped
 from .servers import free_port
 
 HALF_A_REQUEST = (
@@ -177,6 +178,20 @@ def test_told_to_stop_it_still_answers_on_a_connection_that_was_idle_and_says_th
         web.process.terminate()
         wait_for(lambda: not web.accepts(), "the end of accepting")
         assert _asked(proxy) == (200, "close")
+        assert web.process.wait(GRACE_SECONDS) == 0
+
+
+@pytest.mark.processes
+def test_told_to_stop_it_answers_those_who_had_come_and_were_not_let_in_yet(web: Web) -> None:
+    assert web.answer(b"GET /health HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")  # so it serves, and knows what a signal means
+    with ExitStack() as stack:
+        with frozen(web.process.pid):
+            wait_for(lambda: is_stopped(web.process.pid), "the server to fall asleep")
+            waiting = [stack.enter_context(web.connect()) for _ in range(3)]  # a turn of its loop lets in one
+            for client in waiting:
+                client.sendall(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            web.process.terminate()
+        assert [client.recv(100).partition(b"\r\n")[0] for client in waiting] == [b"HTTP/1.1 200 OK"] * 3
         assert web.process.wait(GRACE_SECONDS) == 0
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
@@ -12,7 +13,8 @@ from jobs.answers import Answer, Trouble
 from jobs.models import FailureCode, JobEvent, JobLog
 from receipts.services import has_file
 
-from .factories import JobFactory, ReceiptFactory, job_in
+from .factories import ClientFactory, JobFactory, ReceiptFactory, job_in
+from .histories import uploaded
 
 Status = JobLog.Status
 pytestmark = pytest.mark.django_db
@@ -30,6 +32,16 @@ def delivered(job: JobLog, answer: Answer) -> JobLog:
     services.mark_delivered(job.pk, attempt=job.attempts, answer=answer, worker="w1")
     job.refresh_from_db()
     return job
+
+
+# -- submit
+
+
+def test_an_upload_of_new_bytes_asks_nothing_twice(django_assert_num_queries: Any) -> None:
+    shop = ClientFactory.create()
+    # whether the bytes are known, the time, and three rows, between a beginning and an end
+    with django_assert_num_queries(7):
+        uploaded(shop)
 
 
 # -- claim

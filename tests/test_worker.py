@@ -24,6 +24,7 @@ from rq.job import Job
 from rq.registry import FailedJobRegistry, FinishedJobRegistry
 from rq.serializers import JSONSerializer
 
+from accounting.health import ALIVE_WITHIN
 from accounting.identity import PROCESS
 from jobs import worker as worker_module
 from jobs.models import Heartbeat, JobLog
@@ -33,7 +34,7 @@ from jobs.worker import DeliveryWorker
 from .deliveries import WEBHOOK, n8n_at
 from .factories import JobFactory, job_in
 from .installation import wait_for
-from .outages import closed_port
+from .outages import Clock, closed_port
 from .stub_server import StubServer, Visit, answering, response, stub_server
 
 Status = JobLog.Status
@@ -276,6 +277,69 @@ def test_a_worker_that_hangs_for_longer_than_it_may_does_not_pass_for_alive(
         work()
     assert 0 < len(beats) < 15
     assert status_of(job) == Status.PROCESSING
+
+
+class Delivery(Clock):
+    """Passes while somebody waits for its end, for two minutes."""
+
+    def wait(self, seconds: float) -> bool:
+        self.now += seconds
+        return self.now > 1120
+
+
+@pytest.fixture
+def delivery(monkeypatch: pytest.MonkeyPatch) -> Delivery:
+    """Return a long delivery, by whose clock the worker's heart beats."""
+    delivery = Delivery()
+    monkeypatch.setattr(worker_module, "time", delivery)
+    return delivery
+
+
+def beat_during(delivery: Any, *, phase: float) -> None:
+    """Let a worker beat, and its thread, which has a phase of its own, go on doing so."""
+    worker = django_rq.get_worker()
+    assert isinstance(worker, DeliveryWorker)
+    worker._busy_until = delivery.now + 120
+    worker._beat_if_due()
+    delivery.now += phase
+    worker._beat_while_busy(delivery)
+
+
+@pytest.mark.parametrize("phase", [0, 0.1, 4.9, 14.9])
+def test_a_busy_worker_that_loses_one_beat_still_counts_as_alive(
+    monkeypatch: pytest.MonkeyPatch, delivery: Delivery, phase: float
+) -> None:
+    beats: list[float] = []
+    lost: list[float] = []
+
+    def beat(name: str, kind: str) -> None:
+        if beats and not lost:
+            lost.append(delivery.now)
+            delivery.now += 3
+            raise OperationalError
+        beats.append(delivery.now)
+
+    monkeypatch.setattr(worker_module, "beat", beat)
+    beat_during(delivery, phase=phase)
+    assert beats[0] < lost[0] < beats[1]
+    assert beats[1] - beats[0] < ALIVE_WITHIN[Heartbeat.Kind.WORKER].total_seconds()
+
+
+def test_what_nobody_expected_costs_a_beat_and_not_the_heart(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, delivery: Delivery
+) -> None:
+    beats: list[float] = []
+
+    def beat(name: str, kind: str) -> None:
+        beats.append(delivery.now)
+        if len(beats) == 2:
+            raise RuntimeError
+
+    monkeypatch.setattr(worker_module, "beat", beat)
+    beat_during(delivery, phase=0)
+    assert len(beats) > 5
+    (line,) = lines(caplog, "heartbeat_failed")
+    assert (line["level"], bool(line["exc_info"])) == ("error", True)
 
 
 def test_it_lives_while_redis_is_away(n8n: StubServer) -> None:

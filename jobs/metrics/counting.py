@@ -18,8 +18,9 @@ from jobs.models import EventTotals, JobEvent, JobLog
 from .durations import DELIVERY_BOUNDS, ROUND_TRIP_BOUNDS, tallied
 
 ONLY = 1  # the key of the row
-# An event is visible 45 s after its time, the longest wait in a transaction (lock_timeout and
-# idle_in_transaction_session_timeout), and so are those that drew a smaller id meanwhile after 45 s more.
+# Nothing bounds a transaction as a whole: lock_timeout (15 s) counts for each lock, and several add up, as does
+# idle_in_transaction_session_timeout (30 s). The longest ways found take 30 to 45 s. So an event is visible 45 s after
+# its time, and those that drew a smaller id meanwhile are after 45 s more.
 SETTLES = timedelta(minutes=2)
 COUNTED_AT_ONCE = 20_000  # ids in one pass, so that catching up delays no sweep by much
 # Ids after the row's last that are read when metrics are asked for; where no sweep has run for so long that there are
