@@ -9,7 +9,8 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest
-from django.utils.dateparse import parse_datetime
+
+from .clock import moment_in
 
 OLDER, NEWER = "older", "newer"
 
@@ -27,12 +28,12 @@ class Edge:
         """Return the edge that `str` wrote, or None where it means nothing."""
         way, _, rest = text.partition("~")
         time, _, written = rest.partition("~")
+        at = moment_in(time)
         try:
-            at = parse_datetime(time)
             key = model._meta.pk.to_python(written)
         except (ValueError, ValidationError, OverflowError):
             return None
-        is_whole = way in (OLDER, NEWER) and timed == bool(at and at.tzinfo)
+        is_whole = way in (OLDER, NEWER) and timed == bool(at)
         return cls(way=way, at=at, key=key) if is_whole else None
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""The one clock that counts: the database's, so that machines need not agree on the time."""
+"""The one clock that counts: the database's, so that machines need not agree on the time; and named moments."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -7,6 +7,7 @@ from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.functions import Now
 from django.db.models.sql.compiler import SQLCompiler
+from django.utils.dateparse import parse_datetime
 
 CLOCKS = {
     "sqlite": "SELECT STRFTIME('%Y-%m-%d %H:%M:%f', 'NOW')",
@@ -34,3 +35,15 @@ def database_now() -> datetime:
         cursor.execute(CLOCKS[connection.vendor])
         (now,) = cursor.fetchone()
     return now if isinstance(now, datetime) else datetime.fromisoformat(now).replace(tzinfo=UTC)  # SQLite tells a text
+
+
+def moment_in(text: str) -> datetime | None:
+    """Return the moment that a text in ISO 8601 names, in UTC, or None where it names none or leaves its offset out.
+
+    In UTC, for PostgreSQL takes no offset of 16 hours or more, and ISO 8601 knows them.
+    """
+    try:
+        named = parse_datetime(text)
+        return named.astimezone(UTC) if named and named.tzinfo else None
+    except (ValueError, OverflowError):
+        return None

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 
 from receipts.notion import NO_DATABASE_ID, parse_database_id
@@ -16,6 +17,14 @@ WITHIN_REASON = [
     MinValueValidator(datetime(1970, 1, 1, tzinfo=UTC)),
     MaxValueValidator(datetime(9000, 1, 1, tzinfo=UTC)),
 ]
+
+
+class MomentFilter(filters.IsoDateTimeFilter):  # type: ignore[misc] # django-filter has no types
+    """Compares with a moment, in UTC: PostgreSQL takes no offset of 16 hours or more, and ISO 8601 knows them."""
+
+    def filter(self, qs: QuerySet[JobLog], value: datetime | None) -> Any:
+        """Return the jobs that remain."""
+        return super().filter(qs, value and value.astimezone(UTC))
 
 
 class DatabaseIdField(forms.CharField):
@@ -43,8 +52,8 @@ class DatabaseIdFilter(filters.CharFilter):  # type: ignore[misc] # django-filte
 class JobFilter(filters.FilterSet):  # type: ignore[misc] # as above
     """What a client may narrow its list by."""
 
-    created_after = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte", validators=WITHIN_REASON)
-    created_before = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt", validators=WITHIN_REASON)
+    created_after = MomentFilter(field_name="created_at", lookup_expr="gte", validators=WITHIN_REASON)
+    created_before = MomentFilter(field_name="created_at", lookup_expr="lt", validators=WITHIN_REASON)
     receipt_id = filters.UUIDFilter(field_name="receipt_id")
     notion_database_id = DatabaseIdFilter()
 

@@ -11,7 +11,6 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.http import parse_etags
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.exceptions import APIException, NotFound
@@ -23,6 +22,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
+from accounting.clock import moment_in
 from accounting.openapi import problems
 from accounting.problems import Problem, code_of
 from accounting.throttling import count_failure
@@ -55,13 +55,11 @@ class NewestFirst(CursorPagination):
             NotFound: it was.
         """
         cursor: Cursor | None = super().decode_cursor(request)
-        try:
-            is_a_time = cursor is None or cursor.position is None or parse_datetime(str(cursor.position)) is not None
-        except ValueError:
-            is_a_time = False
-        if not is_a_time:
+        if cursor is None or cursor.position is None:
+            return cursor
+        if (position := moment_in(str(cursor.position))) is None:
             raise NotFound(self.invalid_cursor_message)
-        return cursor
+        return cursor._replace(position=position.isoformat())  # type: ignore[arg-type] # the stubs have it wrong
 
 
 @extend_schema_view(

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -157,6 +158,12 @@ def test_a_page_shows_the_same_rows_while_new_ones_come_in(browser: Browser) -> 
 )
 def test_a_page_that_means_nothing_is_the_first(browser: Browser, page: str) -> None:
     job = JobFactory.create()
+    assert shown(browser.get(LIST, {"p": page})) == [job]
+
+
+def test_a_page_may_begin_at_a_moment_with_any_offset(browser: Browser) -> None:
+    job = JobFactory.create()
+    page = f"older~2300-01-01T00:00:00+23:23~{uuid4()}"  # PostgreSQL takes no such offset
     assert shown(browser.get(LIST, {"p": page})) == [job]
 
 

@@ -83,6 +83,7 @@ def test_the_list_is_newest_first_and_its_pages_stay_put_while_jobs_come_in(api:
         ({"failure_code": "callback_timeout"}, True),
         ({"created_after": "2020-01-01T00:00:00Z"}, True),
         ({"created_before": "2020-01-01T00:00:00Z"}, False),
+        ({"created_after": "2020-01-01T00:00:00+23:23"}, True),  # an offset that PostgreSQL does not take
         ({"filename": "other.jpg"}, False),
         ({"notion_database_id": DATABASE_ID}, True),
         ({"notion_database_id": DATABASE_ID.upper()}, True),
@@ -122,6 +123,7 @@ def test_a_filter_that_means_nothing_is_400(api: APIClient, query: dict[str, str
         {"cursor": "cD1hYmM="},
         {"cursor": "cD0yMDI2LTEx"},
         {"cursor": "cD0yMDI2LTk5LTk5VDAwOjAw"},
+        {"cursor": "cD0yMDI2LTAxLTAxVDAwOjAwOjAwJTJCMjM6MjM="},  # an offset that PostgreSQL does not take
         {"cursor": "\x00"},
         {"page_size": "-1"},
         {"page_size": "x"},

@@ -106,6 +106,6 @@ def moment(text: str) -> datetime:
     """Return the moment that an option names; UTC unless it says otherwise."""
     try:
         named = datetime.fromisoformat(text)
-    except ValueError:
+        return named.astimezone(UTC) if named.tzinfo else named.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise ArgumentTypeError("it takes a date, or a date and a time, such as 2026-01-31T08:00") from None
-    return named if named.tzinfo else named.replace(tzinfo=UTC)
