@@ -50,12 +50,8 @@ chaos: .venv/.installed ## strike a whole installation with random faults (SEED=
 	$(BIN)/python -m tests.chaos --seed $(SEED) --duration $(DURATION) --database $(DATABASE)
 
 bench: .venv/.installed benchmarks/.venv/.installed ## measure all that docs/performance.md tells, beside a plain service (JOBS=1000000)
-	@$(BIN)/python -m benchmarks.compared --database sqlite
-	@$(BIN)/python -m benchmarks.compared --database postgresql
-	@$(BIN)/python -m benchmarks.looking
-	@$(BIN)/python -m benchmarks.delivery
-	@$(BIN)/python -m benchmarks.pages --jobs $(JOBS)
-	@$(BIN)/python -m benchmarks.growth --jobs $(JOBS)
+	@failed=0; for one in "compared --database sqlite" "compared --database postgresql" looking delivery \
+		"pages --jobs $(JOBS)" "growth --jobs $(JOBS)"; do $(BIN)/python -m benchmarks.$$one || failed=1; done; exit $$failed
 
 lint: .venv/.installed ## look for mistakes, for what is dangerous, and for untidy code
 	$(BIN)/ruff check .

@@ -132,14 +132,16 @@ def journeys(bench: Bench) -> list[Figure]:
 
 def memory(bench: Bench) -> list[Figure]:
     """Most memory of web and worker while 100 receipts of 8 MB are in flight."""
-    plain, ours = (_peak(bench, kind, receipt_of("8 MB"), bench.many(100)) for kind in (Plain, Ours))
-    return [Figure("most memory of web and worker, 100 receipts of 8 MB in flight", "MB", plain, ours, 1 / 4)]
+    count = bench.many(100)
+    plain, ours = (_peak(bench, kind, receipt_of("8 MB"), count) for kind in (Plain, Ours))
+    return [Figure(f"most memory of web and worker, {count} receipts of 8 MB in flight", "MB", plain, ours, 1 / 4)]
 
 
 def waiting(bench: Bench) -> list[Figure]:
     """What Redis has in memory while 1,000 receipts of 2 MB wait for a worker."""
-    plain, ours = (_redis_memory(bench, kind, receipt_of("2 MB"), bench.many(1000)) for kind in (Plain, Ours))
-    return [Figure("Redis with 1,000 receipts of 2 MB waiting", "MB", plain, ours, 1 / 1000)]
+    count = bench.many(1000)
+    plain, ours = (_redis_memory(bench, kind, receipt_of("2 MB"), count) for kind in (Plain, Ours))
+    return [Figure(f"Redis with {count:,} receipts of 2 MB waiting", "MB", plain, ours, 1 / 1000)]
 
 
 def callbacks(bench: Bench) -> list[Figure]:
