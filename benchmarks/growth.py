@@ -22,6 +22,7 @@ from .installations import ROOT, SMALL, Env, installation_with, manage, run_task
 from .load import Target, upload
 from .receipts import receipt_of
 from .servers import start_postgres, valkey
+from .stacks import answers, wait_for
 
 MOST_TIMES = 1.2
 ROUNDS = 10
@@ -79,21 +80,11 @@ def _served(measure: Measure, *sites: Env) -> list[list[float]]:
 def _serving(env: Env) -> Iterator[None]:
     process = subprocess.Popen([sys.executable, "manage.py", "serve", "--port", env["PORT"]], cwd=ROOT, env=env)
     try:
-        _wait_for(env["PUBLIC_BASE_URL"] + "/health")
+        wait_for(lambda: answers(env["PUBLIC_BASE_URL"] + "/health"))
         yield
     finally:
         process.terminate()
         process.wait(30)
-
-
-def _wait_for(url: str) -> None:
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        try:
-            return requests.get(url, timeout=1).raise_for_status()
-        except requests.ConnectionError:
-            time.sleep(0.2)
-    raise TimeoutError("the web process does not answer")
 
 
 def _passes(env: Env) -> list[float]:

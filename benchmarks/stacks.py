@@ -68,7 +68,7 @@ class Stack:
 
     def wait(self) -> None:
         """Wait until the web process answers."""
-        wait_for(lambda: _answers(f"http://127.0.0.1:{self.port}/health"))
+        wait_for(lambda: answers(f"http://127.0.0.1:{self.port}/health"))
 
 
 class Plain(Stack):
@@ -153,7 +153,7 @@ def stand_in(seconds: float = 0.0) -> Iterator[StandIn]:
     env = os.environ | {"CALLBACK_SECRET_TOKEN": TOKEN, "SECONDS": str(seconds)}
     process = subprocess.Popen(command, env=env)
     try:
-        wait_for(lambda: _answers(f"http://127.0.0.1:{standin.port}/stats"))
+        wait_for(lambda: answers(f"http://127.0.0.1:{standin.port}/stats"))
         yield standin
     finally:
         process.terminate()
@@ -196,7 +196,8 @@ def _create_database(server: str) -> str:
     return server.replace("/postgres?", f"/{name}?")
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Tell whether somebody answers there."""
     try:
         return requests.get(url, timeout=1).status_code < 500
     except requests.RequestException:

@@ -125,6 +125,22 @@ def test_a_writer_asks_again_soon_while_another_process_writes() -> None:
     assert Client.objects.filter(name="second").exists()
 
 
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_RECOVERY, sqlite3.SQLITE_BUSY_SNAPSHOT])
+def test_whatever_another_process_is_busy_with_is_waited_for(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    begin, refusals = base.DatabaseWrapper._start_transaction_under_autocommit, [code]  # type: ignore[attr-defined] # private
+
+    def begin_late(wrapper: Any) -> None:
+        if refusals:
+            cause = sqlite3.OperationalError("database is locked")
+            cause.sqlite_errorcode = refusals.pop()
+            raise OperationalError(*cause.args) from cause
+        begin(wrapper)
+
+    monkeypatch.setattr(base.DatabaseWrapper, "_start_transaction_under_autocommit", begin_late)
+    commit()
+    assert Client.objects.filter(name="committed").exists()
+
+
 def test_another_process_that_writes_for_too_long_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(connection.settings_dict["OPTIONS"], "timeout", 0.1)
     with closing(sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)) as another:

@@ -53,7 +53,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         try:
             super()._start_transaction_under_autocommit()  # type: ignore[misc] # django-stubs leaves out what is private
         except OperationalError as error:
-            if is_last or getattr(error.__cause__, "sqlite_errorcode", None) != SQLITE_BUSY:
+            code = getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF  # the rest tells kinds of it apart
+            if is_last or code != SQLITE_BUSY:
                 raise
             return False
         return True
