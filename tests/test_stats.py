@@ -17,8 +17,8 @@ from jobs.histogram import ERROR, bucket_of, percentile
 from jobs.models import JobEvent
 from jobs.stats import HOUR, Figures, Happening, added_up, begin_of, counted, tally
 
-from .happenings import NOON
-from .plans import plan
+from .happenings import NOON, received
+from .plans import multiply, plan
 
 
 def happening(kind: str, seconds: float = 0, code: str | None = None) -> Happening:
@@ -97,6 +97,8 @@ def test_spans_begin_with_the_days_of_utc(hours: int, began: str) -> None:
 
 @pytest.mark.django_db
 def test_events_of_an_hour_are_found_by_an_index() -> None:
+    days = (NOON - timedelta(days=number) for number in range(1_000))
+    multiply(received(NOON).events.get(), ({"number": number, "at": at} for number, at in enumerate(days, 2)))
     with CaptureQueriesContext(connection) as queries:
         counted(NOON - HOUR, NOON)
     (query,) = queries.captured_queries

@@ -25,7 +25,7 @@ from receipts.services import has_file
 from receipts.storage import PrivateFileStorage
 
 from .factories import JobFactory, ReceiptFactory
-from .plans import plan
+from .plans import multiply, plan
 
 Status = JobLog.Status
 Rung = Callable[[], list[str]]
@@ -195,6 +195,10 @@ def test_an_upload_that_ends_while_orphans_are_looked_for_is_left_alone(monkeypa
 
 @pytest.mark.parametrize("model", [Receipt, Rendition])
 def test_the_row_of_a_file_is_found_by_an_index(model: type[Receipt | Rendition]) -> None:
+    receipt = ReceiptFactory.create()
+    multiply(receipt, ({"file": f"{number}.jpg", "sha256": f"{number:064}"} for number in range(1_000)))
+    of_them = Rendition(size=1, content_type="image/jpeg", width=1, height=1, most_bytes=1)
+    multiply(of_them, ({"receipt_id": receipt.pk, "file": f"{receipt.pk}.jpg"} for receipt in Receipt.objects.all()))
     with CaptureQueriesContext(connection) as queries:
         list(model.objects.filter(file__in=["one", "two"]).values_list("file").order_by())
     assert f"{model.__name__.lower()}_file" in plan(queries.captured_queries[0]["sql"])
