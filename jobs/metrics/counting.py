@@ -88,7 +88,7 @@ def by_kind_and_source(transitions: Counter[str]) -> Iterator[tuple[str, str, in
 
 def _last_settled(now: datetime) -> int:
     """Return the id of an event before which none can still appear (see `SETTLES`); 0 where there is none."""
-    settled = JobEvent.objects.filter(at__lt=now - SETTLES).order_by("-at").values_list("id", flat=True)
+    settled = JobEvent.objects.filter(at__lt=now - SETTLES).order_by("-at", "-id").values_list("id", flat=True)
     return settled.first() or 0
 
 
