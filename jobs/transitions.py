@@ -26,15 +26,20 @@ class TransitionNotAllowed(Exception):
     """The job's status does not lead there, or the row is no longer the one that was read."""
 
 
-def lock_job(job_id: UUID) -> JobLog:
+def lock_job(job_id: UUID, *related: str) -> JobLog:
     """Return the job with its row locked until the transaction ends, and `now` by the database's clock.
 
     Leases and deadlines are compared with that one clock, so that machines need not agree on the time.
 
+    Args:
+        job_id: the job's id.
+        related: what is read with it, and not locked.
+
     Raises:
         JobLog.DoesNotExist: there is no such job.
     """
-    job = JobLog.objects.select_for_update().annotate(read_at=DatabaseNow()).get(pk=job_id)
+    jobs = JobLog.objects.select_for_update(of=("self",)).annotate(read_at=DatabaseNow())
+    job = (jobs.select_related(*related) if related else jobs).get(pk=job_id)
     job.now = job.read_at
     return job
 

@@ -1,5 +1,6 @@
 """What was uploaded, and by whom."""
 
+import secrets
 import uuid
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -7,7 +8,6 @@ from typing import ClassVar
 
 from django.db import models
 from django.utils import timezone
-from django.utils.crypto import get_random_string
 from rest_framework_api_key.models import AbstractAPIKey, APIKeyManager
 
 
@@ -59,7 +59,7 @@ def rendition_name(rendition: "Rendition", filename: str) -> str:
 
 
 def _random_name(model: "type[Receipt | Rendition]", filename: str) -> str:
-    return day_folder(model, timezone.now()) + "/" + get_random_string(32) + PurePosixPath(filename).suffix
+    return day_folder(model, timezone.now()) + "/" + secrets.token_hex(16) + PurePosixPath(filename).suffix
 
 
 def day_folder(model: "type[Receipt | Rendition]", day: datetime) -> str:

@@ -1,13 +1,13 @@
 """Where receipts lie: private, under random names, and on the disk before anybody is told so."""
 
 import os
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
 from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage, storages
-from django.utils.crypto import get_random_string
 
 PARTIAL_PREFIX = ".partial-"
 OWNER_ONLY = 0o700
@@ -34,7 +34,7 @@ class PrivateFileStorage(FileSystemStorage):
     def _save(self, name: str, content: "File[bytes]") -> str:
         final = Path(self.path(name))
         _make_folder(final.parent)
-        partial = final.with_name(PARTIAL_PREFIX + get_random_string(16))
+        partial = final.with_name(PARTIAL_PREFIX + secrets.token_hex(8))
         try:
             _write(partial, content)
             partial.rename(final)

@@ -347,7 +347,7 @@ def test_it_lives_while_redis_is_away(n8n: StubServer) -> None:
     Heartbeat.objects.all().delete()
     with closed_port() as port, Redis(port=port) as away:
         worker.connection = away
-        worker._next_beat = 0.0
+        worker._next_beat = worker._next_in_redis = 0.0
         with pytest.raises(RedisConnectionError):
             worker.heartbeat()
     assert Heartbeat.objects.get().name == PROCESS

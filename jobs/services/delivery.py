@@ -38,7 +38,7 @@ def claim_job(job_id: UUID, *, worker: str) -> JobLog | None:
     if not JobLog.objects.filter(pk=job_id, status=Status.QUEUED, due_at__lte=DatabaseNow()).exists():
         return None
     _lock_claims()
-    job = lock_job(job_id)
+    job = lock_job(job_id, "receipt")  # whose bytes are sent
     if job.status != Status.QUEUED or job.due_at is None or job.due_at > job.now or free_places() <= 0:
         return None
     change_status(

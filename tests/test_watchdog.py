@@ -1,0 +1,76 @@
+"""All exchanges are held to their deadlines by one thread."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from jobs.watchdog import Watchdog
+
+SOON, LATE = 0.1, 600.0
+BOUND_SECONDS = 10.0
+
+
+@pytest.fixture
+def connection() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Our end of a connection, and the other one, which says nothing."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(BOUND_SECONDS)
+        yield ours, theirs
+
+
+def wait_for_end(connected: socket.socket) -> float:
+    """Read until the connection is cut; return how many seconds that took."""
+    started = time.monotonic()
+    assert connected.recv(1) == b""
+    return time.monotonic() - started
+
+
+def watchers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "watchdog"]
+
+
+def test_a_connection_is_cut_when_its_time_is_up(connection: tuple[socket.socket, socket.socket]) -> None:
+    with Watchdog(SOON) as watchdog:
+        watchdog.watch(connection[0])
+        assert wait_for_end(connection[0]) < BOUND_SECONDS
+    assert watchdog.has_barked
+
+
+def test_a_short_deadline_counts_beside_a_long_one(connection: tuple[socket.socket, socket.socket]) -> None:
+    with Watchdog(LATE) as patient, Watchdog(SOON) as watchdog:
+        watchdog.watch(connection[0])
+        assert wait_for_end(connection[0]) < BOUND_SECONDS
+    assert (patient.has_barked, watchdog.has_barked) == (False, True)
+
+
+def test_a_deadline_counts_after_one_that_was_not_needed(connection: tuple[socket.socket, socket.socket]) -> None:
+    with Watchdog(SOON / 2):
+        pass
+    with Watchdog(SOON) as watchdog:
+        watchdog.watch(connection[0])
+        assert wait_for_end(connection[0]) < BOUND_SECONDS
+    assert watchdog.has_barked
+
+
+def test_nothing_is_cut_once_the_exchange_is_over(connection: tuple[socket.socket, socket.socket]) -> None:
+    ours, theirs = connection
+    with Watchdog(SOON) as over:
+        over.watch(ours)
+    with Watchdog(2 * SOON) as later:  # when this one barks, the other's time was up
+        other, end = socket.socketpair()
+        with other, end:
+            later.watch(other)
+            wait_for_end(other)
+    theirs.send(b"x")
+    assert ours.recv(1) == b"x"
+    assert not over.has_barked
+
+
+def test_one_thread_is_enough_for_all() -> None:
+    for _ in range(20):
+        with Watchdog(LATE), Watchdog(LATE):
+            assert len(watchers()) == 1
