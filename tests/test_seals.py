@@ -33,8 +33,8 @@ OLD, NEW = made_up("old"), made_up("new")
 def clock_at(moment: datetime) -> Iterator[None]:
     """Let all that is written down within be written down as of then."""
 
-    def lock(job_id: Any) -> JobLog:
-        job = lock_job(job_id)
+    def lock(job_id: Any, *related: str) -> JobLog:
+        job = lock_job(job_id, *related)
         job.now = moment
         return job
 
