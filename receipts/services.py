@@ -10,7 +10,7 @@ from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import transaction
 
-from accounting.clock import DatabaseNow, database_now
+from accounting.clock import DatabaseNow
 
 from .formats import SUFFIXES
 from .models import ApiKey, Client, Receipt, Rendition, rendition_name, stored_name
@@ -89,11 +89,12 @@ def _is_stored(row: Receipt | Rendition) -> bool:
         return False
 
 
-def keep_receipt(*, client: Client, upload: CheckedUpload, stored: StoredFile) -> tuple[Receipt, bool]:
+def keep_receipt(*, client: Client, upload: CheckedUpload, stored: StoredFile, now: datetime) -> tuple[Receipt, bool]:
     """Return the client's receipt of these bytes, its row locked until the transaction ends, and whether it is new.
 
     Args:
         stored: the file just stored; it heals a receipt whose file was purged or is gone.
+        now: by the database's clock.
 
     Raises:
         JustPurged: no file was stored, and there is none any more.
@@ -104,7 +105,7 @@ def keep_receipt(*, client: Client, upload: CheckedUpload, stored: StoredFile) -
     stored.may_be_known = True  # should another have come first
     stored.is_kept = bool(stored.name) and (receipt is None or not has_file(receipt))
     if receipt is None:
-        return _create_receipt(client, upload, stored.name), True
+        return _create_receipt(client, upload, stored.name, now), True
     if not stored.name and receipt.purged_at is not None:
         raise JustPurged
     if stored.is_kept:
@@ -114,7 +115,7 @@ def keep_receipt(*, client: Client, upload: CheckedUpload, stored: StoredFile) -
     return receipt, False
 
 
-def _create_receipt(client: Client, upload: CheckedUpload, stored_as: str) -> Receipt:
+def _create_receipt(client: Client, upload: CheckedUpload, stored_as: str, now: datetime) -> Receipt:
     return Receipt.objects.create(
         client=client,
         file=stored_as,
@@ -123,7 +124,7 @@ def _create_receipt(client: Client, upload: CheckedUpload, stored_as: str) -> Re
         content_type=upload.content_type,
         width=upload.width,
         height=upload.height,
-        created_at=database_now(),
+        created_at=now,
     )
 
 

@@ -29,25 +29,27 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _start_transaction_under_autocommit(self) -> None:
         end = time.monotonic() + self._patience
-        # it has the turn already where a signal's exception broke off what was to pass it
-        if not self._has_turn and not _turn.acquire(timeout=self._patience):
-            raise OperationalError("database is locked")  # as SQLite says it
-        self._has_turn = True
+        self.ensure_connection()
+        self._let_sqlite_wait(0)  # before it has the turn, which others wait for
         try:
+            self._take_turn()
             self._begin(end)
         except BaseException:
             self._pass_turn()
             raise
+        finally:
+            self._let_sqlite_wait(self._patience)
+
+    def _take_turn(self) -> None:
+        # it has the turn already where a signal's exception broke off what was to pass it
+        if not self._has_turn and not _turn.acquire(timeout=self._patience):
+            raise OperationalError("database is locked")  # as SQLite says it
+        self._has_turn = True
 
     def _begin(self, end: float) -> None:
         """Begin as soon as no other process has a transaction, or say at the end what SQLite says."""
-        self.ensure_connection()
-        self._let_sqlite_wait(0)
-        try:
-            while not self._has_begun(is_last=time.monotonic() > end):
-                time.sleep(PAUSE_SECONDS)
-        finally:
-            self._let_sqlite_wait(self._patience)
+        while not self._has_begun(is_last=time.monotonic() > end):
+            time.sleep(PAUSE_SECONDS)
 
     def _has_begun(self, *, is_last: bool) -> bool:
         try:

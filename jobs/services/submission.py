@@ -75,23 +75,23 @@ def submit_receipt(request: UploadRequest) -> Submission:
 
 def _store_and_submit(request: UploadRequest) -> Submission:
     with stored_file(client=request.client, upload=request.upload) as stored:
+        now = database_now()  # before the transaction, for which others may have to wait
         for _ in range(MEETINGS):
             with suppress(IntegrityError):
-                return _submit(request, stored)
-        return _submit(request, stored)
+                return _submit(request, stored, now)
+        return _submit(request, stored, now)
 
 
 @transaction.atomic
-def _submit(request: UploadRequest, stored: StoredFile) -> Submission:
+def _submit(request: UploadRequest, stored: StoredFile, now: datetime) -> Submission:
     known = _known_key(request)
-    receipt, is_new = keep_receipt(client=request.client, upload=request.upload, stored=stored)
+    receipt, is_new = keep_receipt(client=request.client, upload=request.upload, stored=stored, now=now)
     if known is not None:
         return Submission(job=_note_repeat(lock_job(known.job_id), request), created=False)
     same = None if is_new else _same_job(request, receipt)
     if same is not None and not request.allow_duplicate:
         submission = Submission(job=_note_repeat(same, request), created=False)
     else:
-        now = receipt.created_at if is_new else database_now()
         submission = Submission(job=_create_job(request, receipt, now, duplicate_of=same), created=True)
     if request.idempotency_key:
         IdempotencyKey.objects.create(
