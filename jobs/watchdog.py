@@ -1,9 +1,7 @@
 """Holds an HTTP exchange to one total deadline, which urllib3 cannot: its time-outs begin anew with each byte."""
 
-import math
 import socket
 import threading
-import time
 from contextvars import ContextVar
 from typing import Any, Self
 
@@ -23,7 +21,8 @@ class Watchdog:
     """
 
     def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+        self._timer = threading.Timer(seconds, self._bark)
+        self._timer.daemon = True
         self._lock = threading.Lock()
         self._handle: socket.socket | None = None
         self.has_barked = False
@@ -31,11 +30,12 @@ class Watchdog:
 
     def __enter__(self) -> Self:
         self._outer = _on_watch.set(self)
-        _alarm.set(self, self._seconds)
+        self._timer.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        _alarm.take_back(self)  # so that it barks at nothing that comes later
+        self._timer.cancel()
+        self._timer.join()  # so that it barks at nothing that comes later
         self._let_go()
         _on_watch.reset(self._outer)
 
@@ -59,8 +59,7 @@ class Watchdog:
         self.watch(connected)
         self.has_seen_sending = True
 
-    def bark(self) -> None:
-        """Cut the connection: the time is up."""
+    def _bark(self) -> None:
         with self._lock:
             self.has_barked = True
             self._cut()
@@ -77,47 +76,6 @@ class Watchdog:
             self._handle.close()
 
 
-class _Alarm:
-    """Wakes each watchdog in time, from one thread for all of them: one for each exchange cost more than the exchange.
-
-    The thread is told of an exchange only where it would sleep too long for it; of one that has ended it is not.
-    """
-
-    def __init__(self) -> None:
-        self._sooner = threading.Condition()
-        self._ends: dict[Watchdog, float] = {}
-        self._wakes_at = math.inf
-        self._thread: threading.Thread | None = None
-
-    def set(self, watchdog: Watchdog, seconds: float) -> None:
-        """Wake this one in so many seconds, unless it is taken back."""
-        with self._sooner:
-            self._ends[watchdog] = end = time.monotonic() + seconds
-            if self._thread is None or not self._thread.is_alive():  # a fork has none
-                self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
-                self._thread.start()
-            elif end < self._wakes_at:
-                self._sooner.notify()
-
-    def take_back(self, watchdog: Watchdog) -> None:
-        """Let it sleep; when this returns it is not barking, either."""
-        with self._sooner:
-            self._ends.pop(watchdog, None)
-
-    def _run(self) -> None:
-        with self._sooner:
-            while True:
-                self._wake_whose_time_is_up(time.monotonic())
-                self._wakes_at = min(self._ends.values(), default=math.inf)
-                self._sooner.wait(None if self._wakes_at == math.inf else self._wakes_at - time.monotonic())
-
-    def _wake_whose_time_is_up(self, now: float) -> None:
-        for watchdog in [watchdog for watchdog, end in self._ends.items() if end <= now]:
-            del self._ends[watchdog]
-            watchdog.bark()
-
-
-_alarm = _Alarm()
 _on_watch: ContextVar[Watchdog] = ContextVar("_on_watch")
 
 

@@ -81,21 +81,16 @@ def _forget_client() -> None:
 def leaving_no_trace(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """Fail what leaves a thread or a socket open, or a secret in any log, ours or a library's, at the finest level."""
     caplog.set_level(logging.DEBUG)
-    threads, sockets = open_threads(), open_sockets()
+    threads, sockets = set(threading.enumerate()), open_sockets()
     gc.disable()  # it would close what was left open
     try:
         yield
-        left_open = (open_threads() - threads) | (open_sockets() - sockets)
+        left_open = (set(threading.enumerate()) - threads) | (open_sockets() - sockets)
     finally:
         gc.enable()
     assert left_open == set(), left_open
     logged = "\n".join(f"{record.getMessage()} {vars(record)}" for record in caplog.get_records("call"))
     assert [secret for secret in SECRETS if secret in logged] == []
-
-
-def open_threads() -> set[threading.Thread]:
-    """Return this process' threads, but for the one that all watchdogs share, which stays."""
-    return {thread for thread in threading.enumerate() if thread.name != "watchdog"}
 
 
 def open_sockets() -> set[int]:
