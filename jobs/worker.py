@@ -27,7 +27,7 @@ from .sweep import beat
 logger = structlog.get_logger(__name__)
 
 BEAT_EVERY_SECONDS = 15
-REDIS_BEAT_SECONDS = 1  # RQ would beat four times a delivery, each time on two ways there and back
+REDIS_BEAT_SECONDS = 1  # RQ would beat four times a delivery, each time on three ways there and back
 LOOKS_PER_BEAT = 3  # of the thread, which has a phase of its own: no beat is later by more than a look
 
 told_to_stop = threading.Event()  # a signal came; when `work` returns without it, RQ has given up

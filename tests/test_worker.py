@@ -342,6 +342,27 @@ def test_what_nobody_expected_costs_a_beat_and_not_the_heart(
     assert (line["level"], bool(line["exc_info"])) == ("error", True)
 
 
+def test_it_beats_in_redis_no_more_often_than_serves(redis: Redis, delivery: Delivery) -> None:
+    worker = django_rq.get_worker()
+    worker.heartbeat()
+    first = redis.hget(worker.key, "last_heartbeat")
+    redis.delete(worker.key)
+    delivery.now += 0.9
+    worker.heartbeat()
+    assert first
+    assert not redis.exists(worker.key)
+    delivery.now += 0.2
+    worker.heartbeat()
+    assert redis.exists(worker.key)
+
+
+def test_a_delivery_lengthens_at_once_how_long_it_passes_for_alive(redis: Redis, delivery: Delivery) -> None:
+    worker = django_rq.get_worker()
+    worker.heartbeat()
+    worker.heartbeat(500)
+    assert int(str(redis.ttl(worker.key))) > 400
+
+
 def test_it_lives_while_redis_is_away(n8n: StubServer) -> None:
     worker = work()
     Heartbeat.objects.all().delete()
