@@ -92,6 +92,7 @@ def _submit(request: UploadRequest, stored: StoredFile, now: datetime) -> Submis
     if same is not None and not request.allow_duplicate:
         submission = Submission(job=_note_repeat(same, request), created=False)
     else:
+        now = now if is_new else database_now()  # locks may have been waited for
         submission = Submission(job=_create_job(request, receipt, now, duplicate_of=same), created=True)
     if request.idempotency_key:
         IdempotencyKey.objects.create(
