@@ -115,6 +115,11 @@ class SmallDisk:
         folder.mkdir(parents=True, exist_ok=True)
         _run("mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=0700", "tmpfs", str(folder))
 
+    def is_empty(self) -> bool:
+        """Tell whether nothing is in it, not even a file without a name that somebody has open still."""
+        disk = os.statvfs(self.folder)
+        return disk.f_bfree == disk.f_blocks
+
     def fill(self, *, leave: int = 0) -> None:
         """Leave that many bytes free, in whole pages."""
         filling = self.folder / "filling"

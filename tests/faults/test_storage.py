@@ -85,6 +85,7 @@ def test_without_room_for_what_comes_in_nothing_is_taken_and_the_server_lives(me
         service.env["TMPDIR"] = str(incoming.folder)
         web = service.start_web()
         assert service.upload_bytes(bytes(900_000)).status_code == 415  # Python looks for a folder with room once
+        wait_for(incoming.is_empty, "the web process to let go of what came in")
         incoming.fill()
         assert is_problem(service.upload_bytes(bytes(900_000)), 507, "storage_full")
         assert service.ask("/health").status_code == 200
@@ -102,6 +103,7 @@ def test_without_room_for_a_cells_files_an_upload_is_507_and_no_picture_is_calle
         service.env["TMPDIR"] = str(temporary.folder)
         service.start_web()
         assert service.upload_bytes(heic(1)).status_code == 202
+        wait_for(temporary.is_empty, "the cell to let go of its files")
         temporary.fill()
         assert is_problem(service.upload_bytes(heic(2)), 507, "storage_full")
         temporary.clear()
