@@ -410,11 +410,12 @@ def test_what_is_asked_of_jobs_is_found_by_an_index_of_few() -> None:
     plans = [plan(query["sql"]) for query in queries.captured_queries]
     assert len(plans) == 7
     partial = r"job_(?:due|failed|newest_open|newest_needy|open_execution)"
-    by_status = r"job_newest_by_status.*\(?status\)?(?:::text)? ?="
+    by_status = r"job_newest_by_status \(status|Index Cond: [^\n]*\(status\)"  # as SQLite says it, and PostgreSQL
     for each in plans:
-        assert re.search(f"{partial}|{by_status}", each, re.DOTALL), each
+        assert re.search(f"{partial}|{by_status}", each), each
 
 
 def _many_that_are_done() -> None:
-    """Make so many jobs that a database sees which index is of few."""
-    multiply(job_in(Status.SUCCESS), [{}] * 500)
+    """Make so many jobs, ended over the years, that a database sees which index finds few."""
+    for done in (job_in(Status.SUCCESS), failed(ago(hours=24))):
+        multiply(done, ({"completed_at": ago(hours=24 * days)} for days in range(1000)))
