@@ -19,8 +19,7 @@ def multiply(row: Model, differences: Iterable[dict[str, Any]]) -> None:
 
 
 def plan(sql: str) -> str:
-    """
-    Return its plan, made for what is in the tables now.
+    """Return its plan, made for what is in the tables now.
 
     A database that has not looked at them since they were filled plans for what other tests once left there.
     """

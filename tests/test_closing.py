@@ -21,7 +21,7 @@ from jobs.closing import (
 from jobs.histogram import bucket_of
 from jobs.models import HourlyFigures, JobEvent, SpanFigures
 from jobs.services import retry_job
-from jobs.stats import GRACE, HOUR, hour_of
+from jobs.stats import GRACE, HOUR, begins, hour_of
 
 from .happenings import NOON, Kind, Source, closed_hours, event, failed, succeeded
 
@@ -89,11 +89,13 @@ def test_a_failure_that_is_retried_and_succeeds_stays_a_failure_of_its_own_hour(
 
 
 def test_a_pass_of_the_sweep_writes_everything_down() -> None:
-    succeeded(timezone.now() - 50 * HOUR)
+    begin = hour_of(succeeded(timezone.now() - 50 * HOUR).created_at)
     last = hour_of(timezone.now() - GRACE)
     for _ in range(5):
         call_command("sweep_jobs", once=True)
-    assert first_open_hour() in (last, last + HOUR)  # an hour may be over meanwhile
+    end = first_open_hour()
+    assert end in (last, last + HOUR)  # an hour may be over meanwhile
+    assert list(HourlyFigures.objects.order_by("hour").values_list("hour", flat=True)) == list(begins(begin, end, HOUR))
     assert sum(kept(6 * HOUR).values()) == sum(kept(DAY).values()) == 1
 
 

@@ -102,7 +102,7 @@ def _mac(key: bytes, content: bytes) -> bytes:
 
 @lru_cache
 def _keyed(key: bytes) -> hmac.HMAC:
-    """Return a MAC of nothing yet, to be copied: `hmac.digest` lets other threads go first, some thirty times a job."""
+    """Return a MAC of nothing yet, to be copied: `hmac.digest` lets other threads go first, for every column."""
     return hmac.new(key, digestmod="sha256")
 
 
