@@ -34,6 +34,11 @@ class Bound:
 
 def bound_of(path: str) -> Bound:
     """Return how long a body may be at this path."""
-    if f"/{path.lstrip('/')}".startswith(TAKES_FILES):
+    if takes_files(path):
         return Bound(settings.UPLOAD_MAX_BYTES + FORM_BYTES, file_too_large)
     return Bound(MAX_BODY_BYTES, body_too_large)
+
+
+def takes_files(path: str) -> bool:
+    """Tell whether this path is one that files are uploaded to."""
+    return f"/{path.lstrip('/')}".startswith(TAKES_FILES)

@@ -13,12 +13,13 @@ from waitress.channel import ClientDisconnected, HTTPChannel
 from waitress.task import ErrorTask, WSGITask
 
 from .middleware import request_id
-from .problems import CONTENT_TYPE, Problem, answer_exception
-from .wire import NotKept, Request
+from .problems import CONTENT_TYPE, Problem, answer_exception, busy
+from .wire import NotTaken, Request
 
 logger = structlog.get_logger(__name__)
 
 ARRIVAL_SECONDS = 120  # by then a request has arrived, however slowly it trickles
+QUEUE_SECONDS = 30  # for a thread; proxies give up after 60
 # what nginx allows (https://nginx.org/en/docs/http/ngx_http_core_module.html#lingering_close)
 LINGER_SECONDS = 30
 LINGER_IDLE_SECONDS = 5
@@ -63,7 +64,7 @@ class _ProblemTask(ErrorTask):
 
 
 def _problem(refused: Request) -> Problem:
-    if isinstance(refused.error, NotKept):
+    if isinstance(refused.error, NotTaken):
         return refused.error.problem
     match refused.error and refused.error.code:
         case 413:
@@ -100,6 +101,13 @@ class Channel(HTTPChannel):
         channel._flush_exception(channel._flush_some)
         if self.connected and not self.total_outbufs_len:
             self._begin_to_linger()
+
+    def service(self) -> None:
+        """Answer the next request, but for one that has waited for so long that its client may have gone."""
+        request: Any = self.requests[0]
+        if time.monotonic() - request.waits_since > QUEUE_SECONDS:
+            request.error = NotTaken(busy())
+        super().service()
 
     def received(self, data: bytes) -> bool:
         """Take in what came, or drop it."""

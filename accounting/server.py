@@ -19,6 +19,7 @@ from waitress.proxy_headers import proxy_headers_middleware
 from waitress.server import TcpWSGIServer
 
 from .connections import LINGER_IDLE_SECONDS, Channel
+from .lanes import Lanes
 from .wire import HEADER_BYTES
 
 CONNECTIONS = 2000
@@ -41,12 +42,12 @@ class Server(TcpWSGIServer):
     Args:
         application: what answers.
         listener: a bound socket.
-        threads: how many requests are answered at once; a thread takes up whole requests only.
+        lanes: the threads that answer; each takes up whole requests only.
     """
 
     channel_class = Channel
 
-    def __init__(self, application: WSGIApplication, listener: socket.socket, *, threads: int) -> None:
+    def __init__(self, application: WSGIApplication, listener: socket.socket, lanes: Lanes) -> None:
         self.is_stopping = False
         self._sockets: dict[int, Any] = {}
         super().__init__(
@@ -54,8 +55,8 @@ class Server(TcpWSGIServer):
             map=self._sockets,
             _sock=listener,
             bind_socket=False,
+            dispatcher=lanes,
             adj=Adjustments(
-                threads=threads,
                 connection_limit=_connection_limit(),
                 asyncore_use_poll=True,
                 cleanup_interval=LINGER_IDLE_SECONDS,

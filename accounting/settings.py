@@ -31,6 +31,7 @@ ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", OWN_HOSTS)
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS", [PUBLIC_BASE_URL])
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", [])
 WEB_THREADS = env.number("WEB_THREADS", 8, minimum=3, maximum=1000)
+PICTURE_THREADS = WEB_THREADS // 2  # of these
 
 # -- database, Redis, files -------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ Where readers of HTTP may differ, one request can be taken for two (request smug
 import re
 import time
 from http import HTTPStatus
+from math import inf
 from typing import cast
 
 from waitress.adjustments import Adjustments
@@ -14,9 +15,10 @@ from waitress.parser import HTTPRequestParser, ParsingError, TransferEncodingNot
 from waitress.receiver import ChunkedReceiver
 from waitress.utilities import BadRequest, Error, RequestEntityTooLarge
 
-from .bodies import Bound, bound_of
+from .bodies import Bound, bound_of, takes_files
 from .problems import Problem, problem_of
 
+THUMBNAIL = "/thumbnail/"  # in the admin
 HEADER_BYTES = 64 * 1024
 LINE_BYTES = 1024  # of a chunk's size and extensions, and of each trailer
 LINES = 100_000  # two for each chunk: bodies of one byte each would keep the server busy with little else
@@ -29,8 +31,8 @@ TRANSFER_ENCODING = re.compile(rb"^transfer-encoding:(.*)$", re.IGNORECASE | re.
 CHUNK = re.compile(rb"([0-9a-fA-F]{1,16})(?:;[\t\x20-\x7e\x80-\xff]*)?")
 
 
-class NotKept(Error):
-    """The body cannot be kept until it is all there."""
+class NotTaken(Error):
+    """The request cannot be taken just now, through no fault of its own."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.code)
@@ -42,7 +44,9 @@ class NotKept(Error):
 class Request(HTTPRequestParser):
     """A request on its way in; `error` is set as soon as it is clear that it will be refused."""
 
-    path = ""  # until its first line is understood
+    command: str = ""  # type: ignore[assignment] # the stubs take it for bytes
+    path = ""  # both until its first line is understood
+    waits_since = inf  # in seconds of time.monotonic(), where it may wait for a thread for so long only
     request_uri: str
     proxy_netloc: str  # the host, where the first line names it
     headers: dict[str, str]
@@ -56,6 +60,11 @@ class Request(HTTPRequestParser):
         """How long its body may be."""
         return bound_of(self.path)
 
+    @property
+    def is_about_a_picture(self) -> bool:
+        """Whether it brings one, or asks for a small one that may have to be made."""
+        return (self.command == "POST" and takes_files(self.path)) or self.path.endswith(THUMBNAIL)
+
     def received(self, data: bytes) -> int:
         """Take in the next bytes, and return how many of them belong to this request."""
         if self.body_rcv is None and self._are_headers_spoilt_by(data):
@@ -64,7 +73,7 @@ class Request(HTTPRequestParser):
         try:
             consumed = super().received(data)
         except OSError as error:  # a long body waits in a file, for which there is no room
-            self._refuse(NotKept(cast(Problem, problem_of(error))))
+            self._refuse(NotTaken(cast(Problem, problem_of(error))))
             return len(data)
         if self.headers_finished and not self.error and self._is_too_long():
             self._refuse(RequestEntityTooLarge("too long"))

@@ -18,7 +18,6 @@ import django
 import psycopg
 
 PIECE = 65_536
-THREADS = 8
 TABLE = "CREATE TABLE IF NOT EXISTS uploads (id text PRIMARY KEY, file text)"
 
 
@@ -82,11 +81,15 @@ class Limit:
 def main() -> None:
     """Serve until told to end."""
     django.setup()  # the server asks the settings how much it may take
+    from django.conf import settings
+
+    from accounting.lanes import Lanes
     from accounting.listening import listen
     from accounting.server import Server
 
     port, folder, database = int(sys.argv[1]), Path(sys.argv[2]), os.environ.get("LIMIT_DATABASE_URL", "")
-    Server(Limit(folder, database), listen("127.0.0.1", port), threads=THREADS).run()
+    lanes = Lanes(pictures=settings.PICTURE_THREADS, all_else=1)
+    Server(Limit(folder, database), listen("127.0.0.1", port), lanes).run()
 
 
 if __name__ == "__main__":

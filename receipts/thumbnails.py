@@ -14,7 +14,6 @@ from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 from PIL import Image
 
-from .budget import Crowded
 from .cell import OWN_BYTES, Bounds, Crashed, TooSlow, in_cell
 from .cell.pictures import orientation_of, turned
 from .models import Receipt
@@ -72,7 +71,7 @@ def _make(receipt: Receipt) -> bytes:
     try:
         with receipt.file.storage.open(receipt.file.name or "") as file:
             made = _here(file) if receipt.content_type == "image/jpeg" else _in_cell(file, FORMS[receipt.content_type])
-    except (Crowded, TooSlow, OSError):  # it may go better another time, or the file is away for now
+    except (TooSlow, OSError):  # it may go better another time, or the file is away for now
         return b""
     except Exception:  # decoders raise whatever they like; they will raise it again
         made = b""

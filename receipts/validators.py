@@ -16,7 +16,7 @@ from PIL import Image
 
 from accounting.problems import Problem, busy
 
-from .budget import Crowded, MemoryBudget
+from .budget import MemoryBudget
 from .cell import OWN_BYTES, Bounds, Crashed, Refused, TooMuch, TooSlow, in_cell
 from .containers import Animated, read_container
 from .formats import CONTENT_TYPES, HEAD_BYTES, find_format, unsupported
@@ -38,9 +38,7 @@ CELL_SECONDS = 15.0  # the bound of processor time is met first, unless the mach
 HERE = frozenset({"jpeg", "png"})  # libjpeg and zlib are decoded by this process itself, for speed
 RAISED_BY_DECODERS = (OSError, ValueError, LookupError, SyntaxError, EOFError, struct.error, zlib.error)
 
-THREADS_FOR_ALL_ELSE = 2  # health, callbacks, reads
-
-looks_budget = MemoryBudget(LOOK_BYTES, places=settings.WEB_THREADS - THREADS_FOR_ALL_ELSE)
+looks_budget = MemoryBudget(LOOK_BYTES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,11 +82,7 @@ def check_upload(file: "File[bytes]") -> CheckedUpload:
     """
     size = _check_size(file)
     form = _find_format(file)
-    try:
-        looked = _inspect(file, form)
-    except Crowded:
-        logger.warning("looks_crowded")
-        raise busy() from None
+    looked = _inspect(file, form)
     return CheckedUpload(
         file=file,
         sha256=digest(file),
@@ -136,7 +130,7 @@ def _told_apart(form: str) -> Iterator[None]:
     """Answer what a decoder of this process raises: for the file's fault, for ours, and for what nobody expected."""
     try:
         yield
-    except (Problem, Crowded):
+    except Problem:
         raise
     except Animated as fault:
         raise refusal(form, fault) from None

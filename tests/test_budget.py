@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from receipts.budget import Crowded, MemoryBudget
+from receipts.budget import MemoryBudget
 
 from .installation import wait_for
 
@@ -24,7 +24,7 @@ def start(budget: MemoryBudget, amount: float) -> tuple[threading.Thread, thread
 
 
 def test_what_fits_goes_on_at_once_and_what_does_not_waits() -> None:
-    budget = MemoryBudget(100, places=8)
+    budget = MemoryBudget(100)
     first, begun_first, end_first = start(budget, 60)
     second, begun_second, end_second = start(budget, 40)
     assert begun_first.wait(30)
@@ -42,7 +42,7 @@ def test_what_fits_goes_on_at_once_and_what_does_not_waits() -> None:
 
 
 def test_small_ones_do_not_overtake_a_large_one_that_waits() -> None:
-    budget = MemoryBudget(100, places=8)
+    budget = MemoryBudget(100)
     first, begun_first, end_first = start(budget, 60)
     assert begun_first.wait(30)
     large, begun_large, end_large = start(budget, 100)
@@ -59,38 +59,14 @@ def test_small_ones_do_not_overtake_a_large_one_that_waits() -> None:
 
 
 def test_more_than_there_is_waits_for_all_of_it_and_not_for_ever() -> None:
-    budget = MemoryBudget(100, places=8)
+    budget = MemoryBudget(100)
     with budget.draw(1000):
         pass
 
 
 def test_what_was_drawn_comes_back_whatever_happens() -> None:
-    budget = MemoryBudget(100, places=8)
+    budget = MemoryBudget(100)
     with pytest.raises(ZeroDivisionError), budget.draw(100):
         raise ZeroDivisionError
     with budget.draw(100):
-        pass
-
-
-def test_who_finds_no_place_is_turned_away_at_once() -> None:
-    budget = MemoryBudget(100, places=2)
-    first, begun_first, end_first = start(budget, 60)
-    assert begun_first.wait(30)
-    second, begun_second, end_second = start(budget, 60)
-    wait_for(budget._turn.locked, "the second to wait")
-    for amount in (60, 1):  # behind somebody who waits there is nothing at once
-        with pytest.raises(Crowded), budget.draw(amount):
-            pass
-    for end in (end_first, end_second):
-        end.set()
-    for thread in (first, second):
-        thread.join()
-    assert begun_second.is_set()
-    with budget.draw(60), budget.draw(1):
-        pass
-
-
-def test_what_draws_little_and_has_it_at_once_needs_no_place() -> None:
-    budget = MemoryBudget(100, places=1)
-    with budget.draw(60), budget.draw(5), budget.draw(5):
         pass

@@ -10,6 +10,7 @@ from waitress import wasyncore
 
 from accounting import connections
 from accounting.connections import LINGER_IDLE_SECONDS, LINGER_SECONDS, Channel
+from accounting.lanes import Lanes
 from accounting.server import Server
 
 from .installation import wait_for
@@ -22,7 +23,7 @@ REFUSED = b"POST / HTTP/1.1\r\nno header\r\n\r\n"
 def lingering() -> Iterator[tuple[Server, Channel, socket.socket]]:
     """Lend a server, its connection that has just been refused, and the client's end of it."""
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
-        server = Server(tell_caller, listener, threads=1)
+        server = Server(tell_caller, listener, Lanes(pictures=1, all_else=1))
         try:
             client.settimeout(10)
             client.sendall(REFUSED)

@@ -1,7 +1,6 @@
 """Long answers: a client may read them slowly, but not let them lie, and few may keep a thread waiting."""
 
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,12 +8,13 @@ from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
-from waitress import wasyncore
 
 from accounting import connections
+from accounting.lanes import Lanes
 from accounting.server import Server
 
 from .installation import wait_for
+from .serving import serving
 
 PIECE, PIECES = bytes(100_000), 200
 LENGTH = len(PIECE) * PIECES
@@ -29,26 +29,11 @@ def long_answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
 
 
 @contextmanager
-def serving() -> Iterator[tuple[Server, int]]:
-    """Lend a server that answers at length, and its port."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = Server(long_answer, listener, threads=4)
+def answering_at_length() -> Iterator[tuple[Server, int]]:
+    """Lend a server that does, and its port."""
+    with serving(long_answer, Lanes(pictures=1, all_else=4)) as (server, port):
         server.adj.outbuf_high_watermark = 200_000
-        stop = threading.Event()
-        loop = threading.Thread(target=turn_until, args=[server, stop])
-        loop.start()
-        try:
-            yield server, listener.getsockname()[1]
-        finally:
-            stop.set()
-            loop.join(20)
-            wasyncore.close_all(server._sockets)
-            server.task_dispatcher.shutdown()
-
-
-def turn_until(server: Server, stop: threading.Event) -> None:
-    while not stop.is_set():
-        server._turn(0.05)
+        yield server, port
 
 
 def asking(port: int) -> socket.socket:
@@ -70,14 +55,14 @@ def read_all(client: socket.socket, pause: Callable[[], Any] = lambda: None) -> 
 
 
 def test_a_slow_reader_gets_all_of_it() -> None:
-    with serving() as (_, port), asking(port) as client:
+    with answering_at_length() as (_, port), asking(port) as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 200_000)
         assert read_all(client, lambda: time.sleep(0.002)) > LENGTH
 
 
 def test_who_reads_nothing_is_cut_off_and_what_makes_the_answer_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "READ_SECONDS", 0.3)
-    with serving() as (server, port), asking(port) as client:
+    with answering_at_length() as (server, port), asking(port) as client:
         wait_for(server._channels, "the client")
         wait_for(lambda: not server._channels(), "the cut")
         assert read_all(client) < LENGTH  # what was on its way
@@ -85,7 +70,7 @@ def test_who_reads_nothing_is_cut_off_and_what_makes_the_answer_ends(monkeypatch
 
 def test_few_may_keep_a_thread_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "READ_SECONDS", 20)
-    with serving() as (server, port), ExitStack() as clients:
+    with answering_at_length() as (server, port), ExitStack() as clients:
         before = begun.copy()
         them = [clients.enter_context(asking(port)) for _ in range(connections.SLOW_READERS + 2)]
         wait_for(lambda: len(begun) - len(before) == len(them), "all of them")

@@ -19,6 +19,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounting.connections import ARRIVAL_SECONDS
+from accounting.lanes import Lanes
 from accounting.server import GRACE_SECONDS, Server, believe_proxies
 
 from .installation import wait_for
@@ -234,7 +235,7 @@ def test_a_header_that_is_not_understood_is_not_quoted(web: Web) -> None:
 
 def test_a_request_that_does_not_come_to_its_end_is_cut_however_busy_its_sender_is() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
-        server = Server(tell_caller, listener, threads=1)
+        server = Server(tell_caller, listener, Lanes(pictures=1, all_else=1))
         try:
             client.sendall(HALF_A_REQUEST)
             wait_for(lambda: turned(server) and server._is_busy(), "the half of a request")

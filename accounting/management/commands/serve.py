@@ -12,6 +12,7 @@ from django.core.servers.basehttp import get_internal_wsgi_application
 from django.db import DatabaseError, InterfaceError, connection
 
 from accounting.health import unapplied_migrations
+from accounting.lanes import Lanes
 from accounting.listening import listen, port_number
 from accounting.server import Server, believe_proxies
 
@@ -52,7 +53,8 @@ class Command(BaseCommand):
             raise CommandError("The database cannot be reached: look at DATABASE_URL, and whether it runs.") from error
         listener = listen(options["host"], options["port"])
         application = believe_proxies(get_internal_wsgi_application(), settings.TRUSTED_PROXIES)
-        server = Server(application, listener, threads=settings.WEB_THREADS)
+        lanes = Lanes(pictures=settings.PICTURE_THREADS, all_else=settings.WEB_THREADS - settings.PICTURE_THREADS)
+        server = Server(application, listener, lanes)
         logger.info("serving", host=options["host"], port=listener.getsockname()[1], threads=settings.WEB_THREADS)
         server.run()
         logger.info("stopped")
