@@ -14,6 +14,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from accounting.health import unapplied_migrations
 from accounting.lanes import Lanes
 from accounting.listening import listen, port_number
+from accounting.memory import share_memory_among_threads
 from accounting.server import Server, believe_proxies
 
 logger = structlog.get_logger(__name__)
@@ -45,6 +46,7 @@ class Command(BaseCommand):
         Raises:
             CommandError: the port is taken, or the database cannot be reached or is not migrated; each in one sentence.
         """
+        share_memory_among_threads()
         try:
             if options["migrate"]:
                 call_command("migrate", interactive=False, verbosity=options["verbosity"])

@@ -1,0 +1,39 @@
+"""The web process's threads take memory from one place."""
+
+import subprocess
+import sys
+
+import pytest
+
+# each of eight threads, one after the other, takes 40 MB in pieces, gives back all but the last one, and lives on
+THREADS_WITH_LARGE_PICTURES = """
+import threading
+from pathlib import Path
+from accounting.memory import share_memory_among_threads
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 // 1_000_000
+
+def look(done):
+    pieces = [bytearray(100_000) for _ in range(400)]
+    kept = pieces.pop()
+    pieces.clear()
+    done.set()
+    may_end.wait()
+
+share_memory_among_threads()
+before, may_end = resident(), threading.Event()
+for _ in range(8):
+    done = threading.Event()
+    threading.Thread(target=look, args=[done]).start()
+    done.wait()
+print(resident() - before)
+may_end.set()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it counts as Linux does, and glibc is meant")
+def test_what_one_thread_gave_back_is_there_for_the_next() -> None:
+    command = [sys.executable, "-c", THREADS_WITH_LARGE_PICTURES]
+    grown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert int(grown) < 100
