@@ -100,8 +100,7 @@ def keep_receipt(*, client: Client, upload: CheckedUpload, stored: StoredFile, n
         JustPurged: no file was stored, and there is none any more.
         IntegrityError: somebody else made it meanwhile.
     """
-    of_these_bytes = Receipt.objects.select_for_update().filter(client=client, sha256=upload.sha256)
-    receipt = of_these_bytes.first() if stored.may_be_known else None
+    receipt = _lock_receipt(client, upload) if stored.may_be_known else None
     stored.may_be_known = True  # should another have come first
     stored.is_kept = bool(stored.name) and (receipt is None or not has_file(receipt))
     if receipt is None:
@@ -113,6 +112,10 @@ def keep_receipt(*, client: Client, upload: CheckedUpload, stored: StoredFile, n
         receipt.purged_at = None
         receipt.save(update_fields=["file", "purged_at"])
     return receipt, False
+
+
+def _lock_receipt(client: Client, upload: CheckedUpload) -> Receipt | None:
+    return Receipt.objects.select_for_update().filter(client=client, sha256=upload.sha256).first()
 
 
 def _create_receipt(client: Client, upload: CheckedUpload, stored_as: str, now: datetime) -> Receipt:

@@ -2,7 +2,6 @@
 
 from django.db.models import QuerySet
 from django.http import FileResponse
-from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework.authentication import SessionAuthentication
@@ -119,7 +118,7 @@ def _serve(stored: Receipt | Rendition) -> FileResponse:
 
 def _answer(request: Request, job: JobLog, *, status: int) -> Response:
     data = JobCreationResponse(job, context={"request": request}).data
-    headers = {"Location": request.build_absolute_uri(reverse("job-detail", args=[job.job_id]))}
+    headers = {"Location": data["url"]}
     if job.is_open:
         headers["Retry-After"] = str(retry_after(job))
     return Response(data, status=status, headers=headers)
