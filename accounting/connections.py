@@ -6,20 +6,20 @@ import threading
 import time
 from contextlib import suppress
 from typing import Any
+from wsgiref.types import WSGIEnvironment
 
 import structlog
 from django.http import HttpRequest
 from waitress.channel import ClientDisconnected, HTTPChannel
 from waitress.task import ErrorTask, WSGITask
 
-from .middleware import request_id
-from .problems import CONTENT_TYPE, Problem, answer_exception, busy
-from .wire import NotTaken, Request
+from .middleware import WAITED_SECONDS, request_id
+from .problems import CONTENT_TYPE, Problem, answer_exception
+from .wire import NotKept, Request
 
 logger = structlog.get_logger(__name__)
 
 ARRIVAL_SECONDS = 120  # by then a request has arrived, however slowly it trickles
-QUEUE_SECONDS = 30  # for a thread; proxies give up after 60
 # what nginx allows (https://nginx.org/en/docs/http/ngx_http_core_module.html#lingering_close)
 LINGER_SECONDS = 30
 LINGER_IDLE_SECONDS = 5
@@ -31,7 +31,14 @@ _slow_readers = threading.BoundedSemaphore(SLOW_READERS)
 
 
 class _Task(WSGITask):
-    """Says with its answer that the connection ends, where the server is about to."""
+    """Tells the application how long the request has waited, and the client where the server is about to end."""
+
+    def get_environment(self) -> WSGIEnvironment:
+        """Return what the application is told of the request."""
+        request: Any = self.request  # the stubs take it for an error
+        environ: WSGIEnvironment = super().get_environment()
+        environ.setdefault(WAITED_SECONDS, time.monotonic() - request.waits_since)
+        return environ
 
     def build_response_header(self) -> bytes:
         """Return the first line and the headers."""
@@ -64,7 +71,7 @@ class _ProblemTask(ErrorTask):
 
 
 def _problem(refused: Request) -> Problem:
-    if isinstance(refused.error, NotTaken):
+    if isinstance(refused.error, NotKept):
         return refused.error.problem
     match refused.error and refused.error.code:
         case 413:
@@ -101,13 +108,6 @@ class Channel(HTTPChannel):
         channel._flush_exception(channel._flush_some)
         if self.connected and not self.total_outbufs_len:
             self._begin_to_linger()
-
-    def service(self) -> None:
-        """Answer the next request, but for one that has waited for so long that its client may have gone."""
-        request: Any = self.requests[0]
-        if time.monotonic() - request.waits_since > QUEUE_SECONDS:
-            request.error = NotTaken(busy())
-        super().service()
 
     def received(self, data: bytes) -> bool:
         """Take in what came, or drop it."""

@@ -26,8 +26,8 @@ class Lanes(ThreadedTaskDispatcher):
     def add_task(self, task: Any) -> None:
         """Let the next request of a connection wait for a thread of its lane."""
         request = task.requests[0]
-        if request.is_about_a_picture:
-            request.waits_since = time.monotonic()
+        request.waits_since = time.monotonic()
+        if request.is_about_a_picture and not request.error:  # what is refused already has not to be looked at
             self._pictures.add_task(task)
         else:
             super().add_task(task)

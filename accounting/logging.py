@@ -24,6 +24,7 @@ QUIET = {
     "django.server": "ERROR",
     "rq.worker": "WARNING",
     "urllib3": "ERROR",
+    "waitress.queue": "ERROR",  # who waits for a thread is in his own line of the log
 }
 
 

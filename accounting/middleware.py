@@ -20,6 +20,7 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 API = "/api/"
 PROBED = frozenset({"/health", "/health/ready", "/metrics"})
+WAITED_SECONDS = "accounting.waited_seconds"  # for a thread, in the WSGI environment; only our own server says it
 PROBLEM_CODE = "_problem_code"  # the mark of a response that is a problem
 NO_SUCH_ADDRESS = "no-such-address"  # the name of the catch-all below API
 
@@ -35,17 +36,23 @@ class RequestLogMiddleware:
         started = time.perf_counter()
         with structlog.contextvars.bound_contextvars(request_id=request_id(request)):
             response = self.get_response(request)
-            seconds = time.perf_counter() - started
-            milliseconds = round(seconds * 1000, 1)
+            seconds, waited = time.perf_counter() - started, waited_seconds(request)
+            milliseconds, waited_milliseconds = round(seconds * 1000, 1), round(waited * 1000, 1)
             response["X-Request-ID"] = request_id(request)
-            response["Server-Timing"] = f"app;dur={milliseconds}"
+            response["Server-Timing"] = f"queue;dur={waited_milliseconds}, app;dur={milliseconds}"
             code = getattr(response, PROBLEM_CODE, "")
-            measure(request, response, seconds=seconds, code=code)
+            measure(request, response, seconds=waited + seconds, code=code)
             logger.info(
                 "request", method=request.method, path=request.path, status=response.status_code, ms=milliseconds,
-                **({"code": code} if code else {}),
+                waited_ms=waited_milliseconds, **({"code": code} if code else {}),
             )  # fmt: skip
         return response
+
+
+def waited_seconds(request: HttpRequest) -> float:
+    """Return for how long the request has waited for a thread to answer it."""
+    waited: float = request.META.get(WAITED_SECONDS, 0.0)
+    return waited
 
 
 def request_id(request: HttpRequest) -> str:

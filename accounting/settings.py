@@ -30,7 +30,7 @@ OWN_HOSTS = sorted({urlsplit(url).hostname or "" for url in (PUBLIC_BASE_URL, CA
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", OWN_HOSTS)
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS", [PUBLIC_BASE_URL])
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", [])
-WEB_THREADS = env.number("WEB_THREADS", 8, minimum=3, maximum=1000)
+WEB_THREADS = env.number("WEB_THREADS", 8, minimum=5, maximum=1000)  # beside slow readers one is left for all else
 PICTURE_THREADS = WEB_THREADS // 2  # of these
 
 # -- database, Redis, files -------------------------------------------------------------------------------------------

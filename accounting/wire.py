@@ -31,8 +31,8 @@ TRANSFER_ENCODING = re.compile(rb"^transfer-encoding:(.*)$", re.IGNORECASE | re.
 CHUNK = re.compile(rb"([0-9a-fA-F]{1,16})(?:;[\t\x20-\x7e\x80-\xff]*)?")
 
 
-class NotTaken(Error):
-    """The request cannot be taken just now, through no fault of its own."""
+class NotKept(Error):
+    """The body cannot be kept until it is all there."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.code)
@@ -46,7 +46,7 @@ class Request(HTTPRequestParser):
 
     command: str = ""  # type: ignore[assignment] # the stubs take it for bytes
     path = ""  # both until its first line is understood
-    waits_since = inf  # in seconds of time.monotonic(), where it may wait for a thread for so long only
+    waits_since = inf  # in seconds of time.monotonic(), once it waits for a thread
     request_uri: str
     proxy_netloc: str  # the host, where the first line names it
     headers: dict[str, str]
@@ -73,7 +73,7 @@ class Request(HTTPRequestParser):
         try:
             consumed = super().received(data)
         except OSError as error:  # a long body waits in a file, for which there is no room
-            self._refuse(NotTaken(cast(Problem, problem_of(error))))
+            self._refuse(NotKept(cast(Problem, problem_of(error))))
             return len(data)
         if self.headers_finished and not self.error and self._is_too_long():
             self._refuse(RequestEntityTooLarge("too long"))

@@ -214,9 +214,8 @@ def _callback_p99(bench: Bench, kind: type[Stack]) -> float:
     with bench.run(kind) as stack:
         jobs = _all_taken(bench.upload(stack, receipt, clients=8, count=count + FIRST)).jobs
         soon = time.time() + SOON_SECONDS
-        _all_taken(
-            bench.clients.submit(load.call_back, stack.target, TOKEN, jobs[:FIRST], until=soon)
-        )  # finds all cold
+        # the first find everything cold
+        _all_taken(bench.clients.submit(load.call_back, stack.target, TOKEN, jobs[:FIRST], until=soon))
         end = time.time() + 25 * bench.share
         uploading = bench.upload(stack, receipt, clients=8, until=end)
         told = _all_taken(bench.clients.submit(load.call_back, stack.target, TOKEN, jobs[FIRST:], until=end))

@@ -1,8 +1,15 @@
 """Lets as many look at pictures at once as fit into the memory set aside for it; the others wait."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+PATIENCE_SECONDS = 10.0
+
+
+class Crowded(Exception):
+    """There was not enough memory left for too long."""
 
 
 class MemoryBudget:
@@ -20,14 +27,28 @@ class MemoryBudget:
 
     @contextmanager
     def draw(self, amount: float) -> Iterator[None]:
-        """Take that many bytes (at the most all there are) for as long as the block runs."""
+        """Take that many bytes (at the most all there are) for as long as the block runs.
+
+        Raises:
+            Crowded: they were not to be had within `PATIENCE_SECONDS`.
+        """
         taken = min(int(amount), self.size)
-        with self._turn, self._changed:
-            self._changed.wait_for(lambda: self._left >= taken)
-            self._left -= taken
+        self._take(taken)
         try:
             yield
         finally:
             with self._changed:
                 self._left += taken
                 self._changed.notify()
+
+    def _take(self, amount: int) -> None:
+        end = time.monotonic() + PATIENCE_SECONDS
+        if not self._turn.acquire(timeout=PATIENCE_SECONDS):
+            raise Crowded
+        try:
+            with self._changed:
+                if not self._changed.wait_for(lambda: self._left >= amount, end - time.monotonic()):
+                    raise Crowded
+                self._left -= amount
+        finally:
+            self._turn.release()

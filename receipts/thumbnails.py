@@ -2,8 +2,8 @@
 
 A thumbnail lies under its receipt's id, so no table names it; it may be deleted at any time, and is made again. Rows of
 receipts are never deleted, so none is left over but a purged one's, which is deleted with the file. An
-empty file says that none can be made. A list of fifty asks for fifty at once: two are made at a time, and who would
-wait for longer than a moment gets none this time.
+empty file says that none can be made. A list of fifty asks for fifty at once: two are made at a time, and whoever has a
+thread and would wait for longer than a moment gets none this time.
 """
 
 import io
@@ -14,6 +14,7 @@ from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 from PIL import Image
 
+from .budget import Crowded
 from .cell import OWN_BYTES, Bounds, Crashed, TooSlow, in_cell
 from .cell.pictures import orientation_of, turned
 from .models import Receipt
@@ -71,7 +72,7 @@ def _make(receipt: Receipt) -> bytes:
     try:
         with receipt.file.storage.open(receipt.file.name or "") as file:
             made = _here(file) if receipt.content_type == "image/jpeg" else _in_cell(file, FORMS[receipt.content_type])
-    except (TooSlow, OSError):  # it may go better another time, or the file is away for now
+    except (Crowded, TooSlow, OSError):  # it may go better another time, or the file is away for now
         return b""
     except Exception:  # decoders raise whatever they like; they will raise it again
         made = b""

@@ -9,7 +9,8 @@ from django.http import HttpRequest
 from rest_framework.request import Request
 
 from accounting.bodies import bound_of
-from accounting.problems import Problem
+from accounting.middleware import waited_seconds
+from accounting.problems import Problem, busy
 from jobs.models import JobEvent
 from jobs.services import IdempotencyKeyReused, Submission, UploadRequest, submit_receipt
 
@@ -17,6 +18,7 @@ from .models import Client
 from .serializers import ReceiptUploadSerializer
 from .validators import check_upload
 
+PATIENCE_SECONDS = 20.0  # for a thread; with all else that an upload may wait for it is answered within a minute
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -26,7 +28,7 @@ def take_in_request(request: Request, *, client: Client, source: JobEvent.Source
     Raises:
         Problem, ValidationError: what is wrong with it.
     """
-    refuse_long_body(request)
+    refuse_unread(request)
     _refuse_further_files(request)
     key = _idempotency_key(request)
     return take_in(request.data, client=client, source=source, actor=actor, idempotency_key=key)
@@ -62,12 +64,15 @@ def take_in(form: Any, *, client: Client, source: JobEvent.Source, actor: str, i
         ) from None
 
 
-def refuse_long_body(request: Request | HttpRequest) -> None:
-    """Refuse a body that was read although it is over the limit.
+def refuse_unread(request: Request | HttpRequest) -> None:
+    """Refuse an upload before its form is read.
 
     Raises:
-        Problem: it is.
+        Problem: it is over the limit; or it has waited for so long that its client may have gone, and would send again
+            what is being looked at.
     """
+    if waited_seconds(request) > PATIENCE_SECONDS:
+        raise busy()
     bound = bound_of(request.path)
     if _declared_length(request) > bound.size:
         raise bound.problem()

@@ -16,7 +16,7 @@ from PIL import Image
 
 from accounting.problems import Problem, busy
 
-from .budget import MemoryBudget
+from .budget import Crowded, MemoryBudget
 from .cell import OWN_BYTES, Bounds, Crashed, Refused, TooMuch, TooSlow, in_cell
 from .containers import Animated, read_container
 from .formats import CONTENT_TYPES, HEAD_BYTES, find_format, unsupported
@@ -82,7 +82,11 @@ def check_upload(file: "File[bytes]") -> CheckedUpload:
     """
     size = _check_size(file)
     form = _find_format(file)
-    looked = _inspect(file, form)
+    try:
+        looked = _inspect(file, form)
+    except Crowded:
+        logger.warning("looks_crowded")
+        raise busy() from None
     return CheckedUpload(
         file=file,
         sha256=digest(file),
@@ -130,7 +134,7 @@ def _told_apart(form: str) -> Iterator[None]:
     """Answer what a decoder of this process raises: for the file's fault, for ours, and for what nobody expected."""
     try:
         yield
-    except Problem:
+    except (Problem, Crowded):
         raise
     except Animated as fault:
         raise refusal(form, fault) from None

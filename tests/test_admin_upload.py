@@ -15,11 +15,13 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client as Browser
 
 from accounting.bodies import bound_of
+from accounting.middleware import WAITED_SECONDS
 from jobs.admin.upload import CLIENT, LATELY, databases_of_late
 from jobs.models import JobEvent, JobLog
 from jobs.services import claim_job
 from receipts.models import Client, Receipt
 from receipts.notion import NO_DATABASE_ID
+from receipts.uploading import PATIENCE_SECONDS
 
 from . import pictures
 from .factories import DATABASE_ID, JobFactory
@@ -159,6 +161,16 @@ def test_a_file_over_the_limit_is_refused(operator: Browser, settings: LazySetti
     assert (answer.status_code, answer.json()["code"]) == (413, "file_too_large")
     settings.UPLOAD_MAX_BYTES = 10  # with the form, the body is longer than it may be
     assert send(operator, file=SimpleUploadedFile("x.jpg", b"x" * 70_000)).json()["code"] == "file_too_large"
+
+
+def test_what_has_waited_for_too_long_is_refused(operator: Browser) -> None:
+    fields = {"file": picture(), "notion_database_id": DATABASE_ID}
+    waited: dict[str, Any] = {WAITED_SECONDS: PATIENCE_SECONDS + 1}
+    answer = operator.post(UPLOAD, fields, **waited)
+    assert (answer.status_code, answer.json()["code"]) == (503, "busy")
+    page = operator.post(PAGE, fields | {"file": picture()}, **waited)
+    assert "There is too much to do just now; try again." in page.content.decode()
+    assert not JobLog.objects.exists()
 
 
 @pytest.mark.parametrize("address", [PAGE, UPLOAD])

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from receipts.budget import MemoryBudget
+from receipts.budget import Crowded, MemoryBudget
 
 from .installation import wait_for
 
@@ -68,5 +68,22 @@ def test_what_was_drawn_comes_back_whatever_happens() -> None:
     budget = MemoryBudget(100)
     with pytest.raises(ZeroDivisionError), budget.draw(100):
         raise ZeroDivisionError
+    with budget.draw(100):
+        pass
+
+
+@pytest.mark.parametrize("behind", [0, 1], ids=["nobody waits", "behind somebody who waits"])
+def test_who_would_have_to_wait_for_too_long_is_turned_away(behind: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    budget = MemoryBudget(100)
+    with budget.draw(100):
+        waiting = [start(budget, 60) for _ in range(behind)]
+        wait_for(lambda: budget._turn.locked() or not behind, "those before")
+        monkeypatch.setattr("receipts.budget.PATIENCE_SECONDS", 0.05)
+        with pytest.raises(Crowded), budget.draw(1):
+            pass
+    for thread, begun, end in waiting:
+        assert begun.wait(30)
+        end.set()
+        thread.join()
     with budget.draw(100):
         pass

@@ -10,9 +10,8 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
 
-from accounting import connections
 from accounting.lanes import Lanes
-from accounting.problems import RETRY_AFTER_SECONDS
+from accounting.middleware import WAITED_SECONDS
 
 from .installation import wait_for
 from .serving import serving
@@ -28,6 +27,7 @@ class Application:
 
     def __init__(self) -> None:
         self.begun = 0
+        self.waited: list[float] = []
         self.may_go_on = threading.Event()
         self._lock = threading.Lock()
 
@@ -36,6 +36,7 @@ class Application:
             with self._lock:
                 self.begun += 1
             self.may_go_on.wait(30)
+            self.waited.append(environ[WAITED_SECONDS])
         start_response("200 OK", [("Content-Length", "0")])
         return []
 
@@ -67,12 +68,11 @@ def start(port: int, method: str, path: str) -> threading.Thread:
     return thread
 
 
-def ask(port: int, method: str, path: str) -> tuple[int, str | None]:
-    """Return the answer's status, and its Retry-After."""
+def ask(port: int, method: str, path: str) -> int:
+    """Return the answer's status."""
     with closing(HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
         connection.request(method, path, b"")
-        answer = connection.getresponse()
-        return answer.status, answer.headers["Retry-After"]
+        return connection.getresponse().status
 
 
 def test_pictures_that_take_long_keep_nobody_else_waiting(application: Application, port: int) -> None:
@@ -80,7 +80,7 @@ def test_pictures_that_take_long_keep_nobody_else_waiting(application: Applicati
     wait_for(lambda: application.begun == LANE, "the first of them")
 
     for method, (_, path) in (("POST", ("", "/api/v1/jobs/callback")), ("GET", UPLOAD), ("GET", ADMIN_UPLOAD)):
-        assert ask(port, method, path) == (200, None)
+        assert ask(port, method, path) == 200
 
     assert application.begun == LANE, "a picture took the thread that is there for all else"
     application.may_go_on.set()
@@ -89,21 +89,33 @@ def test_pictures_that_take_long_keep_nobody_else_waiting(application: Applicati
     assert application.begun == len(waiting)
 
 
-def test_who_has_waited_so_long_that_his_client_may_be_gone_is_told_to_come_again(
-    application: Application, lanes: Lanes, port: int, monkeypatch: pytest.MonkeyPatch
+def test_the_application_is_told_how_long_a_request_has_waited_for_a_thread(
+    application: Application, lanes: Lanes, port: int
 ) -> None:
-    busy = [start(port, *UPLOAD) for _ in range(LANE)]
+    uploads = [start(port, *UPLOAD) for _ in range(LANE)]
     wait_for(lambda: application.begun == LANE, "those before")
-    answers: list[tuple[int, str | None]] = []
-    late = threading.Thread(target=lambda: answers.append(ask(port, *UPLOAD)))
-    late.start()
+    uploads.append(start(port, *UPLOAD))
     wait_for(lambda: lanes._pictures.queue, "the one that has to wait")
-    monkeypatch.setattr(connections, "QUEUE_SECONDS", 0)
+    seen = time.monotonic()
+    while (waited := time.monotonic() - seen) < 0.2:
+        ask(port, "GET", "/health")
     application.may_go_on.set()
-    for thread in (*busy, late):
-        thread.join(20)
-    assert answers == [(503, str(RETRY_AFTER_SECONDS))]
-    assert application.begun == LANE
+    for upload in uploads:
+        upload.join(20)
+    assert max(application.waited) > waited
+    assert min(application.waited) >= 0
+
+
+def test_an_upload_that_is_too_long_is_refused_beside_uploads(application: Application, port: int) -> None:
+    uploads = [start(port, *UPLOAD) for _ in range(LANE)]
+    wait_for(lambda: application.begun == LANE, "the uploads")
+    head = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\nExpect: 100-continue\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        client.sendall(head % UPLOAD[1].encode())
+        assert client.recv(100).startswith(b"HTTP/1.1 413 ")
+    application.may_go_on.set()
+    for upload in uploads:
+        upload.join(20)
 
 
 def test_what_is_no_request_at_all_is_refused_beside_uploads(application: Application, port: int) -> None:
@@ -117,11 +129,12 @@ def test_what_is_no_request_at_all_is_refused_beside_uploads(application: Applic
 
 
 def test_the_threads_of_both_lanes_end() -> None:
-    before = threading.active_count()
-    lanes = Lanes(pictures=LANE, all_else=1)  # not the fixture's, which are there before they are counted
-    wait_for(lambda: threading.active_count() == before + LANE + 1, "the threads")
+    before = set(threading.enumerate())
+    lanes = Lanes(pictures=LANE, all_else=1)
+    threads = set(threading.enumerate()) - before
+    assert len(threads) == LANE + 1
     lanes.shutdown(timeout=10)
-    wait_for(lambda: threading.active_count() == before, "their end")
+    wait_for(lambda: not any(thread.is_alive() for thread in threads), "their end")
 
 
 def test_a_thread_that_does_not_end_is_not_waited_for_longer_than_told(
@@ -131,6 +144,6 @@ def test_a_thread_that_does_not_end_is_not_waited_for_longer_than_told(
     wait_for(lambda: application.begun, "the upload")
     begun = time.monotonic()
     lanes.shutdown(timeout=1)
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 5
     application.may_go_on.set()
     upload.join(20)

@@ -7,12 +7,12 @@ import pytest
 
 # each of eight threads, one after the other, takes 40 MB in pieces, gives back all but the last one, and lives on
 THREADS_WITH_LARGE_PICTURES = """
-import threading
+import resource, threading
 from pathlib import Path
 from accounting.memory import share_memory_among_threads
 
 def resident():
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 // 1_000_000
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() // 1_000_000
 
 def look(done):
     pieces = [bytearray(100_000) for _ in range(400)]

@@ -199,7 +199,7 @@ def test_what_is_no_plain_id_is_replaced(given: str | None) -> None:
 
 @pytest.mark.parametrize("path", ADDRESSES)
 def test_every_answer_tells_how_long_it_took(path: str) -> None:
-    assert re.fullmatch(r"app;dur=\d+\.\d", Browser().get(path)["Server-Timing"])
+    assert re.fullmatch(r"queue;dur=0\.0, app;dur=\d+\.\d", Browser().get(path)["Server-Timing"])
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
@@ -227,6 +227,7 @@ def test_a_request_is_one_line_in_the_log(
     assert line.get("code") == code
     assert line["request_id"] == "r1"
     assert isinstance(line["ms"], float)
+    assert line["waited_ms"] == 0.0
     assert "canary" not in caplog.text
 
 

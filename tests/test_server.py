@@ -6,17 +6,20 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 from wsgiref.util import setup_testing_defaults
 
 import pytest
 from django.core.management import CommandError, call_command
+from waitress import wasyncore
 
 from accounting.connections import ARRIVAL_SECONDS
 from accounting.lanes import Lanes
@@ -255,6 +258,25 @@ def test_a_request_that_does_not_come_to_its_end_is_cut_however_busy_its_sender_
 def turned(server: Server) -> bool:
     server._turn(0.01)
     return True
+
+
+@pytest.mark.django_db
+def test_half_of_the_threads_are_for_pictures_and_all_share_their_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[Any] = []
+    shares = "accounting.management.commands.serve.share_memory_among_threads"
+    monkeypatch.setattr(shares, lambda: made.append(set(threading.enumerate())))
+    monkeypatch.setattr(Server, "run", lambda server: made.append(server))
+    call_command("serve", port=free_port())
+    before, server = made
+    lanes = server.task_dispatcher
+    try:
+        assert len(set(threading.enumerate()) - before) == 8
+        assert (len(lanes._pictures.threads), len(lanes.threads)) == (4, 4)
+    finally:
+        lanes.shutdown()
+        wasyncore.close_all(server._sockets)
 
 
 # -- whom it believes --------------------------------------------------------------------------------------------------

@@ -10,12 +10,16 @@ import pytest
 from django.conf import LazySettings
 from rest_framework.test import APIClient
 
+from accounting.middleware import WAITED_SECONDS
+from accounting.problems import RETRY_AFTER_SECONDS
 from jobs.models import JobEvent, JobLog
 from jobs.queue import queue_service
 from receipts.models import Receipt
+from receipts.uploading import PATIENCE_SECONDS
 
+from .factories import DATABASE_ID
 from .outages import closed_port, silent_port
-from .uploads import at_once, client_named, content, post
+from .uploads import UPLOAD, at_once, client_named, content, picture, post
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -46,6 +50,18 @@ def test_different_receipts_at_once_make_a_job_each(media: Media) -> None:
     answers = at_once(*(partial(post, api, number) for number, api in clients))
     assert [answer.status_code for answer in answers] == [202] * 8
     assert JobLog.objects.count() == len(media()) == 8
+
+
+def test_an_upload_that_has_waited_for_too_long_is_told_to_come_again(api: APIClient, media: Media) -> None:
+    fields: dict[str, Any] = {"file": picture(), "notion_database_id": DATABASE_ID}
+    too_long: dict[str, Any] = {WAITED_SECONDS: PATIENCE_SECONDS + 0.1}
+    late = api.post(UPLOAD, fields, format="multipart", **too_long)
+    assert (late.status_code, late.json()["code"], late["Retry-After"]) == (503, "busy", str(RETRY_AFTER_SECONDS))
+    assert not JobLog.objects.exists()
+    assert media() == []
+    long: dict[str, Any] = {WAITED_SECONDS: PATIENCE_SECONDS}
+    in_time = api.post(UPLOAD, fields | {"file": picture()}, format="multipart", **long)
+    assert in_time.status_code == 202
 
 
 # -- Redis away

@@ -29,7 +29,7 @@ from jobs.models import JobEvent, JobLog
 from jobs.services import Submission
 from receipts.formats import CONTENT_TYPES
 from receipts.models import Client
-from receipts.uploading import refuse_long_body, take_in, take_in_request
+from receipts.uploading import refuse_unread, take_in, take_in_request
 
 PERMISSION = "jobs.add_joblog"
 CLIENT = "Admin uploads"
@@ -147,7 +147,7 @@ def _take_in_one(request: HttpRequest, file: "UploadedFile[bytes]") -> Outcome:
         "allow_duplicate": "allow_duplicate" in request.POST,
     }
     try:
-        refuse_long_body(request)
+        refuse_unread(request)
         actor = request.user.get_username()
         submission = take_in(form, client=_client(), source=JobEvent.Source.ADMIN, actor=actor)
     except Exception as exception:
