@@ -11,7 +11,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call] # it is not typed; a 
 MEASURED = CollectorRegistry()
 REQUESTS = Histogram(
     "receipts_http_request_seconds",
-    "Seconds that requests took in this web process.",
+    "Seconds that requests took in this web process, waiting for a thread included.",
     ["view", "method", "status"],
     registry=MEASURED,
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),

@@ -71,11 +71,11 @@ def refuse_unread(request: Request | HttpRequest) -> None:
         Problem: it is over the limit; or it has waited for so long that its client may have gone, and would send again
             what is being looked at.
     """
-    if waited_seconds(request) > PATIENCE_SECONDS:
-        raise busy()
     bound = bound_of(request.path)
     if _declared_length(request) > bound.size:
         raise bound.problem()
+    if waited_seconds(request) > PATIENCE_SECONDS:
+        raise busy()
 
 
 def _declared_length(request: Request | HttpRequest) -> int:
