@@ -1,6 +1,7 @@
 """Any number of looks at once stay within the memory that is set aside for them."""
 
 import threading
+import time
 from functools import partial
 
 import pytest
@@ -79,8 +80,10 @@ def test_who_would_have_to_wait_for_too_long_is_turned_away(behind: int, monkeyp
         waiting = [start(budget, 60) for _ in range(behind)]
         wait_for(lambda: budget._turn.locked() or not behind, "those before")
         monkeypatch.setattr("receipts.budget.PATIENCE_SECONDS", 0.05)
+        asked = time.monotonic()
         with pytest.raises(Crowded), budget.draw(1):
             pass
+        assert time.monotonic() - asked < 20
     for thread, begun, end in waiting:
         assert begun.wait(30)
         end.set()

@@ -18,6 +18,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 from rest_framework.test import APIClient
 
+from accounting.middleware import WAITED_SECONDS
 from jobs.metrics.counting import count_events
 from jobs.models import Heartbeat, JobLog
 from jobs.queue import queue_service
@@ -270,6 +271,14 @@ def test_requests_are_told_by_view_method_and_status() -> None:
         '{method="GET",status="4xx",view="job-detail"}': 1,
         '{method="GET",status="2xx",view="metrics"}': 1,  # the scrape before
     }
+
+
+def test_what_a_request_waits_for_a_thread_is_part_of_what_it_took() -> None:
+    before = scrape()
+    waited: dict[str, Any] = {WAITED_SECONDS: 700.0}
+    Browser().get("/health", **waited)
+    took = added(before, scrape())['receipts_http_request_seconds_sum{method="GET",status="2xx",view="health"}']
+    assert 700 < took < 800
 
 
 def test_refused_callbacks_are_told_by_code() -> None:
