@@ -35,5 +35,6 @@ class Lanes(ThreadedTaskDispatcher):
     def shutdown(self, cancel_pending: bool = True, timeout: float = 5) -> bool:
         """End all threads within so many seconds, and drop the requests that wait for one if they are to be dropped."""
         self._pictures.set_thread_count(0)  # they end while the others are waited for
-        is_dropped = super().shutdown(cancel_pending, timeout / 2)  # type: ignore[arg-type] # any number of seconds
-        return self._pictures.shutdown(cancel_pending, timeout / 2) and is_dropped  # type: ignore[arg-type] # the same
+        half: Any = timeout / 2  # the stubs take whole seconds only
+        is_dropped = super().shutdown(cancel_pending, half)
+        return self._pictures.shutdown(cancel_pending, half) and is_dropped

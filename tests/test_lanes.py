@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from http.client import HTTPConnection
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -75,6 +75,19 @@ def ask(port: int, method: str, path: str) -> int:
         return connection.getresponse().status
 
 
+@contextmanager
+def lane_taken(application: Application, port: int) -> Iterator[None]:
+    """Keep all threads for pictures busy with uploads, which are answered at the end."""
+    uploads = [start(port, *UPLOAD) for _ in range(LANE)]
+    try:
+        wait_for(lambda: application.begun == LANE, "the uploads")
+        yield
+    finally:
+        application.may_go_on.set()
+        for upload in uploads:
+            upload.join(20)
+
+
 def test_pictures_that_take_long_keep_nobody_else_waiting(application: Application, port: int) -> None:
     waiting = [start(port, *asked) for asked in (UPLOAD, ADMIN_UPLOAD, THUMBNAIL, UPLOAD)]
     wait_for(lambda: application.begun == LANE, "the first of them")
@@ -92,40 +105,28 @@ def test_pictures_that_take_long_keep_nobody_else_waiting(application: Applicati
 def test_the_application_is_told_how_long_a_request_has_waited_for_a_thread(
     application: Application, lanes: Lanes, port: int
 ) -> None:
-    uploads = [start(port, *UPLOAD) for _ in range(LANE)]
-    wait_for(lambda: application.begun == LANE, "those before")
-    uploads.append(start(port, *UPLOAD))
-    wait_for(lambda: lanes._pictures.queue, "the one that has to wait")
-    seen = time.monotonic()
-    while (waited := time.monotonic() - seen) < 0.2:
-        ask(port, "GET", "/health")
-    application.may_go_on.set()
-    for upload in uploads:
-        upload.join(20)
+    with lane_taken(application, port):
+        late = start(port, *UPLOAD)
+        wait_for(lambda: lanes._pictures.queue, "the one that has to wait")
+        seen = time.monotonic()
+        while (waited := time.monotonic() - seen) < 0.2:
+            ask(port, "GET", "/health")
+    late.join(20)
     assert max(application.waited) > waited
     assert min(application.waited) >= 0
 
 
 def test_an_upload_that_is_too_long_is_refused_beside_uploads(application: Application, port: int) -> None:
-    uploads = [start(port, *UPLOAD) for _ in range(LANE)]
-    wait_for(lambda: application.begun == LANE, "the uploads")
     head = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\nExpect: 100-continue\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+    with lane_taken(application, port), socket.create_connection(("127.0.0.1", port), timeout=20) as client:
         client.sendall(head % UPLOAD[1].encode())
         assert client.recv(100).startswith(b"HTTP/1.1 413 ")
-    application.may_go_on.set()
-    for upload in uploads:
-        upload.join(20)
 
 
 def test_what_is_no_request_at_all_is_refused_beside_uploads(application: Application, port: int) -> None:
-    upload = start(port, *UPLOAD)
-    wait_for(lambda: application.begun, "the upload")
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+    with lane_taken(application, port), socket.create_connection(("127.0.0.1", port), timeout=20) as client:
         client.sendall(b"no request\r\n\r\n")
         assert client.recv(100).startswith(b"HTTP/1.0 400 Bad Request\r\n")
-    application.may_go_on.set()
-    upload.join(20)
 
 
 def test_the_threads_of_both_lanes_end() -> None:
@@ -140,10 +141,7 @@ def test_the_threads_of_both_lanes_end() -> None:
 def test_a_thread_that_does_not_end_is_not_waited_for_longer_than_told(
     application: Application, lanes: Lanes, port: int
 ) -> None:
-    upload = start(port, *UPLOAD)
-    wait_for(lambda: application.begun, "the upload")
-    begun = time.monotonic()
-    lanes.shutdown(timeout=1)
-    assert time.monotonic() - begun < 5
-    application.may_go_on.set()
-    upload.join(20)
+    with lane_taken(application, port):
+        begun = time.monotonic()
+        lanes.shutdown(timeout=1)
+        assert time.monotonic() - begun < 5
