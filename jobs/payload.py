@@ -3,14 +3,13 @@
 import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import PurePath
 from typing import Any
 
 from django.conf import settings
 from django.core.files.base import File
 from django.urls import reverse
 
-from receipts.formats import SUFFIXES
+from receipts.formats import name_as
 from receipts.models import Receipt, Rendition
 from receipts.rendering import can_be_sent
 from receipts.services import prepare_rendition
@@ -96,7 +95,8 @@ def _chosen(receipt: Receipt) -> "tuple[Receipt | Rendition, File[bytes]]":
 def _fields(job: JobLog, sent: Receipt | Rendition) -> Fields:
     return {
         "job_id": str(job.job_id),
-        "filename": _filename(job.filename, sent),
+        # Notion refuses a suffix that is not the type's (https://developers.notion.com/reference/create-a-file-upload)
+        "filename": name_as(sent.content_type, job.filename),
         "content_type": sent.content_type,
         "sha256": sent.sha256,
         "notion_database_id": job.notion_database_id,
@@ -105,13 +105,6 @@ def _fields(job: JobLog, sent: Receipt | Rendition) -> Fields:
         "attempt": job.attempts,
         **({"canary": True} if job.is_canary else {}),
     }
-
-
-def _filename(name: str, sent: Receipt | Rendition) -> str:
-    """Return the client's name for it, with the suffix of what is sent: workflows go by that."""
-    if name and isinstance(sent, Receipt):
-        return name
-    return (PurePath(name).stem or "receipt") + SUFFIXES[sent.content_type]
 
 
 def _opened(sent: Receipt | Rendition) -> "File[bytes]":

@@ -1,5 +1,7 @@
 """The formats that receipts come in: how each is known by its first bytes, and what it is called."""
 
+from pathlib import PurePath
+
 from accounting.problems import Problem
 
 HEAD_BYTES = 64
@@ -17,6 +19,7 @@ SUFFIXES = {
     "image/heic": ".heic",
     "application/pdf": ".pdf",
 }
+FURTHER_SUFFIXES = {".jpeg": ".jpg", ".heif": ".heic"}  # which name the same
 SHOWN_BY_BROWSERS = frozenset({"image/jpeg", "image/png", "image/webp"})
 
 MAGIC = (
@@ -31,6 +34,21 @@ MAGIC = (
 )
 # Brands of ISO/IEC 23008-12 (HEIF); the general ones say nothing of the coding, which a further brand then names
 HEIF_BRANDS = {b"avi": "avif", b"he": "heic", b"mif": "heic", b"msf": "heic"}
+
+
+def name_as(content_type: str, name: str) -> str:
+    """Return a file's name with a suffix of this type, in the place of one that names another type of ours.
+
+    Args:
+        content_type: one of `SUFFIXES`.
+        name: without folders; "" makes it `receipt`.
+    """
+    given = PurePath(name).suffix
+    suffix = FURTHER_SUFFIXES.get(given.lower(), given.lower())
+    if suffix == SUFFIXES[content_type]:
+        return name
+    stem = name.removesuffix(given) if suffix in SUFFIXES.values() else name
+    return (stem or "receipt") + SUFFIXES[content_type]
 
 
 def find_format(head: bytes) -> str:

@@ -57,7 +57,9 @@ def test_a_file_that_is_deleted_meanwhile_is_read_to_its_end(media: Media) -> No
     assert list(body) == whole
 
 
-@pytest.mark.parametrize("filename", ["no suffix", 'quoted "twice".jpg', "back\\slash\n.jpg", "Überweisung 😀.jpg"])
+@pytest.mark.parametrize(
+    "filename", ["two.suffixes.jpeg", 'quoted "twice".jpg', "back\\slash\n.jpg", "Überweisung 😀.jpg"]
+)
 def test_any_filename_survives(filename: str) -> None:
     body = payload(filename=filename)
     assert len(body) == len(b"".join(body))
@@ -68,10 +70,29 @@ def test_what_the_client_gave_no_name_has_one_for_workflows() -> None:
     assert parsed(payload(filename="")).fields["filename"] == "receipt.jpg"
 
 
+@pytest.mark.parametrize(
+    ("filename", "as_jpeg", "as_png"),
+    [
+        ("till.JPG", "till.JPG", "till.png"),
+        ("till.jpeg", "till.jpeg", "till.png"),
+        ("till.png", "till.jpg", "till.png"),
+        ("IMG_1.HEIC", "IMG_1.jpg", "IMG_1.png"),
+        ("scan.pdf.webp", "scan.pdf.jpg", "scan.pdf.png"),
+        ("Total 12.50", "Total 12.50.jpg", "Total 12.50.png"),
+        ("till", "till.jpg", "till.png"),
+    ],
+)
+def test_its_name_ends_with_the_suffix_of_what_it_is(filename: str, as_jpeg: str, as_png: str) -> None:
+    for content_type, sent_as in (("image/jpeg", as_jpeg), ("image/png", as_png)):
+        receipt = ReceiptFactory.create(content_type=content_type)
+        body = Payload(JobFactory.create(receipt=receipt, filename=filename))
+        assert parsed(body).fields["filename"] == sent_as
+
+
 def test_around_the_longest_filename_there_is_room_enough() -> None:
     body = payload(filename="😀" * 255)
     assert len(body) - len(payload(filename="")) < FRAME_BYTES // 2
-    assert parsed(body).fields["filename"] == "😀" * 255
+    assert parsed(body).fields["filename"] == "😀" * 255 + ".jpg"
 
 
 def test_what_fits_by_its_size_fits_as_it_is_sent(settings: LazySettings) -> None:

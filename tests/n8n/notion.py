@@ -1,6 +1,7 @@
 """A stand-in for Notion's API, as strict as the real one (https://developers.notion.com/reference, 2025-09-03)."""
 
 import hashlib
+import mimetypes
 import re
 import threading
 import uuid
@@ -218,8 +219,8 @@ class Notion:
 
     def _create_upload(self, call: Call) -> dict[str, Any]:
         sent = call.json()
-        if sent.get("mode") != "single_part" or not re.search(r"\.\w+$", sent.get("filename", "")):
-            raise Refused("body.filename should have an extension, and body.mode be single_part.")
+        if sent.get("mode") != "single_part" or mimetypes.guess_type(sent["filename"])[0] != sent["content_type"]:
+            raise Refused("body.filename should have an extension of body.content_type, and body.mode be single_part.")
         upload = Upload(str(uuid.uuid4()), sent["content_type"])
         self.uploads[upload.id] = upload
         return {"object": "file_upload", "id": upload.id, "status": "pending"}
