@@ -104,6 +104,7 @@ def fields(site: Site) -> Iterator[tuple[str, bytes, str]]:
         "execution list": {"status": "success", "execution_id": [17]},
         "execution with NUL": {"status": "success", "execution_id": "1\x007"},
         "data with NUL": {"status": "success", "data": {"a": "\0"}},
+        "data with NUL after a backslash": {"status": "success", "data": {"a": "\\\0"}},
         "data with NUL as a key": {"status": "success", "data": {"\0": 1}},
         "data 21 levels deep": {"status": "success", "data": _nested(21)},
         "data 900 levels deep": {"status": "success", "data": _nested(900)},
@@ -132,6 +133,7 @@ def fields(site: Site) -> Iterator[tuple[str, bytes, str]]:
         "data null": {"data": None},
         "data of another kind": {"data": [None, True, "x", {"a": 1.5}]},
         "data 20 levels deep": {"data": _nested(20)},
+        "data with NUL in letters": {"data": {r"\u0000": r"C:\\u0000"}},
         "prototype": {"data": {"__proto__": {"admin": True}, "constructor": 1}},
     }
     for name, field in taken.items():
