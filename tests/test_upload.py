@@ -212,21 +212,38 @@ def test_a_receipt_whose_file_was_harmed_gets_it_back_by_an_upload(
     assert Receipt.objects.get().file.path == str(kept)
 
 
+@pytest.fixture
+def fail_when_locked(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Return a function that lets a job fail as soon as an upload is about to lock it."""
+
+    def arrange(failing: str) -> None:
+        def lock_what_fails(job_id: UUID) -> JobLog:
+            if str(job_id) == failing:
+                cancel_job(job_id, actor="anna", reason="")
+            return lock_job(job_id)
+
+        monkeypatch.setattr(submission, "lock_job", lock_what_fails)
+
+    return arrange
+
+
 def test_an_upload_beside_a_job_that_fails_just_now_makes_a_new_one(
-    api: APIClient, monkeypatch: pytest.MonkeyPatch
+    api: APIClient, fail_when_locked: Callable[[str], None]
 ) -> None:
     first = post(api).json()["job_id"]
-    lock = lock_job
-
-    def lock_what_fails(job_id: UUID) -> JobLog:
-        if str(job_id) == first:
-            cancel_job(job_id, actor="anna", reason="")
-        return lock(job_id)
-
-    monkeypatch.setattr(submission, "lock_job", lock_what_fails)
+    fail_when_locked(first)
     again = post(api)
     assert (again.status_code, again.json()["status"]) == (202, "queued")
     assert again.json()["job_id"] != first
+
+
+def test_an_upload_beside_a_duplicate_that_fails_just_now_is_answered_with_the_job_before_it(
+    api: APIClient, fail_when_locked: Callable[[str], None]
+) -> None:
+    first = post(api).json()["job_id"]
+    fail_when_locked(post(api, allow_duplicate="true").json()["job_id"])
+    again = post(api)
+    assert (again.status_code, again.json()["job_id"]) == (200, first)
 
 
 # -- the file's name

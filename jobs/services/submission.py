@@ -111,11 +111,13 @@ def _known_key(request: UploadRequest) -> IdempotencyKey | None:
 
 
 def _same_job(request: UploadRequest, receipt: Receipt) -> JobLog | None:
-    """Return the job that files these bytes in this database already, locked; one that fails just now is none."""
+    """Return the newest job that files these bytes in this database already, locked; one that fails just now is none."""
     not_failed = receipt.jobs.filter(notion_database_id=request.notion_database_id).exclude(status=Status.FAILURE)
-    job_id = not_failed.values_list("job_id", flat=True).first()
-    job = lock_job(job_id) if job_id else None
-    return None if job is None or job.status == Status.FAILURE else job
+    for job_id in not_failed.values_list("job_id", flat=True):
+        job = lock_job(job_id)
+        if job.status != Status.FAILURE:
+            return job
+    return None
 
 
 def _note_repeat(job: JobLog, request: UploadRequest) -> JobLog:
