@@ -5,6 +5,7 @@ import re
 import stat
 import subprocess
 import sys
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,13 @@ def test_database_and_valkey_have_no_way_out_nor_in() -> None:
 
 def test_caddy_meets_the_web_process_under_the_one_address_that_is_trusted() -> None:
     assert SERVICES["caddy"]["networks"] == {"front": {"ipv4_address": passed_on("web", {})["TRUSTED_PROXIES"]}}
+
+
+def test_nobody_else_is_given_that_address() -> None:
+    (front,) = COMPOSE["networks"]["front"]["ipam"]["config"]
+    trusted = ip_address(passed_on("web", {})["TRUSTED_PROXIES"])
+    assert trusted in ip_network(front["subnet"])
+    assert trusted not in ip_network(front["ip_range"])
 
 
 @pytest.mark.parametrize("name", SERVICES)

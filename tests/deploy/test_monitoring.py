@@ -9,7 +9,7 @@ import yaml
 
 from jobs.models import JobEvent, JobLog
 
-from .configuration import DEPLOY, metrics_listed
+from .configuration import DEPLOY, SERVICES, metrics_listed
 from .tools import run
 
 ALERTS = [rule for group in yaml.safe_load((DEPLOY / "alerts.yml").read_text())["groups"] for rule in group["rules"]]
@@ -52,6 +52,14 @@ def test_the_dashboard_draws_each_panel_once_in_a_place_of_its_own_from_our_prom
     squares = [square for panel in panels for square in _squares(**panel["gridPos"])]
     assert len(set(squares)) == len(squares)
     assert max(x for x, _ in squares) < 24  # columns that Grafana has
+
+
+def test_every_web_process_is_asked_however_many_the_compose_file_runs() -> None:
+    (scrape,) = yaml.safe_load((DEPLOY / "prometheus.yml").read_text())["scrape_configs"]
+    (found,) = scrape["dns_sd_configs"]
+    assert (found["names"], found["type"]) == (["web"], "A")
+    assert set(SERVICES["web"]["networks"]) & set(SERVICES["prometheus"]["networks"])
+    assert f"EXPOSE {found['port']}\n" in (DEPLOY / "Dockerfile").read_text()
 
 
 @pytest.mark.deploy
