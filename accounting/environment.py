@@ -201,7 +201,10 @@ def _dsn(value: str) -> str:
 
 
 def _database(url: str) -> dict[str, Any]:
-    if urlsplit(url).scheme not in ("postgresql", "postgres", "sqlite"):
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgresql", "postgres", "sqlite"):
         raise ValueError  # django-environ would warn of it, with the password
+    if parts.scheme == "sqlite" and parts.query:
+        raise ValueError  # its options are ours, and no others would be heeded
     config: dict[str, Any] = environ.Env.db_url_config(url)
     return config

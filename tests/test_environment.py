@@ -41,6 +41,7 @@ IMPOSSIBLE = [
     ("DATABASE_URL", f"mysql://user:{CANARY}@127.0.0.1/receipts"),
     ("DATABASE_URL", f"postgresql://user:{CANARY}@127.0.0.1:port/receipts"),
     ("DATABASE_URL", f"${CANARY}"),
+    ("DATABASE_URL", "sqlite:///var/db.sqlite3?timeout=60"),
     ("REDIS_URL", f"{CANARY}:6379"),
     ("REDIS_URL", f"redis://:{CANARY}@127.0.0.1:port/0"),
     ("CALLBACK_SECRET_TOKEN", ","),
@@ -153,6 +154,11 @@ def test_a_secret_may_begin_with_a_dollar() -> None:
 @pytest.mark.parametrize("key", example(required=True))
 def test_a_missing_setting_is_named(key: str) -> None:
     assert "is missing" in refusal(key, **{key: ""})
+
+
+@pytest.mark.parametrize("key", ["S3_ENDPOINT_URL", "S3_REGION", "S3_CA_FILE"])
+def test_a_bucket_that_something_is_said_of_has_a_name(key: str) -> None:
+    assert "is missing" in refusal("S3_BUCKET", **{key: "https://x.example"})
 
 
 @pytest.mark.parametrize(("key", "value"), IMPOSSIBLE)

@@ -111,7 +111,7 @@ def _known_key(request: UploadRequest) -> IdempotencyKey | None:
 
 
 def _same_job(request: UploadRequest, receipt: Receipt) -> JobLog | None:
-    """Return the newest job that files these bytes in this database already, locked; one that fails just now is none."""
+    """Return the newest job that files these bytes in this database, locked; one that fails just now is none."""
     not_failed = receipt.jobs.filter(notion_database_id=request.notion_database_id).exclude(status=Status.FAILURE)
     for job_id in not_failed.values_list("job_id", flat=True):
         job = lock_job(job_id)
