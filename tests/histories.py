@@ -45,3 +45,8 @@ def reported(job: JobLog, status: JobLog.Status = JobLog.Status.SUCCESS, **repor
 def filed(shop: Client | None = None, database: str = DATABASE_ID) -> JobLog:
     """Let all go well: received, claimed, delivered, succeeded."""
     return reported(delivered(uploaded(shop, database)))
+
+
+def filed_by(name: str) -> JobLog:
+    """Let all go well with a receipt of a new client's."""
+    return filed(Client.objects.create(name=name))
