@@ -22,6 +22,7 @@ from receipts.sample import draw_receipt
 from receipts.services import create_api_key
 
 from .factories import DATABASE_ID, SMALL
+from .scrapes import TOKEN
 
 # the same examples in every run; `--hypothesis-profile=deep` draws many others, and remembers those that failed
 hypothesis_settings.register_profile(
@@ -96,6 +97,12 @@ def admin_user(db: None) -> User:
 def quick_passwords(settings: LazySettings) -> None:
     """Let passwords' digests take no time, where it is not their strength that is tested."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def metrics_token(settings: LazySettings) -> None:
+    """Let metrics be told to whoever has the token."""
+    settings.METRICS_TOKEN = [TOKEN]
 
 
 @pytest.fixture
