@@ -21,6 +21,7 @@ from receipts.models import Client
 from receipts.sample import draw_receipt
 from receipts.services import create_api_key
 
+from .ages import DAYS
 from .factories import DATABASE_ID, SMALL
 from .s3_server import S3Server, use_storage
 from .scrapes import TOKEN
@@ -98,6 +99,12 @@ def admin_user(db: None) -> User:
 def quick_passwords(settings: LazySettings) -> None:
     """Let passwords' digests take no time, where it is not their strength that is tested."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def retention(settings: LazySettings) -> None:
+    """Let a rule say for how long receipts' files are kept."""
+    settings.RETENTION_DAYS = DAYS
 
 
 @pytest.fixture
