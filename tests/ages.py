@@ -2,16 +2,25 @@
 
 import os
 import time
+from collections.abc import Callable
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
+from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.core.management import call_command
 from django.utils import timezone
 
 from jobs import services
+from jobs.models import JobLog
 from receipts.models import Receipt, Rendition, day_folder
 
 DAY_SECONDS = 86_400
+DAYS = 90  # for which the rule keeps them
+
+Run = Callable[..., list[str]]
 
 
 def purge(receipt: Receipt) -> int:
@@ -19,6 +28,30 @@ def purge(receipt: Receipt) -> int:
     freed = services.purge_receipt(receipt.pk)
     assert freed is not None
     return freed
+
+
+def run_purge(capture_on_commit: Any, **options: Any) -> list[str]:
+    """Run `manage.py purge_receipts`, and then return the lines that it wrote."""
+    out = StringIO()
+    with capture_on_commit(execute=True):
+        call_command("purge_receipts", stdout=out, **options)
+    return out.getvalue().splitlines()
+
+
+def old(job: JobLog, days: int = DAYS + 1) -> JobLog:
+    """Let the job's receipt have been stored so many days ago."""
+    stored_ago(job.receipt, days)
+    return job
+
+
+def rendition_of(receipt: Receipt) -> Rendition:
+    """Return a rendition whose file is there, and is as old as the receipt's."""
+    name = default_storage.save("renditions/one.jpg", ContentFile(b"made"))
+    made = Rendition.objects.create(
+        receipt=receipt, file=name, sha256="0" * 64, size=4, content_type="image/jpeg", width=1, height=1, most_bytes=9
+    )
+    stored_ago(made, DAYS + 1)
+    return made
 
 
 def stored_ago(row: Receipt | Rendition, days: int) -> Path:

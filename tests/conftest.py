@@ -21,7 +21,10 @@ from receipts.models import Client
 from receipts.sample import draw_receipt
 from receipts.services import create_api_key
 
+from .ages import DAYS
 from .factories import DATABASE_ID, SMALL
+from .s3_server import S3Server, use_storage
+from .scrapes import TOKEN
 
 # the same examples in every run; `--hypothesis-profile=deep` draws many others, and remembers those that failed
 hypothesis_settings.register_profile(
@@ -99,6 +102,18 @@ def quick_passwords(settings: LazySettings) -> None:
 
 
 @pytest.fixture
+def retention(settings: LazySettings) -> None:
+    """Let a rule say for how long receipts' files are kept."""
+    settings.RETENTION_DAYS = DAYS
+
+
+@pytest.fixture
+def metrics_token(settings: LazySettings) -> None:
+    """Let metrics be told to whoever has the token."""
+    settings.METRICS_TOKEN = [TOKEN]
+
+
+@pytest.fixture
 def api(db: None) -> APIClient:
     """Return an API client with a valid key of the client "Shop"."""
     client = APIClient()
@@ -122,3 +137,18 @@ def upload(api: APIClient, django_capture_on_commit_callbacks: object) -> Callab
         return api.post("/api/v1/receipts/upload", fields, format="multipart", headers=headers)
 
     return post
+
+
+@pytest.fixture(scope="module")
+def s3_server() -> Iterator[S3Server]:
+    """Return an S3 server for a file's tests."""
+    with S3Server() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(s3_server: S3Server, settings: LazySettings) -> S3Server:
+    """Return one whose bucket is empty, and in which the service keeps its files."""
+    s3_server.make_bucket()
+    use_storage(settings, s3_server.url)
+    return s3_server

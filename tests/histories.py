@@ -1,8 +1,10 @@
 """Jobs to which something has happened, by the verbs of the service."""
 
+import json
 from typing import Any
 
 from jobs import services
+from jobs.answers import Answer
 from jobs.callbacks import Report
 from jobs.models import JobLog
 from receipts.models import Client
@@ -20,11 +22,16 @@ def uploaded(shop: Client | None = None, database: str = DATABASE_ID, *, again: 
     return services.submit_receipt(upload_request(shop, database, "", allow_duplicate=again)).job
 
 
-def delivered(job: JobLog) -> JobLog:
-    """Let a worker deliver it as execution 17; two events more."""
+def json_answer(status: int, body: Any, **fields: Any) -> Answer:
+    """Return what N8N answers with that body."""
+    return Answer(status=status, content_type="application/json", body=json.dumps(body).encode(), **fields)
+
+
+def delivered(job: JobLog, answer: Answer = ANSWERS[0][0]) -> JobLog:
+    """Let a worker deliver it, as execution 17 unless that is answered otherwise; two events more."""
     claimed = services.claim_job(job.pk, worker="w1")
     assert claimed is not None
-    services.mark_delivered(job.pk, attempt=claimed.attempts, answer=ANSWERS[0][0], worker="w1")
+    services.mark_delivered(job.pk, attempt=claimed.attempts, answer=answer, worker="w1")
     return job
 
 
@@ -38,3 +45,8 @@ def reported(job: JobLog, status: JobLog.Status = JobLog.Status.SUCCESS, **repor
 def filed(shop: Client | None = None, database: str = DATABASE_ID) -> JobLog:
     """Let all go well: received, claimed, delivered, succeeded."""
     return reported(delivered(uploaded(shop, database)))
+
+
+def filed_by(name: str) -> JobLog:
+    """Let all go well with a receipt of a new client's."""
+    return filed(Client.objects.create(name=name))

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import requests
+from django.conf import LazySettings
 
 from accounting.buckets import bucket_storage
+from receipts.models import Receipt, Rendition
 
 from .installation import wait_for
 from .servers import free_port, made_up
@@ -29,6 +31,16 @@ def storage(**changed: str) -> dict[str, Any]:
     found = bucket_storage(**(options | changed))
     assert found is not None
     return found
+
+
+def use_storage(settings: LazySettings, url: str) -> None:
+    """Let the service keep its files at that address."""
+    settings.STORAGES = settings.STORAGES | {"default": storage(endpoint=url)}
+
+
+def name_of(stored: Receipt | Rendition) -> str:
+    """Return the name of its object."""
+    return stored.file.name or ""
 
 
 class S3Server:

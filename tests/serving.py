@@ -2,9 +2,9 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from wsgiref.types import WSGIApplication
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from waitress import wasyncore
 
@@ -32,3 +32,15 @@ def serving(application: WSGIApplication, lanes: Lanes) -> Iterator[tuple[Server
 def _turn_until(server: Server, stop: threading.Event) -> None:
     while not stop.is_set():
         server._turn(0.05)
+
+
+def turned(server: Server) -> bool:
+    """Let a server of which nothing runs look once what there is to do."""
+    server._turn(0.01)
+    return True
+
+
+def tell_caller(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer with what a Django view would see of the caller."""
+    start_response("200 OK", [])
+    return [f"{environ['REMOTE_ADDR']} {environ['wsgi.url_scheme']} {environ['HTTP_HOST']}".encode()]

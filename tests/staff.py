@@ -39,9 +39,9 @@ def member(role: str, name: str = "anna") -> User:
     return user
 
 
-def browser_of(user: User) -> Browser:
+def browser_of(user: User, **options: Any) -> Browser:
     """Return the browser in which somebody has logged in."""
-    browser = Browser()
+    browser = Browser(**options)
     browser.force_login(user)
     return browser
 

@@ -1,8 +1,7 @@
 """A stand-in for N8N's public API and its webhooks, as strict as N8N 2.41.1 is; it runs no workflow.
 
-What it takes and refuses is written down from N8N's own code: @n8n/api-types (dto/workflows/base-workflow-public.dto.js
-and dto/credentials/credential-public.dto.js), public-api/v1/controllers and workflows/workflow.service.js. tests/n8n
-asks a real one the same.
+What it does is written down from N8N's own code: public-api/v1/controllers and workflows/workflow.service.js. What it
+takes and refuses is in `tests/n8n_rules.py`. tests/n8n asks a real one the same.
 """
 
 import itertools
@@ -15,40 +14,20 @@ from copy import deepcopy
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from .n8n_rules import (
+    OF_CREDENTIALS,
+    WEBHOOK,
+    Refused,
+    Row,
+    check_activation,
+    check_credential,
+    check_data,
+    check_workflow,
+)
 from .servers import made_up
 from .stub_server import Request, Visit, response, stub_server
 
 KEY = made_up("key of N8N's public API")
-WEBHOOK = "n8n-nodes-base.webhook"
-OF_A_WORKFLOW = {
-    "name", "nodes", "connections", "settings", "nodeGroups", "staticData", "pinData", "projectId", "parentFolderId",
-}  # fmt: skip
-OF_A_NODE = {
-    "id", "name", "webhookId", "disabled", "notesInFlow", "notes", "type", "typeVersion", "executeOnce",
-    "alwaysOutputData", "retryOnFail", "maxTries", "waitBetweenTries", "continueOnFail", "onError", "position",
-    "parameters", "credentials", "customTelemetryTags",
-}  # fmt: skip
-OF_SETTINGS = {
-    "saveExecutionProgress", "saveManualExecutions", "saveDataErrorExecution", "saveDataSuccessExecution",
-    "executionTimeout", "errorWorkflow", "timezone", "executionOrder", "callerPolicy", "callerIds", "timeSavedMode",
-    "timeSavedPerExecution", "redactionPolicy", "availableInMCP", "binaryMode",
-}  # fmt: skip
-OF_CREDENTIALS = {
-    "httpHeaderAuth": {"name", "value", "allowedHttpRequestDomains", "allowedDomains"},
-    "crypto": {"hmacSecret"},
-    "notionApi": {"apiKey"},
-    "openAiApi": {"apiKey"},
-}
-
-Row = dict[str, Any]
-
-
-class Refused(Exception):
-    """What N8N answers where it does not do what it was asked for."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class StubN8N:
@@ -181,7 +160,7 @@ class StubN8N:
         return self.workflows[key]
 
     def _create_workflow(self, body: Row) -> Row:
-        _check_workflow(body)
+        check_workflow(body)
         key = f"workflow{next(self._numbers)}"
         self.workflows[key] = {
             "id": key, "active": False, "isArchived": False, "versionId": str(uuid.uuid4()), "activeVersionId": None,
@@ -191,7 +170,7 @@ class StubN8N:
 
     def _update_workflow(self, key: str, body: Row) -> Row:
         """Save it; settings that are not named stay, and what is published is published anew."""
-        _check_workflow(body)
+        check_workflow(body)
         row = self._workflow(key)
         if row["isArchived"]:
             raise Refused(400, "Cannot update an archived workflow.")
@@ -208,7 +187,7 @@ class StubN8N:
             or any(self._path(each) == path for each in self.workflows.values() if each["active"] and each != row)
         ):
             raise Refused(409, "There is a conflict with one of the webhooks.")
-        _check_credentials(row)
+        check_activation(row)
         row |= {"active": True, "activeVersionId": row["versionId"]}
         return row
 
@@ -235,8 +214,7 @@ class StubN8N:
     # -- credentials --------------------------------------------------------------------------------------------------
 
     def _create_credential(self, body: Row) -> Row:
-        _check(set(body) <= {"name", "type", "data", "projectId", "id", "isResolvable"}, "request/body")
-        _check_data(body["type"], body["data"])
+        check_credential(body)
         key = f"credential{next(self._numbers)}"
         self.credentials[key] = {"id": key, **body}
         return {name: value for name, value in self.credentials[key].items() if name != "data"}
@@ -244,54 +222,13 @@ class StubN8N:
     def _update_credential(self, key: str, body: Row) -> Row:
         if key not in self.credentials:
             raise Refused(404, "Credential not found")
-        _check_data(self.credentials[key]["type"], body["data"])
+        check_data(self.credentials[key]["type"], body["data"])
         self.credentials[key] |= body
         return {"id": key}
 
     def _schema(self, kind: str) -> Row:
         properties = {name: {"type": "string"} for name in OF_CREDENTIALS[kind]}
         return {"additionalProperties": False, "type": "object", "properties": properties, "required": []}
-
-
-def _check(holds: bool, where: str) -> None:
-    if not holds:
-        raise Refused(400, f"{where} Unrecognized key(s) in object")
-
-
-def _check_workflow(body: Row) -> None:
-    _check(set(body) <= OF_A_WORKFLOW, "request/body")
-    _check({"name", "nodes", "connections", "settings"} <= set(body), "request/body must have required property")
-    _check(set(body["settings"]) <= OF_SETTINGS, "request/body/settings")
-    for node in body["nodes"]:
-        _check(set(node) <= OF_A_NODE, "request/body/nodes")
-
-
-def _check_credentials(row: Row) -> None:
-    """Refuse what n8n-workflow's node-validation.js does.
-
-    N8N asks neither whether a credential is still there, nor what an HTTP Request node needs.
-    """
-    for node in row["nodes"]:
-        kind, chosen = _required(node), node.get("credentials") or {}
-        if kind and not node.get("disabled") and not (chosen.get(kind) or {}).get("id"):
-            raise Refused(400, f'Cannot publish workflow: Node "{node["name"]}": Missing required credential: {kind}')
-
-
-def _required(node: Row) -> str:
-    parameters = node["parameters"]
-    if node["type"] == WEBHOOK:
-        return "httpHeaderAuth" if parameters.get("authentication") == "headerAuth" else ""
-    if node["type"] == "n8n-nodes-base.crypto":
-        return "crypto" if parameters["action"] == "hmac" else ""
-    return "openAiApi" if node["type"].endswith(".lmChatOpenAi") else ""
-
-
-def _check_data(kind: str, data: Row) -> None:
-    if kind not in OF_CREDENTIALS:
-        raise Refused(400, "req.body.type is not a known type")
-    _check(set(data) <= OF_CREDENTIALS[kind], "request.body.data")
-    if data.get("allowedHttpRequestDomains") == "domains":
-        _check("allowedDomains" in data, "request.body.data requires property allowedDomains")
 
 
 @contextmanager

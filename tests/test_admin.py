@@ -7,7 +7,6 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.admin.models import LogEntry
 from django.test import Client as Browser
-from django.urls import reverse
 from django.utils import timezone
 
 from jobs.answers import Answer, Trouble
@@ -16,6 +15,7 @@ from jobs.services import claim_job, mark_delivered
 
 from . import staff as people
 from .factories import JobFactory, ReceiptFactory, job_in
+from .job_pages import page
 
 pytestmark = pytest.mark.django_db
 
@@ -33,10 +33,6 @@ def auditor() -> Browser:
 def operator() -> Browser:
     """Return the browser of somebody who may also retry."""
     return people.operator()
-
-
-def page(job: JobLog) -> str:
-    return reverse("admin:jobs_joblog_change", args=[job.pk])
 
 
 def operate(browser: Browser, job: JobLog, verb: str, reason: str = "N8N was down") -> Any:

@@ -140,5 +140,5 @@ def test_no_column_is_left_out_here() -> None:
     elsewhere = {"job_id", "receipt_id", "client_id", "duplicate_of_id", "chain_length", "chain_head"}
     assert set(OF_JOB) | elsewhere == columns(JobLog)
     assert set(OF_EVENT) | {"id", "job_id", "number"} == columns(JobEvent)  # moved, removed and swapped below
-    # where its file lies is a matter of the file, in tests/test_verify_audit.py
+    # where its file lies is a matter of the file, in tests/test_audit_files.py
     assert set(OF_RECEIPT) | {"id", "client_id", "purged_at", "file"} == columns(Receipt)

@@ -1,9 +1,8 @@
-"""Receipts in a bucket of a real S3 server: the same service, and an outage that is never taken for a loss."""
+"""Receipts in a bucket of a real S3 server: the same service, from the upload to the audit and the purge."""
 
 import hashlib
 import io
 import tracemalloc
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,28 +12,21 @@ from django.conf import LazySettings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage, storages
-from django.core.management import CommandError, call_command
-from django.test import Client as Browser
+from django.core.management import call_command
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from jobs import n8n
-from jobs.answers import Answer, Trouble
 from jobs.models import JobLog
-from jobs.payload import FileMissing, Payload
-from jobs.services import NotNow, retry_job
+from jobs.payload import Payload
 from receipts.evidence import verify_files
 from receipts.models import Receipt, Rendition
 from receipts.orphans import find_orphans, remove_orphans
-from receipts.storage import StorageAway, can_store
 from receipts.thumbnails import find_thumbnail
 
 from .bodies import parse_body
 from .factories import JobFactory, ReceiptFactory
-from .outages import closed_port
 from .pictures import heic
-from .s3_server import BUCKET, S3Server, storage
-from .servers import made_up
+from .s3_server import BUCKET, S3Server, name_of, storage
 from .uploads import content, post
 
 pytestmark = pytest.mark.django_db
@@ -42,53 +34,8 @@ pytestmark = pytest.mark.django_db
 MB = 1024 * 1024
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[S3Server]:
-    with S3Server() as server:
-        yield server
-
-
-@pytest.fixture
-def use(settings: LazySettings) -> Callable[[str], None]:
-    """Return a function that lets the service use a storage at that address."""
-
-    def use(url: str) -> None:
-        settings.STORAGES = settings.STORAGES | {"default": storage(endpoint=url)}
-
-    return use
-
-
-@pytest.fixture
-def s3(server: S3Server, use: Callable[[str], None]) -> S3Server:
-    server.make_bucket()
-    use(server.url)
-    return server
-
-
-@pytest.fixture
-def away(s3: S3Server, use: Callable[[str], None]) -> Callable[[], None]:
-    """Return a function after which nobody listens where the S3 server was."""
-
-    def go() -> None:
-        with closed_port() as port:
-            use(f"http://127.0.0.1:{port}")
-
-    return go
-
-
-def name_of(stored: Receipt | Rendition) -> str:
-    return stored.file.name or ""
-
-
 def picture_in(payload: Payload) -> bytes:
     return parse_body(payload.content_type, b"".join(payload)).picture
-
-
-def refused(s3: S3Server) -> None:
-    """Remove the bucket: the server is there, and gives nothing."""
-    for name in s3.objects():
-        s3.boto3().delete_object(Bucket=BUCKET, Key=name)
-    s3.boto3().delete_bucket(Bucket=BUCKET)
 
 
 # -- uploads, files, deliveries
@@ -231,76 +178,6 @@ def test_orphans_go_once_they_are_a_day_old_and_no_row_names_them(s3: S3Server) 
     assert orphan in s3.objects()
     assert remove_orphans(now=timezone.now() + timedelta(days=2)) == 1
     assert list(s3.objects()) == [name_of(receipt)]
-
-
-# -- away, refusing, changed
-
-
-def test_while_it_is_away_an_upload_is_503_and_nothing_half_done(api: APIClient, away: Callable[[], None]) -> None:
-    away()
-    answer = post(api)
-    assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
-    assert int(answer["Retry-After"]) > 0
-    assert not JobLog.objects.exists()
-    assert not Receipt.objects.exists()
-
-
-def test_while_it_is_away_no_file_is_called_missing(api: APIClient, shop: Any, away: Callable[[], None]) -> None:
-    post(api)
-    job, receipt = JobLog.objects.get(), Receipt.objects.get()
-    away()
-    assert n8n.send_receipt(job) == Answer(trouble=Trouble.STORAGE_AWAY)
-    assert post(api).status_code == 503
-    assert api.get(f"/api/v1/receipts/{receipt.pk}/file").json()["code"] == "storage_unavailable"
-    assert find_thumbnail(receipt) == b""
-    JobLog.objects.update(status="failure", failure_code="callback_timeout", due_at=None, completed_at=timezone.now())
-    with pytest.raises(NotNow, match="cannot be reached"):
-        retry_job(job.pk, actor="anna", reason="")
-
-
-@pytest.mark.parametrize("path", ["jobs/joblog/{job.pk}/change/", "receipts/receipt/{job.receipt_id}/change/"])
-def test_the_admins_pages_do_without_it(admin_client: Browser, away: Callable[[], None], path: str) -> None:
-    job = JobFactory.create(receipt=ReceiptFactory.create(content=heic(), content_type="image/heic"))
-    b"".join(Payload(job))
-    away()
-    assert admin_client.get("/admin/" + path.format(job=job)).status_code == 200
-
-
-def test_a_bucket_that_is_gone_is_an_outage_for_uploads_and_readiness(api: APIClient, s3: S3Server) -> None:
-    assert can_store()
-    refused(s3)
-    assert post(api).json()["code"] == "storage_unavailable"
-    assert not can_store()
-
-
-def test_a_lost_object_is_missing_and_one_of_another_length_is_not_the_receipts(s3: S3Server) -> None:
-    lost, changed = JobFactory.create_batch(2)
-    s3.boto3().delete_object(Bucket=BUCKET, Key=name_of(lost.receipt))
-    s3.boto3().put_object(Bucket=BUCKET, Key=name_of(changed.receipt), Body=b"short")
-    for job in (lost, changed):
-        with pytest.raises(FileMissing):
-            Payload(job)
-
-
-def test_while_it_is_away_a_purge_lets_go_of_nothing(away: Callable[[], None], settings: LazySettings) -> None:
-    settings.RETENTION_DAYS = 1
-    receipt = ReceiptFactory.create()
-    Receipt.objects.update(file="receipts/2020/01/01/x.jpg")
-    away()
-    with pytest.raises(CommandError, match="storage is away"):
-        call_command("purge_receipts")
-    receipt.refresh_from_db()
-    assert receipt.purged_at is None
-
-
-def test_a_fault_names_no_address_key_or_object(away: Callable[[], None]) -> None:
-    receipt = ReceiptFactory.create()
-    away()
-    with pytest.raises(StorageAway) as caught:
-        default_storage.open(name_of(receipt))
-    told = repr(caught.value)
-    assert not any(word in told for word in ("127.0.0.1", "a-key", made_up("key of S3"), name_of(receipt)))
-    assert caught.value.__cause__ is None
 
 
 # -- settings

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 
 import pytest
 from django.conf import LazySettings
@@ -19,7 +20,7 @@ from receipts.storage import StorageAway, can_store
 
 from .factories import JobFactory, ReceiptFactory
 from .outages import Clock, frozen
-from .s3_server import S3Server, storage
+from .s3_server import S3Server, use_storage
 from .stub_server import Visit, answering, response, stub_server
 from .uploads import post
 
@@ -40,11 +41,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture
 def use(settings: LazySettings) -> Callable[[str], None]:
     """Return a function that lets the service use a storage at that address."""
-
-    def use(url: str) -> None:
-        settings.STORAGES = settings.STORAGES | {"default": storage(endpoint=url)}
-
-    return use
+    return partial(use_storage, settings)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from accounting.lanes import Lanes
 from accounting.server import Server
 
 from .installation import wait_for
-from .test_server import tell_caller, turned
+from .serving import tell_caller, turned
 
 REFUSED = b"POST / HTTP/1.1\r\nno header\r\n\r\n"
 

@@ -14,7 +14,8 @@ from jobs.connect.workflows import REPORTER, signing_text
 from jobs.n8n_api import ApiError, PublicApi
 
 from .installs import AI, NAMES, PLAIN, SECRET, TOKEN, TRY, WEBHOOK, api_of, how, said, set_n8n, with_notion, written
-from .stub_n8n import KEY, OF_CREDENTIALS, StubN8N
+from .n8n_rules import OF_CREDENTIALS
+from .stub_n8n import KEY, StubN8N
 from .stub_server import Visit, answering, response, silent, stub_server
 
 

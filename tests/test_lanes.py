@@ -6,14 +6,19 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection
+from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
+from django.core.management import call_command
+from waitress import wasyncore
 
 from accounting.lanes import Lanes
 from accounting.middleware import WAITED_SECONDS
+from accounting.server import Server
 
 from .installation import wait_for
+from .servers import free_port
 from .serving import serving
 
 UPLOAD, ADMIN_UPLOAD = ("POST", "/api/v1/receipts/upload"), ("POST", "/admin/jobs/joblog/add/")
@@ -145,3 +150,22 @@ def test_a_thread_that_does_not_end_is_not_waited_for_longer_than_told(
         begun = time.monotonic()
         lanes.shutdown(timeout=1)
         assert time.monotonic() - begun < 5
+
+
+@pytest.mark.django_db
+def test_half_of_the_threads_are_for_pictures_and_all_share_their_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[Any] = []
+    shares = "accounting.management.commands.serve.share_memory_among_threads"
+    monkeypatch.setattr(shares, lambda: made.append(set(threading.enumerate())))
+    monkeypatch.setattr(Server, "run", lambda server: made.append(server))
+    call_command("serve", port=free_port())
+    before, server = made
+    lanes = server.task_dispatcher
+    try:
+        assert len(set(threading.enumerate()) - before) == 8
+        assert (len(lanes._pictures.threads), len(lanes.threads)) == (4, 4)
+    finally:
+        lanes.shutdown()
+        wasyncore.close_all(server._sockets)

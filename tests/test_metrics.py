@@ -1,28 +1,22 @@
-"""`/metrics`: what it tells of the installation and of its process, and that it tells nobody else."""
+"""`/metrics`: what it tells of the installation, in which form, and that it tells nobody else."""
 
 import re
 import subprocess
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.conf import LazySettings
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from limits import RateLimitItemPerMinute
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
-from rest_framework.test import APIClient
 
-from accounting.middleware import WAITED_SECONDS
 from jobs.metrics.counting import count_events
 from jobs.models import Heartbeat, JobLog
 from jobs.queue import queue_service
-from jobs.signatures import callback_token
 from jobs.sweep import beat
 
 from .deploy.configuration import DEPLOY, metrics_listed
@@ -30,20 +24,14 @@ from .deploy.tools import tool
 from .factories import JobFactory, job_in
 from .flights import aged, answered, returned, sent
 from .happenings import NOON, received, succeeded
-from .outages import closed_port, database_away
+from .outages import closed_port
 from .scrapes import TOKEN, added, ask, samples_of, scrape
 from .servers import made_up
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("metrics_token")]
 
 Kind, Status = Heartbeat.Kind, JobLog.Status
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
-JOBS = "/api/v1/jobs/"
-
-
-@pytest.fixture(autouse=True)
-def _token(settings: LazySettings) -> None:
-    settings.METRICS_TOKEN = [TOKEN]
 
 
 def refusal(answer: Any) -> tuple[int, str]:
@@ -100,7 +88,7 @@ def test_each_web_process_may_be_asked_by_its_address(settings: LazySettings) ->
 
 
 @pytest.fixture
-def busy(settings: LazySettings) -> None:
+def busy(settings: LazySettings, metrics_token: None) -> None:
     """Let everything that can be told be told."""
     settings.CANARY_INTERVAL_SECONDS = 900
     count_events(timezone.now())
@@ -108,7 +96,7 @@ def busy(settings: LazySettings) -> None:
     beat("sweep", Kind.SWEEP)
     returned()
     succeeded(timezone.now())
-    Browser().post(f"{JOBS}callback")
+    Browser().post("/api/v1/jobs/callback")
     for _ in range(32):
         ask("wrong")
 
@@ -247,95 +235,3 @@ def test_a_scrape_asks_as_much_however_many_jobs_there_are(django_assert_num_que
         JobFactory.create()
     with django_assert_num_queries(len(few)):
         scrape()
-
-
-# -- what a web process measures
-
-
-def test_requests_are_told_by_view_method_and_status() -> None:
-    before = scrape()
-    browser = Browser()
-    browser.get("/health")
-    browser.get("/nowhere/at/all?secret")
-    browser.get(f"{JOBS}0b8e5f43-8a5c-4d30-9bd6-3a4f1f0a3a11/")
-    browser.generic("BREW", "/health")
-    counts = {
-        name.removeprefix("receipts_http_request_seconds_count"): by
-        for name, by in added(before, scrape()).items()
-        if name.startswith("receipts_http_request_seconds_count")
-    }
-    assert counts == {
-        '{method="GET",status="2xx",view="health"}': 1,
-        '{method="other",status="4xx",view="health"}': 1,
-        '{method="GET",status="4xx",view="none"}': 1,
-        '{method="GET",status="4xx",view="job-detail"}': 1,
-        '{method="GET",status="2xx",view="metrics"}': 1,  # the scrape before
-    }
-
-
-def test_what_a_request_waits_for_a_thread_is_part_of_what_it_took() -> None:
-    before = scrape()
-    waited: dict[str, Any] = {WAITED_SECONDS: 700.0}
-    Browser().get("/health", **waited)
-    took = added(before, scrape())['receipts_http_request_seconds_sum{method="GET",status="2xx",view="health"}']
-    assert 700 < took < 800
-
-
-def test_refused_callbacks_are_told_by_code() -> None:
-    job = JobFactory.create(success=True)
-    before = scrape()
-    api, right = APIClient(), {"X-Callback-Token": callback_token(job.pk)}
-    api.post(f"{JOBS}{job.pk}/callback", {"status": "success"}, format="json", headers=right)
-    api.post(f"{JOBS}{job.pk}/callback", {"status": "failure"}, format="json", headers=right)
-    api.post(f"{JOBS}{job.pk}/callback", {"status": "maybe"}, format="json", headers=right)
-    api.post(f"{JOBS}callback", {}, format="json")
-    grown = added(before, scrape())
-    assert {name: by for name, by in grown.items() if name.startswith("receipts_callbacks_refused_total")} == {
-        f'receipts_callbacks_refused_total{{code="{code}"}}': 1
-        for code in ("outcome_contradicts", "invalid", "callback_token_invalid")
-    }
-
-
-@pytest.mark.usefixtures("quick_passwords")
-def test_what_comes_too_often_is_told_by_what_counts_it(settings: LazySettings, api: APIClient) -> None:
-    settings.UPLOAD_RATE = RateLimitItemPerMinute(1)
-    before = scrape()
-    for _ in range(3):
-        api.post("/api/v1/receipts/upload", {"file": SimpleUploadedFile("a.jpg", b"x")}, format="multipart")
-    for _ in range(32):
-        APIClient().post(f"{JOBS}callback", {}, format="json")
-        APIClient().get(JOBS, headers={"Authorization": "Api-Key wrong"})
-    for _ in range(7):
-        Browser().post("/admin/login/", {"username": "nobody", "password": "wrong"})
-    grown = added(before, scrape())
-    scopes = {name: by for name, by in grown.items() if name.startswith("receipts_throttled_total")}
-    assert scopes == {
-        'receipts_throttled_total{scope="upload"}': 2,
-        'receipts_throttled_total{scope="callback_token"}': 2,
-        'receipts_throttled_total{scope="key"}': 2,
-        'receipts_throttled_total{scope="log_in"}': 3,
-    }
-
-
-# -- a database that is away
-
-
-@pytest.mark.django_db(transaction=True)
-def test_without_its_database_a_process_tells_what_it_measured_itself() -> None:
-    scrape()
-    job_id = uuid4()
-    with database_away():
-        tried = APIClient().post(
-            f"{JOBS}{job_id}/callback",
-            {"status": "success"},
-            format="json",
-            headers={"X-Callback-Token": callback_token(job_id)},
-        )
-        told = scrape()
-    assert tried.status_code == 503
-    assert 'receipts_callbacks_refused_total{code="database_unavailable"}' not in told  # it is repeated
-    assert told["receipts_database_up"] == 0
-    assert told['receipts_http_request_seconds_count{method="GET",status="2xx",view="metrics"}'] >= 1
-    own = ("receipts_http", "receipts_throttled", "receipts_callbacks")
-    assert [name for name in told if not name.startswith(own)] == ["receipts_database_up"]
-    assert scrape()["receipts_database_up"] == 1

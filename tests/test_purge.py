@@ -1,80 +1,37 @@
 """`manage.py purge_receipts`: files that were kept for long enough go, and what became of the receipts stays."""
 
 from collections.abc import Callable
-from datetime import timedelta
-from io import StringIO
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 from django.db import OperationalError
-from django.utils import timezone
-from rest_framework.test import APIClient
 
 from jobs import retention, services
 from jobs.management.commands import purge_receipts, sweep_jobs
 from jobs.models import JobEvent, JobLog
 from jobs.proof.audit import verify_job
-from receipts import services as receipt_services
-from receipts import thumbnails
-from receipts.models import Receipt, Rendition, day_folder
-from receipts.orphans import FEW
-from receipts.rendering import NotMade
+from receipts.models import Receipt, Rendition
 from receipts.thumbnails import find_thumbnail
 
-from .ages import let_age, purge, stored_ago
+from .ages import DAYS, Run, let_age, old, rendition_of, run_purge, stored_ago
 from .factories import JobFactory, ReceiptFactory, job_in
 from .histories import filed, uploaded
-from .pictures import heic
 from .plans import multiply, plan
-from .renditions import job_for
-from .renditions import sent as delivered_picture
-from .staff import auditor
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("retention")]
 
 Media = Callable[[], list[Path]]
-Run = Callable[..., list[str]]
-DAYS = 90
 committed = pytest.mark.django_db(transaction=True)  # what comes after the commit comes before the look for orphans
-
-
-@pytest.fixture(autouse=True)
-def _rule(settings: LazySettings) -> None:
-    settings.RETENTION_DAYS = DAYS
 
 
 @pytest.fixture
 def run(django_capture_on_commit_callbacks: Any) -> Run:
     """Return a function that runs the command, and then returns the lines that it wrote."""
-
-    def call(**options: Any) -> list[str]:
-        out = StringIO()
-        with django_capture_on_commit_callbacks(execute=True):
-            call_command("purge_receipts", stdout=out, **options)
-        return out.getvalue().splitlines()
-
-    return call
-
-
-def old(job: JobLog, days: int = DAYS + 1) -> JobLog:
-    """Let the job's receipt have been stored so many days ago."""
-    stored_ago(job.receipt, days)
-    return job
-
-
-def rendition_of(receipt: Receipt) -> Rendition:
-    """Return a rendition whose file is there, and is as old as the receipt's."""
-    name = default_storage.save("renditions/one.jpg", ContentFile(b"made"))
-    made = Rendition.objects.create(
-        receipt=receipt, file=name, sha256="0" * 64, size=4, content_type="image/jpeg", width=1, height=1, most_bytes=9
-    )
-    stored_ago(made, DAYS + 1)
-    return made
+    return partial(run_purge, django_capture_on_commit_callbacks)
 
 
 # -- what goes, and what stays
@@ -151,74 +108,6 @@ def test_a_rehearsal_tells_the_same_and_deletes_nothing(run: Run, media: Media) 
     assert len(media()) == 1
 
 
-# -- files that no row names
-
-
-def test_orphans_of_any_day_go_once_they_are_a_day_old(run: Run, media: Media) -> None:
-    path = stored_ago(ReceiptFactory.create(), DAYS - 1)
-    thumbnail = Path(default_storage.path(thumbnails.thumbnail_name(Receipt.objects.get().pk)))
-    thumbnail.parent.mkdir(parents=True)
-    kept = [path, path.with_name("young.jpg"), thumbnail]
-    gone = [
-        path.with_name("orphan.jpg"),
-        path.with_name(".partial-x"),
-        *(thumbnail.with_name(f"{n}.jpg") for n in "ab"),
-    ]
-    made = path.parents[4] / "renditions/2020/01/31/orphan.jpg"
-    made.parent.mkdir(parents=True)
-    for file in [*kept[1:], *gone, made]:
-        file.write_bytes(b"x")
-        let_age(file, 1.1)
-    let_age(kept[1], 0.9)
-    assert run()[1] == "Files that no row names, 5: deleted."
-    assert media() == sorted(kept)
-
-
-def test_a_purge_that_was_killed_before_the_files_went_is_finished_by_the_next(run: Run, media: Media) -> None:
-    job = old(JobFactory.create(success=True))
-    rendition_of(job.receipt)
-    assert find_thumbnail(job.receipt)
-    for file in media():
-        let_age(file, 2)
-    purge(job.receipt)  # its transaction never commits here, so that what comes after the commit never comes
-    assert len(media()) == 3
-    assert run()[1] == "Files that no row names, 3: deleted."
-    assert media() == []
-
-
-def orphans(number: int) -> None:
-    """Let so many files be there that no row names, stored long ago and today."""
-    for day in (timezone.now(), timezone.now() - timedelta(days=400)):
-        for _ in range(number):
-            name = default_storage.save(f"{day_folder(Receipt, day)}/one.jpg", ContentFile(b"x"))
-            let_age(Path(default_storage.path(name)), 2)
-
-
-@pytest.mark.parametrize("days", [0, DAYS])
-@pytest.mark.parametrize(
-    ("number", "receipts", "sentence"),
-    [(1, 0, "There are files, but no receipt"), (FEW + 1, 1, f"More than {FEW} files have no row")],
-)
-def test_orphans_that_no_kill_can_have_left_are_kept(
-    run: Run, media: Media, settings: LazySettings, caplog: Any, days: int, number: int, receipts: int, sentence: str
-) -> None:
-    settings.RETENTION_DAYS = days
-    ReceiptFactory.create_batch(receipts)
-    orphans(number)
-    for options in ({}, {"dry_run": True}):
-        with pytest.raises(CommandError, match=rf"^{sentence}.* None of them was deleted"):
-            run(**options)
-    sweep_jobs.Command()._tidy()
-    assert (len(media()), "orphans_kept" in caplog.text) == (2 * number + receipts, True)
-
-
-def test_whoever_has_looked_lets_them_go(run: Run, media: Media) -> None:
-    orphans(FEW + 1)
-    assert run(orphans=True, dry_run=True)[1] == f"Files that no row names, {2 * FEW + 2}: would be deleted."
-    assert run(orphans=True)[1] == f"Files that no row names, {2 * FEW + 2}: deleted."
-    assert media() == []
-
-
 # -- beside everything else
 
 
@@ -238,24 +127,6 @@ def test_the_same_bytes_may_come_again_and_are_kept_as_long_as_any(run: Run, med
     assert verify_job(job).ok
 
 
-def test_bytes_that_come_while_their_file_goes_are_stored(media: Media, monkeypatch: pytest.MonkeyPatch) -> None:
-    filed()
-    look = receipt_services.has_file
-    seen: list[bool] = []
-
-    def go_after_the_look(receipt: Receipt) -> bool:
-        seen.append(look(receipt))
-        if len(seen) == 1:
-            purge(receipt)
-        return seen[-1]
-
-    monkeypatch.setattr(receipt_services, "has_file", go_after_the_look)
-    uploaded(again=True)
-    receipt = Receipt.objects.get()
-    assert (seen[0], receipt.purged_at) == (True, None)
-    assert Path(receipt.file.path) in media()
-
-
 def test_a_job_that_was_reopened_since_the_look_is_spared(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     job = old(JobFactory.create(failure=True))
     first_look = retention.oldest_first
@@ -268,69 +139,6 @@ def test_a_job_that_was_reopened_since_the_look_is_spared(monkeypatch: pytest.Mo
     monkeypatch.setattr(retention, "oldest_first", reopened)
     run()
     assert Receipt.objects.get().purged_at is None
-
-
-def test_who_comes_second_purges_nothing(media: Media) -> None:
-    job = filed()
-    purge(job.receipt)
-    assert services.purge_receipt(job.receipt_id, before="receipts/9999") is None
-    assert job.events.filter(kind="purged").count() == 1
-
-
-def test_a_purged_job_cannot_be_retried() -> None:
-    job = JobFactory.create(failure=True)
-    purge(job.receipt)
-    with pytest.raises(services.NotNow, match="uploaded again"):
-        services.retry_job(job.pk, actor="anna", reason="again")
-
-
-def test_a_picture_that_is_made_while_its_receipt_goes_is_not_kept(media: Media, monkeypatch: Any) -> None:
-    job = job_for(heic(), "image/heic")
-    JobLog.objects.filter(pk=job.pk).update(status="success", due_at=None, completed_at=timezone.now())
-    keep = receipt_services._keep_rendition
-
-    def purge_first(receipt: Receipt, *args: Any, **kwargs: Any) -> Rendition:
-        purge(receipt)
-        return keep(receipt, *args, **kwargs)
-
-    monkeypatch.setattr(receipt_services, "_keep_rendition", purge_first)
-    with pytest.raises(NotMade):
-        delivered_picture(job)
-    assert [path for path in media() if "renditions" in path.parts] == []
-
-
-def test_a_thumbnail_that_is_made_while_its_receipt_goes_is_not_kept(media: Media, monkeypatch: Any) -> None:
-    receipt = JobFactory.create(success=True).receipt
-    keep = thumbnails._keep
-
-    def purge_first(receipt_id: Any, data: bytes) -> None:
-        purge(receipt)
-        keep(receipt_id, data)
-
-    monkeypatch.setattr(thumbnails, "_keep", purge_first)
-    find_thumbnail(receipt)
-    assert [path for path in media() if "thumbnails" in path.parts] == []
-
-
-# -- what is said of a purged receipt
-
-
-def test_the_api_says_that_it_was_deleted_and_when(api: APIClient, shop: Any) -> None:
-    receipt = filed(shop).receipt
-    purge(receipt)
-    for what in ("file", "rendition"):
-        answer = api.get(f"/api/v1/receipts/{receipt.pk}/{what}")
-        assert (answer.status_code, answer.json()["code"]) == (410, "file_gone")
-        assert f"{timezone.now():%Y-%m}" in answer.json()["detail"]
-    assert api.get(f"/api/v1/receipts/{receipt.pk}/").json()["purged_at"]
-
-
-def test_the_admin_says_so_and_links_to_nothing() -> None:
-    job = filed()
-    purge(job.receipt)
-    page = auditor().get(f"/admin/receipts/receipt/{job.receipt_id}/change/").content.decode()
-    assert "deleted by rule on" in page
-    assert f"/api/v1/receipts/{job.receipt_id}/file" not in page
 
 
 # -- how it runs

@@ -1,4 +1,4 @@
-"""The web process: what it needs before it serves, how it ends, what it refuses, and whom it believes."""
+"""The web process: what it needs before it serves, how it ends, and what it refuses."""
 
 import os
 import re
@@ -6,28 +6,23 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
-from wsgiref.types import StartResponse, WSGIEnvironment
-from wsgiref.util import setup_testing_defaults
 
 import pytest
-from django.core.management import CommandError, call_command
-from waitress import wasyncore
 
 from accounting.connections import ARRIVAL_SECONDS
 from accounting.lanes import Lanes
-from accounting.server import GRACE_SECONDS, Server, believe_proxies
+from accounting.server import GRACE_SECONDS, Server
 
 from .installation import wait_for
 from .outages import frozen, is_stopped
 from .servers import free_port
+from .serving import tell_caller, turned
 
 HALF_A_REQUEST = (
     b"POST /api/v1/jobs/callback HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -138,19 +133,6 @@ def test_a_database_that_cannot_be_reached_is_one_sentence(tmp_path: Path) -> No
     assert "canary" not in message
 
 
-@pytest.mark.parametrize(
-    ("command", "options", "sentence"),
-    [
-        ("sweep_jobs", ["--interval=0"], "--interval: it takes seconds from 0.1 to 3600"),
-        ("sweep_jobs", ["--interval=nan"], "--interval: it takes seconds from 0.1 to 3600"),
-        ("n8n_sandbox", ["--delay=-1"], "--delay: it takes seconds from 0 to 3600"),
-    ],
-)
-def test_a_number_that_an_option_cannot_take_is_one_sentence(command: str, options: list[str], sentence: str) -> None:
-    with pytest.raises(CommandError, match=sentence):
-        call_command(command, *options)
-
-
 @pytest.mark.processes
 def test_a_proxy_that_is_no_address_is_one_sentence(migrated: Path) -> None:
     message = serve_in_vain(migrated, TRUSTED_PROXIES="nginx")
@@ -253,131 +235,3 @@ def test_a_request_that_does_not_come_to_its_end_is_cut_however_busy_its_sender_
         finally:
             server.task_dispatcher.shutdown()
             server.close()
-
-
-def turned(server: Server) -> bool:
-    server._turn(0.01)
-    return True
-
-
-@pytest.mark.django_db
-def test_half_of_the_threads_are_for_pictures_and_all_share_their_memory(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    made: list[Any] = []
-    shares = "accounting.management.commands.serve.share_memory_among_threads"
-    monkeypatch.setattr(shares, lambda: made.append(set(threading.enumerate())))
-    monkeypatch.setattr(Server, "run", lambda server: made.append(server))
-    call_command("serve", port=free_port())
-    before, server = made
-    lanes = server.task_dispatcher
-    try:
-        assert len(set(threading.enumerate()) - before) == 8
-        assert (len(lanes._pictures.threads), len(lanes.threads)) == (4, 4)
-    finally:
-        lanes.shutdown()
-        wasyncore.close_all(server._sockets)
-
-
-# -- whom it believes --------------------------------------------------------------------------------------------------
-
-PROXIES = ["10.0.0.5", "192.168.0.0/16", "2001:db8::/32"]
-FORWARDED = {"HTTP_X_FORWARDED_PROTO": "https", "HTTP_X_FORWARDED_HOST": "receipts.example.com"}
-
-
-def tell_caller(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Answer with what a Django view would see of the caller."""
-    start_response("200 OK", [])
-    return [f"{environ['REMOTE_ADDR']} {environ['wsgi.url_scheme']} {environ['HTTP_HOST']}".encode()]
-
-
-def seen(peer: str, forwarded_for: str = "", **headers: str) -> str:
-    environ: WSGIEnvironment = {"REMOTE_ADDR": peer, "HTTP_HOST": "127.0.0.1", **headers}
-    if forwarded_for:
-        environ["HTTP_X_FORWARDED_FOR"] = forwarded_for
-    setup_testing_defaults(environ)
-    answer = believe_proxies(tell_caller, PROXIES)(environ, lambda *_: lambda _: None)
-    return b"".join(answer).decode()
-
-
-@pytest.mark.parametrize("peer", ["10.0.0.5", "192.168.7.7", "2001:db8::7"])
-def test_a_trusted_proxy_is_believed(peer: str) -> None:
-    assert seen(peer, "203.0.113.9", **FORWARDED) == "203.0.113.9 https receipts.example.com"
-
-
-@pytest.mark.parametrize("peer", ["10.0.0.6", "203.0.113.9", "2001:db9::1"])
-def test_nobody_else_is(peer: str) -> None:
-    assert seen(peer, "198.51.100.1", **FORWARDED) == f"{peer} http 127.0.0.1"
-
-
-@pytest.mark.parametrize(
-    ("forwarded_for", "client"),
-    [
-        ("203.0.113.9, 192.168.7.7", "203.0.113.9"),  # the outer proxy of two is ours, too
-        ("198.51.100.1, 203.0.113.9", "203.0.113.9"),  # the client made up whom it speaks for
-        ("10.0.0.5, 203.0.113.9", "203.0.113.9"),  # even as one of ours
-        ("192.168.7.7", "192.168.7.7"),  # a call from a proxy itself
-    ],
-)
-def test_in_a_chain_the_client_is_the_last_that_is_not_ours(forwarded_for: str, client: str) -> None:
-    assert seen("10.0.0.5", forwarded_for).split()[0] == client
-
-
-@pytest.mark.parametrize(
-    ("forwarded_for", "client"),
-    [
-        ("203.0.113.9:4711", "203.0.113.9"),
-        ("2001:db9::1", "2001:db9::1"),
-        ("[2001:db9::1]", "2001:db9::1"),
-        ("[2001:db9::1]:4711", "2001:db9::1"),
-        ("::ffff:203.0.113.9", "203.0.113.9"),
-        ("203.0.113.9, 192.168.7.7:4711", "203.0.113.9"),
-        ('"made up, 203.0.113.9', "203.0.113.9"),  # a client's own nonsense before its address
-    ],
-)
-def test_an_address_is_understood_in_each_of_its_forms(forwarded_for: str, client: str) -> None:
-    assert seen("10.0.0.5", forwarded_for).split()[0] == client
-
-
-def test_a_proxy_may_come_by_its_mapped_address() -> None:
-    assert seen("::ffff:10.0.0.5", "203.0.113.9").split()[0] == "203.0.113.9"
-
-
-NONSENSE = ["unknown", "_hidden", '"', '"203.0.113.9', "203.0.113", "a b", "[", "[]", "203.0.113.9:port", "1" * 5000,
-            "203.0.113.9,", ", ,", "\xff"]  # fmt: skip
-
-
-@pytest.mark.parametrize("nonsense", NONSENSE, ids=lambda text: ascii(text)[:20])
-def test_of_a_proxy_that_talks_nonsense_the_proxy_itself_is_the_caller(nonsense: str) -> None:
-    assert seen("10.0.0.5", nonsense) == "10.0.0.5 http 127.0.0.1"
-    assert seen("10.0.0.5", f"198.51.100.1, {nonsense}") == "10.0.0.5 http 127.0.0.1"
-
-
-@pytest.mark.parametrize(
-    ("proto", "scheme"),
-    [
-        ("https", "https"),
-        ("HTTPS", "https"),
-        ("http, https", "https"),  # the client's own, then the proxy's
-        ("https, http", "http"),
-        ("https,", "http"),
-        ("ftp", "http"),
-        ('"https', "http"),
-        ("", "http"),
-    ],
-)
-def test_a_scheme_that_is_none_counts_as_not_said(proto: str, scheme: str) -> None:
-    assert seen("10.0.0.5", "203.0.113.9", HTTP_X_FORWARDED_PROTO=proto) == f"203.0.113.9 {scheme} 127.0.0.1"
-
-
-def test_of_two_proxies_of_ours_the_outer_one_knows_the_scheme_and_the_host() -> None:
-    added = {"HTTP_X_FORWARDED_PROTO": "https, http", "HTTP_X_FORWARDED_HOST": "receipts.example.com, inner:8000"}
-    assert seen("10.0.0.5", "203.0.113.9, 192.168.7.7", **added) == "203.0.113.9 https receipts.example.com"
-
-
-def test_a_host_with_a_stray_quote_counts_as_not_said() -> None:
-    assert seen("10.0.0.5", "203.0.113.9", HTTP_X_FORWARDED_HOST='receipts".example.com').split()[2] == "127.0.0.1"
-
-
-def test_a_proxy_that_tells_nothing_is_the_caller() -> None:
-    assert seen("10.0.0.5") == "10.0.0.5 http 127.0.0.1"

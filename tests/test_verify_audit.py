@@ -1,21 +1,17 @@
 """`manage.py verify_audit`: names what is broken and exits with 1, in any installation, while it runs."""
 
-import hashlib
 import os
 import pty
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
-from io import StringIO
 from pathlib import Path
 from threading import Thread
 from typing import Any
 from uuid import UUID
 
 import pytest
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.db.models import F
@@ -25,44 +21,13 @@ from jobs.models import JobEvent, JobLog, Seal
 from jobs.proof import audit
 from jobs.proof.sealing import HOUR, SETTLED_AFTER, seal_finished_hours
 from jobs.transitions import lock_job, note
-from receipts import evidence
-from receipts.models import Client, Receipt, Rendition
+from receipts.models import Receipt
 
-from .ages import purge
-from .histories import filed, uploaded
+from .audits import WELL, rendition_of, verify
+from .histories import filed_by, uploaded
 from .installation import Installation
 
 pytestmark = pytest.mark.django_db
-
-WELL = "All is as it was written."
-PICTURE = b"a picture"
-
-
-def verify(**options: Any) -> list[str]:
-    """Return the lines that the command prints, the error among them."""
-    out = StringIO()
-    try:
-        call_command("verify_audit", stdout=out, **options)
-    except CommandError as error:
-        out.write(f"{error}\n")
-    return out.getvalue().splitlines()
-
-
-def filed_by(name: str) -> JobLog:
-    return filed(Client.objects.create(name=name))
-
-
-def rendition_of(job: JobLog) -> Rendition:
-    """Return a rendition whose file is there."""
-    name = default_storage.save("renditions/one.jpg", ContentFile(PICTURE))
-    return Rendition.objects.create(
-        receipt=job.receipt, file=name, sha256=hashlib.sha256(PICTURE).hexdigest(), size=len(PICTURE),
-        content_type="image/jpeg", width=1, height=1, most_bytes=100,
-    )  # fmt: skip
-
-
-def path_of(row: Receipt | Rendition) -> Path:
-    return Path(row.file.path)
 
 
 def test_nothing_at_all_is_well() -> None:
@@ -97,72 +62,6 @@ def test_each_broken_thing_is_a_sentence_and_their_number_the_error(monkeypatch:
     )
     assert lines[2] == "Jobs: 5 looked at, 2 broken"
     assert lines[-1] == "2 things are broken."
-
-
-# -- files
-
-
-def test_a_swapped_file_is_named() -> None:
-    job = filed_by("One")
-    path_of(job.receipt).write_bytes(b"another")
-    assert verify()[1] == f"Receipt {job.receipt_id}: its file holds other bytes than those that came."
-
-
-def test_a_swapped_file_whose_row_was_adjusted_is_named_by_the_job() -> None:
-    job = filed_by("One")
-    path_of(job.receipt).write_bytes(PICTURE)
-    Receipt.objects.update(sha256=rendition_of(job).sha256)
-    assert f"Job {job.pk}: its receipt.sha256 is not what event 1 wrote." in verify()
-
-
-def test_a_file_that_is_gone_is_named() -> None:
-    job = filed_by("One")
-    path_of(job.receipt).unlink()
-    assert verify()[1] == f"Receipt {job.receipt_id}: its file is gone."
-
-
-@pytest.mark.parametrize("name", ["../../etc/passwd", "receipts", "receipts/\0"], ids=repr)
-def test_a_file_that_cannot_be_one_is_named(name: str) -> None:
-    if "\0" in name and connection.vendor == "postgresql":
-        name = ".."  # PostgreSQL keeps no NUL
-    job = filed_by("One")
-    Receipt.objects.update(file=name)
-    assert verify()[1].startswith(f"Receipt {job.receipt_id}: its file cannot be read (")
-
-
-def test_a_swapped_rendition_is_named() -> None:
-    job = filed_by("One")
-    path_of(rendition_of(job)).write_bytes(b"another")
-    assert verify()[2] == f"Rendition {job.receipt_id}: its file holds other bytes than those that came."
-
-
-def test_a_purged_file_is_not_missed(django_capture_on_commit_callbacks: Any) -> None:
-    job = filed_by("One")
-    rendition = rendition_of(job)
-    with django_capture_on_commit_callbacks(execute=True):
-        purge(job.receipt)
-    assert not any(path_of(row).exists() for row in (job.receipt, rendition))
-    assert verify()[-1] == WELL
-
-
-def test_a_file_that_is_healed_between_two_looks_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    job = filed_by("One")
-    content = path_of(job.receipt).read_bytes()
-    path_of(job.receipt).unlink()
-    look = evidence._fault
-
-    def heal_after(row: Any) -> str:
-        fault = look(row)
-        Receipt.objects.update(file=default_storage.save("receipts/healed.jpg", ContentFile(content)))
-        return fault
-
-    monkeypatch.setattr(evidence, "_fault", heal_after)
-    assert verify()[-1] == WELL
-
-
-def test_files_need_not_be_read() -> None:
-    path_of(filed_by("One").receipt).unlink()
-    assert verify(no_files=True)[-1] == WELL
 
 
 # -- rows that are gone

@@ -1,0 +1,101 @@
+"""What an event keeps of a delivery: what was asked and what was answered, bounded, and without a secret."""
+
+import base64
+import json
+
+import pytest
+from django.conf import LazySettings
+from django.test import Client as Browser
+
+from jobs.answers import Answer, Trouble
+from jobs.masking import KEPT, masked, readable
+from jobs.signatures import callback_token
+
+from .factories import JobFactory
+from .histories import delivered, json_answer
+from .job_pages import text_of
+from .staff import auditor
+
+pytestmark = pytest.mark.django_db
+
+LONG = "abcdefghij0123456789abcdefghij"
+
+
+@pytest.fixture
+def browser() -> Browser:
+    return auditor()
+
+
+def test_a_delivery_keeps_what_was_asked_and_answered(browser: Browser) -> None:
+    request = {"host": "n8n.example", "bytes": 1234, "content_type": "image/jpeg", "signed": True}
+    job = delivered(JobFactory.create(), json_answer(503, {"message": "busy"}, request=request, milliseconds=7))
+    detail = job.events.get(kind="refused").detail
+    assert detail["request"] == request
+    assert detail["answer"] == {
+        "status": 503, "content_type": "application/json", "bytes": 19, "body": '{"message": "busy"}',
+    }  # fmt: skip
+    text = text_of(browser, job)
+    for part in ("n8n.example", "{&quot;message&quot;: &quot;busy&quot;}", "<dt>signed</dt><dd>yes</dd>"):
+        assert part in text
+
+
+def test_without_an_answer_there_is_only_the_request() -> None:
+    job = delivered(JobFactory.create(), Answer(trouble=Trouble.CUT, request={"host": "n8n.example"}))
+    detail = job.events.get(kind="unconfirmed").detail
+    assert detail["request"] == {"host": "n8n.example"}
+    assert "answer" not in detail
+
+
+def test_no_secret_of_ours_is_kept_of_an_answer(settings: LazySettings) -> None:
+    settings.N8N_WEBHOOK_URL = "https://n8n.example/webhook/my-path/sub%20path?key=short"
+    settings.N8N_API_KEY, settings.CALLBACK_SECRET_TOKEN = "four words of a key", ["call token"]
+    settings.N8N_WEBHOOK_SECRET = ["hook secret"]
+    job = JobFactory.create(filename="Käse alt.jpg")
+    secrets = ["my-path", "sub path", "sub%20path", "short", "four words of a key", "call token", "hook secret",
+               "Käse alt", callback_token(job.pk)]  # fmt: skip
+    for body in (json.dumps(secrets), json.dumps(secrets, ensure_ascii=False), " ".join(secrets)):
+        kept = readable(Answer(status=404, content_type="text/plain", body=body.encode()), job)
+        assert [secret for secret in secrets if secret in kept or json.dumps(secret)[1:-1] in kept] == []
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        LONG,
+        base64.b64encode(bytes(range(256))).decode(),
+        base64.b64encode(bytes(range(256))).decode().replace("/", "\\/"),
+        LONG.encode().hex(),
+        "".join(f"%{byte:02X}" for byte in LONG.encode()),
+        f"{LONG[:15]}.{LONG[:15]}",
+        f"v1,{LONG}",
+    ],
+)
+def test_nothing_as_long_as_a_secret_or_a_picture_is_kept(quoted: str) -> None:
+    kept = masked(f'{{"message": "you sent {quoted}"}}', JobFactory.create())
+    assert kept.startswith('{"message": "you sent ')
+    assert quoted[-20:] not in kept
+    assert len(kept) < 40
+
+
+def test_what_is_kept_is_bounded() -> None:
+    body = ("word " * 20_000).encode()
+    kept = readable(Answer(status=200, content_type="text/plain", body=body, goes_on=True), JobFactory.create())
+    assert len(kept) == KEPT + 1
+
+
+def test_a_secret_that_was_cut_in_two_is_not_kept() -> None:
+    job = JobFactory.create()
+    body = ("= " * 100 + callback_token(job.pk)[:20]).encode()
+    assert callback_token(job.pk)[:20] not in readable(Answer(content_type="", body=body, goes_on=True), job)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"), [("image/jpeg", b"\xff\xd8\xff"), ("image/png", b"text"), ("text/plain", b"\xff\xfe")]
+)
+def test_a_picture_is_never_kept(content_type: str, body: bytes) -> None:
+    assert readable(Answer(status=200, content_type=content_type, body=body), JobFactory.create()) == ""
+
+
+def test_what_n8n_answers_is_never_markup(browser: Browser) -> None:
+    job = delivered(JobFactory.create(), json_answer(400, {"message": "<script>alert(1)</script>"}))
+    assert "<script>alert(1)" not in text_of(browser, job)

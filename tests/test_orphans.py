@@ -1,0 +1,98 @@
+"""Files that no row names: they go once they are a day old, but for those that no kill can have left behind."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.core.management import CommandError
+from django.utils import timezone
+
+from jobs.management.commands import sweep_jobs
+from receipts import thumbnails
+from receipts.models import Receipt, day_folder
+from receipts.orphans import FEW
+from receipts.thumbnails import find_thumbnail
+
+from .ages import DAYS, Run, let_age, old, purge, rendition_of, run_purge, stored_ago
+from .factories import JobFactory, ReceiptFactory
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("retention")]
+
+Media = Callable[[], list[Path]]
+
+
+@pytest.fixture
+def run(django_capture_on_commit_callbacks: Any) -> Run:
+    """Return a function that runs the command, and then returns the lines that it wrote."""
+    return partial(run_purge, django_capture_on_commit_callbacks)
+
+
+def test_orphans_of_any_day_go_once_they_are_a_day_old(run: Run, media: Media) -> None:
+    path = stored_ago(ReceiptFactory.create(), DAYS - 1)
+    thumbnail = Path(default_storage.path(thumbnails.thumbnail_name(Receipt.objects.get().pk)))
+    thumbnail.parent.mkdir(parents=True)
+    kept = [path, path.with_name("young.jpg"), thumbnail]
+    gone = [
+        path.with_name("orphan.jpg"),
+        path.with_name(".partial-x"),
+        *(thumbnail.with_name(f"{n}.jpg") for n in "ab"),
+    ]
+    made = path.parents[4] / "renditions/2020/01/31/orphan.jpg"
+    made.parent.mkdir(parents=True)
+    for file in [*kept[1:], *gone, made]:
+        file.write_bytes(b"x")
+        let_age(file, 1.1)
+    let_age(kept[1], 0.9)
+    assert run()[1] == "Files that no row names, 5: deleted."
+    assert media() == sorted(kept)
+
+
+def test_a_purge_that_was_killed_before_the_files_went_is_finished_by_the_next(run: Run, media: Media) -> None:
+    job = old(JobFactory.create(success=True))
+    rendition_of(job.receipt)
+    assert find_thumbnail(job.receipt)
+    for file in media():
+        let_age(file, 2)
+    purge(job.receipt)  # its transaction never commits here, so that what comes after the commit never comes
+    assert len(media()) == 3
+    assert run()[1] == "Files that no row names, 3: deleted."
+    assert media() == []
+
+
+def orphans(number: int) -> None:
+    """Let so many files be there that no row names, stored long ago and today."""
+    for day in (timezone.now(), timezone.now() - timedelta(days=400)):
+        for _ in range(number):
+            name = default_storage.save(f"{day_folder(Receipt, day)}/one.jpg", ContentFile(b"x"))
+            let_age(Path(default_storage.path(name)), 2)
+
+
+@pytest.mark.parametrize("days", [0, DAYS])
+@pytest.mark.parametrize(
+    ("number", "receipts", "sentence"),
+    [(1, 0, "There are files, but no receipt"), (FEW + 1, 1, f"More than {FEW} files have no row")],
+)
+def test_orphans_that_no_kill_can_have_left_are_kept(
+    run: Run, media: Media, settings: LazySettings, caplog: Any, days: int, number: int, receipts: int, sentence: str
+) -> None:
+    settings.RETENTION_DAYS = days
+    ReceiptFactory.create_batch(receipts)
+    orphans(number)
+    for options in ({}, {"dry_run": True}):
+        with pytest.raises(CommandError, match=rf"^{sentence}.* None of them was deleted"):
+            run(**options)
+    sweep_jobs.Command()._tidy()
+    assert (len(media()), "orphans_kept" in caplog.text) == (2 * number + receipts, True)
+
+
+def test_whoever_has_looked_lets_them_go(run: Run, media: Media) -> None:
+    orphans(FEW + 1)
+    assert run(orphans=True, dry_run=True)[1] == f"Files that no row names, {2 * FEW + 2}: would be deleted."
+    assert run(orphans=True)[1] == f"Files that no row names, {2 * FEW + 2}: deleted."
+    assert media() == []

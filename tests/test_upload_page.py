@@ -1,0 +1,113 @@
+"""The page for uploads from the admin: made for phones too, and whole without its script, each file with its result."""
+
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client as Browser
+
+from jobs.admin.upload import LATELY, databases_of_late
+from jobs.models import JobLog
+from receipts.models import Client
+from receipts.notion import NO_DATABASE_ID
+
+from .admin_uploads import PAGE, send
+from .factories import DATABASE_ID, JobFactory
+from .staff import browser_of, member
+from .uploads import picture
+
+pytestmark = pytest.mark.django_db
+
+OTHER_DATABASE = "f" * 32
+
+
+@pytest.fixture
+def operator() -> Browser:
+    """Return the browser of somebody who may upload."""
+    return browser_of(member("Operator"))
+
+
+class Fields(HTMLParser):
+    """Collects the fields of a page's forms."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[dict[str, str | None]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Look at one element."""
+        if tag == "input":
+            self.found.append(dict(attrs))
+
+
+# -- the page
+
+
+def test_the_page_is_found_from_the_index_and_from_the_list(operator: Browser) -> None:
+    for address in ("/admin/", "/admin/jobs/joblog/"):
+        assert f'href="{PAGE}"' in operator.get(address).content.decode()
+
+
+def test_phones_are_asked_for_pictures_and_for_their_camera(operator: Browser) -> None:
+    files = [field for field in Fields(operator.get(PAGE).content.decode()).found if field.get("type") == "file"]
+    many, camera = files
+    # with `capture` a phone offers nothing but its camera (W3C, HTML Media Capture), so that is a field of its own
+    assert "multiple" in many
+    assert "capture" not in many
+    assert {"image/jpeg", "image/heic", ".heic", "application/pdf"} < set(str(many["accept"]).split(","))
+    assert (camera["capture"], camera["accept"]) == ("environment", "image/*")
+
+
+def test_the_databases_used_lately_are_offered_the_latest_first(operator: Browser) -> None:
+    one, two = (f"{letter * 8}-4567-89ab-cdef-0123456789ab" for letter in "ab")
+    for database in (one, two, one, two, two):
+        JobFactory.create(notion_database_id=database)
+    JobFactory.create(notion_database_id=one)
+    assert databases_of_late() == [(one, 3), (two, 3)]
+    radios = [field for field in Fields(operator.get(PAGE).content.decode()).found if field.get("type") == "radio"]
+    assert [(field["value"], "checked" in field) for field in radios] == [(one, True), (two, False)]
+
+
+def test_the_databases_are_found_without_reading_all_jobs(django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(1) as queries:
+        databases_of_late()
+    assert f"LIMIT {LATELY}" in queries[0]["sql"]
+
+
+# -- without script
+
+
+def test_several_files_in_one_form_each_have_a_result(operator: Browser) -> None:
+    send(operator, 1)
+    files = [picture(1, name="again.jpg"), picture(2, name="new.jpg"), SimpleUploadedFile("notes.txt", b"no receipt")]
+    answer = operator.post(PAGE, {"file": files, "notion_database_id": DATABASE_ID})
+    results = [(each.name, each.submission and each.submission.created) for each in answer.context["outcomes"]]
+    assert results == [("again.jpg", False), ("new.jpg", True), ("notes.txt", None)]
+    text = answer.content.decode()
+    for part in ("Already there", "Taken in", "of no known format"):
+        assert part in text
+    assert JobLog.objects.count() == 2
+    assert LogEntry.objects.count() == 3
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        OTHER_DATABASE,
+        "ffffffff-ffff-ffff-ffff-ffffffffffff",
+        f"https://www.notion.so/acme/Receipts-{OTHER_DATABASE}?v=1",
+    ],
+)
+def test_a_database_that_is_written_counts_before_one_that_is_chosen(operator: Browser, written: str) -> None:
+    operator.post(PAGE, {"file": picture(), "notion_database_id": DATABASE_ID, "other_database": written})
+    assert JobLog.objects.get().notion_database_id == "ffffffff-ffff-ffff-ffff-ffffffffffff"
+
+
+def test_a_form_without_a_file_or_without_a_database_says_so(operator: Browser) -> None:
+    assert "Choose at least one file." in operator.post(PAGE, {}).content.decode()
+    (outcome,) = operator.post(PAGE, {"file": picture()}).context["outcomes"]
+    assert outcome.refusal == NO_DATABASE_ID
+    assert not Client.objects.filter(jobs__isnull=False).exists()
