@@ -1,7 +1,6 @@
 """The one place where a job's status changes: checked, saved and written down in one transaction."""
 
 from datetime import timedelta
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -156,7 +155,7 @@ def _write(job: JobLog, event: JobEvent, changes: Detail, *, receipt: Detail | N
 
 def _save(event: JobEvent) -> None:
     event.save(force_insert=True)
-    transaction.on_commit(partial(_log, event), robust=True)
+    transaction.on_commit(lambda: _log(event), robust=True)  # what is robust has to have a name in Django 5.2
 
 
 def _log(event: JobEvent) -> None:

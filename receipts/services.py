@@ -205,7 +205,7 @@ def _keep_rendition(receipt: Receipt, picture: Picture, *, sha256: str, most_byt
         },
     )
     if former is not None:
-        transaction.on_commit(partial(default_storage.delete, former.file.name or ""), robust=True)
+        transaction.on_commit(partial(_discard, former.file.name or ""))
     return kept
 
 

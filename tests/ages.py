@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -20,8 +19,6 @@ from receipts.models import Receipt, Rendition, day_folder
 DAY_SECONDS = 86_400
 DAYS = 90  # for which the rule keeps them
 
-Run = Callable[..., list[str]]
-
 
 def purge(receipt: Receipt) -> int:
     """Purge a receipt now, however young; return how many bytes that freed."""
@@ -30,11 +27,10 @@ def purge(receipt: Receipt) -> int:
     return freed
 
 
-def run_purge(capture_on_commit: Any, **options: Any) -> list[str]:
-    """Run `manage.py purge_receipts`, and then return the lines that it wrote."""
+def run_purge(**options: Any) -> list[str]:
+    """Run `manage.py purge_receipts`, and return the lines that it wrote."""
     out = StringIO()
-    with capture_on_commit(execute=True):
-        call_command("purge_receipts", stdout=out, **options)
+    call_command("purge_receipts", stdout=out, **options)
     return out.getvalue().splitlines()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Barrier, Thread
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.conf import LazySettings
@@ -20,7 +21,7 @@ from jobs.models import JobEvent, JobLog
 from jobs.payload import Payload
 from jobs.proof.audit import verify_job
 from receipts.models import Receipt
-from receipts.storage import PrivateFileStorage
+from receipts.storage import PrivateFileStorage, StorageAway
 
 from .factories import JobFactory
 from .flights import NOT_REGISTERED, aged, answered, returned, sent
@@ -108,6 +109,12 @@ def test_the_picture_of_one_that_has_ended_is_deleted_and_an_event_says_so(media
     assert verify_job(former).ok
     sent()
     assert former.events.filter(kind=JobEvent.Kind.PURGED).count() == 1
+
+
+def test_a_former_picture_that_cannot_be_deleted_keeps_none_from_being_sent() -> None:
+    returned()
+    with patch.object(PrivateFileStorage, "delete", side_effect=StorageAway):
+        assert sent().status == "queued"
 
 
 # -- by schedule

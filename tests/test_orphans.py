@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.conf import LazySettings
@@ -17,9 +17,10 @@ from jobs.management.commands import sweep_jobs
 from receipts import thumbnails
 from receipts.models import Receipt, day_folder
 from receipts.orphans import FEW
+from receipts.storage import PrivateFileStorage
 from receipts.thumbnails import find_thumbnail
 
-from .ages import DAYS, Run, let_age, old, purge, rendition_of, run_purge, stored_ago
+from .ages import DAYS, let_age, old, purge, rendition_of, run_purge, stored_ago
 from .factories import JobFactory, ReceiptFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("retention")]
@@ -27,13 +28,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("retention")]
 Media = Callable[[], list[Path]]
 
 
-@pytest.fixture
-def run(django_capture_on_commit_callbacks: Any) -> Run:
-    """Return a function that runs the command, and then returns the lines that it wrote."""
-    return partial(run_purge, django_capture_on_commit_callbacks)
-
-
-def test_orphans_of_any_day_go_once_they_are_a_day_old(run: Run, media: Media) -> None:
+def test_orphans_of_any_day_go_once_they_are_a_day_old(media: Media) -> None:
     path = stored_ago(ReceiptFactory.create(), DAYS - 1)
     thumbnail = Path(default_storage.path(thumbnails.thumbnail_name(Receipt.objects.get().pk)))
     thumbnail.parent.mkdir(parents=True)
@@ -49,19 +44,20 @@ def test_orphans_of_any_day_go_once_they_are_a_day_old(run: Run, media: Media) -
         file.write_bytes(b"x")
         let_age(file, 1.1)
     let_age(kept[1], 0.9)
-    assert run()[1] == "Files that no row names, 5: deleted."
+    assert run_purge()[1] == "Files that no row names, 5: deleted."
     assert media() == sorted(kept)
 
 
-def test_a_purge_that_was_killed_before_the_files_went_is_finished_by_the_next(run: Run, media: Media) -> None:
+def test_a_purge_that_was_killed_before_the_files_went_is_finished_by_the_next(media: Media) -> None:
     job = old(JobFactory.create(success=True))
     rendition_of(job.receipt)
     assert find_thumbnail(job.receipt)
     for file in media():
         let_age(file, 2)
-    purge(job.receipt)  # its transaction never commits here, so that what comes after the commit never comes
+    with patch.object(PrivateFileStorage, "delete", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+        purge(job.receipt)
     assert len(media()) == 3
-    assert run()[1] == "Files that no row names, 3: deleted."
+    assert run_purge()[1] == "Files that no row names, 3: deleted."
     assert media() == []
 
 
@@ -79,20 +75,20 @@ def orphans(number: int) -> None:
     [(1, 0, "There are files, but no receipt"), (FEW + 1, 1, f"More than {FEW} files have no row")],
 )
 def test_orphans_that_no_kill_can_have_left_are_kept(
-    run: Run, media: Media, settings: LazySettings, caplog: Any, days: int, number: int, receipts: int, sentence: str
+    media: Media, settings: LazySettings, caplog: Any, days: int, number: int, receipts: int, sentence: str
 ) -> None:
     settings.RETENTION_DAYS = days
     ReceiptFactory.create_batch(receipts)
     orphans(number)
     for options in ({}, {"dry_run": True}):
         with pytest.raises(CommandError, match=rf"^{sentence}.* None of them was deleted"):
-            run(**options)
+            run_purge(**options)
     sweep_jobs.Command()._tidy()
     assert (len(media()), "orphans_kept" in caplog.text) == (2 * number + receipts, True)
 
 
-def test_whoever_has_looked_lets_them_go(run: Run, media: Media) -> None:
+def test_whoever_has_looked_lets_them_go(media: Media) -> None:
     orphans(FEW + 1)
-    assert run(orphans=True, dry_run=True)[1] == f"Files that no row names, {2 * FEW + 2}: would be deleted."
-    assert run(orphans=True)[1] == f"Files that no row names, {2 * FEW + 2}: deleted."
+    assert run_purge(orphans=True, dry_run=True)[1] == f"Files that no row names, {2 * FEW + 2}: would be deleted."
+    assert run_purge(orphans=True)[1] == f"Files that no row names, {2 * FEW + 2}: deleted."
     assert media() == []

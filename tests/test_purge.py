@@ -1,9 +1,9 @@
 """`manage.py purge_receipts`: files that were kept for long enough go, and what became of the receipts stays."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.conf import LazySettings
@@ -15,9 +15,10 @@ from jobs.management.commands import purge_receipts, sweep_jobs
 from jobs.models import JobEvent, JobLog
 from jobs.proof.audit import verify_job
 from receipts.models import Receipt, Rendition
+from receipts.storage import PrivateFileStorage, StorageAway
 from receipts.thumbnails import find_thumbnail
 
-from .ages import DAYS, Run, let_age, old, rendition_of, run_purge, stored_ago
+from .ages import DAYS, let_age, old, rendition_of, run_purge, stored_ago
 from .factories import JobFactory, ReceiptFactory, job_in
 from .histories import filed, uploaded
 from .plans import multiply, plan
@@ -25,23 +26,15 @@ from .plans import multiply, plan
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("retention")]
 
 Media = Callable[[], list[Path]]
-committed = pytest.mark.django_db(transaction=True)  # what comes after the commit comes before the look for orphans
-
-
-@pytest.fixture
-def run(django_capture_on_commit_callbacks: Any) -> Run:
-    """Return a function that runs the command, and then returns the lines that it wrote."""
-    return partial(run_purge, django_capture_on_commit_callbacks)
 
 
 # -- what goes, and what stays
 
 
-@committed
-def test_files_older_than_the_rule_go_and_rows_and_younger_files_stay(run: Run, media: Media) -> None:
+def test_files_older_than_the_rule_go_and_rows_and_younger_files_stay(media: Media) -> None:
     gone, kept = old(filed()), JobFactory.create(success=True)
     before = JobEvent.objects.count()
-    lines = run()
+    lines = run_purge()
     assert lines[0] == f"Files of receipts, 1, {gone.receipt.size / 1e6:.1f} MB: deleted."
     assert media() == [Path(kept.receipt.file.path)]
     receipt = Receipt.objects.get(pk=gone.receipt_id)
@@ -53,81 +46,79 @@ def test_files_older_than_the_rule_go_and_rows_and_younger_files_stay(run: Run, 
 
 
 @pytest.mark.parametrize(("days", "stays"), [(DAYS - 1, True), (DAYS, True), (DAYS + 1, False)])
-def test_nothing_is_deleted_a_day_too_early(run: Run, media: Media, days: int, stays: bool) -> None:
+def test_nothing_is_deleted_a_day_too_early(media: Media, days: int, stays: bool) -> None:
     old(JobFactory.create(success=True), days)
-    run()
+    run_purge()
     assert bool(media()) is stays
 
 
 @pytest.mark.parametrize("status", ["queued", "sending", "processing"])
-def test_a_receipt_with_an_open_job_is_spared(run: Run, media: Media, status: str) -> None:
+def test_a_receipt_with_an_open_job_is_spared(media: Media, status: str) -> None:
     job = old(job_in(JobLog.Status(status)))
     JobFactory.create(success=True, receipt=job.receipt, client=job.client)
-    assert run()[0] == "Files of receipts, 0, 0.0 MB: deleted; 1 kept, since a job of theirs is open."
+    assert run_purge()[0] == "Files of receipts, 0, 0.0 MB: deleted; 1 kept, since a job of theirs is open."
     assert len(media()) == 1
     assert Receipt.objects.get().purged_at is None
 
 
 @pytest.mark.parametrize("status", ["success", "failure"])
-def test_every_job_of_the_receipt_gets_an_event(run: Run, status: str) -> None:
+def test_every_job_of_the_receipt_gets_an_event(status: str) -> None:
     job = old(job_in(JobLog.Status(status)))
     again = JobFactory.create(success=True, receipt=job.receipt, client=job.client)
-    run()
+    run_purge()
     assert {event.job_id for event in JobEvent.objects.filter(kind="purged")} == {job.pk, again.pk}
 
 
-@committed
-def test_what_was_made_of_a_receipt_goes_with_it(run: Run, media: Media) -> None:
+def test_what_was_made_of_a_receipt_goes_with_it(media: Media) -> None:
     job = old(JobFactory.create(success=True))
     rendition_of(job.receipt)
     assert find_thumbnail(job.receipt)
     assert len(media()) == 3
-    run()
+    run_purge()
     assert media() == []
     assert Rendition.objects.count() == 0
 
 
-def test_without_a_rule_nothing_is_purged(run: Run, media: Media, settings: LazySettings) -> None:
+def test_without_a_rule_nothing_is_purged(media: Media, settings: LazySettings) -> None:
     settings.RETENTION_DAYS = 0
     old(JobFactory.create(success=True), 10_000)
-    assert run()[0] == "RETENTION_DAYS is not set: all receipts are kept."
+    assert run_purge()[0] == "RETENTION_DAYS is not set: all receipts are kept."
     assert len(media()) == 1
 
 
-@committed
-def test_a_rehearsal_tells_the_same_and_deletes_nothing(run: Run, media: Media) -> None:
+def test_a_rehearsal_tells_the_same_and_deletes_nothing(media: Media) -> None:
     rendition_of(old(JobFactory.create(success=True)).receipt)
     old(JobFactory.create())
     orphan = media()[0].with_name("orphan.jpg")
     orphan.write_bytes(b"x")
     let_age(orphan, 2)
-    foreseen = run(dry_run=True)
+    foreseen = run_purge(dry_run=True)
     assert len(media()) == 4
     assert JobEvent.objects.count() == 0
-    assert [line.replace("would be deleted", "deleted") for line in foreseen] == run()
+    assert [line.replace("would be deleted", "deleted") for line in foreseen] == run_purge()
     assert len(media()) == 1
 
 
 # -- beside everything else
 
 
-def test_the_same_bytes_may_come_again_and_are_kept_as_long_as_any(run: Run, media: Media) -> None:
+def test_the_same_bytes_may_come_again_and_are_kept_as_long_as_any(media: Media) -> None:
     job = old(filed())
-    run()
+    run_purge()
     assert media() == []
     assert uploaded().pk == job.pk
     receipt = Receipt.objects.get()
     assert (receipt.purged_at, len(media())) == (None, 1)
-    run()
+    run_purge()
     assert len(media()) == 1
     stored_ago(receipt, DAYS + 1)
-    run()
+    run_purge()
     assert media() == []
     assert job.events.filter(kind="purged").count() == 2
     assert verify_job(job).ok
 
 
-def test_a_job_that_was_reopened_since_the_look_is_spared(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+def test_a_job_that_was_reopened_since_the_look_is_spared(monkeypatch: pytest.MonkeyPatch) -> None:
     job = old(JobFactory.create(failure=True))
     first_look = retention.oldest_first
 
@@ -137,7 +128,7 @@ def test_a_job_that_was_reopened_since_the_look_is_spared(monkeypatch: pytest.Mo
             yield receipt_id
 
     monkeypatch.setattr(retention, "oldest_first", reopened)
-    run()
+    run_purge()
     assert Receipt.objects.get().purged_at is None
 
 
@@ -159,15 +150,15 @@ def test_it_asks_by_an_index_however_many_receipts_there_are() -> None:
     assert "receipt_file" in plan(sql)
 
 
-def test_many_are_read_in_batches(run: Run, monkeypatch: pytest.MonkeyPatch, media: Media) -> None:
+def test_many_are_read_in_batches(monkeypatch: pytest.MonkeyPatch, media: Media) -> None:
     monkeypatch.setattr(retention, "BATCH", 2)
     for _ in range(5):
         old(JobFactory.create(success=True))
-    assert run()[0].startswith("Files of receipts, 5")
+    assert run_purge()[0].startswith("Files of receipts, 5")
     assert media() == []
 
 
-def test_an_interruption_is_one_sentence(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+def test_an_interruption_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     old(JobFactory.create(success=True))
 
     def interrupted(*_: Any, **__: Any) -> int:
@@ -175,11 +166,11 @@ def test_an_interruption_is_one_sentence(monkeypatch: pytest.MonkeyPatch, run: R
 
     monkeypatch.setattr(purge_receipts, "purge_receipt", interrupted)
     with pytest.raises(CommandError, match=r"^Interrupted; what was done is done") as stop:
-        run()
+        run_purge()
     assert stop.value.returncode == 130
 
 
-def test_a_database_that_goes_away_is_one_sentence(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+def test_a_database_that_goes_away_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     old(JobFactory.create(success=True))
 
     def away(*_: Any, **__: Any) -> int:
@@ -187,7 +178,27 @@ def test_a_database_that_goes_away_is_one_sentence(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(purge_receipts, "purge_receipt", away)
     with pytest.raises(CommandError, match=r"^The database is away; what was done is done"):
-        run()
+        run_purge()
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (StorageAway(), "The storage is away"),
+        (PermissionError(1, "Not permitted"), r"The storage refuses \(Not permitted"),
+    ],
+)
+def test_where_no_file_can_be_deleted_no_other_row_lets_go_of_its_file(
+    media: Media, error: OSError, sentence: str
+) -> None:
+    for _ in range(3):
+        old(JobFactory.create(success=True))
+    with (
+        patch.object(PrivateFileStorage, "delete", side_effect=error),
+        pytest.raises(CommandError, match=f"^{sentence}.* what was done is done"),
+    ):
+        run_purge()
+    assert (len(media()), Receipt.objects.exclude(purged_at=None).count()) == (3, 1)
 
 
 @pytest.mark.parametrize(("days", "warned"), [(DAYS + 1, False), (DAYS + 3, True)])

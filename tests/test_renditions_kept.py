@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.conf import LazySettings
@@ -18,6 +19,7 @@ from jobs.payload import Payload, most_bytes
 from receipts import services
 from receipts.models import Receipt, Rendition
 from receipts.orphans import remove_orphans
+from receipts.storage import PrivateFileStorage, StorageAway
 
 from .deliveries import n8n_at
 from .factories import JobFactory
@@ -51,6 +53,16 @@ def test_another_limit_of_n8n_asks_for_another_and_the_former_file_goes(settings
     assert Rendition.objects.get().most_bytes == most_bytes()
     assert len(media()) == len(files) == 2
     assert media() != files
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_former_file_that_cannot_be_deleted_keeps_no_receipt_from_being_sent(settings: LazySettings) -> None:
+    job = job_for(heic(), "image/heic")
+    sent(job)
+    settings.N8N_MAX_PAYLOAD_MB = 2
+    with patch.object(PrivateFileStorage, "delete", side_effect=StorageAway):
+        assert sent(job)
+    assert Rendition.objects.get().most_bytes == most_bytes()
 
 
 @pytest.mark.django_db(transaction=True)
