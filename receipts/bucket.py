@@ -8,6 +8,7 @@ import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property, wraps
+from pathlib import PurePosixPath
 from typing import IO, Any, TypeVar
 
 import structlog
@@ -178,10 +179,29 @@ class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
         with self.asked():
             return ObjectFile(self._normalize_name(clean_name(name)), mode, self)
 
+    def files_in(self, folder: str) -> Iterator[str]:
+        """Yield the names of the files right in a folder, never all of them at once; none where there is no folder."""
+        return (_last(each["Key"]) for page in self._pages(folder) for each in page.get("Contents", ()))
+
+    def folders_in(self, folder: str) -> Iterator[str]:
+        """Yield the names of the folders right in a folder, likewise."""
+        return (_last(each["Prefix"]) for page in self._pages(folder) for each in page.get("CommonPrefixes", ()))
+
+    def _pages(self, folder: str) -> Iterator[dict[str, Any]]:
+        place = {"Bucket": self.bucket_name, "Prefix": f"{folder}/", "Delimiter": "/"}
+        page = self._list(**place)
+        yield page
+        while page["IsTruncated"]:
+            page = self._list(**place, ContinuationToken=page["NextContinuationToken"])
+            yield page
+
+    @asking
+    def _list(self, **request: Any) -> Any:
+        return self.connection.meta.client.list_objects_v2(**request)
+
     _save = asking(S3Storage._save)
     delete = asking(S3Storage.delete)
     exists = asking(S3Storage.exists)
-    listdir = asking(S3Storage.listdir)
     size = asking(S3Storage.size)
     get_modified_time = asking(S3Storage.get_modified_time)
 
@@ -198,3 +218,7 @@ class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
         return self._create_session().client(
             "s3", region_name=self.region_name, endpoint_url=self.endpoint_url, config=config, verify=self.verify
         )
+
+
+def _last(key: str) -> str:
+    return PurePosixPath(key).name

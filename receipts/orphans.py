@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import PurePosixPath
+from typing import Any
 from uuid import UUID
 
-from django.core.files.storage import default_storage
+from django.core.files.storage import default_storage, storages
 
 from . import thumbnails
 from .models import Receipt, Rendition, day_folder
@@ -21,21 +23,25 @@ class Distrusted(Exception):
     """Files that no row names are not deleted: the database may be the wrong one."""
 
 
-def remove_orphans(*, now: datetime) -> int:
+def remove_orphans(*, now: datetime) -> Iterator[int]:
     """Delete stored files of the last week that no row names and that are older than a day.
 
     An upload whose process died between its file and its row leaves one; its client was never answered 2xx. So does
     the preparation of a rendition.
 
-    Returns:
-        How many were deleted.
+    Yields:
+        How many were deleted: none after each `BATCH` of files, of which there may be many, and all at the end.
 
     Raises:
         Distrusted: as `find_few_orphans` does; nothing was deleted.
     """
     days = [now - timedelta(days=number) for number in range(ORPHAN_SEARCH_DAYS)]
     folders = [day_folder(model, day) for model in (Receipt, Rendition) for day in days]
-    return delete_files(find_few_orphans(folders, now=now))
+    found: list[str] = []
+    for batch in find_few_orphans(folders, now=now):
+        found += batch
+        yield 0
+    yield delete_files(found)
 
 
 def stored_folders() -> Iterator[str]:
@@ -44,32 +50,36 @@ def stored_folders() -> Iterator[str]:
         yield from _folders_below(root)
 
 
-def find_few_orphans(folders: Iterable[str], *, now: datetime) -> list[str]:
-    """Return the orphans of all these folders, where they look like what kills have left.
+def find_few_orphans(folders: Iterable[str], *, now: datetime) -> Iterator[list[str]]:
+    """Look for the orphans of all these folders, where they look like what kills have left.
 
     A restored or a mistaken database knows nothing of files that are evidence, and they cannot be restored from it.
+
+    Yields:
+        As `find_orphans` does; what was found may be deleted once all is looked at.
 
     Raises:
         Distrusted: there are more than a few, or there is no receipt at all.
     """
-    found: list[str] = []
+    count = 0
     for folder in folders:
-        found += find_orphans(folder, now=now)
-        if len(found) > FEW:
-            raise Distrusted(f"More than {FEW} files have no row; is the database older than the files, or another's?")
-    if found and not Receipt.objects.exists():
+        for orphans in find_orphans(folder, now=now):
+            count += len(orphans)
+            if count > FEW:
+                raise Distrusted(
+                    f"More than {FEW} files have no row; is the database older than the files, or another's?"
+                )
+            yield orphans
+    if count and not Receipt.objects.exists():
         raise Distrusted("There are files, but no receipt in the database; is it the right one?")
-    return found
 
 
-def find_orphans(folder: str, *, now: datetime) -> list[str]:
-    """Return the files right in a folder that no row names and that are older than a day."""
-    names = [f"{folder}/{file}" for file in _listed(folder)[1]]
-    batches = (names[at : at + BATCH] for at in range(0, len(names), BATCH))
-    nameless = (name for batch in batches for name in _without_row(batch))
-    return [
-        name for name in nameless if _age(name, now=now) > ORPHAN_AGE
-    ]  # a request each, where files are in a bucket
+def find_orphans(folder: str, *, now: datetime) -> Iterator[list[str]]:
+    """Yield, of `BATCH` files right in a folder at a time, those that no row names and that are older than a day."""
+    names = (f"{folder}/{file}" for file in _storage().files_in(folder))
+    while batch := list(islice(names, BATCH)):
+        # to ask for a file's age is a request, where files are in a bucket
+        yield [name for name in _without_row(batch) if _age(name, now=now) > ORPHAN_AGE]
 
 
 def delete_files(names: Iterable[str]) -> int:
@@ -83,15 +93,12 @@ def delete_files(names: Iterable[str]) -> int:
 
 def _folders_below(folder: str) -> Iterator[str]:
     yield folder
-    for name in sorted(_listed(folder)[0]):
+    for name in sorted(_storage().folders_in(folder)):
         yield from _folders_below(f"{folder}/{name}")
 
 
-def _listed(folder: str) -> tuple[list[str], list[str]]:
-    try:
-        return default_storage.listdir(folder)
-    except FileNotFoundError:
-        return [], []
+def _storage() -> Any:
+    return storages["default"]  # one of ours, which can be listed bit by bit
 
 
 def _without_row(names: Sequence[str]) -> list[str]:

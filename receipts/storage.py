@@ -2,7 +2,8 @@
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from django.conf import settings
@@ -30,6 +31,18 @@ class PrivateFileStorage(FileSystemStorage):
         while not folder.exists():
             folder = folder.parent
         return folder.is_dir() and os.access(folder, os.W_OK) and _free_bytes(folder) >= settings.UPLOAD_MAX_BYTES
+
+    def files_in(self, folder: str) -> Iterator[str]:
+        """Yield the names of the files right in a folder, never all of them at once; none where there is no folder."""
+        return (entry.name for entry in self._entries(folder) if entry.is_file())
+
+    def folders_in(self, folder: str) -> Iterator[str]:
+        """Yield the names of the folders right in a folder, likewise."""
+        return (entry.name for entry in self._entries(folder) if entry.is_dir())
+
+    def _entries(self, folder: str) -> "Iterator[os.DirEntry[str]]":
+        with suppress(FileNotFoundError), os.scandir(self.path(folder)) as entries:
+            yield from entries
 
     def _save(self, name: str, content: "File[bytes]") -> str:
         final = Path(self.path(name))

@@ -168,15 +168,28 @@ def test_a_purge_deletes_the_objects_and_what_was_made_of_them(
         call_command("purge_receipts")
     assert Receipt.objects.get().purged_at is not None
     assert list(s3.objects()) == [name_of(job.receipt)]  # which no row named any more, for less than a day
-    assert find_orphans("/".join(name_of(job.receipt).split("/")[:-1]), now=timezone.now() + timedelta(days=2))
+    folder, _, _ = name_of(job.receipt).rpartition("/")
+    assert list(find_orphans(folder, now=timezone.now() + timedelta(days=2))) == [[name_of(job.receipt)]]
+
+
+def test_what_is_in_a_folder_is_told_to_its_last_page(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"receipts/2020/{number}/{number}.jpg" for number in range(3)] + [f"receipts/2020/{n}.jpg" for n in "abc"]
+    for name in names:
+        default_storage.save(name, ContentFile(b"x"))
+    bucket: Any = storages["default"]
+    page = bucket._list
+    monkeypatch.setattr(bucket, "_list", lambda **place: page(**place, MaxKeys=2))
+    assert sorted(bucket.files_in("receipts/2020")) == ["a.jpg", "b.jpg", "c.jpg"]
+    assert sorted(bucket.folders_in("receipts/2020")) == ["0", "1", "2"]
+    assert list(bucket.files_in("receipts/1999")) == []
 
 
 def test_orphans_go_once_they_are_a_day_old_and_no_row_names_them(s3: S3Server) -> None:
     receipt = ReceiptFactory.create()
     orphan = default_storage.save(str(Path(name_of(receipt)).with_name("orphan.jpg")), ContentFile(b"left behind"))
-    assert remove_orphans(now=timezone.now()) == 0
+    assert sum(remove_orphans(now=timezone.now())) == 0
     assert orphan in s3.objects()
-    assert remove_orphans(now=timezone.now() + timedelta(days=2)) == 1
+    assert sum(remove_orphans(now=timezone.now() + timedelta(days=2))) == 1
     assert list(s3.objects()) == [name_of(receipt)]
 
 

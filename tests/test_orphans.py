@@ -1,5 +1,6 @@
 """Files that no row names: they go once they are a day old, but for those that no kill can have left behind."""
 
+import tracemalloc
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -10,10 +11,11 @@ import pytest
 from django.conf import LazySettings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.core.management import CommandError
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from jobs.management.commands import sweep_jobs
+from receipts import orphans as looking
 from receipts import thumbnails
 from receipts.models import Receipt, day_folder
 from receipts.orphans import FEW
@@ -83,7 +85,7 @@ def test_orphans_that_no_kill_can_have_left_are_kept(
     for options in ({}, {"dry_run": True}):
         with pytest.raises(CommandError, match=rf"^{sentence}.* None of them was deleted"):
             run_purge(**options)
-    sweep_jobs.Command()._tidy()
+    call_command("sweep_jobs", once=True)
     assert (len(media()), "orphans_kept" in caplog.text) == (2 * number + receipts, True)
 
 
@@ -92,3 +94,28 @@ def test_whoever_has_looked_lets_them_go(media: Media) -> None:
     assert run_purge(orphans=True, dry_run=True)[1] == f"Files that no row names, {2 * FEW + 2}: would be deleted."
     assert run_purge(orphans=True)[1] == f"Files that no row names, {2 * FEW + 2}: deleted."
     assert media() == []
+
+
+def test_the_sweep_looks_for_them_bit_by_bit_and_deletes_none_before_it_has_seen_all(
+    media: Media, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "BATCH", 1)
+    ReceiptFactory.create()
+    orphans(2)
+    sweeping = sweep_jobs.Command()
+    left = []
+    for _ in range(4):  # of this week's folders there is one, of three files
+        sweeping._pass(look_seconds=0)
+        left.append(len(media()))
+    assert left == [5, 5, 5, 3]
+
+
+def test_however_many_files_a_folder_has_they_are_listed_in_little_memory(tmp_path: Path) -> None:
+    for number in range(20_000):
+        (tmp_path / f"{number:032}.jpg").touch()
+    storage = PrivateFileStorage(location=tmp_path)
+    tracemalloc.start()
+    count = sum(1 for _ in storage.files_in("."))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (count, most < 200_000) == (20_000, True)

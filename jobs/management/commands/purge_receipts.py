@@ -100,13 +100,18 @@ def _purge(before: str, due: int) -> Purged:
 def _remove_orphans(folders: Sequence[str], now: datetime, *, is_rehearsal: bool, are_sure: bool) -> int:
     with bar("Files that no row names", len(folders)) as progress:
         walk = _advancing(folders, progress)
-        batches = (find_orphans(folder, now=now) for folder in walk) if are_sure else [_few_orphans(walk, now=now)]
+        batches = _orphans(walk, now=now) if are_sure else [_few_orphans(walk, now=now)]
         return sum(len(found) if is_rehearsal else delete_files(found) for found in batches)
+
+
+def _orphans(folders: Iterable[str], *, now: datetime) -> Iterator[list[str]]:
+    for folder in folders:
+        yield from find_orphans(folder, now=now)
 
 
 def _few_orphans(folders: Iterable[str], *, now: datetime) -> list[str]:
     try:
-        return find_few_orphans(folders, now=now)
+        return [name for orphans in find_few_orphans(folders, now=now) for name in orphans]
     except Distrusted as doubt:
         raise CommandError(f"{doubt} None of them was deleted; if all of them may go, say --orphans.") from None
 

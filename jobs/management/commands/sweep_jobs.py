@@ -2,6 +2,8 @@
 
 import signal
 import time
+from collections.abc import Iterator
+from math import inf
 from typing import Any
 
 import structlog
@@ -29,6 +31,8 @@ logger = structlog.get_logger(__name__)
 
 SEAL_EVERY_SECONDS = 60
 TIDY_EVERY_SECONDS = 3600
+LOOK_FOR_ORPHANS_EVERY_SECONDS = 86_400
+LOOK_FOR_ORPHANS_SECONDS = 1.0  # in one pass
 LOOK_EVERY_SECONDS = 0.2  # a signal cuts no sleep short
 
 
@@ -37,6 +41,10 @@ class Command(BaseCommand):
 
     help = "Act on overdue jobs: ring again, take back ended leases, stop waiting for callbacks."
 
+    _stopping = False
+    _next_seal = _next_tidy = _next_look = 0.0
+    _look: Iterator[int] = iter(())  # for orphans
+
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the interval, and a single pass for cron or a test."""
         parser.add_argument("--interval", type=seconds(0.1, 3600), default=5.0, help="seconds between two passes (5)")
@@ -44,10 +52,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Sweep; a database that is away for a while is waited for."""
-        self._stopping = False
-        self._next_seal = self._next_tidy = 0.0
         if options["once"]:
-            self._pass()
+            self._pass(look_seconds=inf)
             return
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
@@ -72,7 +78,7 @@ class Command(BaseCommand):
         except Exception:  # the loop outlives whatever one pass meets
             logger.exception("sweep_failed")
 
-    def _pass(self) -> None:
+    def _pass(self, *, look_seconds: float = LOOK_FOR_ORPHANS_SECONDS) -> None:
         swept = sweep()
         beat(PROCESS, Heartbeat.Kind.SWEEP)
         keep_figures(now := database_now())
@@ -86,6 +92,10 @@ class Command(BaseCommand):
         if time.monotonic() >= self._next_tidy:
             self._next_tidy = time.monotonic() + TIDY_EVERY_SECONDS
             self._tidy()
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + LOOK_FOR_ORPHANS_EVERY_SECONDS
+            self._look = remove_orphans(now=timezone.now())
+        self._look_on(look_seconds)
 
     def _send_canary(self) -> None:
         try:
@@ -97,14 +107,18 @@ class Command(BaseCommand):
         forget_dead_processes()
         forget_old_attempts()
         SessionStore.clear_expired()
-        self._remove_orphans()
         if is_overdue(database_now()):
             logger.warning("purge_overdue", days=settings.RETENTION_DAYS)
 
-    def _remove_orphans(self) -> None:
+    def _look_on(self, seconds: float) -> None:
+        """Go on with the look for orphans for so long: of millions of files, it keeps nothing else waiting."""
+        end = time.monotonic() + seconds
         try:
-            if removed := remove_orphans(now=timezone.now()):
-                logger.warning("orphans_removed", files=removed)
+            for removed in self._look:
+                if removed:
+                    logger.warning("orphans_removed", files=removed)
+                if time.monotonic() > end:
+                    return
         except Distrusted as doubt:
             logger.error("orphans_kept", reason=str(doubt))
         except OSError as error:  # there is another time
