@@ -7,6 +7,7 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client as Browser
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from redis import Redis
@@ -25,6 +26,7 @@ from .ages import DAYS
 from .factories import DATABASE_ID, SMALL
 from .s3_server import S3Server, use_storage
 from .scrapes import TOKEN
+from .staff import staff
 
 # the same examples in every run; `--hypothesis-profile=deep` draws many others, and remembers those that failed
 hypothesis_settings.register_profile(
@@ -93,6 +95,12 @@ def media(settings: LazySettings) -> Callable[[], list[Path]]:
 def admin_user(db: None) -> User:
     """Return a superuser for pytest-django's `admin_client`; he has no password, whose digest would take its time."""
     return User.objects.create_superuser("admin")
+
+
+@pytest.fixture
+def viewer(db: None) -> Browser:
+    """Return the browser of a staff member who may see jobs."""
+    return staff("jobs.view_joblog", name="audrey")
 
 
 @pytest.fixture
