@@ -1,7 +1,6 @@
 """The page "Connect N8N": what is set, what is in N8N, and what is left to do there."""
 
 import time
-from collections.abc import Iterator
 
 import pytest
 from django.conf import LazySettings
@@ -13,56 +12,15 @@ from jobs.causes import cause_of_failure
 from jobs.connect import page, setting_up
 from jobs.connect.workflows import PURPOSES, REPORTER, workflow
 from jobs.diagnosis import diagnose
+from tests.outages import closed_port, silent_port
+from tests.servers import made_up
+from tests.staff import staff, words_of
+from tests.stub_n8n import KEY, StubN8N
 
-from .outages import closed_port, silent_port
-from .servers import made_up
-from .staff import staff, words_of
-from .stub_n8n import KEY, StubN8N, stub_n8n
+from .installs import AI, NAMES, PLAIN, TRY
+from .visits import CONNECT, INSTALL, SEE, TEST, install, shown
 
 pytestmark = pytest.mark.django_db
-
-CONNECT = "/admin/connect/"
-SEE = "jobs.view_joblog"
-TEST = (SEE, "jobs.operate_joblog")
-INSTALL = (*TEST, "jobs.install_workflows")
-TRY, PLAIN, AI = "try-the-connection", "receipt-to-notion-without-ai", "receipt-to-notion"
-NAMES = {slug: workflow(slug).name for slug in PURPOSES}
-
-
-@pytest.fixture
-def viewer() -> Browser:
-    """Return the browser of somebody who may see jobs."""
-    return staff(SEE, name="audrey")
-
-
-@pytest.fixture
-def operator() -> Browser:
-    """Return that of somebody who may also test."""
-    return staff(*TEST, name="oscar")
-
-
-@pytest.fixture
-def administrator() -> Browser:
-    """Return that of somebody who may also install."""
-    return staff(*INSTALL, name="ada")
-
-
-@pytest.fixture
-def n8n(settings: LazySettings) -> Iterator[StubN8N]:
-    """Return an N8N that the settings name, with the key of its public API."""
-    with stub_n8n() as n8n:
-        settings.N8N_BASE_URL, settings.N8N_PUBLIC_API_KEY = n8n.url, KEY
-        settings.N8N_WEBHOOK_URL = f"{n8n.url}/webhook/receipts"
-        yield n8n
-
-
-def shown(browser: Browser) -> str:
-    """Return the page as it is read, without its elements."""
-    return words_of(browser.get(CONNECT))
-
-
-def install(browser: Browser, activate: str = TRY, **form: object) -> str:
-    return words_of(browser.post(f"{CONNECT}install/", {"activate": activate, **form}, follow=True))
 
 
 # -- what is set here
