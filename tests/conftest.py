@@ -1,4 +1,4 @@
-"""What every test finds ready."""
+"""What every test finds ready, and what the tests of several files ask for."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client as Browser
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from redis import Redis
@@ -17,6 +18,7 @@ from rq.serializers import JSONSerializer
 from accounting.redis import redis_at
 from accounting.throttling import alone
 from jobs.queue import queue_service
+from jobs.sandbox import Sandbox
 from receipts.models import Client
 from receipts.sample import draw_receipt
 from receipts.services import create_api_key
@@ -24,7 +26,9 @@ from receipts.services import create_api_key
 from .ages import DAYS
 from .factories import DATABASE_ID, SMALL
 from .s3_server import S3Server, use_storage
+from .sandbox_visits import Receiver, quick_sandbox, receiving
 from .scrapes import TOKEN
+from .staff import staff
 
 # the same examples in every run; `--hypothesis-profile=deep` draws many others, and remembers those that failed
 hypothesis_settings.register_profile(
@@ -96,6 +100,12 @@ def admin_user(db: None) -> User:
 
 
 @pytest.fixture
+def viewer(db: None) -> Browser:
+    """Return the browser of a staff member who may see jobs."""
+    return staff("jobs.view_joblog", name="audrey")
+
+
+@pytest.fixture
 def quick_passwords(settings: LazySettings) -> None:
     """Let passwords' digests take no time, where it is not their strength that is tested."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
@@ -152,3 +162,17 @@ def s3(s3_server: S3Server, settings: LazySettings) -> S3Server:
     s3_server.make_bucket()
     use_storage(settings, s3_server.url)
     return s3_server
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """Return a sandbox that calls back, and tries again, at once."""
+    with quick_sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Return what receives a sandbox's callbacks, where the service would."""
+    with receiving() as receiver:
+        yield receiver

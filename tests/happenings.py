@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils import timezone
+
 from jobs.models import HourlyFigures, JobEvent, JobLog
 from jobs.proof.chain import extend
 from jobs.stats import HOUR, begins
@@ -12,6 +14,11 @@ from .factories import JobFactory
 Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
 
 NOON = datetime.fromisoformat("2026-03-10T12:20:00+00:00")
+
+
+def ago(**span: float) -> datetime:
+    """Return the moment that lies so long before now."""
+    return timezone.now() - timedelta(**span)
 
 
 def event(job: JobLog, kind: JobEvent.Kind, at: datetime, source: JobEvent.Source, **detail: Any) -> JobEvent:

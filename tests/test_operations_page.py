@@ -1,84 +1,32 @@
-"""The operations page: what waits, what went wrong and what cures it, for those who may know."""
+"""The operations page: its figures and sections, for those who may know, and what it costs."""
 
 import re
-import time
-from collections.abc import Callable
-from datetime import datetime, timedelta
-from html import unescape
 from typing import Any
 
 import pytest
-from django.conf import LazySettings
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from accounting.redis import redis_at
 from jobs.closing import close_hours
-from jobs.models import Heartbeat, JobEvent, JobLog
-from jobs.operations import page as operations
-from jobs.operations.attention import groups, since_yesterday
+from jobs.models import JobLog
+from jobs.operations.attention import groups
 from jobs.operations.cards import present
-from jobs.queue import queue_service
 
 from .factories import JobFactory, job_in
-from .happenings import NOON, Kind, Source, event, failed, received, succeeded
-from .outages import silent_port
+from .happenings import ago, failed, succeeded
+from .operations_page import INDEX, card, page, words
 from .plans import multiply, plan
+from .staff import staff
 
 pytestmark = pytest.mark.django_db
 
 Status = JobLog.Status
-INDEX = "/admin/"
 FIGURES = ("jobs.view_joblog",)
-OPERATE = ("jobs.view_joblog", "jobs.operate_joblog")
-
-
-def staff(*permissions: str) -> Browser:
-    user = User.objects.create_user("anna", is_staff=True)
-    for name in permissions:
-        app, codename = name.split(".")
-        user.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
-    browser = Browser()
-    browser.force_login(user)
-    return browser
-
-
-@pytest.fixture
-def viewer() -> Browser:
-    """Return the browser of somebody who may see jobs."""
-    return staff(*FIGURES)
-
-
-@pytest.fixture
-def operator() -> Browser:
-    """Return the browser of somebody who may also retry them."""
-    return staff(*OPERATE)
-
-
-def page(browser: Browser, query: str = "") -> str:
-    answer = browser.get(f"{INDEX}{query}")
-    assert answer.status_code == 200
-    return unescape(re.sub(r"\s+", " ", answer.content.decode()))
-
-
-def words(text: str) -> str:
-    """Return the page as it is read, without its elements."""
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text))
-
-
-def card(text: str, title: str) -> str:
-    found = re.search(rf"<dt>{title}</dt>(.*?)</div>", text)
-    assert found is not None, title
-    return words(found[1]).strip()
-
-
-def ago(**span: float) -> Any:
-    return timezone.now() - timedelta(**span)
 
 
 # -- figures
@@ -159,180 +107,6 @@ def test_an_empty_page_says_how_to_send_the_first_receipt(viewer: Browser) -> No
     assert f"{reverse('receipt-upload')}</pre>" in text
     JobFactory.create()
     assert "Nothing yet" not in page(viewer)
-
-
-# -- needs attention
-
-
-def test_what_is_overdue_is_shown_with_what_cures_it(viewer: Browser) -> None:
-    job = JobFactory.create(processing=True, due_at=ago(minutes=5))
-    JobFactory.create(processing=True, due_at=ago(seconds=30))  # the sweep will come by
-    text = page(viewer)
-    assert "1 job : N8N's callback is overdue" in words(text)
-    assert "Start the sweep" in text
-    assert reverse("admin:jobs_joblog_change", args=[job.pk]) in text
-    assert "1 overdue" in card(text, "Processing now")
-
-
-def test_jobs_that_wait_for_a_setting_are_grouped_by_what_is_wrong(viewer: Browser) -> None:
-    late = {"due_at": ago(minutes=5), "needs_attention": True}
-    for error in ("n8n_webhook_not_found", "n8n_webhook_not_found", "n8n_unauthorized"):
-        JobFactory.create(last_error=error, **late)
-    found = [(group.kind, group.code, group.count) for group in groups(timezone.now())]
-    assert found == [("delayed", "n8n_webhook_not_found", 2), ("delayed", "n8n_unauthorized", 1)]
-    assert "Activate the workflow in N8N" in page(viewer)
-
-
-def test_failures_since_yesterday_are_grouped_by_cause_the_latest_first(viewer: Browser) -> None:
-    assert since_yesterday(NOON) == datetime.fromisoformat("2026-03-09T00:00:00+00:00")
-    now = timezone.now()
-    failed(since_yesterday(now) - timedelta(seconds=1), "n8n_rejected")
-    jobs = [failed(since_yesterday(now) + timedelta(minutes=minutes), "workflow_failed") for minutes in range(5)]
-    (group,) = groups(now)
-    assert (group.kind, group.code, group.count) == ("failed", "workflow_failed", 5)
-    assert [job.pk for job in group.examples] == [job.pk for job in reversed(jobs)][:3]
-    listing = viewer.get(group.address)
-    assert len(listing.context["cl"].result_list) == 5
-
-
-def test_where_all_is_well_it_says_so(viewer: Browser) -> None:
-    JobFactory.create()
-    assert "Nothing is overdue, and nothing has failed since yesterday." in page(viewer)
-
-
-# -- one button for a group
-
-
-def press(browser: Browser, kind: str, code: str, reason: str = "N8N was down") -> str:
-    answer = browser.post(f"/admin/attention/{kind}/{code}/", {"reason": reason}, follow=True)
-    assert answer.redirect_chain == [(INDEX, 302)]
-    return unescape(answer.content.decode())
-
-
-def test_a_group_is_retried_at_once_by_name_and_with_a_reason(operator: Browser) -> None:
-    jobs = [failed(timezone.now()) for _ in range(3)]
-    other = failed(timezone.now(), "workflow_failed")
-    assert "Retry all 3…" in page(operator)
-    assert "Retried 3 of 3 jobs." in press(operator, "failed", "callback_timeout")
-    for job in jobs:
-        job.refresh_from_db()
-        retried = job.events.get(kind=Kind.RETRIED)
-        assert (job.status, retried.actor, retried.detail["reason"]) == (Status.QUEUED, "anna", "N8N was down")
-    assert LogEntry.objects.filter(change_message="retry: N8N was down").count() == 3
-    other.refresh_from_db()
-    assert other.status == Status.FAILURE
-
-
-def test_what_cannot_be_retried_is_left_alone_and_the_page_says_why(operator: Browser) -> None:
-    job, blocked = failed(timezone.now()), failed(timezone.now())
-    JobFactory.create(receipt=blocked.receipt, client=blocked.client)
-    text = press(operator, "failed", "callback_timeout")
-    assert "Retried 1 of 2 jobs." in text
-    assert "Left 1 alone: Another job for the same receipt" in text
-    job.refresh_from_db()
-    assert job.status == Status.QUEUED
-
-
-def test_no_more_than_a_bounded_number_go_at_once(operator: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations, "AT_ONCE", 2)
-    for _ in range(3):
-        failed(timezone.now())
-    assert "Retry the next 2…" in page(operator)
-    text = press(operator, "failed", "callback_timeout")
-    assert "Retried 2 of 3 jobs." in text
-    assert "Left 1 for the next time" in text
-    assert "Retried 1 of 1 jobs." in press(operator, "failed", "callback_timeout")
-
-
-@pytest.mark.parametrize(("kind", "code"), [("delayed", "n8n_webhook_not_found"), ("overdue", "queued")])
-def test_what_waits_is_sent_now(operator: Browser, rung: Callable[[], list[str]], kind: str, code: str) -> None:
-    delayed = {"needs_attention": True, "last_error": code} if kind == "delayed" else {}
-    due_at = ago(hours=-1) if delayed else ago(hours=1)
-    job = JobFactory.create(due_at=due_at, **delayed)
-    assert "Sent again 1 of 1 jobs." in press(operator, kind, code)
-    job.refresh_from_db()
-    assert job.due_at is not None
-    assert abs(timezone.now() - job.due_at) < timedelta(minutes=1)
-    assert job.events.get().kind == Kind.RESENT
-
-
-def test_without_a_reason_nothing_happens(operator: Browser) -> None:
-    job = failed(timezone.now())
-    assert "Give a reason" in press(operator, "failed", "callback_timeout", reason=" \0 ")
-    job.refresh_from_db()
-    assert job.status == Status.FAILURE
-
-
-@pytest.mark.parametrize("path", ["overdue/sending", "overdue/success", "overdue/x", "other/queued"])
-def test_a_group_that_there_is_nothing_to_do_with_is_404(operator: Browser, path: str) -> None:
-    assert operator.post(f"/admin/attention/{path}/", {"reason": "x"}).status_code == 404
-
-
-def test_nobody_else_retries(viewer: Browser) -> None:
-    job = failed(timezone.now())
-    assert "Retry all" not in page(viewer)
-    assert viewer.post("/admin/attention/failed/callback_timeout/", {"reason": "x"}).status_code == 403
-    assert viewer.get("/admin/attention/failed/callback_timeout/").status_code == 403
-    job.refresh_from_db()
-    assert job.status == Status.FAILURE
-
-
-def test_a_form_of_another_site_retries_nothing() -> None:
-    user = User.objects.create_superuser("root")
-    browser = Browser(enforce_csrf_checks=True)
-    browser.force_login(user)
-    failed(timezone.now())
-    assert browser.post("/admin/attention/failed/callback_timeout/", {"reason": "x"}).status_code == 403
-    assert not JobEvent.objects.filter(kind=Kind.RETRIED).exists()
-
-
-# -- alive
-
-
-def sign(text: str, name: str) -> str:
-    found = re.search(rf"<dt>{name} (.*?)</div>", text)
-    assert found is not None, name
-    return words(found[1]).strip()
-
-
-def test_workers_and_sweep_are_told_by_their_beats(viewer: Browser) -> None:
-    for number in range(3):
-        Heartbeat.objects.create(name=f"w{number}", kind="worker", at=ago(seconds=20 + number))
-    Heartbeat.objects.create(name="s", kind="sweep", at=ago(minutes=10))
-    text = page(viewer)
-    assert re.fullmatch(r"alive 3 workers, last beat (?:19|2\d) s ago", sign(text, "Workers"))
-    assert sign(text, "Sweep") == "silent None alive, last beat 10 min ago"
-
-
-def test_processes_that_never_were_are_silent(viewer: Browser) -> None:
-    assert sign(page(viewer), "Workers") == "silent None has been seen for a day"
-
-
-def test_n8n_is_told_by_what_it_last_did(viewer: Browser) -> None:
-    assert sign(page(viewer), "N8N").startswith("quiet")
-    job = received(ago(hours=2))
-    event(job, Kind.DELIVERED, ago(minutes=30), Source.WORKER)
-    event(job, Kind.SUCCEEDED, ago(minutes=20), Source.CALLBACK)
-    assert sign(page(viewer), "N8N") == "alive Last callback 20 min ago Last delivery 30 min ago"
-    event(job, Kind.REFUSED, ago(minutes=10), Source.WORKER, code="n8n_busy")
-    assert "in trouble" in sign(page(viewer), "N8N")
-    assert "Last trouble 10 min ago: N8N answered that it cannot take it now." in sign(page(viewer), "N8N")
-
-
-def test_redis_is_told_by_the_rings_that_wait(viewer: Browser) -> None:
-    queue_service().ring([JobFactory.create().pk])
-    assert sign(page(viewer), "Redis") == "alive 1 ring waiting"
-
-
-def test_a_redis_that_hangs_makes_nobody_wait_for_long(viewer: Browser, settings: LazySettings) -> None:
-    with silent_port() as port:
-        settings.REDIS_URL = f"redis://127.0.0.1:{port}/0"
-        redis_at.cache_clear()
-        queue_service.cache_clear()
-        begun = time.monotonic()
-        assert sign(page(viewer), "Redis").startswith("away")
-        assert time.monotonic() - begun < 5  # twice the time-out of half a second, and the page itself
-        assert page(viewer)
 
 
 # -- who may see what

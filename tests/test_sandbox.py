@@ -1,7 +1,5 @@
 """The sandbox over real HTTP: it takes what a good workflow would take, and refuses the rest as N8N does."""
 
-from collections.abc import Iterator
-
 import pytest
 import requests
 from django.conf import LazySettings
@@ -11,27 +9,7 @@ from jobs.payload import Payload
 from jobs.sandbox import Sandbox
 
 from .factories import JobFactory
-from .sandbox_visits import (
-    FORM,
-    PATIENCE_SECONDS,
-    Receiver,
-    fields,
-    post,
-    quick_sandbox,
-    receiving,
-)
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as receiver:
-        yield receiver
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with quick_sandbox() as running:
-        yield running
+from .sandbox_visits import FORM, PATIENCE_SECONDS, Receiver, fields, post, quick_sandbox
 
 
 def test_a_receipt_is_taken_and_gets_the_number_of_its_execution(sandbox: Sandbox) -> None:

@@ -1,39 +1,15 @@
 """What the sandbox does with a receipt: it reports as N8N does, or misbehaves as it was told to."""
 
 import base64
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from jobs.sandbox import Behaviour, Sandbox
 
-from .sandbox_visits import (
-    FORM,
-    PICTURE,
-    TOKEN,
-    Receiver,
-    eventually,
-    fields,
-    form,
-    post,
-    quick_sandbox,
-    receiving,
-)
+from .sandbox_visits import FORM, PICTURE, TOKEN, Receiver, eventually, fields, form, post, quick_sandbox
 
 NO_REPORT = ("silent", "empty", "answer-404", "answer-429", "answer-500")
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as receiver:
-        yield receiver
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with quick_sandbox() as running:
-        yield running
 
 
 def test_success_is_reported_with_the_jobs_token_and_marked_as_made_up(sandbox: Sandbox, receiver: Receiver) -> None:

@@ -3,7 +3,6 @@
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 import requests
@@ -11,31 +10,7 @@ from django.conf import settings
 
 from jobs.sandbox import Sandbox
 
-from .sandbox_visits import (
-    FORM,
-    PATIENCE_SECONDS,
-    TOKEN,
-    Receiver,
-    eventually,
-    fields,
-    form,
-    post,
-    quick_sandbox,
-    receiving,
-)
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as receiver:
-        yield receiver
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    with quick_sandbox() as running:
-        yield running
-
+from .sandbox_visits import FORM, PATIENCE_SECONDS, TOKEN, Receiver, eventually, fields, form, post, quick_sandbox
 
 # -- callbacks --------------------------------------------------------------------------------------------------------
 

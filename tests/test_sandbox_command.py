@@ -14,13 +14,7 @@ from django.core.management import CommandError, call_command
 
 from jobs.sandbox import Behaviour, Sandbox
 
-from .sandbox_visits import PATIENCE_SECONDS, Receiver, fields, post, receiving
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with receiving() as receiver:
-        yield receiver
+from .sandbox_visits import PATIENCE_SECONDS, Receiver, fields, post
 
 
 def test_with_debug_off_the_command_does_not_start(settings: LazySettings) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 
 import pytest
 from django.conf import LazySettings
@@ -12,23 +11,11 @@ from jobs.connect.installing import install
 from jobs.connect.listing import rows
 from jobs.connect.workflows import REPORTER, signing_text
 from jobs.n8n_api import ApiError, PublicApi
+from tests.n8n_rules import OF_CREDENTIALS
+from tests.stub_n8n import KEY, StubN8N
+from tests.stub_server import Visit, answering, response, silent, stub_server
 
-from .installs import AI, NAMES, PLAIN, SECRET, TOKEN, TRY, WEBHOOK, api_of, how, said, set_n8n, with_notion, written
-from .n8n_rules import OF_CREDENTIALS
-from .stub_n8n import KEY, StubN8N
-from .stub_server import Visit, answering, response, silent, stub_server
-
-
-@pytest.fixture
-def n8n(settings: LazySettings) -> Iterator[StubN8N]:
-    with set_n8n(settings) as n8n:
-        yield n8n
-
-
-@pytest.fixture
-def api(n8n: StubN8N) -> PublicApi:
-    return api_of(n8n)
-
+from .installs import AI, NAMES, PLAIN, SECRET, TOKEN, TRY, WEBHOOK, how, said, with_notion, written
 
 # -- from nothing
 

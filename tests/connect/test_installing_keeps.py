@@ -1,7 +1,5 @@
 """Installing loses nobody's work in N8N, and chooses only what there is no choice of."""
 
-from collections.abc import Iterator
-
 import pytest
 from django.conf import LazySettings
 
@@ -10,21 +8,9 @@ from jobs.connect.listing import A_PAGE
 from jobs.connect.standing import State, standings
 from jobs.connect.workflows import REPORTER, workflow, workflows
 from jobs.n8n_api import PublicApi
+from tests.stub_n8n import StubN8N
 
-from .installs import AI, NAMES, PLAIN, TOKEN, TRY, WEBHOOK, api_of, how, said, set_n8n, with_notion, written
-from .stub_n8n import StubN8N
-
-
-@pytest.fixture
-def n8n(settings: LazySettings) -> Iterator[StubN8N]:
-    with set_n8n(settings) as n8n:
-        yield n8n
-
-
-@pytest.fixture
-def api(n8n: StubN8N) -> PublicApi:
-    return api_of(n8n)
-
+from .installs import AI, NAMES, PLAIN, TOKEN, TRY, WEBHOOK, how, said, with_notion, written
 
 # -- what people do in N8N stays
 

@@ -15,33 +15,16 @@ from jobs.answers import Answer, Trouble
 from jobs.models import JobLog
 from jobs.services import claim_job
 from jobs.sweep import sweep
+from tests.flights import aged, answered, returned, sent
+from tests.staff import words_of
+from tests.stub_n8n import KEY, stub_n8n
 
-from .flights import aged, answered, returned, sent
-from .staff import staff, words_of
-from .stub_n8n import KEY, stub_n8n
+from .visits import CONNECT, shown
 
 pytestmark = pytest.mark.django_db
 
-CONNECT = "/admin/connect/"
 UNCLEAR = Answer(status=200, milliseconds=8)  # nothing in it says that N8N took it
 INACTIVE = b'{"code": 404, "message": "The requested webhook \\"POST receipts\\" is not registered."}'
-
-
-@pytest.fixture
-def viewer() -> Browser:
-    """Return the browser of somebody who may see jobs."""
-    return staff("jobs.view_joblog", name="audrey")
-
-
-@pytest.fixture
-def operator() -> Browser:
-    """Return that of somebody who may also test."""
-    return staff("jobs.view_joblog", "jobs.operate_joblog", name="oscar")
-
-
-def shown(browser: Browser) -> str:
-    """Return the page as it is read."""
-    return words_of(browser.get(CONNECT))
 
 
 def press(browser: Browser) -> str:

@@ -1,27 +1,13 @@
 """One workflow takes receipts in the place of another, or the former one goes on."""
 
-from collections.abc import Iterator
-
 import pytest
-from django.conf import LazySettings
 
 from jobs.connect.holder import holder_of_path
 from jobs.connect.workflows import REPORTER, workflow
 from jobs.n8n_api import ApiError, PublicApi
+from tests.stub_n8n import StubN8N
 
-from .installs import AI, NAMES, PLAIN, TRY, api_of, said, set_n8n, with_notion
-from .stub_n8n import StubN8N
-
-
-@pytest.fixture
-def n8n(settings: LazySettings) -> Iterator[StubN8N]:
-    with set_n8n(settings) as n8n:
-        yield n8n
-
-
-@pytest.fixture
-def api(n8n: StubN8N) -> PublicApi:
-    return api_of(n8n)
+from .installs import AI, NAMES, PLAIN, TRY, said, with_notion
 
 
 def test_another_one_takes_receipts_in_the_place_of_the_first(n8n: StubN8N, api: PublicApi) -> None:

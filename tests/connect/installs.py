@@ -9,8 +9,7 @@ from jobs.connect.installing import install
 from jobs.connect.standing import Standing, standings
 from jobs.connect.workflows import PURPOSES, workflow
 from jobs.n8n_api import PublicApi
-
-from .stub_n8n import KEY, StubN8N, stub_n8n
+from tests.stub_n8n import KEY, StubN8N, stub_n8n
 
 TRY, PLAIN, AI = "try-the-connection", "receipt-to-notion-without-ai", "receipt-to-notion"
 NAMES = {slug: workflow(slug).name for slug in PURPOSES}
@@ -19,9 +18,9 @@ WEBHOOK, TOKEN, SECRET = "Receipts: webhook", "Receipts: callback token", "Recei
 
 @contextmanager
 def set_n8n(settings: LazySettings) -> Iterator[StubN8N]:
-    """Run an N8N that holds nothing yet, and that the settings name."""
+    """Run an N8N that holds nothing yet, and that the settings name, with the key of its public API."""
     with stub_n8n() as n8n:
-        settings.N8N_BASE_URL = n8n.url
+        settings.N8N_BASE_URL, settings.N8N_PUBLIC_API_KEY = n8n.url, KEY
         settings.N8N_WEBHOOK_URL = f"{n8n.url}/webhook/receipts"
         yield n8n
 
