@@ -15,6 +15,7 @@ SHARED: list[Processor] = [
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
+PROCESSORS: list[Processor] = [*SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter]
 
 # These repeat what our own lines say, speak of every small step, or name people and the webhook's secret path.
 QUIET = {
@@ -37,7 +38,7 @@ def configure(config: Mapping[str, str]) -> None:
         config: `level`, a level's name; `format`, `json` or `console`; and `sentry`, where errors go besides, or "".
     """
     structlog.configure(
-        processors=[*SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=PROCESSORS,  # one list for good, as `structlog.testing.capture_logs` changes what loggers hold on to
         wrapper_class=structlog.make_filtering_bound_logger(config["level"]),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
