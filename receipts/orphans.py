@@ -41,7 +41,7 @@ def remove_orphans(*, now: datetime) -> Iterator[int]:
     for batch in find_few_orphans(folders, now=now):
         found += batch
         yield 0
-    yield delete_files(found)
+    yield delete_files(name for name in found if _without_row([name]))  # rows may have come meanwhile: from a back-up
 
 
 def stored_folders() -> Iterator[str]:

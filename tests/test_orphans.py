@@ -110,6 +110,20 @@ def test_the_sweep_looks_for_them_bit_by_bit_and_deletes_none_before_it_has_seen
     assert left == [5, 5, 5, 3]
 
 
+def test_a_file_whose_row_comes_back_while_others_are_looked_at_is_none(
+    media: Media, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "BATCH", 1)
+    lost = stored_ago(ReceiptFactory.create(), 2)
+    rows = list(Receipt.objects.all())
+    Receipt.objects.all().delete()
+    look = looking.remove_orphans(now=timezone.now())
+    assert next(look) == 0  # it was seen
+    Receipt.objects.bulk_create(rows)
+    assert sum(look) == 0
+    assert media() == [lost]
+
+
 def test_however_many_files_a_folder_has_they_are_listed_in_little_memory(tmp_path: Path) -> None:
     for number in range(20_000):
         (tmp_path / f"{number:032}.jpg").touch()

@@ -58,7 +58,7 @@ class Command(BaseCommand):
         except StorageAway:
             raise CommandError(f"The storage is away; {GOES_ON}") from None
         except OSError as error:
-            raise CommandError(f"The storage refuses ({error.strerror}); {GOES_ON}") from None
+            raise CommandError(f"The storage refuses ({error.strerror or type(error).__name__}); {GOES_ON}") from None
 
     def _run(self, now: datetime, *, is_rehearsal: bool, are_orphans_sure: bool) -> None:
         folders = list(stored_folders())  # a storage that is away ends it here, before a row has let go of its file
