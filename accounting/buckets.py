@@ -22,7 +22,7 @@ def bucket_storage(
         missing = "S3_SECRET_ACCESS_KEY" if key else "S3_ACCESS_KEY_ID"
         raise ImproperlyConfigured(f"{missing} is missing: set both halves of the key, or neither.")
     if not bucket:
-        if key or ca_file or endpoint != UNSET_ENDPOINT:
+        if key or ca_file or addressing != "virtual" or endpoint != UNSET_ENDPOINT:
             raise ImproperlyConfigured("S3_BUCKET is missing: name the bucket, or take the other settings S3_* out.")
         return None
     return {

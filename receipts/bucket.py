@@ -181,7 +181,8 @@ class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
 
     def files_in(self, folder: str) -> Iterator[str]:
         """Yield the names of the files right in a folder, never all of them at once; none where there is no folder."""
-        return (_last(each["Key"]) for page in self._pages(folder) for each in page.get("Contents", ()))
+        keys = (each["Key"] for page in self._pages(folder) for each in page.get("Contents", ()))
+        return (_last(key) for key in keys if not key.endswith("/"))  # as consoles mark a folder
 
     def folders_in(self, folder: str) -> Iterator[str]:
         """Yield the names of the folders right in a folder, likewise."""

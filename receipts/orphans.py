@@ -41,7 +41,7 @@ def remove_orphans(*, now: datetime) -> Iterator[int]:
     for batch in find_few_orphans(folders, now=now):
         found += batch
         yield 0
-    yield delete_files(name for name in found if _without_row([name]))  # rows may have come meanwhile: from a back-up
+    yield delete_orphans(found)
 
 
 def stored_folders() -> Iterator[str]:
@@ -82,12 +82,13 @@ def find_orphans(folder: str, *, now: datetime) -> Iterator[list[str]]:
         yield [name for name in _without_row(batch) if _age(name, now=now) > ORPHAN_AGE]
 
 
-def delete_files(names: Iterable[str]) -> int:
-    """Delete them, and return how many they were."""
+def delete_orphans(names: Iterable[str]) -> int:
+    """Delete those of which still no row has come, as from a back-up, and return how many they were."""
     count = 0
     for name in names:
-        default_storage.delete(name)
-        count += 1
+        if _without_row([name]):
+            default_storage.delete(name)
+            count += 1
     return count
 
 

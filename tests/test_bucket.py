@@ -176,6 +176,7 @@ def test_what_is_in_a_folder_is_told_to_its_last_page(s3: S3Server, monkeypatch:
     names = [f"receipts/2020/{number}/{number}.jpg" for number in range(3)] + [f"receipts/2020/{n}.jpg" for n in "abc"]
     for name in names:
         default_storage.save(name, ContentFile(b"x"))
+    s3.boto3().put_object(Bucket=BUCKET, Key="receipts/2020/")  # as consoles mark a folder
     bucket: Any = storages["default"]
     page = bucket._list
     monkeypatch.setattr(bucket, "_list", lambda **place: page(**place, MaxKeys=2))

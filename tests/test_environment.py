@@ -156,9 +156,10 @@ def test_a_missing_setting_is_named(key: str) -> None:
     assert "is missing" in refusal(key, **{key: ""})
 
 
-@pytest.mark.parametrize("key", ["S3_ENDPOINT_URL", "S3_REGION", "S3_CA_FILE"])
+@pytest.mark.parametrize("key", ["S3_ENDPOINT_URL", "S3_REGION", "S3_CA_FILE", "S3_ADDRESSING"])
 def test_a_bucket_that_something_is_said_of_has_a_name(key: str) -> None:
-    assert "is missing" in refusal("S3_BUCKET", **{key: "https://x.example"})
+    value = "path" if key == "S3_ADDRESSING" else "https://x.example"
+    assert "is missing" in refusal("S3_BUCKET", **{key: value})
 
 
 @pytest.mark.parametrize(("key", "value"), IMPOSSIBLE)

@@ -1,8 +1,8 @@
 """Files that no row names: they go once they are a day old, but for those that no kill can have left behind."""
 
 import tracemalloc
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -19,11 +19,12 @@ from receipts import orphans as looking
 from receipts import thumbnails
 from receipts.models import Receipt, day_folder
 from receipts.orphans import FEW
-from receipts.storage import PrivateFileStorage
+from receipts.storage import PrivateFileStorage, StorageAway
 from receipts.thumbnails import find_thumbnail
 
 from .ages import DAYS, let_age, old, purge, rendition_of, run_purge, stored_ago
 from .factories import JobFactory, ReceiptFactory
+from .outages import Clock
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("retention")]
 
@@ -110,18 +111,42 @@ def test_the_sweep_looks_for_them_bit_by_bit_and_deletes_none_before_it_has_seen
     assert left == [5, 5, 5, 3]
 
 
+@pytest.mark.parametrize("command", ["purge_receipts", "sweep_jobs"])
 def test_a_file_whose_row_comes_back_while_others_are_looked_at_is_none(
-    media: Media, monkeypatch: pytest.MonkeyPatch
+    media: Media, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    monkeypatch.setattr(looking, "BATCH", 1)
     lost = stored_ago(ReceiptFactory.create(), 2)
     rows = list(Receipt.objects.all())
     Receipt.objects.all().delete()
-    look = looking.remove_orphans(now=timezone.now())
-    assert next(look) == 0  # it was seen
-    Receipt.objects.bulk_create(rows)
-    assert sum(look) == 0
+    find = looking.find_orphans
+
+    def find_before_they_come_back(folder: str, *, now: datetime) -> Iterator[list[str]]:
+        for found in find(folder, now=now):
+            if found:
+                Receipt.objects.bulk_create(rows)
+            yield found
+
+    monkeypatch.setattr(looking, "find_orphans", find_before_they_come_back)
+    call_command(command, **({"once": True} if command == "sweep_jobs" else {}))
+    assert Receipt.objects.count() == 1
     assert media() == [lost]
+
+
+def test_a_storage_that_was_away_is_looked_through_within_the_hour(
+    media: Media, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(sweep_jobs, "time", clock)
+    ReceiptFactory.create()
+    orphans(1)
+    sweeping = sweep_jobs.Command()
+    with patch.object(PrivateFileStorage, "files_in", side_effect=StorageAway):
+        sweeping._pass()
+    sweeping._pass()
+    assert len(media()) == 3
+    clock.now += 3601
+    sweeping._pass()
+    assert len(media()) == 2
 
 
 def test_however_many_files_a_folder_has_they_are_listed_in_little_memory(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from accounting.problems import DATABASE_AWAY
 from accounting.progress import bar, say
 from jobs import retention
 from jobs.services import purge_receipt
-from receipts.orphans import Distrusted, delete_files, find_few_orphans, find_orphans, stored_folders
+from receipts.orphans import Distrusted, delete_orphans, find_few_orphans, find_orphans, stored_folders
 from receipts.storage import StorageAway
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _remove_orphans(folders: Sequence[str], now: datetime, *, is_rehearsal: bool
     with bar("Files that no row names", len(folders)) as progress:
         walk = _advancing(folders, progress)
         batches = _orphans(walk, now=now) if are_sure else [_few_orphans(walk, now=now)]
-        return sum(len(found) if is_rehearsal else delete_files(found) for found in batches)
+        return sum(len(found) if is_rehearsal else delete_orphans(found) for found in batches)
 
 
 def _orphans(folders: Iterable[str], *, now: datetime) -> Iterator[list[str]]:

@@ -43,7 +43,7 @@ class Command(BaseCommand):
 
     _stopping = False
     _next_seal = _next_tidy = _next_look = 0.0
-    _look: Iterator[int] = iter(())  # for orphans
+    _look: Iterator[int] | None = None  # for orphans, while it is under way
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the interval, and a single pass for cron or a test."""
@@ -92,10 +92,8 @@ class Command(BaseCommand):
         if time.monotonic() >= self._next_tidy:
             self._next_tidy = time.monotonic() + TIDY_EVERY_SECONDS
             self._tidy()
-        if time.monotonic() >= self._next_look:
-            self._next_look = time.monotonic() + LOOK_FOR_ORPHANS_EVERY_SECONDS
-            self._look = remove_orphans(now=timezone.now())
-        self._look_on(look_seconds)
+        if self._look or time.monotonic() >= self._next_look:
+            self._look_for_orphans(look_seconds)
 
     def _send_canary(self) -> None:
         try:
@@ -110,15 +108,19 @@ class Command(BaseCommand):
         if is_overdue(database_now()):
             logger.warning("purge_overdue", days=settings.RETENTION_DAYS)
 
-    def _look_on(self, seconds: float) -> None:
-        """Go on with the look for orphans for so long: of millions of files, it keeps nothing else waiting."""
+    def _look_for_orphans(self, seconds: float) -> None:
+        """Begin a look for orphans, or go on with it, for so long: of millions of files, it keeps nothing waiting."""
         end = time.monotonic() + seconds
+        look = self._look or remove_orphans(now=timezone.now())
+        self._look, self._next_look = None, time.monotonic() + TIDY_EVERY_SECONDS  # should it be broken off
         try:
-            for removed in self._look:
+            for removed in look:
                 if removed:
                     logger.warning("orphans_removed", files=removed)
                 if time.monotonic() > end:
+                    self._look = look
                     return
+            self._next_look = time.monotonic() + LOOK_FOR_ORPHANS_EVERY_SECONDS
         except Distrusted as doubt:
             logger.error("orphans_kept", reason=str(doubt))
         except OSError as error:  # there is another time
