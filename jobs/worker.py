@@ -17,6 +17,7 @@ from rq.executions import Execution
 from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
+from rq.worker import WorkerStatus
 
 from accounting.identity import PROCESS
 from accounting.problems import DATABASE_AWAY
@@ -74,6 +75,11 @@ class DeliveryWorker(SimpleWorker):
         told_to_stop.set()
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call] # RQ has types elsewhere only
 
+    def _install_signal_handlers(self) -> None:
+        """Take the signals; one that came while the worker was being made counts."""
+        super()._install_signal_handlers()  # type: ignore[no-untyped-call] # the same
+        self._stop_requested = told_to_stop.is_set()
+
     def set_shutdown_requested_date(self) -> None:
         """Tell Redis; this runs in the signal's handler, where an error would break off the delivery at hand."""
         with suppress(RedisError):
@@ -97,9 +103,16 @@ class DeliveryWorker(SimpleWorker):
         super().handle_exception(job, *exc_info)
 
     def heartbeat(self, timeout: int | None = None, pipeline: "Pipeline | None" = None) -> None:
-        """Beat now and then: in the database, whether or not Redis is away, and in Redis, less often than RQ would."""
+        """Beat now and then: in the database, whether or not Redis is away, and in Redis, less often than RQ would.
+
+        Raises:
+            StopRequested: it was told to stop, and what RQ raised then was lost: logging swallows whatever comes while
+                it writes, and RQ writes much while Redis is away.
+        """
         self._beat_if_due()
         is_plain = timeout is None and pipeline is None  # the others lengthen how long it passes for alive
+        if is_plain and told_to_stop.is_set() and self.get_state() != WorkerStatus.BUSY:
+            raise StopRequested
         if is_plain and time.monotonic() < self._next_in_redis:
             return
         self._next_in_redis = time.monotonic() + REDIS_BEAT_SECONDS

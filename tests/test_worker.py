@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -15,10 +16,13 @@ from django.conf import settings
 from django.db import connection
 from redis import Redis
 from rq import Queue
+from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.registry import FailedJobRegistry, FinishedJobRegistry
 from rq.serializers import JSONSerializer
+from rq.worker import WorkerStatus
 
+from jobs import worker as worker_module
 from jobs.models import Heartbeat, JobLog
 from jobs.worker import DeliveryWorker
 
@@ -164,3 +168,31 @@ def test_the_id_of_whoever_rang_is_on_every_line_of_that_ring_and_on_no_other(
     ]
     assert n8n.requests[0].headers["X-Request-ID"] == "r-1"
     assert "request_id" not in structlog.contextvars.get_contextvars()
+
+
+# -- told to stop
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a signal have come, and what it raised have been lost."""
+    event = threading.Event()
+    event.set()
+    monkeypatch.setattr(worker_module, "told_to_stop", event)
+
+
+def test_one_that_was_told_to_stop_while_it_was_made_answers_no_ring(n8n: StubServer, told: None) -> None:
+    job = JobFactory.create()
+    ring(job)
+    work()
+    assert (status_of(job), n8n.requests) == (Status.QUEUED, [])
+
+
+def test_where_what_the_signal_raised_was_lost_it_stops_at_its_next_beat_but_in_no_delivery(told: None) -> None:
+    worker = django_rq.get_worker()
+    assert isinstance(worker, DeliveryWorker)
+    worker.set_state(WorkerStatus.BUSY)
+    worker.heartbeat()
+    worker.set_state(WorkerStatus.IDLE)
+    with pytest.raises(StopRequested):
+        worker.heartbeat()
