@@ -6,10 +6,12 @@ Loaded by `-p tests.servers` before Django's settings are read, since they are r
 import base64
 import hashlib
 import os
+import secrets
 import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +35,8 @@ SETTINGS = {
     "N8N_WEBHOOK_SECRET": "whsec_" + base64.b64encode(made_up("webhook secret")[:32].encode()).decode(),
     "CALLBACK_SECRET_TOKEN": ",".join([made_up("callback token"), made_up("former callback token")]),
 }
+
+PORTS = range(10_000, 32_768)  # Linux gives connections theirs from there on (ip_local_port_range)
 
 SEE_A_DATABASE = ("django_db", "processes", "browser")  # marks
 
@@ -82,10 +86,11 @@ def _start_valkey() -> str:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on just now; the kernel does not give it out again soon."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
+    """Return a port that nobody listens on just now, and none of those that connections are given for their own end."""
+    while True:
+        port = secrets.choice(PORTS)  # tests that run beside each other draw the same from `random`
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def _start_postgres(folder: Path) -> str:
