@@ -62,24 +62,22 @@ def find_few_orphans(folders: Iterable[str], *, now: datetime) -> Iterator[list[
         Distrusted: there are more than a few, or there is no receipt at all.
     """
     count = 0
-    for folder in folders:
-        for orphans in find_orphans(folder, now=now):
-            count += len(orphans)
-            if count > FEW:
-                raise Distrusted(
-                    f"More than {FEW} files have no row; is the database older than the files, or another's?"
-                )
-            yield orphans
+    for orphans in find_orphans(folders, now=now):
+        count += len(orphans)
+        if count > FEW:
+            raise Distrusted(f"More than {FEW} files have no row; is the database older than the files, or another's?")
+        yield orphans
     if count and not Receipt.objects.exists():
         raise Distrusted("There are files, but no receipt in the database; is it the right one?")
 
 
-def find_orphans(folder: str, *, now: datetime) -> Iterator[list[str]]:
-    """Yield, of `BATCH` files right in a folder at a time, those that no row names and that are older than a day."""
-    names = (f"{folder}/{file}" for file in _storage().files_in(folder))
-    while batch := list(islice(names, BATCH)):
-        # to ask for a file's age is a request, where files are in a bucket
-        yield [name for name in _without_row(batch) if _age(name, now=now) > ORPHAN_AGE]
+def find_orphans(folders: Iterable[str], *, now: datetime) -> Iterator[list[str]]:
+    """Yield, of `BATCH` files right in one of the folders at a time, those without a row that are older than a day."""
+    for folder in folders:
+        names = (f"{folder}/{file}" for file in _storage().files_in(folder))
+        while batch := list(islice(names, BATCH)):
+            # to ask for a file's age is a request, where files are in a bucket
+            yield [name for name in _without_row(batch) if _age(name, now=now) > ORPHAN_AGE]
 
 
 def delete_orphans(names: Iterable[str]) -> int:

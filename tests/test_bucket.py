@@ -169,7 +169,7 @@ def test_a_purge_deletes_the_objects_and_what_was_made_of_them(
     assert Receipt.objects.get().purged_at is not None
     assert list(s3.objects()) == [name_of(job.receipt)]  # which no row named any more, for less than a day
     folder, _, _ = name_of(job.receipt).rpartition("/")
-    assert list(find_orphans(folder, now=timezone.now() + timedelta(days=2))) == [[name_of(job.receipt)]]
+    assert list(find_orphans([folder], now=timezone.now() + timedelta(days=2))) == [[name_of(job.receipt)]]
 
 
 def test_what_is_in_a_folder_is_told_to_its_last_page(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:

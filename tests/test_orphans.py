@@ -1,7 +1,7 @@
 """Files that no row names: they go once they are a day old, but for those that no kill can have left behind."""
 
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -120,8 +120,8 @@ def test_a_file_whose_row_comes_back_while_others_are_looked_at_is_none(
     Receipt.objects.all().delete()
     find = looking.find_orphans
 
-    def find_before_they_come_back(folder: str, *, now: datetime) -> Iterator[list[str]]:
-        for found in find(folder, now=now):
+    def find_before_they_come_back(folders: Iterable[str], *, now: datetime) -> Iterator[list[str]]:
+        for found in find(folders, now=now):
             if found:
                 Receipt.objects.bulk_create(rows)
             yield found

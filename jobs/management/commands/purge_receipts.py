@@ -100,13 +100,8 @@ def _purge(before: str, due: int) -> Purged:
 def _remove_orphans(folders: Sequence[str], now: datetime, *, is_rehearsal: bool, are_sure: bool) -> int:
     with bar("Files that no row names", len(folders)) as progress:
         walk = _advancing(folders, progress)
-        batches = _orphans(walk, now=now) if are_sure else [_few_orphans(walk, now=now)]
+        batches = find_orphans(walk, now=now) if are_sure else [_few_orphans(walk, now=now)]
         return sum(len(found) if is_rehearsal else delete_orphans(found) for found in batches)
-
-
-def _orphans(folders: Iterable[str], *, now: datetime) -> Iterator[list[str]]:
-    for folder in folders:
-        yield from find_orphans(folder, now=now)
 
 
 def _few_orphans(folders: Iterable[str], *, now: datetime) -> list[str]:
