@@ -1,8 +1,14 @@
 """The entries of the project's own app, and of the admin with our site in the place of Django's."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from django.apps import AppConfig
 from django.conf import settings
-from django.contrib.admin.apps import AdminConfig
+from django.contrib import admin
+from django.contrib.admin.apps import SimpleAdminConfig
+from django.contrib.admin.checks import check_admin_app, check_dependencies
+from django.core.checks import CheckMessage, Tags, register
 from django.db.models.signals import post_migrate
 
 
@@ -22,7 +28,17 @@ class AccountingConfig(AppConfig):
             report_errors(settings.SENTRY_DSN)
 
 
-class OperationsConfig(AdminConfig):
-    """`django.contrib.admin` with our site."""
+class OperationsConfig(SimpleAdminConfig):
+    """`django.contrib.admin` with our site, whose pages are loaded by `accounting.urls`: a worker has none."""
 
     default_site = "accounting.admin_site.OperationsSite"
+
+    def ready(self) -> None:
+        """Register the checks of Django's own entry, the second so that it finds the pages."""
+        register(check_dependencies, Tags.admin)
+        register(_check_pages, Tags.admin)
+
+
+def _check_pages(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    admin.autodiscover()
+    return check_admin_app(app_configs)

@@ -25,9 +25,6 @@ CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
 NO_ROOM_FOR_MORE = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # processes, memory, open files
 NEEDS_KEY = "An API key is needed: send the header Authorization: Api-Key <key>."
-# PostgreSQL calls it internal that it may only be read (a standby) and that it has ended an idle transaction
-# (https://www.postgresql.org/docs/current/errcodes-appendix.html, class 25)
-DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
 
 
 class Problem(exceptions.APIException):

@@ -13,6 +13,8 @@ from .middleware import NO_SUCH_ADDRESS
 # its own style sheet draws its arrows and locks from data: addresses
 swagger_ui = csp_update({"img-src": "data:"})(SpectacularSwaggerSplitView.as_view())
 
+admin.autodiscover()
+
 api: list[URLPattern | URLResolver] = [
     path("receipts/", include("receipts.urls")),
     path("jobs/", include("jobs.urls")),

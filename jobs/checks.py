@@ -16,13 +16,14 @@ from receipts.formats import CONTENT_TYPES
 
 from .transport import tls_verification
 
+SETTINGS = "settings"  # the tag of these checks
 DAY_SECONDS = 86_400
 # secrets of which there may be several
 NEWEST_FIRST = ("AUDIT_KEY", "N8N_WEBHOOK_SECRET", "CALLBACK_SECRET_TOKEN", "METRICS_TOKEN")
 TEST_PATH = "/webhook-test/"  # N8N's, unless N8N_ENDPOINT_WEBHOOK_TEST renames it
 
 
-@register
+@register(SETTINGS)
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Return what is wrong among the settings of uploads, deliveries and the audit."""
     found = (

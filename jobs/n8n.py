@@ -12,7 +12,7 @@ import structlog
 from django.conf import settings
 from urllib3.exceptions import HTTPError
 
-from accounting.problems import DATABASE_AWAY
+from accounting.outages import DATABASE_AWAY
 from receipts.rendering import NotMade, Unreadable
 from receipts.storage import StorageAway
 

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from accounting.clock import DatabaseNow
-from accounting.problems import DATABASE_AWAY
+from accounting.outages import DATABASE_AWAY
 
 from .executions import Execution, conclude
 from .masking import masked

@@ -7,7 +7,7 @@ import structlog
 from django.db import close_old_connections
 
 from accounting.identity import PROCESS
-from accounting.problems import DATABASE_AWAY
+from accounting.outages import DATABASE_AWAY
 
 from . import n8n, services
 from .answers import Answer, Decision

@@ -20,7 +20,7 @@ from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
 from accounting.identity import PROCESS
-from accounting.problems import DATABASE_AWAY
+from accounting.outages import DATABASE_AWAY
 
 from .models import Heartbeat
 from .sweep import beat

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+LOOK_BYTES = 280_000_000  # for all looks together: with what the web process is anyway it stays below 400 MB
 PATIENCE_SECONDS = 10.0
 
 
@@ -52,3 +53,6 @@ class MemoryBudget:
                 self._left -= amount
         finally:
             self._turn.release()
+
+
+looks_budget = MemoryBudget(LOOK_BYTES)

@@ -6,8 +6,8 @@ from typing import TypeVar
 from django.core.exceptions import SuspiciousFileOperation
 from django.db.models import QuerySet
 
+from .files import digest
 from .models import Receipt, Rendition
-from .validators import digest
 
 BATCH = 100
 

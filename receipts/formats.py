@@ -2,8 +2,6 @@
 
 from pathlib import PurePath
 
-from accounting.problems import Problem
-
 HEAD_BYTES = 64
 CONTENT_TYPES = {
     "jpeg": "image/jpeg",
@@ -64,15 +62,3 @@ def _find_brand(head: bytes) -> str:
     if major.startswith(b"mif") and b"avif" in compatible and b"heic" not in compatible:
         return "avif"
     return next((name for brand, name in HEIF_BRANDS.items() if major.startswith(brand)), "")
-
-
-def unsupported(found: str, accepted: list[str]) -> Problem:
-    """Return the answer to a file of another format, which names what it is and what is taken."""
-    what = f"This is {_article(found)} {found.upper()} file" if found else "The file's bytes are of no known format"
-    *others, last = (name.upper() for name in accepted)
-    wanted = f"{', '.join(others)} or {last}" if others else last
-    return Problem(415, "unsupported_file_type", f"{what}; send {wanted}.")
-
-
-def _article(name: str) -> str:
-    return "an" if name.startswith("a") else "a"

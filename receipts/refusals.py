@@ -13,6 +13,14 @@ def file_too_large() -> Problem:
     return Problem(413, "file_too_large", f"The file is larger than {settings.UPLOAD_MAX_MB} MB.")
 
 
+def unsupported(found: str, accepted: list[str]) -> Problem:
+    """Return the answer to a file of another format, which names what it is and what is taken."""
+    what = f"This is {_article(found)} {found.upper()} file" if found else "The file's bytes are of no known format"
+    *others, last = (name.upper() for name in accepted)
+    wanted = f"{', '.join(others)} or {last}" if others else last
+    return Problem(415, "unsupported_file_type", f"{what}; send {wanted}.")
+
+
 def refusal(form: str, fault: Exception) -> Problem:
     """Return the answer to a file that was looked at in vain."""
     kind, what = _names(form)
@@ -34,3 +42,7 @@ def broken(form: str) -> Problem:
 
 def _names(form: str) -> tuple[str, str]:
     return ("pdf", "PDF") if form == "pdf" else ("image", "image")
+
+
+def _article(name: str) -> str:
+    return "an" if name.startswith("a") else "a"

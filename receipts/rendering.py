@@ -15,6 +15,8 @@ from .models import Receipt
 
 logger = structlog.get_logger(__name__)
 
+Image.MAX_IMAGE_PIXELS = None  # ours was asked when the receipt came
+
 READ_BY_N8N = frozenset({"image/jpeg", "image/png"})
 FORMS = {content_type: form for form, content_type in CONTENT_TYPES.items()}
 RENDER_BYTES = 640_000_000  # the largest picture there is, decoded, and turned

@@ -12,11 +12,11 @@ from django.db import transaction
 
 from accounting.clock import DatabaseNow
 
+from .files import CheckedUpload, digest
 from .formats import SUFFIXES
 from .models import ApiKey, Client, Receipt, Rendition, rendition_name, stored_name
 from .rendering import NotMade, Picture, rendered
 from .storage import StorageAway
-from .validators import CheckedUpload, digest
 
 
 class Refusal(Exception):

@@ -14,13 +14,12 @@ from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 from PIL import Image
 
-from .budget import Crowded
+from .budget import LOOK_BYTES, Crowded, looks_budget
 from .cell import OWN_BYTES, Bounds, Crashed, TooSlow, in_cell
 from .cell.pictures import orientation_of, turned
 from .models import Receipt
 from .rendering import FORMS
 from .structure import read_structure
-from .validators import LOOK_BYTES, looks_budget
 
 FOLDER = "thumbnails"
 WIDTH, HEIGHT = 96, 128

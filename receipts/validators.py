@@ -1,11 +1,10 @@
 """Looks at the bytes of an upload, cheapest question first, and believes nothing that was said about them."""
 
-import hashlib
 import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import floor
 from typing import NamedTuple
 
@@ -16,11 +15,12 @@ from PIL import Image
 
 from accounting.problems import Problem, busy
 
-from .budget import Crowded, MemoryBudget
+from .budget import LOOK_BYTES, Crowded, looks_budget
 from .cell import OWN_BYTES, Bounds, Crashed, Refused, TooMuch, TooSlow, in_cell
 from .containers import Animated, read_container
-from .formats import CONTENT_TYPES, HEAD_BYTES, find_format, unsupported
-from .refusals import broken, file_too_large, refusal
+from .files import CheckedUpload, digest
+from .formats import CONTENT_TYPES, HEAD_BYTES, find_format
+from .refusals import broken, file_too_large, refusal, unsupported
 from .structure import Shape, read_structure
 
 logger = structlog.get_logger(__name__)
@@ -28,7 +28,6 @@ logger = structlog.get_logger(__name__)
 # Ours is lower and is asked before any pixel is decoded; Pillow's would only warn, or answer with its own words.
 Image.MAX_IMAGE_PIXELS = None
 
-LOOK_BYTES = 280_000_000  # for all looks together: with what the web process is anyway it stays below 400 MB
 LOOK_NANOSECONDS = 1_200_000_000
 DOCUMENT_BYTES = 160_000_000
 DOCUMENT_CPU_SECONDS = 1.35  # nothing else bounds what is in a page
@@ -37,21 +36,6 @@ CELL_SECONDS = 15.0  # the bound of processor time is met first, unless the mach
 
 HERE = frozenset({"jpeg", "png"})  # libjpeg and zlib are decoded by this process itself, for speed
 RAISED_BY_DECODERS = (OSError, ValueError, LookupError, SyntaxError, EOFError, struct.error, zlib.error)
-
-looks_budget = MemoryBudget(LOOK_BYTES)
-
-
-@dataclass(frozen=True, kw_only=True)
-class CheckedUpload:
-    """An upload whose bytes were looked at, and what was found in them."""
-
-    file: "File[bytes]"
-    sha256: str
-    size: int
-    content_type: str
-    width: int
-    height: int
-    pages: int = 1
 
 
 class Looked(NamedTuple):
@@ -226,11 +210,3 @@ def _look_in_cell(file: "File[bytes]", form: str, bounds: Bounds) -> Looked:
         if isinstance(fault, Crashed):
             logger.warning("decoder_crashed", form=form, returncode=fault.args[0])
         raise refusal(form, fault) from None
-
-
-def digest(file: "File[bytes]") -> str:
-    """Return the SHA-256 of all of a file, in hex."""
-    digest = hashlib.sha256()
-    for chunk in file.chunks():
-        digest.update(chunk)
-    return digest.hexdigest()

@@ -17,9 +17,9 @@ from jobs.answers import Answer, Trouble
 from jobs.executions import Execution
 from jobs.models import JobLog
 from jobs.reconciliation import NOT_ASKED, Finding, Inquiry, can_be_asked_about
+from receipts.files import CheckedUpload
 from receipts.models import Client
 from receipts.sample import draw_receipt
-from receipts.validators import CheckedUpload
 
 from .factories import SMALL
 from .job_model import Meaning, Standing

@@ -11,8 +11,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
 from accounting.problems import Problem
+from receipts.files import CheckedUpload
 from receipts.models import Receipt
-from receipts.validators import CheckedUpload, check_upload
+from receipts.validators import check_upload
 
 from .bombs import lying_heic
 from .factories import SMALL

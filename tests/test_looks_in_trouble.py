@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from accounting.problems import Problem
 from receipts import cell, validators
+from receipts.budget import LOOK_BYTES
 from receipts.containers import HEIC_COST, WEBP_COST
 from receipts.validators import check_upload
 
@@ -82,7 +83,7 @@ def test_no_room_for_what_a_cell_makes(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_picture_that_its_pixels_let_through_is_never_refused_for_the_time_it_takes() -> None:
     most = validators.LOOK_NANOSECONDS / 1_000_000_000
     assert 3 * most <= validators.CELL_CPU_SECONDS
-    room = validators.LOOK_BYTES - cell.OWN_BYTES
+    room = LOOK_BYTES - cell.OWN_BYTES
     for cost in (HEIC_COST, WEBP_COST):
         assert room / cost["bytes_per_pixel"] * cost["nanoseconds_per_pixel"] <= validators.LOOK_NANOSECONDS
 

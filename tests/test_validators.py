@@ -8,8 +8,9 @@ from django.core.files.base import ContentFile
 from PIL import Image
 
 from accounting.problems import Problem
+from receipts.files import CheckedUpload
 from receipts.sample import draw_receipt
-from receipts.validators import CheckedUpload, check_upload
+from receipts.validators import check_upload
 
 from .factories import SMALL
 from .pictures import SIGNATURE, chunk, chunks, drawn, header, jpeg, png, saved, with_chunks

@@ -48,22 +48,37 @@ def n8n() -> Iterator[StubServer]:
 def test_plain_rqworker_delivers_what_was_rung_for_and_logs_json(n8n: StubServer) -> None:
     job = JobFactory.create()
     ring(job, request_id="r-1")
-    environment = os.environ | {
-        "DATABASE_URL": database_url(),
-        "MEDIA_ROOT": settings.MEDIA_ROOT,
-        "N8N_WEBHOOK_URL": n8n.url + WEBHOOK,
-    }
-    command = [sys.executable, "manage.py", "rqworker", "--burst"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    told, printed = manage("rqworker", "--burst", N8N_WEBHOOK_URL=n8n.url + WEBHOOK)
     assert (status_of(job), len(n8n.requests)) == (Status.PROCESSING, 1)
 
-    logged = [json.loads(line) for line in done.stderr.splitlines()]  # every line is JSON
+    logged = [json.loads(line) for line in told.splitlines()]  # every line is JSON
     (ended,) = [line for line in logged if line["event"] == "delivery_ended"]
     name = job.events.get(kind="claimed").actor
     assert (ended["request_id"], ended["job_id"], ended["worker"]) == ("r-1", str(job.pk), name)
     assert Heartbeat.objects.get(name=name).kind == Heartbeat.Kind.WORKER
     assert {line["logger"] for line in logged} <= {"jobs.tasks", "jobs.transitions"}
-    assert "canary" not in done.stderr + done.stdout
+    assert "canary" not in told + printed
+
+
+@pytest.mark.parametrize("command", [("rqworker", "--burst"), ("sweep_jobs", "--once")])
+def test_neither_worker_nor_sweep_loads_what_only_the_web_has_a_use_for(
+    command: tuple[str, ...], n8n: StubServer
+) -> None:
+    ring(JobFactory.create())
+    told, _ = manage(*command, N8N_WEBHOOK_URL=n8n.url + WEBHOOK, PYTHONPROFILEIMPORTTIME="1")
+    loaded = {line.rpartition("|")[2].strip() for line in told.splitlines() if line.startswith("import time:")}
+    assert "jobs.sweep" in loaded
+    pages = {"accounting.urls", "accounting.problems", "jobs.admin", "jobs.views", "receipts.validators"}
+    assert not loaded & {*pages, "rest_framework.views", "drf_spectacular.openapi", "waitress"}
+
+
+def manage(*command: str, **further: str) -> tuple[str, str]:
+    """Run a management command on this test's database; return what it told and printed."""
+    environment = os.environ | {"DATABASE_URL": database_url(), "MEDIA_ROOT": settings.MEDIA_ROOT} | further
+    done = subprocess.run(
+        [sys.executable, "manage.py", *command], env=environment, capture_output=True, text=True, timeout=60, check=True
+    )
+    return done.stderr, done.stdout
 
 
 def database_url() -> str:

@@ -13,9 +13,9 @@ from accounting.clock import database_now
 from jobs.models import FailureCode, JobEvent, JobLog
 from jobs.services import IdempotencyKeyReused, UploadRequest, fail, purge_receipt, submit_receipt
 from jobs.transitions import lock_job
+from receipts.files import CheckedUpload, digest
 from receipts.models import Client
 from receipts.note import draw_note
-from receipts.validators import CheckedUpload, digest
 
 Source, Status = JobEvent.Source, JobLog.Status
 

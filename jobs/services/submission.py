@@ -12,9 +12,9 @@ from accounting.clock import database_now
 from jobs.models import IdempotencyKey, JobEvent, JobLog
 from jobs.queue import ring_on_commit
 from jobs.transitions import Detail, begin, lock_job, note
+from receipts.files import CheckedUpload
 from receipts.models import Client, Receipt
 from receipts.services import JustPurged, Refusal, StoredFile, keep_receipt, stored_file
-from receipts.validators import CheckedUpload
 
 Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
 

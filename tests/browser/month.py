@@ -18,9 +18,9 @@ from jobs.closing import close_hours
 from jobs.models import JobLog
 from jobs.services import UploadRequest, claim_job, complete_job, mark_delivered, operate_on_all, submit_receipt
 from jobs.sweep import sweep
+from receipts.files import CheckedUpload
 from receipts.models import Client
 from receipts.sample import draw_receipt, make_sample
-from receipts.validators import CheckedUpload
 
 CLIENTS = ("Corner Bakery", "Harbour Deli", "Paper & Ink")
 DATABASES = ("5f0c1d9e-3b7a-4c58-9f21-6d8e2a4b7c10", "8b21f0a4-6c3d-4e7f-a5b9-0d1c2e3f4a5b")

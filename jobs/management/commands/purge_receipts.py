@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Count, Sum
 
 from accounting.clock import database_now
-from accounting.problems import DATABASE_AWAY
+from accounting.outages import DATABASE_AWAY
 from accounting.progress import bar, say
 from jobs import retention
 from jobs.services import purge_receipt

@@ -7,6 +7,7 @@ import structlog
 from django_rq.management.commands import rqworker
 from redis.exceptions import RedisError
 
+from jobs.checks import SETTINGS
 from jobs.queue import queue_service
 from jobs.worker import told_to_stop
 
@@ -22,6 +23,8 @@ class Command(rqworker.Command):
     RQ waits for a Redis that refuses connections while it listens, but not for one that goes away in mid-delivery, that
     answers errors (full, read only, loading, a new password), or that is not there yet.
     """
+
+    requires_system_checks = (SETTINGS,)  # the others load all views and the admin, which a worker has no use for
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Work until told to stop, or until the bound that the caller has set."""

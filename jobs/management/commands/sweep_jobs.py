@@ -17,8 +17,9 @@ from accounting.clock import database_now
 from accounting.identity import PROCESS
 from accounting.lockout import forget_old_attempts
 from accounting.options import seconds
-from accounting.problems import DATABASE_AWAY
+from accounting.outages import DATABASE_AWAY
 from jobs.canary import send_scheduled
+from jobs.checks import SETTINGS
 from jobs.closing import keep_figures
 from jobs.metrics.counting import count_events
 from jobs.models import Heartbeat
@@ -40,6 +41,7 @@ class Command(BaseCommand):
     """Sweeps again and again until it is told to stop; any number of copies may run."""
 
     help = "Act on overdue jobs: ring again, take back ended leases, stop waiting for callbacks."
+    requires_system_checks = (SETTINGS,)  # the others load all views and the admin, which a sweep has no use for
 
     _stopping = False
     _next_seal = _next_tidy = _next_look = 0.0

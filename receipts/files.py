@@ -1,0 +1,27 @@
+"""What is known of a file's bytes."""
+
+import hashlib
+from dataclasses import dataclass
+
+from django.core.files.base import File
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedUpload:
+    """An upload whose bytes were looked at, and what was found in them."""
+
+    file: "File[bytes]"
+    sha256: str
+    size: int
+    content_type: str
+    width: int
+    height: int
+    pages: int = 1
+
+
+def digest(file: "File[bytes]") -> str:
+    """Return the SHA-256 of all of a file, in hex."""
+    digest = hashlib.sha256()
+    for chunk in file.chunks():
+        digest.update(chunk)
+    return digest.hexdigest()
