@@ -4,8 +4,11 @@ Both decoders set memory aside as soon as they open a file: libwebp 1.3 GB for o
 read here first, by a few lines that set nothing aside.
 """
 
+import os
 from collections.abc import Iterator
+from typing import IO
 
+from .files import read_at
 from .structure import Shape
 
 MAX_BOXES = 5000
@@ -23,24 +26,29 @@ class Animated(Exception):
     """The file holds a sequence of pictures."""
 
 
-def read_container(data: bytes, form: str) -> Shape:
+def read_container(file: IO[bytes], form: str) -> Shape:
     """Return what a WebP or HEIC says of its picture.
+
+    Args:
+        file: open at any position.
+        form: `webp` or `heic`.
 
     Raises:
         ValueError: it says nothing that makes sense.
         Animated: it is no single picture.
     """
-    return _read_webp(data) if form == "webp" else _read_heif(data)
+    size = file.seek(0, os.SEEK_END)
+    return _read_webp(file, size) if form == "webp" else _read_heif(file, size)
 
 
 # -- WebP (RFC 9649, section 2) ----------------------------------------------------------------------------------------
 
 
-def _read_webp(data: bytes) -> Shape:
-    length = int.from_bytes(data[4:8], "little")
-    if length + 8 > len(data):
+def _read_webp(file: IO[bytes], size: int) -> Shape:
+    head = read_at(file, 0, 30)
+    if _little(head[4:8]) + 8 > size:
         raise ValueError("cut short")
-    kind, body = data[12:16], data[20:30]
+    kind, body = head[12:16], head[20:]
     if kind == b"VP8X" and len(body) == 10:
         if body[0] & ANIMATION_FLAG:
             raise Animated
@@ -62,33 +70,34 @@ def _little(data: bytes) -> int:
 # -- HEIF (ISO/IEC 23008-12; its boxes: ISO/IEC 14496-12, section 4.2) ------------------------------------------------
 
 
-def _read_heif(data: bytes) -> Shape:
-    if data[8:12] in SEQUENCE_BRANDS:
+def _read_heif(file: IO[bytes], size: int) -> Shape:
+    if read_at(file, 8, 4) in SEQUENCE_BRANDS:
         raise Animated
-    sizes = [_extent(data, start) for kind, start in _boxes(data) if kind == b"ispe"]
+    sizes = [_extent(file, start) for kind, start in _boxes(file, size) if kind == b"ispe"]
     if not sizes:
         raise ValueError("no picture")
     width, height = max(sizes, key=lambda size: size[0] * size[1])
     return Shape(width=width, height=height, **HEIC_COST)
 
 
-def _extent(data: bytes, start: int) -> tuple[int, int]:
-    return int.from_bytes(data[start + 4 : start + 8]), int.from_bytes(data[start + 8 : start + 12])
+def _extent(file: IO[bytes], start: int) -> tuple[int, int]:
+    sides = read_at(file, start + 4, 8)
+    return int.from_bytes(sides[:4]), int.from_bytes(sides[4:])
 
 
-def _boxes(data: bytes) -> Iterator[tuple[bytes, int]]:
+def _boxes(file: IO[bytes], size: int) -> Iterator[tuple[bytes, int]]:
     """Walk through the boxes, and into those that hold the properties of pictures.
 
     Yields:
         Each box's type, and where its contents begin.
     """
-    ends, at = [len(data)], 0
+    ends, at = [size], 0
     for _ in range(MAX_BOXES):
         while ends and at + 8 > ends[-1]:
             at = ends.pop()
         if not ends:
             return
-        kind, start, end = _box(data, at, ends[-1])
+        kind, start, end = _box(file, at, ends[-1])
         yield kind, start
         if kind in HOLDERS and len(ends) < MAX_NESTING:
             at = start + HOLDERS[kind]
@@ -98,11 +107,12 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, int]]:
     raise ValueError("too many parts")
 
 
-def _box(data: bytes, at: int, outer: int) -> tuple[bytes, int, int]:
+def _box(file: IO[bytes], at: int, outer: int) -> tuple[bytes, int, int]:
     """Return a box's type, and where its contents begin and end."""
-    size, kind, start = int.from_bytes(data[at : at + 4]), data[at + 4 : at + 8], at + 8
+    head = read_at(file, at, 16)
+    size, kind, start = int.from_bytes(head[:4]), head[4:8], at + 8
     if size == 1:
-        size, start = int.from_bytes(data[start : start + 8]), at + 16
+        size, start = int.from_bytes(head[8:]), at + 16
     end = at + size if size else outer
     if end < start or end > outer:
         raise ValueError("a box longer than what it is in")

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from typing import IO
 
 from django.core.files.base import File
 
@@ -25,3 +26,9 @@ def digest(file: "File[bytes]") -> str:
     for chunk in file.chunks():
         digest.update(chunk)
     return digest.hexdigest()
+
+
+def read_at(file: IO[bytes], at: int, size: int) -> bytes:
+    """Return so many bytes of a file from there on, fewer where it ends before."""
+    file.seek(at)
+    return file.read(size)
