@@ -49,7 +49,7 @@ screenshots: .venv/.installed ## draw the pictures in docs/images anew, from an 
 chaos: .venv/.installed ## strike a whole installation with random faults (SEED=1 DURATION=20 DATABASE=sqlite or postgresql)
 	$(BIN)/python -m tests.chaos --seed $(SEED) --duration $(DURATION) --database $(DATABASE)
 
-bench: .venv/.installed benchmarks/.venv/.installed ## measure all that docs/performance.md tells, beside a plain service (JOBS=1000000)
+bench: .venv/.installed benchmarks/.venv/.installed benchmarks/.venv-ours/.installed ## measure all that docs/performance.md tells, beside a plain service (JOBS=1000000)
 	@failed=0; for one in "compared --database sqlite" "compared --database postgresql" looking delivery \
 		"pages --jobs $(JOBS)" "growth --jobs $(JOBS)"; do $(BIN)/python -m benchmarks.$$one || failed=1; done; exit $$failed
 
@@ -70,7 +70,7 @@ check: lint types ## lint, types, missing migrations, and settings as in product
 	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 
 clean: ## remove the virtual environment, caches and the demo's data
-	rm -rf .venv benchmarks/.venv var/demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis
+	rm -rf .venv benchmarks/.venv benchmarks/.venv-ours var/demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.installed: requirements.txt requirements-dev.txt
@@ -86,6 +86,8 @@ clean: ## remove the virtual environment, caches and the demo's data
 	@touch $@
 
 benchmarks/.venv/.installed: benchmarks/requirements.txt
-	@$(PYTHON) -m venv benchmarks/.venv
-	@benchmarks/.venv/bin/python -m pip install -qq --disable-pip-version-check --requirement benchmarks/requirements.txt
+benchmarks/.venv-ours/.installed: requirements.txt
+benchmarks/.venv/.installed benchmarks/.venv-ours/.installed:
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install -qq --disable-pip-version-check --requirement $<
 	@touch $@

@@ -21,6 +21,7 @@ from .servers import valkey
 
 PLAIN = ROOT / "benchmarks" / "plain"
 PLAIN_BIN = ROOT / "benchmarks" / ".venv" / "bin"
+OURS_BIN = ROOT / "benchmarks" / ".venv-ours" / "bin"  # with what is installed in production, and no more
 TOKEN = made_up("callback token")
 PATIENCE_SECONDS = 60
 
@@ -108,11 +109,12 @@ class Ours(Stack):
 
     def start(self, *, worker: bool) -> None:
         """Start web and sweep, and a worker."""
-        self.run(sys.executable, "manage.py", "serve", "--port", str(self.port))
-        self.run(sys.executable, "manage.py", "sweep_jobs")
+        python = str(OURS_BIN / "python")
+        self.run(python, "manage.py", "serve", "--port", str(self.port))
+        self.run(python, "manage.py", "sweep_jobs")
         self._others.append(self._processes[-1])  # the plain service has none
         if worker:
-            self.run(sys.executable, "manage.py", "rqworker")
+            self.run(python, "manage.py", "rqworker")
         self.wait()
 
 
