@@ -62,6 +62,10 @@ class Stack:
         """Return the bytes that web and worker have in memory now, those that they share counted once."""
         return sum(_memory(process.pid) for process in self._processes if process not in self._others)
 
+    def resident(self) -> list[int]:
+        """Return the bytes that each of its processes has in memory now, in the order they were started in."""
+        return [psutil.Process(process.pid).memory_info().rss for process in self._processes]
+
     def run(self, *command: str, cwd: Path = ROOT) -> None:
         """Start a process whose output goes to a file."""
         with (self.folder / "log").open("ab") as log:
