@@ -211,6 +211,7 @@ def test_what_does_not_reach_django_is_refused_in_the_one_format_of_errors(web: 
     assert '"code": "headers_too_large"' in endless
 
 
+@pytest.mark.processes
 def test_a_header_that_is_not_understood_is_not_quoted(web: Web) -> None:
     request = b"GET /api/v1/jobs/ HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Api-Key canary\n0451\r\n\r\n"
     answer = web.answer(request)
