@@ -17,7 +17,7 @@ from receipts.client.refusals import Misused
 
 from .client_runs import KEY, NO_JOBS, NOBODY, pictures, scripted, tell
 from .factories import DATABASE_ID
-from .installation import WORKER, Installation, wait_for
+from .installation import Installation, wait_for
 from .stub_server import response, stub_server
 
 pytestmark = pytest.mark.processes
@@ -25,13 +25,12 @@ pytestmark = pytest.mark.processes
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """Return an installation with one worker, whose N8N files all at once."""
+    """Return an installation whose N8N files all at once."""
     with (
         running_sandbox(delay=0) as n8n,
         Installation(tmp_path_factory.mktemp("service"), f"{n8n.url}/webhook/receipts") as installation,
     ):
-        installation.start_web()
-        installation.start(*WORKER)
+        installation.start_all()  # the sweep, too: where Redis takes too long to answer a ring is lost
         yield installation
 
 
