@@ -79,8 +79,11 @@ def _try_to_act(job_id: UUID, status: JobLog.Status, act: Callable[[JobLog], Non
 
 @transaction.atomic
 def _act_once(job_id: UUID, status: JobLog.Status, act: Callable[[JobLog], None]) -> bool:
-    """Act on a job unless somebody else was quicker: a callback, or another sweep."""
-    job = lock_job(job_id)
+    """Act on a job unless somebody else was quicker, or is about to act: a callback, or another sweep."""
+    try:
+        job = lock_job(job_id, skip_locked=True)
+    except JobLog.DoesNotExist:
+        return False
     if job.status != status or job.due_at is None or job.due_at > job.now:
         return False
     act(job)

@@ -17,7 +17,7 @@ from django.utils import timezone
 from jobs import sweep as sweeping
 from jobs.models import FailureCode, Heartbeat, JobLog
 from jobs.queue import queue_service
-from jobs.services import fail
+from jobs.services import claim_job, fail
 from jobs.sweep import Swept, sweep
 from receipts.models import Receipt, Rendition
 from receipts.orphans import remove_orphans
@@ -70,6 +70,21 @@ def test_a_job_that_cannot_be_acted_on_keeps_no_other_from_its_turn(monkeypatch:
 
     monkeypatch.setattr(sweeping, "fail", fail_but_one)
     assert after_a_sweep(good).status == Status.FAILURE
+
+
+@pytest.mark.skipif("config.getoption('--database') == 'sqlite'", reason="SQLite locks no rows")
+@pytest.mark.django_db(transaction=True)
+def test_a_job_that_somebody_has_locked_keeps_no_other_from_its_turn() -> None:
+    held, other, waiting = (JobFactory.create(sending=True, due_at=PAST) for _ in range(3))
+    JobLog.objects.filter(pk=waiting.pk).update(status=Status.QUEUED)
+    connection.ensure_connection()
+    with connection.get_new_connection(connection.get_connection_params()) as outside, outside.transaction():
+        outside.execute("SELECT 1 FROM jobs_joblog WHERE job_id = ANY(%s) FOR UPDATE", [[held.pk, waiting.pk]])
+        assert sweep().taken_back == 1
+        assert claim_job(waiting.pk, worker="w") is None
+    assert sweep().taken_back == 1
+    assert claim_job(waiting.pk, worker="w") is not None
+    assert {after_a_sweep(job).status for job in (held, other)} == {Status.QUEUED}
 
 
 def test_a_lease_that_ends_in_the_last_try_ends_the_job(settings: LazySettings) -> None:

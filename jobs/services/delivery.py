@@ -33,12 +33,15 @@ def claim_job(job_id: UUID, *, worker: str) -> JobLog | None:
 
     Returns:
         The job, its attempt counted; or None where there is nothing to do: it is gone, is not queued, is not due yet,
-        or N8N has as much as it may have at once (the bell rings again).
+        somebody acts on it, or N8N has as much as it may have at once (the bell rings again).
     """
     if not JobLog.objects.filter(pk=job_id, status=Status.QUEUED, due_at__lte=DatabaseNow()).exists():
         return None
     _lock_claims()
-    job = lock_job(job_id, "receipt")  # whose bytes are sent
+    try:
+        job = lock_job(job_id, "receipt", skip_locked=True)  # with the receipt, whose bytes are sent
+    except JobLog.DoesNotExist:
+        return None
     if job.status != Status.QUEUED or job.due_at is None or job.due_at > job.now or free_places() <= 0:
         return None
     change_status(
