@@ -43,12 +43,21 @@ def keep_figures(now: datetime) -> None:
     Args:
         now: by the database's clock.
     """
+    _forget_what_is_not_over(now)
     close_hours(now)
     sum_up_hours()
     close_pieces(now)
 
 
 # -- writing
+
+
+def _forget_what_is_not_over(now: datetime) -> None:
+    """Delete the rows of spans that were over by a clock that was ahead: what happens in them would not be counted."""
+    hours = HourlyFigures.objects.filter(hour__gt=now - HOUR)
+    for rows in (hours, *(_rows(length).filter(begin__gt=now - length) for length in (*LONGER, PIECE))):
+        if rows.exists():
+            rows.delete()
 
 
 def close_hours(now: datetime) -> int:

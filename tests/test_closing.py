@@ -37,6 +37,17 @@ def kept(length: timedelta) -> dict[datetime, int]:
     return dict(rows.order_by("begin").values_list("begin", "succeeded"))
 
 
+def test_what_was_written_down_by_a_clock_that_was_ahead_is_written_anew() -> None:
+    succeeded(NOON - HOUR)
+    keep_figures(NOON + 30 * HOUR)
+    keep_figures(NOON + 31 * HOUR)
+    keep_figures(NOON)
+    for later in range(4):
+        succeeded(NOON + later * HOUR)
+        keep_figures(NOON + (later + 1) * HOUR)
+    assert sum(HourlyFigures.objects.values_list("succeeded", flat=True)) == 5
+
+
 # -- hours
 
 

@@ -14,9 +14,9 @@ from django.db import connection
 from django.db.models import F
 from structlog.testing import capture_logs
 
-from jobs.models import JobEvent, JobLog, Seal
+from jobs.models import Heartbeat, JobEvent, JobLog, Seal
 from jobs.proof import sealing
-from jobs.proof.sealing import HOUR, SETTLED_AFTER, seal_finished_hours, verify_seals
+from jobs.proof.sealing import HOUR, SEALED_AT_ONCE, SETTLED_AFTER, seal_finished_hours, verify_seals
 from jobs.transitions import begin, lock_job
 from receipts.models import Client
 
@@ -33,8 +33,8 @@ OLD, NEW = made_up("old"), made_up("new")
 def clock_at(moment: datetime) -> Iterator[None]:
     """Let all that is written down within be written down as of then."""
 
-    def lock(job_id: Any, *related: str) -> JobLog:
-        job = lock_job(job_id, *related)
+    def lock(job_id: Any, *related: str, **how: bool) -> JobLog:
+        job = lock_job(job_id, *related, **how)
         job.now = moment
         return job
 
@@ -226,9 +226,38 @@ def test_a_seal_that_is_gone_is_missed(number: int) -> None:
 def test_a_last_seal_that_is_gone_is_missed_unless_a_sweep_makes_it_anew() -> None:
     three_hours()
     Seal.objects.filter(number=3).delete()
+    Heartbeat.objects.create(name="sweep", kind=Heartbeat.Kind.SWEEP, at=due(NINE + 5 * HOUR))
     assert wrong(due(NINE + 5 * HOUR)) == [
         "No hour since 2031-05-06 11:59 is sealed: no sweep runs, or a seal was deleted."
     ]
+
+
+def test_what_had_no_seal_yet_when_everything_was_stopped_is_no_fault_as_after_a_restore() -> None:
+    three_hours()
+    with clock_at(NINE + 3 * HOUR):
+        filed(Client.objects.create(name="Last of the day"))
+    assert wrong(NINE + 20 * HOUR) == []
+
+
+# -- a clock that was ahead
+
+
+def test_an_event_of_a_clock_that_was_ahead_keeps_no_later_one_from_its_seal() -> None:
+    with clock_at(NINE + 1000 * HOUR):
+        filed(Client.objects.create(name="From the future"))
+    three_hours()
+    assert sum(Seal.objects.values_list("events", flat=True)) == JobEvent.objects.count()
+    assert wrong() == []
+
+
+def test_seals_of_a_clock_that_was_ahead_are_few_and_are_what_is_told() -> None:
+    three_hours()
+    assert seal_finished_hours(NINE + 5000 * HOUR) == SEALED_AT_ONCE
+    with clock_at(NINE + 3 * HOUR):
+        filed(Client.objects.create(name="After it"))
+    Heartbeat.objects.create(name="sweep", kind=Heartbeat.Kind.SWEEP, at=NINE + 7 * HOUR)
+    (sentence,) = wrong(NINE + 7 * HOUR)
+    assert sentence.endswith("up to when there are seals: the database's clock was ahead.")
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from hashlib import sha256
 
 import structlog
 from django.db import IntegrityError, transaction
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Max, QuerySet
 
 from accounting.clock import database_now
-from jobs.models import JobEvent, Seal
+from jobs.models import Heartbeat, JobEvent, Seal
 
 from .chain import keys, sign, signer
 
@@ -25,6 +25,7 @@ HOUR = timedelta(hours=1)
 SETTLED_AFTER = timedelta(minutes=5)
 UNSEALED_FOR_LONG = timedelta(hours=2)  # while a sweep runs, it is minutes
 PIECE = 10_000
+SEALED_AT_ONCE = 100  # hours: after a long standstill, and where the clock is ahead for a moment
 
 
 def seal_finished_hours(now: datetime | None = None) -> int:
@@ -37,10 +38,10 @@ def seal_finished_hours(now: datetime | None = None) -> int:
         How many seals were made. Two sweeps at once make each of them once.
     """
     now = now or database_now()
-    made = 0
-    while (hour := _next_hour(now)) and _seal(hour, late=now - hour > HOUR + UNSEALED_FOR_LONG):
-        made += 1
-    return made
+    for made in range(SEALED_AT_ONCE):
+        if not (hour := _next_hour(now)) or not _seal(hour, now):
+            return made
+    return SEALED_AT_ONCE
 
 
 def _next_hour(now: datetime) -> datetime | None:
@@ -55,24 +56,30 @@ def _beginning_of_hour(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
-def _seal(hour: datetime, *, late: bool) -> bool:
-    seal = make_seal(hour, Seal.objects.last())  # what it covers no longer changes, so nobody has to wait for it
+def _seal(hour: datetime, now: datetime) -> bool:
+    seal = make_seal(hour, Seal.objects.last(), now)  # what it covers no longer changes, so nobody has to wait for it
     try:
         with transaction.atomic():
             seal.save(force_insert=True)
     except IntegrityError:
         return False  # another sweep was quicker
+    late = now - hour > HOUR + UNSEALED_FOR_LONG
     log = logger.warning if late else logger.info  # late: no sweep ran, or somebody deleted a seal
     log("audit_sealed", hour=hour.isoformat(), number=seal.number, jobs=seal.jobs, events=seal.events,
         digest=seal.digest, late=late)  # fmt: skip
     return True
 
 
-def make_seal(hour: datetime, last: Seal | None) -> Seal:
-    """Return the seal, not yet saved, of all events from where the last seal ends to the end of that hour."""
+def make_seal(hour: datetime, last: Seal | None, now: datetime) -> Seal:
+    """Return the seal, not yet saved, of all events from where the last seal ends to the end of that hour.
+
+    Args:
+        now: by the database's clock. An event of later was written while that was ahead, and is sealed with those
+            that were written beside it.
+    """
     begins_after = last.last_event if last else 0
     seal = Seal(number=last.number + 1 if last else 1, hour=hour)
-    seal.last_event = _last_event(hour, after=begins_after)
+    seal.last_event = _last_event(hour, after=begins_after, now=now)
     events = _between(begins_after, seal.last_event)
     seal.jobs = events.aggregate(jobs=Count("job", distinct=True))["jobs"]
     seal.events, content = _content(events)
@@ -80,11 +87,11 @@ def make_seal(hour: datetime, last: Seal | None) -> Seal:
     return seal
 
 
-def _last_event(hour: datetime, *, after: int) -> int:
+def _last_event(hour: datetime, *, after: int, now: datetime) -> int:
     """Return the id of the hour's last event: that before the first of a later hour. No others are read."""
     end = hour + HOUR
     events = JobEvent.objects.filter(id__gt=after).order_by("id").values_list("id", flat=True)
-    if later := events.filter(at__gte=end).first():
+    if later := events.filter(at__gte=end, at__lte=now).first():
         events = events.filter(id__lt=later)
     return events.filter(at__lt=end).last() or after
 
@@ -119,10 +126,11 @@ def verify_seals(since: datetime | None = None, now: datetime | None = None) -> 
     """
     seals = Seal.objects.filter(hour__gte=since) if since else Seal.objects.all()
     last = Seal.objects.filter(hour__lt=since).last() if since else None
+    now = now or database_now()
     for seal in seals.iterator():
         yield 1, [f"Seal {seal.number} of {seal}: {fault}." for fault in _faults(seal, last)]
         last = seal
-    yield 0, list(_unsealed(last, now or database_now()))
+    yield 0, list(_unsealed(last, now))
 
 
 def _faults(seal: Seal, last: Seal | None) -> Iterator[str]:
@@ -137,7 +145,21 @@ def _faults(seal: Seal, last: Seal | None) -> Iterator[str]:
 
 
 def _unsealed(last: Seal | None, now: datetime) -> Iterator[str]:
-    due = now - SETTLED_AFTER - UNSEALED_FOR_LONG
-    first = JobEvent.objects.filter(id__gt=last.last_event if last else 0).order_by("id").first()
-    if first and first.at < due:
+    """Look for events that should have a seal; while nothing ran, as before a back-up is restored, none was due."""
+    due = min(now, _last_sign_of_life() or now) - SETTLED_AFTER - UNSEALED_FOR_LONG
+    first = JobEvent.objects.filter(id__gt=last.last_event if last else 0, at__lte=now).order_by("id").first()
+    if first is None or first.at >= due:
+        return
+    if last and last.hour > now:
+        yield (
+            f"Nothing since {first.at:%Y-%m-%d %H:%M} is sealed until {last.hour:%Y-%m-%d %H:%M}, up to when there are "
+            "seals: the database's clock was ahead."
+        )
+    else:
         yield f"No hour since {first.at:%Y-%m-%d %H:%M} is sealed: no sweep runs, or a seal was deleted."
+
+
+def _last_sign_of_life() -> datetime | None:
+    event = JobEvent.objects.order_by("-id").values_list("at", flat=True).first()
+    beat = Heartbeat.objects.aggregate(at=Max("at"))["at"]
+    return max(filter(None, (event, beat)), default=None)

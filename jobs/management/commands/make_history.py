@@ -116,7 +116,7 @@ class Command(BaseCommand):
         last = None
         with transaction.atomic(), _bar(len(hours), "Seals") as bar:
             for hour in hours:
-                last = make_seal(hour, last)
+                last = make_seal(hour, last, now)
                 last.save(force_insert=True)
                 bar.update(1)
 
