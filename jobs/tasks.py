@@ -16,6 +16,7 @@ from .models import JobLog
 logger = structlog.get_logger(__name__)
 
 PAUSES_SECONDS = (0.5, 2.0, 5.0)
+AWAY_SECONDS = 2.0
 
 
 def trigger_n8n_workflow(job_id: str) -> str:
@@ -31,7 +32,12 @@ def trigger_n8n_workflow(job_id: str) -> str:
         One word for RQ's own page: what became of the ring.
     """
     with structlog.contextvars.bound_contextvars(job_id=job_id):
-        job = services.claim_job(UUID(job_id), worker=PROCESS)
+        try:
+            job = services.claim_job(UUID(job_id), worker=PROCESS)
+        except DATABASE_AWAY as error:
+            logger.warning("database_unavailable", error=type(error).__name__)
+            time.sleep(AWAY_SECONDS)  # the other rings wait meanwhile; for this job the sweep rings again
+            return "database_away"
         if job is None:
             return "nothing_to_do"
         logger.info("delivery_begun", attempt=job.attempts, tries=job.tries)

@@ -34,6 +34,24 @@ LOOKS_PER_BEAT = 3  # of the thread, which has a phase of its own: no beat is la
 told_to_stop = threading.Event()  # a signal came; when `work` returns without it, RQ has given up
 
 
+class Pulse:
+    """Tells the database now and then that this worker lives."""
+
+    def __init__(self) -> None:
+        self.next_beat = 0.0
+
+    def beat_if_due(self) -> None:
+        """Beat, unless it has just done so; a database that is away costs a beat and nothing else."""
+        if time.monotonic() < self.next_beat:
+            return
+        self.next_beat = time.monotonic() + BEAT_EVERY_SECONDS
+        try:
+            close_old_connections()
+            beat(PROCESS, Heartbeat.Kind.WORKER)
+        except DATABASE_AWAY as error:
+            logger.warning("heartbeat_failed", error=type(error).__name__)
+
+
 class DeliveryWorker(SimpleWorker):
     """Keeps its HTTP and database connections between jobs, and tells the database that it lives.
 
@@ -51,7 +69,8 @@ class DeliveryWorker(SimpleWorker):
             "maintenance_interval": 30,
             "log_job_description": False,
         }
-        self._next_beat = self._next_in_redis = self._busy_until = 0.0
+        self.pulse = Pulse()
+        self._next_in_redis = self._busy_until = 0.0
         super().__init__(*args, **kwargs)
 
     def bootstrap(self, logging_level: str | None = None, *args: Any, **kwargs: Any) -> None:
@@ -109,7 +128,7 @@ class DeliveryWorker(SimpleWorker):
             StopRequested: it was told to stop, and what RQ raised then was lost: logging swallows whatever comes while
                 it writes, and RQ writes much while Redis is away.
         """
-        self._beat_if_due()
+        self.pulse.beat_if_due()
         is_plain = timeout is None and pipeline is None  # the others lengthen how long it passes for alive
         if is_plain and told_to_stop.is_set() and self.get_state() != WorkerStatus.BUSY:
             raise StopRequested
@@ -129,19 +148,7 @@ class DeliveryWorker(SimpleWorker):
 
     def _try_to_beat(self) -> None:
         try:
-            self._beat_if_due()
+            self.pulse.beat_if_due()
             connection.close()  # this thread's own, which is not kept for so little
         except Exception:  # the thread outlives whatever one beat meets
             logger.exception("heartbeat_failed")
-
-    def _beat_if_due(self) -> None:
-        if time.monotonic() >= self._next_beat:
-            self._next_beat = time.monotonic() + BEAT_EVERY_SECONDS
-            self._beat_in_database()
-
-    def _beat_in_database(self) -> None:
-        try:
-            close_old_connections()
-            beat(PROCESS, Heartbeat.Kind.WORKER)
-        except DATABASE_AWAY as error:
-            logger.warning("heartbeat_failed", error=type(error).__name__)

@@ -7,13 +7,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 from uuid import uuid4
 
 import django_rq
 import pytest
 import structlog
 from django.conf import settings
-from django.db import connection
+from django.db import OperationalError, connection
 from redis import Redis
 from rq import Queue
 from rq.exceptions import StopRequested
@@ -22,6 +23,7 @@ from rq.registry import FailedJobRegistry, FinishedJobRegistry
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
+from jobs import tasks
 from jobs import worker as worker_module
 from jobs.models import Heartbeat, JobLog
 from jobs.worker import DeliveryWorker
@@ -158,6 +160,23 @@ def test_a_task_that_raises_is_told_of_and_the_next_ring_is_answered(
     assert line["exc_info"]
     registry = FailedJobRegistry("default", connection=redis, serializer=JSONSerializer)
     assert registry.get_job_ids() == [poisoned.id]
+
+
+def test_while_the_database_is_away_a_ring_costs_a_pause_and_a_line(
+    n8n: StubServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise OperationalError("the database is away")
+
+    pauses: list[float] = []
+    monkeypatch.setattr(tasks, "time", SimpleNamespace(sleep=pauses.append))
+    monkeypatch.setattr("jobs.services.claim_job", away)
+    job = JobFactory.create()
+    ring(job)
+    work()
+    assert (pauses, status_of(job)) == ([tasks.AWAY_SECONDS], Status.QUEUED)
+    assert lines(caplog, "database_unavailable")[0]["error"] == "OperationalError"
+    assert not lines(caplog, "task_failed")
 
 
 def test_a_ring_that_is_not_even_json_is_survived(n8n: StubServer, redis: "Redis") -> None:

@@ -126,7 +126,7 @@ def beat_during(delivery: Any, *, phase: float) -> None:
     worker = django_rq.get_worker()
     assert isinstance(worker, DeliveryWorker)
     worker._busy_until = delivery.now + 120
-    worker._beat_if_due()
+    worker.pulse.beat_if_due()
     delivery.now += phase
     worker._beat_while_busy(delivery)
 
@@ -194,7 +194,7 @@ def test_it_lives_while_redis_is_away(n8n: StubServer) -> None:
     Heartbeat.objects.all().delete()
     with closed_port() as port, Redis(port=port) as away:
         worker.connection = away
-        worker._next_beat = worker._next_in_redis = 0.0
+        worker.pulse.next_beat = worker._next_in_redis = 0.0
         with pytest.raises(RedisConnectionError):
             worker.heartbeat()
     assert Heartbeat.objects.get().name == PROCESS

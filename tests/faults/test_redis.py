@@ -182,6 +182,7 @@ def test_a_worker_that_starts_without_redis_waits_for_it(service: Installation) 
     service.start(*SWEEP)
     job_id = uploaded_promptly(service, 1)
     wait_for(lambda: "worker_waits_for_redis" in service.log(), "the worker's first try")
+    wait_for(lambda: service.query("SELECT 1 FROM jobs_heartbeat WHERE kind = 'worker'"), "its sign of life")
     service.valkey.start()
     all_end_well(service, [job_id])
     assert worker.poll() is None

@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 
 from jobs.checks import SETTINGS
 from jobs.queue import queue_service
-from jobs.worker import told_to_stop
+from jobs.worker import Pulse, told_to_stop
 
 logger = structlog.get_logger(__name__)
 
@@ -37,8 +37,14 @@ class Command(rqworker.Command):
             if queue_service().is_reachable():
                 self._work(*args, **options)
             if not told_to_stop.is_set():
-                logger.warning("worker_waits_for_redis")
-                told_to_stop.wait(PAUSE_SECONDS)
+                self._wait_for_redis()
+
+    def _wait_for_redis(self) -> None:
+        """Wait until it answers or somebody says stop; who waits is alive, and says so."""
+        logger.warning("worker_waits_for_redis")
+        pulse = Pulse()
+        while not told_to_stop.wait(PAUSE_SECONDS) and not queue_service().is_reachable():
+            pulse.beat_if_due()
 
     def _work(self, *args: Any, **options: Any) -> None:
         try:

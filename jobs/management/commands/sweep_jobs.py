@@ -11,7 +11,6 @@ from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import close_old_connections
-from django.utils import timezone
 
 from accounting.clock import database_now
 from accounting.identity import PROCESS
@@ -49,7 +48,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the interval, and a single pass for cron or a test."""
-        parser.add_argument("--interval", type=seconds(0.1, 3600), default=5.0, help="seconds between two passes (5)")
+        parser.add_argument("--interval", type=seconds(0.1, 30), default=5.0, help="seconds between two passes (5)")
         parser.add_argument("--once", action="store_true", help="one pass, then exit")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -113,7 +112,7 @@ class Command(BaseCommand):
     def _look_for_orphans(self, seconds: float) -> None:
         """Begin a look for orphans, or go on with it, for so long: of millions of files, it keeps nothing waiting."""
         end = time.monotonic() + seconds
-        look = self._look or remove_orphans(now=timezone.now())
+        look = self._look or remove_orphans(now=database_now())
         self._look, self._next_look = None, time.monotonic() + TIDY_EVERY_SECONDS  # should it be broken off
         try:
             for removed in look:
