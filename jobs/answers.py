@@ -24,6 +24,7 @@ MAY_HAVE_ARRIVED = {
 }
 TOO_LARGE = 413
 WORKFLOW_ERROR = "Error in workflow"
+NO_JSON = object()  # null is some
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,9 +125,9 @@ def _decide_success(answer: Answer, refused: "_Refusal") -> Decision:
     if answer.content_type == "text/html":
         return refused("n8n_starting", "A page instead of a webhook answered; N8N may be starting up.")
     body = _json(answer)
-    if body is None and answer.goes_on and answer.content_type == "application/json":
+    if body is NO_JSON and answer.goes_on and answer.content_type == "application/json":
         return Decision(status=JobLog.Status.PROCESSING, confirmed=True)  # a workflow that echoes what it was sent
-    if body is None:
+    if body is NO_JSON:
         return _unconfirmed("n8n_answer_unclear", f"N8N answered {answer.status} without JSON.")
     return Decision(
         status=JobLog.Status.PROCESSING,
@@ -197,7 +198,7 @@ def _json(answer: Answer) -> Any:
     try:
         return json.loads(answer.body)
     except (ValueError, RecursionError):
-        return None
+        return NO_JSON
 
 
 def _message(answer: Answer) -> str:

@@ -9,6 +9,7 @@ from .failures import FailureCode
 
 # N8N's words for an execution that has failed; its API tells of what only where it is asked for.
 FAILED = frozenset({"error", "crashed"})
+STATUSES = FAILED | {"new", "running", "waiting", "success", "canceled"}  # which say how it stands; "unknown" does not
 OWN_CALLBACK = "callback"  # in the parameters of a node that calls back: our address, or the name of what brought it
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from pathlib import PurePath
 from urllib.parse import unquote, urlsplit
@@ -28,9 +29,16 @@ def readable(answer: Answer, job: JobLog) -> str:
     if answer.content_type not in READABLE:
         return ""
     try:
-        return masked((answer.body[:-CUT_OFF] if answer.goes_on else answer.body).decode(), job)
+        return masked(_decoded(answer), job)
     except UnicodeDecodeError:
         return ""
+
+
+def _decoded(answer: Answer) -> str:
+    """Return the body as text; where it goes on, without its end, which may be the middle of a letter."""
+    if not answer.goes_on:
+        return answer.body.decode()
+    return getincrementaldecoder("utf-8")().decode(answer.body[:-CUT_OFF])
 
 
 def masked(text: str, job: JobLog) -> str:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 
-from .executions import FAILED, Execution
+from .executions import FAILED, STATUSES, Execution
 from .masking import masked
 from .models import JobLog
 from .n8n_api import ApiError, PublicApi, public_api
@@ -94,6 +94,8 @@ def _look(job: JobLog, end: float) -> Finding:
     if api is None:
         return NOT_ASKED
     execution = api.execution(job.n8n_execution_id)
+    if execution.status not in STATUSES:
+        return Finding(remark="N8N did not say how the execution stands.")
     return Finding(execution=_with_error(execution, job, end) if execution.status in FAILED else execution)
 
 

@@ -12,6 +12,7 @@ from PIL.ExifTags import Base
 from .cell import Bounds, Crashed, Refused, TooMuch, TooSlow, in_cell
 from .formats import CONTENT_TYPES
 from .models import Receipt
+from .storage import StorageAway
 
 logger = structlog.get_logger(__name__)
 
@@ -79,5 +80,7 @@ def rendered(receipt: Receipt, file: "File[bytes]", *, most_bytes: int, seconds:
     except (Crashed, Refused, TooMuch) as fault:
         logger.warning("not_rendered", receipt=str(receipt.pk), fault=type(fault).__name__, why=str(fault))
         raise Unreadable(str(receipt.pk)) from None
+    except StorageAway:  # where the block puts it
+        raise
     except (TooSlow, OSError):
         raise NotMade(str(receipt.pk)) from None

@@ -31,6 +31,7 @@ def decision(given: Answer, tries: int = 1) -> Decision:
         ),
         (answer(200, b'{"executionId":3,"workflowId":4}'), "3", "4"),
         (answer(202, b"[]"), "", ""),
+        (answer(200, b"null"), "", ""),
         (answer(200, b'{"execution_id":{"no":"id"}}'), "", ""),
     ],
 )

@@ -83,6 +83,12 @@ def test_what_is_kept_is_bounded() -> None:
     assert len(kept) == KEPT + 1
 
 
+@pytest.mark.parametrize("shift", range(3))
+def test_what_is_read_may_end_in_the_middle_of_a_letter(shift: int) -> None:
+    body = ("x" * shift + "€ " * 500).encode()
+    assert "€ €" in readable(Answer(content_type="text/plain", body=body, goes_on=True), JobFactory.create())
+
+
 def test_a_secret_that_was_cut_in_two_is_not_kept() -> None:
     job = JobFactory.create()
     body = ("= " * 100 + callback_token(job.pk)[:20]).encode()

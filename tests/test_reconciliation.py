@@ -154,11 +154,14 @@ def test_another_attempt_has_more_time_of_its_own(n8n: StubExecutions) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [None, [], "text", {"status": None}, {"data": []}, {"workflowData": {"nodes": {"a": 1}}}]
+    "answer",
+    [None, [], "text", {"status": None}, {"status": "unknown"}, {"data": []}, {"workflowData": {"nodes": {"a": 1}}}],
 )
-def test_an_odd_answer_is_read_as_nothing(n8n: StubExecutions, answer: Any) -> None:
+def test_an_odd_answer_says_nothing_of_how_the_execution_stands(n8n: StubExecutions, answer: Any) -> None:
     n8n.executions["17"] = answer if isinstance(answer, dict) else {"data": answer}
-    assert after_a_sweep(overdue()).events.get().kind == "still_running"
+    job = after_a_sweep(overdue())
+    assert (job.status, job.failure_code) == (Status.FAILURE, FailureCode.CALLBACK_TIMEOUT)
+    assert job.result_message.endswith("seconds. N8N did not say how the execution stands.")
 
 
 # -- whom nobody asks about, and when nobody answers

@@ -145,6 +145,13 @@ def test_a_file_that_nobody_can_read_is_told_of_and_ends_no_worker(content: byte
 
 
 @pytest.mark.django_db
+def test_where_the_storage_is_away_when_it_is_to_be_kept_that_is_what_is_told() -> None:
+    job = job_for(heic(), "image/heic", sending=True)
+    with patch.object(PrivateFileStorage, "_save", side_effect=StorageAway):
+        assert n8n.send_receipt(job).trouble is Trouble.STORAGE_AWAY
+
+
+@pytest.mark.django_db
 def test_where_the_machine_is_too_busy_it_is_tried_again_later(settings: LazySettings) -> None:
     settings.N8N_PREPARATION_SECONDS = 0.001
     assert n8n.send_receipt(job_for(heic(), "image/heic", sending=True)).trouble is Trouble.NOT_PREPARED

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.conf import settings
 
 from accounting.clock import database_now
+from jobs.failures import OURS
 from jobs.models import FailureCode, JobEvent, JobLog
 
 from .sending import canaries
@@ -20,7 +21,8 @@ LATE_AFTER = 3  # intervals of the schedule
 LOOKED_AT = 200  # canaries, the newest: two days of one in a quarter of an hour
 LOOKED_FOR = ("created_at", "completed_at", "status", "failure_code", "last_error", "result_message")
 NOT_TAKEN = (FailureCode.N8N_UNAVAILABLE, FailureCode.DELIVERY_UNCONFIRMED)
-UNREPORTED = (*NOT_TAKEN, FailureCode.CALLBACK_TIMEOUT)  # no report ends so: an outage of days is passed over unread
+# no report ends so: an outage of days is passed over unread
+UNREPORTED = OURS - {FailureCode.WORKFLOW_STOPPED, FailureCode.WORKFLOW_CRASHED, FailureCode.CALLBACK_LOST}
 
 
 class State(StrEnum):
@@ -59,7 +61,8 @@ class Watch:
 
     Attributes:
         age: since the last round trip was completed.
-        waiting: the same, or where there was none, since the first canary was sent; nothing without a schedule.
+        waiting: the same, or where none is known of, since the first canary looked at was sent; nothing without a
+            schedule.
         code: why a later canary failed or is not taken (`jobs.causes.cause_of`); "" where none did.
         interval: of the schedule; 0 where there is none, and one that stays away means nothing.
     """
@@ -88,7 +91,7 @@ def look(now: datetime | None = None) -> Watch:
     latest = _latest()
     trip = _round_trip(latest)
     code = _trouble_since(trip, latest)
-    waiting = now - _since(trip, now) if interval else timedelta()
+    waiting = now - _since(trip, latest, now) if interval else timedelta()
     return Watch(
         state=_state(trip, code, is_late=waiting > LATE_AFTER * interval),
         round_trip=trip,
@@ -148,9 +151,8 @@ def _state(trip: RoundTrip | None, code: str, *, is_late: bool) -> State:
     return State.OK if trip else State.UNKNOWN
 
 
-def _since(trip: RoundTrip | None, now: datetime) -> datetime:
+def _since(trip: RoundTrip | None, latest: Sequence[JobLog], now: datetime) -> datetime:
     """Return since when the next one is waited for: since the last one came back, or since the first one was sent."""
     if trip is not None:
         return trip.completed_at
-    first = canaries().last()
-    return first.created_at if first else now
+    return latest[-1].created_at if latest else now
