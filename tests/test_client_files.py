@@ -2,9 +2,13 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tempfile
 import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,6 +35,44 @@ def test_a_file_that_is_gone_when_its_turn_comes_does_not_stop_the_others(
         told = tell(tmp_path, "--parallel", 1, url=server.url)
     assert told.words == ["already filed", "refused", "already filed"]
     assert "file_unreadable" in {json.loads(line)["code"] for line in told.lines}
+
+
+def test_a_name_that_is_not_utf_8_stops_nothing(tmp_path: Path) -> None:
+    pictures(tmp_path, range(2))
+    os.rename(tmp_path / "001.jpg", os.path.join(os.fsencode(tmp_path), b"caf\xe9.jpg"))
+    with stub_server(scripted(NO_JOBS, *[FILED] * 4)) as server:
+        told = tell(tmp_path, "--parallel", 1, url=server.url)
+        assert told.words == ["already filed"] * 2
+        names = [re.search(rb'filename="([^"]*)"', visit.body) for visit in server.requests if visit.body]
+    assert {name[1].decode() for name in names if name} == {"000.jpg", "caf\N{REPLACEMENT CHARACTER}.jpg"}
+
+
+def test_a_folder_that_cannot_be_read_is_told_of_and_stops_nothing() -> None:
+    with tempfile.TemporaryDirectory() as name, stub_server(scripted(NO_JOBS, *[FILED] * 2)) as server:
+        folder = pictures(Path(name), range(1))
+        folder.chmod(0o755)
+        for mode in (0, 0o444):
+            (folder / str(mode)).mkdir()
+            pictures(folder / str(mode), range(1)).chmod(mode)
+        with nobody():
+            told = tell(folder, "--parallel", 1, url=server.url)
+    refused = {json.loads(line)["file"]: json.loads(line)["detail"] for line in told.lines if "refused" in line}
+    assert refused == {
+        str(folder / "0"): "It cannot be read: Permission denied.",
+        str(folder / str(0o444) / "000.jpg"): "It cannot be read: Permission denied.",
+    }
+    assert (told.code, len(told.lines)) == (1, 3)
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Let root be refused what others are refused."""
+    was = os.geteuid()
+    os.seteuid(65534 if was == 0 else was)
+    try:
+        yield
+    finally:
+        os.seteuid(was)
 
 
 def test_what_is_filed_is_moved_away_and_nothing_is_overwritten(tmp_path: Path) -> None:
@@ -119,9 +161,15 @@ def test_what_cannot_be_meant_is_one_sentence(
         tell(tmp_path, **({"url": NOBODY} | changed))
 
 
-def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(Misused, match=r"^There is no .*nowhere\.$"):
-        tell(tmp_path / "nowhere", url=NOBODY)
+@pytest.mark.parametrize("name", ["nowhere", "x" * 300])
+def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path, name: str) -> None:
+    with pytest.raises(Misused, match=rf"^There is no .*{name}\.$"):
+        tell(tmp_path / name, url=NOBODY)
+
+
+def test_a_host_that_none_can_have_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(Misused, match="cannot be reached"):
+        tell(pictures(tmp_path, range(1)), url=f"http://{'a' * 70}.example.com")
 
 
 def test_it_loads_no_django() -> None:

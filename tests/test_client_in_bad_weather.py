@@ -68,6 +68,20 @@ def test_what_is_open_at_the_end_of_the_wait_is_no_success(tmp_path: Path) -> No
     assert (told.code, told.words) == (1, ["taken"])
 
 
+def test_the_wait_has_an_end_however_slowly_the_service_answers(tmp_path: Path) -> None:
+    script = iter([NO_JOBS, *[TAKEN] * 4, *[response(200, JOB % b"processing", Retry_After="1")] * 9])
+
+    def answer_slowly(visit: Visit) -> None:
+        while request := visit.read():
+            time.sleep(0.5 if "/jobs/j1/" in request.target else 0)
+            visit.send(next(script))
+
+    with stub_server(answer_slowly) as server:
+        told = tell(pictures(tmp_path, range(4)), "--wait", 0.7, url=server.url)
+    assert told.words == ["taken"] * 4
+    assert sum("/jobs/j1/" in visit.target for visit in server.requests) <= 3
+
+
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [

@@ -1,6 +1,7 @@
 """Which files are uploaded, and how each is read."""
 
 import hashlib
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -24,24 +25,38 @@ class Found(NamedTuple):
 def find_files(paths: Iterable[Path]) -> Found:
     """Return each file once: those named, whatever they are called, and the folders' pictures, by their suffixes.
 
+    A folder that cannot be read is among them: it will not be taken, and be told of.
+
     Raises:
         Misused: there is no such file or folder.
     """
     files: dict[Path, None] = {}
     passed_over = 0
     for path in paths:
-        if not path.exists():
+        if not os.path.exists(path):  # a path's own method raises where its name is too long
             raise Misused(f"There is no {path}.")
         for file in sorted(_below(path)) if path.is_dir() else [path]:
-            is_ours = file.suffix.lower() in SUFFIXES or file == path
+            is_ours = file.suffix.lower() in SUFFIXES or file == path or os.path.isdir(file)
             passed_over += not is_ours
             files |= {file: None} if is_ours else {}
     return Found(list(files), passed_over)
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """Return all files of a folder and those below it, but for what is hidden."""
-    return (path for path in folder.rglob("*") if path.is_file() and not _is_hidden(path, folder))
+    """Return all files of a folder and those below it, but for what is hidden; and the folders that cannot be read."""
+    unread: list[Path] = []
+    for parent, _, names in os.walk(folder, onerror=lambda error: unread.append(Path(error.filename))):
+        files = (Path(parent, name) for name in names)
+        yield from (file for file in files if not _is_hidden(file, folder) and _may_be_read(file))
+    yield from (path for path in unread if not _is_hidden(path, folder))
+
+
+def _may_be_read(path: Path) -> bool:
+    """Tell whether it is a file, or nobody can tell."""
+    try:
+        return path.is_file()
+    except OSError:
+        return True
 
 
 def is_looked_into(folder: Path, paths: Iterable[Path]) -> bool:
@@ -79,7 +94,10 @@ class Form:
         self._path = path
         self._size = path.stat().st_size
         self._frame: Frame = frame(
-            {"notion_database_id": database}, file="file", filename=path.name, content_type="application/octet-stream"
+            {"notion_database_id": database},
+            file="file",
+            filename=os.fsencode(path.name).decode(errors="replace"),  # not all names are UTF-8
+            content_type="application/octet-stream",
         )
 
     @property

@@ -49,7 +49,7 @@ class Service:
         """
         try:
             answer = self._session().get(f"{self._url}/jobs/", params={"page_size": 1}, **self._manners())
-        except requests.RequestException as error:
+        except (requests.RequestException, ValueError) as error:  # urllib3 takes a host that none can have for one
             raise Misused(f"{self._url} cannot be reached ({type(error).__name__}).") from None
         _require_service(answer)
 

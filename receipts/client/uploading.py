@@ -51,7 +51,7 @@ def wait_for_all(service: Service, uploads: Iterable[Upload], seconds: float) ->
     queue = [(time.monotonic(), number, upload) for number, upload in enumerate(uploads)]
     while queue:
         due, number, upload = heapq.heappop(queue)
-        if due > end:
+        if max(due, time.monotonic()) > end:
             yield upload.outcome
             continue
         time.sleep(max(0.0, due - time.monotonic()))
