@@ -85,8 +85,9 @@ class Chart:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no number to be drawn."""
-        return all(not value for series in self.series for value in series.values)
+        """Whether there is nothing to be drawn: no number, or nothing but bars of no height."""
+        nothing = (None, 0) if self.kind is Kind.BARS else (None,)
+        return all(value in nothing for series in self.series for value in series.values)
 
     @property
     def width(self) -> float:

@@ -1,8 +1,13 @@
-"""How the OpenAPI document tells of errors."""
+"""The OpenAPI document: how it tells of errors, and how it is made."""
 
+import threading
 from http import HTTPStatus
+from typing import Any
 
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiResponse, inline_serializer
+from drf_spectacular.views import SpectacularAPIView
 from rest_framework import serializers
 
 from .problems import CONTENT_TYPE
@@ -21,6 +26,21 @@ PROBLEM = inline_serializer(
         ),
     },
 )
+
+
+_one_at_a_time = threading.Lock()
+
+
+class DocumentView(SpectacularAPIView):
+    """The document, made for one at a time: drf-spectacular looks up its extensions at the first time, without a lock.
+
+    Where several ask first at once, all but one would be answered 500.
+    """
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer once nobody else is being answered."""
+        with _one_at_a_time:
+            return super().dispatch(request, *args, **kwargs)
 
 
 def problems(*statuses: int) -> dict[tuple[int, str], OpenApiResponse]:

@@ -4,11 +4,12 @@ from csp.decorators import csp_update
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from . import health, problems
 from .metrics import MetricsView
 from .middleware import NO_SUCH_ADDRESS
+from .openapi import DocumentView
 
 # its own style sheet draws its arrows and locks from data: addresses
 swagger_ui = csp_update({"img-src": "data:"})(SpectacularSwaggerSplitView.as_view())
@@ -18,7 +19,7 @@ admin.autodiscover()
 api: list[URLPattern | URLResolver] = [
     path("receipts/", include("receipts.urls")),
     path("jobs/", include("jobs.urls")),
-    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("schema/", DocumentView.as_view(), name="schema"),
     path("docs/", swagger_ui, name="docs"),
 ]
 

@@ -137,6 +137,11 @@ def test_what_a_number_or_a_name_holds_is_never_markup() -> None:
     assert "<b>" not in drawn(chart(title="<b>", told=lambda _: "<b>"))
 
 
+def test_a_rate_of_nothing_is_drawn() -> None:
+    none = Series(name="rate", tone="good", values=[None, 0, 0])
+    assert not chart(none, kind=Kind.AREA, low=0.0, high=100.0).is_empty
+
+
 def test_where_there_is_nothing_to_draw_it_says_so() -> None:
     nothing = chart(Series(name="success", tone="good", values=[None, 0, None]))
     assert nothing.is_empty

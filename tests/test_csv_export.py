@@ -42,6 +42,14 @@ def test_it_has_a_row_for_each_job_that_the_filters_leave(browser: Browser) -> N
     assert row["created_at"] == done.created_at.isoformat(timespec="seconds")
 
 
+@pytest.mark.parametrize("query", ["on=2026-13", "needs_attention__exact=", "created_at__gte=zz", "foo=1"])
+def test_a_filter_that_means_nothing_exports_nothing_and_is_told_of(browser: Browser, query: str) -> None:
+    JobFactory.create()
+    answer = browser.post(f"{EXPORT}?{query}", follow=True)
+    assert answer.redirect_chain == [("/admin/jobs/joblog/", 302)]
+    assert "Nothing was exported" in answer.content.decode()
+
+
 @pytest.mark.parametrize(
     "evil",
     [

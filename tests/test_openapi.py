@@ -1,13 +1,19 @@
 """The OpenAPI document: true, whole, and readable without asking anybody else."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import yaml
 from django.core.management import call_command
 from django.test import Client as Browser
+
+from .client_runs import NOBODY
+from .installation import Installation
 
 PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
@@ -97,6 +103,14 @@ def test_everybody_may_read_it_in_the_form_they_like() -> None:
     as_yaml = Browser().get("/api/v1/schema/")
     as_json = Browser().get("/api/v1/schema/", headers={"Accept": "application/json"})
     assert yaml.safe_load(as_yaml.content)["paths"] == as_json.json()["paths"]
+
+
+@pytest.mark.processes
+def test_all_who_ask_a_new_process_at_once_get_it(tmp_path: Path) -> None:
+    with Installation(tmp_path, NOBODY) as installation, ThreadPoolExecutor(8) as clients:
+        installation.start_web()
+        asked = [clients.submit(requests.get, f"{installation.url}/api/v1/schema/", timeout=30) for _ in range(8)]
+        assert [answer.result().status_code for answer in asked] == [200] * 8
 
 
 def test_the_readable_page_loads_nothing_from_elsewhere() -> None:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin import ShowFacets
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -13,6 +14,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
+from accounting.admin_site import MEANINGLESS
 from accounting.change_list import EndlessList
 from jobs import live, services
 from jobs.models import JobLog
@@ -126,7 +128,12 @@ class JobLogAdmin(UploadsReceipts):
         """Hand out the list, as it is filtered, as CSV."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        return export.answer(request, self.get_changelist_instance(request).queryset)
+        try:
+            rows = self.get_changelist_instance(request).queryset
+        except (IncorrectLookupParameters, *MEANINGLESS):
+            messages.warning(request, "Nothing was exported: the filter in the address cannot be understood.")
+            return HttpResponseRedirect(reverse("admin:jobs_joblog_changelist"))
+        return export.answer(request, rows)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Tell whether the user may retry, send again and cancel."""

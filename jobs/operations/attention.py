@@ -101,7 +101,7 @@ WAYS = {
         order="due_at",
         cause=lambda status: OVERDUE.get(Status(status), UNKNOWN),
         verb=lambda status: "resend" if status == Status.QUEUED else "",
-        listed={},
+        listed={"progress": "overdue", "needs_attention__exact": "0"},
         filter="status__exact",
     ),
     Kind.DELAYED: _Way(
