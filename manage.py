@@ -1,24 +1,32 @@
 #!/usr/bin/env python
-"""Django's command line, with a bad setting answered in one sentence instead of a traceback."""
+"""Django's command line, with a bad setting or database answered in one sentence instead of a traceback."""
 
 import os
 import sys
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
+from django.db import DatabaseError, InterfaceError
 
 
 def main() -> None:
     """Run the command that the arguments name.
 
     Raises:
-        SystemExit: with a sentence that names the setting and the cure, where one is missing or impossible.
+        SystemExit: with a sentence that names the setting and the cure, where one is missing or impossible, or where
+            the database cannot be used; `--traceback` shows what it said.
     """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "accounting.settings")
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(f"manage.py: {error}")
+    except (DatabaseError, InterfaceError):
+        from accounting.outages import why_no_database
+
+        if "--traceback" in sys.argv or not (why := why_no_database()):
+            raise
+        sys.exit(f"manage.py: {why}")
 
 
 if __name__ == "__main__":

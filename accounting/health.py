@@ -5,12 +5,12 @@ from typing import Any
 
 import structlog
 from django.db import DatabaseError, InterfaceError, connection
-from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from accounting.clock import DatabaseNow
+from accounting.outages import unapplied_migrations
 from jobs import canary
 from jobs.models import Heartbeat, JobLog
 from jobs.queue import queue_service
@@ -49,17 +49,6 @@ def _is_finishing(checks: dict[str, Any]) -> bool:
     """Tell whether what is taken is finished, too, as far as can be seen."""
     does_work = checks["redis"] == OK and checks["workers"] and checks["sweep"]
     return bool(does_work and not checks["canary"]["alarming"])
-
-
-def unapplied_migrations() -> list[str]:
-    """Return the names of migrations that this database still needs.
-
-    Raises:
-        DatabaseError: it cannot be reached.
-    """
-    executor = MigrationExecutor(connection)
-    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    return [str(migration) for migration, _ in plan]
 
 
 def _is_migrated() -> bool:

@@ -1,7 +1,52 @@
-"""How it shows that something which this service needs is away for a while."""
+"""How it shows that the database is away for a while, or not ready for this service."""
 
-from django.db import InterfaceError, InternalError, OperationalError
+import time
+from collections.abc import Callable
+
+import structlog
+from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+logger = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 1.0
 
 # PostgreSQL calls it internal that it may only be read (a standby) and that it has ended an idle transaction
 # (https://www.postgresql.org/docs/current/errcodes-appendix.html, class 25)
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
+
+
+def unapplied_migrations() -> list[str]:
+    """Return the names of migrations that this database still needs.
+
+    Raises:
+        DatabaseError, InterfaceError: it cannot be reached.
+    """
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [str(migration) for migration, _ in plan]
+
+
+def why_no_database() -> str:
+    """Return a sentence with the cure where the database cannot be used now; "" where it can."""
+    try:
+        missing = unapplied_migrations()
+    except (DatabaseError, InterfaceError):
+        return "The database cannot be reached: look at DATABASE_URL, and whether it runs."
+    finally:
+        connection.close()
+    return f"The database lacks {len(missing)} migrations: run `manage.py migrate`." if missing else ""
+
+
+def wait_for_database(is_over: Callable[[], bool]) -> None:
+    """Wait until the database is there and migrated, or nobody waits any more.
+
+    Args:
+        is_over: whether to give up; asked once a second.
+    """
+    told = ""
+    while not is_over() and (why := why_no_database()):
+        if why != told:
+            logger.warning("waits_for_database", why=why)
+        told = why
+        time.sleep(LOOK_SECONDS)

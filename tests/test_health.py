@@ -15,6 +15,7 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from accounting import health
+from accounting.outages import unapplied_migrations
 from jobs.models import Heartbeat
 from jobs.queue import queue_service
 from jobs.sweep import beat
@@ -163,7 +164,7 @@ def test_a_database_that_lacks_a_migration_is_not_ready_until_it_has_it() -> Non
     applied = MigrationRecorder(connection)
     name = sorted(name for app, name in applied.applied_migrations() if app == "jobs")[-1]
     applied.record_unapplied("jobs", name)
-    assert health.unapplied_migrations() == [f"jobs.{name}"]
+    assert unapplied_migrations() == [f"jobs.{name}"]
     answer = ready(503)
     assert (answer["status"], answer["checks"]["database"]) == ("unavailable", "not migrated")
     applied.record_applied("jobs", name)

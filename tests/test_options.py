@@ -7,8 +7,8 @@ from django.core.management import CommandError, call_command
 @pytest.mark.parametrize(
     ("command", "options", "sentence"),
     [
-        ("sweep_jobs", ["--interval=0"], "--interval: it takes seconds from 0.1 to 3600"),
-        ("sweep_jobs", ["--interval=nan"], "--interval: it takes seconds from 0.1 to 3600"),
+        ("sweep_jobs", ["--interval=0"], "--interval: it takes seconds from 0.1 to 30"),
+        ("sweep_jobs", ["--interval=nan"], "--interval: it takes seconds from 0.1 to 30"),
         ("n8n_sandbox", ["--delay=-1"], "--delay: it takes seconds from 0 to 3600"),
     ],
 )

@@ -12,6 +12,8 @@ from accounting.listening import listen, port_number
 from accounting.options import seconds
 from jobs.sandbox import Behaviour, Sandbox, running_sandbox
 
+RETRY_SECONDS = 5.0  # between two tries of a report, as the workflows in n8n/ do
+
 
 class Command(BaseCommand):
     """Serves the sandbox until it is told to stop."""
@@ -28,7 +30,12 @@ class Command(BaseCommand):
             default="success",
             help="what becomes of a receipt (success), unless the webhook's URL says ?behaviour=",
         )
-        parser.add_argument("--delay", type=seconds(0, 3600), default=0.5, help="seconds before it calls back (0.5)")
+        parser.add_argument(
+            "--delay",
+            type=seconds(0, 3600),
+            default=0.5,
+            help="seconds before it calls back, and before `slow` answers at all (0.5)",
+        )
         parser.add_argument("--force", action="store_true", help="run although DEBUG is off")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -43,7 +50,9 @@ class Command(BaseCommand):
         behaviour = Behaviour(options["behaviour"])
         with (
             suppress(KeyboardInterrupt),
-            running_sandbox(listener, behaviour=behaviour, delay=options["delay"]) as sandbox,
+            running_sandbox(
+                listener, behaviour=behaviour, delay=options["delay"], retry_delay=RETRY_SECONDS
+            ) as sandbox,
         ):
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.default_int_handler)

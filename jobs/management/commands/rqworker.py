@@ -7,6 +7,7 @@ import structlog
 from django_rq.management.commands import rqworker
 from redis.exceptions import RedisError
 
+from accounting.outages import wait_for_database
 from jobs.checks import SETTINGS
 from jobs.queue import queue_service
 from jobs.worker import Pulse, told_to_stop
@@ -31,13 +32,19 @@ class Command(rqworker.Command):
         if any(options[bound] for bound in BOUNDS):
             super().handle(*args, **options)  # type: ignore[no-untyped-call] # django-rq has no types
             return
+        self._take_signals()
+        wait_for_database(told_to_stop.is_set)
         while not told_to_stop.is_set():
-            for number in (signal.SIGTERM, signal.SIGINT):  # until the worker takes them
-                signal.signal(number, lambda *_: told_to_stop.set())
+            self._take_signals()
             if queue_service().is_reachable():
                 self._work(*args, **options)
             if not told_to_stop.is_set():
                 self._wait_for_redis()
+
+    def _take_signals(self) -> None:
+        """Take them until a worker does."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: told_to_stop.set())
 
     def _wait_for_redis(self) -> None:
         """Wait until it answers or somebody says stop; who waits is alive, and says so."""

@@ -16,7 +16,7 @@ from accounting.clock import database_now
 from accounting.identity import PROCESS
 from accounting.lockout import forget_old_attempts
 from accounting.options import seconds
-from accounting.outages import DATABASE_AWAY
+from accounting.outages import DATABASE_AWAY, wait_for_database
 from jobs.canary import send_scheduled
 from jobs.checks import SETTINGS
 from jobs.closing import keep_figures
@@ -58,6 +58,7 @@ class Command(BaseCommand):
             return
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        wait_for_database(lambda: self._stopping)
         while not self._stopping:
             self._try_pass()
             self._rest(options["interval"])

@@ -1,0 +1,69 @@
+"""A database that is away, or not migrated: commands say so in one sentence, worker and sweep wait for it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .client_runs import NOBODY
+from .installation import SWEEP, WORKER, Installation, wait_for
+from .outages import closed_port
+from .servers import SETTINGS
+
+pytestmark = pytest.mark.processes
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """Return a port on which nobody listens."""
+    with closed_port() as port:
+        yield port
+
+
+def told_by(*command: str, database: str) -> str:
+    """Return what a command says that ends with 1."""
+    environment = os.environ | SETTINGS | {"DATABASE_URL": database}
+    done = subprocess.run(
+        [sys.executable, "manage.py", *command],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    return done.stderr
+
+
+@pytest.mark.parametrize("command", [("verify_audit",), ("create_api_key", "Shop"), ("canary",), ("migrate",)])
+def test_where_it_is_away_a_command_says_where_to_look(command: tuple[str, ...], port: int) -> None:
+    told = told_by(*command, database=f"postgresql://anna@127.0.0.1:{port}/receipts")
+    assert told == "manage.py: The database cannot be reached: look at DATABASE_URL, and whether it runs.\n"
+
+
+@pytest.mark.parametrize("command", [("verify_audit",), ("create_api_key", "Shop")])
+def test_where_it_is_empty_a_command_says_what_to_run(command: tuple[str, ...], tmp_path: Path) -> None:
+    told = told_by(*command, database=f"sqlite:///{tmp_path}/empty.sqlite3")
+    assert told.startswith("manage.py: The database lacks ")
+    assert told.endswith(" migrations: run `manage.py migrate`.\n")
+
+
+def test_what_it_said_can_be_had(port: int) -> None:
+    told = told_by("verify_audit", "--traceback", database=f"postgresql://anna@127.0.0.1:{port}/receipts")
+    assert "Traceback" in told
+
+
+def test_worker_and_sweep_wait_until_it_is_migrated(tmp_path: Path) -> None:
+    with Installation(tmp_path, NOBODY) as installation:
+        installation.execute("ALTER TABLE django_migrations RENAME TO put_aside")
+        processes = [installation.start(*command) for command in (WORKER, SWEEP)]
+        wait_for(lambda: installation.log().count("waits_for_database") == 2, "both to say that they wait")
+        installation.execute("DROP TABLE IF EXISTS django_migrations")
+        installation.execute("ALTER TABLE put_aside RENAME TO django_migrations")
+        alive = "SELECT DISTINCT kind FROM jobs_heartbeat"
+        wait_for(lambda: len(installation.query(alive)) == 2, "their signs of life")
+        assert [process.poll() for process in processes] == [None, None]
+        assert "Traceback" not in installation.log()
