@@ -19,6 +19,7 @@ Kind, Source = JobEvent.Kind, JobEvent.Source
 REMEMBERED = timedelta(days=1)
 MOST_LETTERS = 200  # of what N8N says
 EVENTS_READ = 1000  # of that day, the latest: it takes no longer on a busy day
+COMMANDS = {Heartbeat.Kind.WORKER: "rqworker", Heartbeat.Kind.SWEEP: "sweep_jobs"}
 SAID = {
     "callback": Q(source=Source.CALLBACK),
     "delivery": Q(kind=Kind.DELIVERED),
@@ -61,7 +62,7 @@ def _processes(name: str, kind: Heartbeat.Kind, now: datetime) -> Sign:
         return Sign(name=name, tone="good", word="alive", facts=[f"{count}, last beat {told(now - alive['at'])} ago"])
     last = beats.aggregate(at=Max("at"))["at"]
     fact = f"none alive, last beat {told(now - last)} ago" if last else "none has been seen for a day"
-    return Sign(name=name, tone="bad", word="silent", facts=[fact])
+    return Sign(name=name, tone="bad", word="silent", facts=[fact, f"start manage.py {COMMANDS[kind]}"])
 
 
 def _redis() -> Sign:

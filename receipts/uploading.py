@@ -72,13 +72,14 @@ def refuse_unread(request: Request | HttpRequest) -> None:
             what is being looked at.
     """
     bound = bound_of(request.path)
-    if _declared_length(request) > bound.size:
+    if declared_length(request) > bound.size:
         raise bound.problem()
     if waited_seconds(request) > PATIENCE_SECONDS:
         raise busy()
 
 
-def _declared_length(request: Request | HttpRequest) -> int:
+def declared_length(request: Request | HttpRequest) -> int:
+    """Return how many bytes the body has, by its header."""
     try:
         return int(request.headers.get("Content-Length") or 0)
     except ValueError:

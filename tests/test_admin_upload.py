@@ -134,6 +134,15 @@ def test_a_file_over_the_limit_is_refused(operator: Browser, settings: LazySetti
     assert send(operator, file=SimpleUploadedFile("x.jpg", b"x" * 70_000)).json()["code"] == "file_too_large"
 
 
+def test_files_that_are_too_long_together_are_not_called_too_large_each(
+    operator: Browser, settings: LazySettings
+) -> None:
+    settings.UPLOAD_MAX_BYTES = 40_000
+    several = [SimpleUploadedFile(f"{number}.jpg", b"x" * 30_000) for number in range(4)]
+    page = operator.post(PAGE, {"file": several, "notion_database_id": DATABASE_ID})
+    assert page.content.decode().count("Together they are larger than 10 MB; send fewer at once.") == 1
+
+
 def test_what_has_waited_for_too_long_is_refused(operator: Browser) -> None:
     fields = {"file": picture(), "notion_database_id": DATABASE_ID}
     waited: dict[str, Any] = {WAITED_SECONDS: PATIENCE_SECONDS + 1}

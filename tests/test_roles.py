@@ -276,3 +276,8 @@ def test_an_administrator_gives_clients_their_keys() -> None:
     assert browser.post("/admin/receipts/apikey/add/", {"client": client.pk, "name": "till"}).status_code == 200
     assert client.keys.count() == 1
     assert {entry.action_flag for entry in LogEntry.objects.all()} == {1}
+
+
+def test_nobody_learns_a_keys_hash_letter_by_letter(admin_client: Browser) -> None:
+    assert admin_client.get("/admin/receipts/apikey/?hashed_key__startswith=p").status_code == 400
+    assert admin_client.get("/admin/receipts/apikey/?revoked__exact=1").status_code == 200

@@ -25,11 +25,11 @@ def test_workers_and_sweep_are_told_by_their_beats(viewer: Browser) -> None:
     Heartbeat.objects.create(name="s", kind="sweep", at=ago(minutes=10))
     text = page(viewer)
     assert re.fullmatch(r"alive 3 workers, last beat (?:19|2\d) s ago", sign(text, "Workers"))
-    assert sign(text, "Sweep") == "silent None alive, last beat 10 min ago"
+    assert sign(text, "Sweep") == "silent None alive, last beat 10 min ago Start manage.py sweep_jobs"
 
 
 def test_processes_that_never_were_are_silent(viewer: Browser) -> None:
-    assert sign(page(viewer), "Workers") == "silent None has been seen for a day"
+    assert sign(page(viewer), "Workers") == "silent None has been seen for a day Start manage.py rqworker"
 
 
 def test_n8n_is_told_by_what_it_last_did(viewer: Browser) -> None:

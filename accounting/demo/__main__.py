@@ -6,6 +6,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -71,6 +72,8 @@ def _start(supervisor: Supervisor, processes: list[Process], options: Options) -
     _say(f"Starting {', '.join(process.name for process in processes)} ...")
     begun_at = time.monotonic()
     for process in processes:
+        if process.name == "web" and not options.n8n_webhook_url:  # or the first canary would find nobody
+            _wait(supervisor, START_SECONDS, _sandbox_listens, "the sandbox was not ready in time")
         supervisor.start(process)
     _wait(supervisor, START_SECONDS, lambda: _is_ready(options), "it was not ready in time")
     _say(f"Ready after {time.monotonic() - begun_at:.1f} s.\n")
@@ -78,13 +81,18 @@ def _start(supervisor: Supervisor, processes: list[Process], options: Options) -
 
 def _is_ready(options: Options) -> bool:
     try:
-        if not options.n8n_webhook_url:
-            sandbox = urlsplit(os.environ["N8N_WEBHOOK_URL"])
-            socket.create_connection((LOOPBACK, sandbox.port or 80), timeout=1).close()
         status = _session().get(f"{options.url}/health/ready", timeout=5).json()["status"]
     except (OSError, requests.RequestException):
         return False
     return bool(status == "ok")
+
+
+def _sandbox_listens() -> bool:
+    with suppress(OSError):
+        port = urlsplit(os.environ["N8N_WEBHOOK_URL"]).port or 80
+        socket.create_connection((LOOPBACK, port), timeout=1).close()
+        return True
+    return False
 
 
 def _wait(supervisor: Supervisor, seconds: float, until: Callable[[], bool], complaint: str) -> None:

@@ -133,11 +133,11 @@ def configure(options: Options, kept: dict[str, str]) -> list[Process]:
     os.environ |= _environment(options, kept, valkey_port, sandbox_port)
     django.setup()
     commands = {} if options.redis_url else {"valkey": _valkey(valkey_port)}
+    if not options.n8n_webhook_url:
+        commands["n8n-sandbox"] = _manage("n8n_sandbox", "--force", f"--port={sandbox_port}", "--delay=2")
     commands["web"] = _manage("serve", f"--host={LOOPBACK}", f"--port={options.port}")
     commands["worker"] = _manage("rqworker")
     commands["sweep"] = _manage("sweep_jobs", "--interval=1")
-    if not options.n8n_webhook_url:
-        commands["n8n-sandbox"] = _manage("n8n_sandbox", "--force", f"--port={sandbox_port}", "--delay=2")
     return [Process(name=name, command=command, env=os.environ.copy()) for name, command in commands.items()]
 
 

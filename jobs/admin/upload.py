@@ -24,12 +24,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounting.admin import ReadOnlyAdmin
+from accounting.bodies import bound_of
 from accounting.problems import Problem, problem_of
 from jobs.models import JobEvent, JobLog
 from jobs.services import Submission
 from receipts.formats import CONTENT_TYPES
 from receipts.models import Client
-from receipts.uploading import refuse_unread, take_in, take_in_request
+from receipts.uploading import declared_length, refuse_unread, take_in, take_in_request
 
 PERMISSION = "jobs.add_joblog"
 CLIENT = "Admin uploads"
@@ -135,6 +136,11 @@ def _take_in_all(request: HttpRequest) -> Iterator[Outcome]:
     files = request.FILES.getlist("file")
     if not files:
         yield Outcome(name="", refusal=NO_FILE)
+    if len(files) > 1 and declared_length(request) > bound_of(request.path).size:
+        yield Outcome(
+            name="", refusal=f"Together they are larger than {settings.UPLOAD_MAX_MB} MB; send fewer at once."
+        )
+        return
     for file in files:
         yield _take_in_one(request, file)
 
