@@ -85,6 +85,7 @@ def _plain_pages() -> Examples:
 
 
 def _models() -> list[type[Model]]:
+    admin.autodiscover()
     return list(admin.site._registry)
 
 

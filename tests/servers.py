@@ -3,6 +3,7 @@
 Loaded by `-p tests.servers` before Django's settings are read, since they are read from the environment.
 """
 
+import atexit
 import base64
 import hashlib
 import os
@@ -10,6 +11,7 @@ import secrets
 import shutil
 import socket
 import tempfile
+from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from functools import partial
@@ -40,6 +42,9 @@ PORTS = range(10_000, 32_768)  # Linux gives connections theirs from there on (i
 
 SEE_A_DATABASE = ("django_db", "processes", "browser")  # marks
 
+HELD_AT_ONCE = 50  # ports: each costs an open file, and is listened on within seconds
+
+_held: deque[socket.socket] = deque()
 _stops: list[Callable[[], object]] = []
 
 
@@ -86,11 +91,26 @@ def _start_valkey() -> str:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on just now, and none of those that connections are given for their own end."""
+    """Return a port that nobody listens on just now, and none of those that connections are given for their own end.
+
+    Nobody else who asks here gets it before its server listens: the same port of UDP is held for a while.
+    """
     while True:
         port = secrets.choice(PORTS)  # tests that run beside each other draw the same from `random`
+        hold = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            hold.bind(("127.0.0.1", port))
+            _held.append(hold)
+            if len(_held) > HELD_AT_ONCE:
+                _held.popleft().close()
             return port
+        hold.close()
+
+
+@atexit.register
+def _let_go() -> None:
+    while _held:
+        _held.pop().close()
 
 
 def _start_postgres(folder: Path) -> str:
