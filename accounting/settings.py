@@ -1,5 +1,6 @@
 """Settings, read from the environment in the order of `.env.example`, which explains each key."""
 
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -52,6 +53,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "timeout": 10,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
+    # DRF tries to import PostgreSQL's fields, and their driver with them: 9 MB that nobody has a use for here
+    sys.modules.setdefault("django.contrib.postgres.fields", None)  # type: ignore[arg-type] # None: cannot be imported
 else:
     # nobody waits for ever: not for a server that is away, nor for the lock of a machine that fell silent
     DATABASES["default"]["OPTIONS"] = {
