@@ -1,8 +1,6 @@
 """Each hour's events are sealed, so that a job that was deleted with all its events is missed."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from threading import Barrier, Thread
 from typing import Any
 from unittest.mock import patch
@@ -16,59 +14,16 @@ from structlog.testing import capture_logs
 
 from jobs.models import Heartbeat, JobEvent, JobLog, Seal
 from jobs.proof import sealing
-from jobs.proof.sealing import HOUR, SEALED_AT_ONCE, SETTLED_AFTER, seal_finished_hours, verify_seals
-from jobs.transitions import begin, lock_job
+from jobs.proof.sealing import HOUR, seal_finished_hours
 from receipts.models import Client
 
 from .histories import delivered, filed, reported, uploaded
+from .sealed_hours import NINE, clock_at, due, three_hours, wrong
 from .servers import made_up
 
 pytestmark = pytest.mark.django_db
 
-NINE = datetime(2031, 5, 6, 9, tzinfo=UTC)  # to come, so that what is uploaded now is due by then
 OLD, NEW = made_up("old"), made_up("new")
-
-
-@contextmanager
-def clock_at(moment: datetime) -> Iterator[None]:
-    """Let all that is written down within be written down as of then."""
-
-    def lock(job_id: Any, *related: str, **how: bool) -> JobLog:
-        job = lock_job(job_id, *related, **how)
-        job.now = moment
-        return job
-
-    def begin_then(job: JobLog, **event: Any) -> None:
-        job.now = moment
-        begin(job, **event)
-
-    with (
-        patch("jobs.services.submission.begin", begin_then),
-        patch("jobs.services.delivery.lock_job", lock),
-        patch("jobs.services.completion.lock_job", lock),
-    ):
-        yield
-
-
-def due(hour: datetime) -> datetime:
-    """Return when an hour may be sealed."""
-    return hour + HOUR + SETTLED_AFTER
-
-
-def three_hours() -> list[JobLog]:
-    """Let a job be filed in each of three hours, the last of which began in the one before, and seal them."""
-    jobs = []
-    for number in range(3):
-        with clock_at(NINE + number * HOUR + timedelta(minutes=59)):
-            jobs.append(filed(Client.objects.create(name=f"Shop {number}")))
-        seal_finished_hours(due(NINE + number * HOUR))
-    assert Seal.objects.count() == 3
-    return jobs
-
-
-def wrong(now: datetime | None = None, since: datetime | None = None) -> list[str]:
-    now = now or due(NINE + 2 * HOUR)
-    return [sentence for _, sentences in verify_seals(since, now) for sentence in sentences]
 
 
 # -- when
@@ -237,27 +192,6 @@ def test_what_had_no_seal_yet_when_everything_was_stopped_is_no_fault_as_after_a
     with clock_at(NINE + 3 * HOUR):
         filed(Client.objects.create(name="Last of the day"))
     assert wrong(NINE + 20 * HOUR) == []
-
-
-# -- a clock that was ahead
-
-
-def test_an_event_of_a_clock_that_was_ahead_keeps_no_later_one_from_its_seal() -> None:
-    with clock_at(NINE + 1000 * HOUR):
-        filed(Client.objects.create(name="From the future"))
-    three_hours()
-    assert sum(Seal.objects.values_list("events", flat=True)) == JobEvent.objects.count()
-    assert wrong() == []
-
-
-def test_seals_of_a_clock_that_was_ahead_are_few_and_are_what_is_told() -> None:
-    three_hours()
-    assert seal_finished_hours(NINE + 5000 * HOUR) == SEALED_AT_ONCE
-    with clock_at(NINE + 3 * HOUR):
-        filed(Client.objects.create(name="After it"))
-    Heartbeat.objects.create(name="sweep", kind=Heartbeat.Kind.SWEEP, at=NINE + 7 * HOUR)
-    (sentence,) = wrong(NINE + 7 * HOUR)
-    assert sentence.endswith("up to when there are seals: the database's clock was ahead.")
 
 
 @pytest.mark.parametrize(
