@@ -10,6 +10,7 @@ from django.db.migrations.executor import MigrationExecutor
 logger = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 1.0
+UNREACHABLE = "The database cannot be reached: look at DATABASE_URL, and whether it runs."
 
 # PostgreSQL calls it internal that it may only be read (a standby) and that it has ended an idle transaction
 # (https://www.postgresql.org/docs/current/errcodes-appendix.html, class 25)
@@ -32,7 +33,7 @@ def why_no_database() -> str:
     try:
         missing = unapplied_migrations()
     except (DatabaseError, InterfaceError):
-        return "The database cannot be reached: look at DATABASE_URL, and whether it runs."
+        return UNREACHABLE
     finally:
         connection.close()
     return f"The database lacks {len(missing)} migrations: run `manage.py migrate`." if missing else ""

@@ -1,5 +1,6 @@
 """Readiness and the operations page tell when a canary was last back, and what is wrong where none is."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,10 +11,11 @@ from accounting import alive
 from accounting.clock import database_now
 from jobs import canary
 from jobs.answers import Answer, Trouble
+from jobs.canary.watch import LOOKED_AT
 from jobs.models import Heartbeat, JobLog
 from jobs.sweep import beat
 
-from .factories import JobFactory
+from .factories import JobFactory, ReceiptFactory
 from .flights import NOT_REGISTERED, aged, answered, returned, sent
 
 pytestmark = pytest.mark.django_db
@@ -123,6 +125,19 @@ def test_before_the_first_round_trip_it_is_late_once_one_has_been_away_for_that_
     aged(answered(sent()), intervals * INTERVAL)
     sent()
     assert ready()[1]["state"] == state
+
+
+@pytest.mark.usefixtures("schedule")
+def test_after_many_in_vain_the_wait_does_not_leap_to_the_first_ever_sent_and_looking_stays_cheap(
+    django_assert_max_num_queries: Any,
+) -> None:
+    aged(returned(), 400 * 86_400)
+    receipt = ReceiptFactory.create()
+    for _ in range(LOOKED_AT):
+        JobFactory.create(receipt=receipt, is_canary=True, failure=True, failure_code="n8n_rejected")
+    with django_assert_max_num_queries(3):
+        watch = canary.look()
+    assert watch.waiting < timedelta(days=1)
 
 
 def test_without_a_schedule_an_old_round_trip_is_only_old() -> None:
