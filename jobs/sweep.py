@@ -20,7 +20,7 @@ from .models import FailureCode, Heartbeat, JobEvent, JobLog
 from .queue import queue_service
 from .reconciliation import NOT_ASKED, Finding, Inquiry
 from .services import fail, free_places
-from .transitions import change_status, lock_job, note
+from .transitions import change_status, lock_free_job, note
 
 logger = structlog.get_logger(__name__)
 inquiry = Inquiry()
@@ -80,11 +80,8 @@ def _try_to_act(job_id: UUID, status: JobLog.Status, act: Callable[[JobLog], Non
 @transaction.atomic
 def _act_once(job_id: UUID, status: JobLog.Status, act: Callable[[JobLog], None]) -> bool:
     """Act on a job unless somebody else was quicker, or is about to act: a callback, or another sweep."""
-    try:
-        job = lock_job(job_id, skip_locked=True)
-    except JobLog.DoesNotExist:
-        return False
-    if job.status != status or job.due_at is None or job.due_at > job.now:
+    job = lock_free_job(job_id)
+    if job is None or job.status != status or job.due_at is None or job.due_at > job.now:
         return False
     act(job)
     return True

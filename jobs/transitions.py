@@ -25,7 +25,7 @@ class TransitionNotAllowed(Exception):
     """The job's status does not lead there, or the row is no longer the one that was read."""
 
 
-def lock_job(job_id: UUID, *related: str, skip_locked: bool = False) -> JobLog:
+def lock_job(job_id: UUID, *related: str) -> JobLog:
     """Return the job with its row locked until the transaction ends, and `now` by the database's clock.
 
     Leases and deadlines are compared with that one clock, so that machines need not agree on the time.
@@ -33,11 +33,22 @@ def lock_job(job_id: UUID, *related: str, skip_locked: bool = False) -> JobLog:
     Args:
         job_id: the job's id.
         related: what is read with it, and not locked.
-        skip_locked: wait for nobody who has locked it; on PostgreSQL, for SQLite locks no rows.
 
     Raises:
-        JobLog.DoesNotExist: there is no such job, or it is skipped.
+        JobLog.DoesNotExist: there is no such job.
     """
+    return _lock(job_id, related, skip_locked=False)
+
+
+def lock_free_job(job_id: UUID, *related: str) -> JobLog | None:
+    """Return the same without waiting: None where somebody has locked it (SQLite locks no rows), or it is gone."""
+    try:
+        return _lock(job_id, related, skip_locked=True)
+    except JobLog.DoesNotExist:
+        return None
+
+
+def _lock(job_id: UUID, related: tuple[str, ...], *, skip_locked: bool) -> JobLog:
     jobs = JobLog.objects.select_for_update(of=("self",), skip_locked=skip_locked).annotate(read_at=DatabaseNow())
     job = (jobs.select_related(*related) if related else jobs).get(pk=job_id)
     job.now = job.read_at

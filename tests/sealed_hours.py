@@ -20,8 +20,8 @@ NINE = datetime(2031, 5, 6, 9, tzinfo=UTC)  # to come, so that what is uploaded 
 def clock_at(moment: datetime) -> Iterator[None]:
     """Let all that is written down within be written down as of then."""
 
-    def lock(job_id: Any, *related: str, **how: bool) -> JobLog:
-        job = lock_job(job_id, *related, **how)
+    def lock(job_id: Any, *related: str) -> JobLog:
+        job = lock_job(job_id, *related)
         job.now = moment
         return job
 
@@ -32,6 +32,7 @@ def clock_at(moment: datetime) -> Iterator[None]:
     with (
         patch("jobs.services.submission.begin", begin_then),
         patch("jobs.services.delivery.lock_job", lock),
+        patch("jobs.services.delivery.lock_free_job", lock),
         patch("jobs.services.completion.lock_job", lock),
     ):
         yield

@@ -12,7 +12,7 @@ from accounting.clock import DatabaseNow
 from jobs.answers import Answer, Decision, decide
 from jobs.masking import masked, readable
 from jobs.models import FailureCode, JobEvent, JobLog
-from jobs.transitions import Detail, change_status, lock_job
+from jobs.transitions import Detail, change_status, lock_free_job, lock_job
 
 from .ending import fail
 
@@ -38,11 +38,8 @@ def claim_job(job_id: UUID, *, worker: str) -> JobLog | None:
     if not JobLog.objects.filter(pk=job_id, status=Status.QUEUED, due_at__lte=DatabaseNow()).exists():
         return None
     _lock_claims()
-    try:
-        job = lock_job(job_id, "receipt", skip_locked=True)  # with the receipt, whose bytes are sent
-    except JobLog.DoesNotExist:
-        return None
-    if job.status != Status.QUEUED or job.due_at is None or job.due_at > job.now or free_places() <= 0:
+    job = lock_free_job(job_id, "receipt")  # whose bytes are sent
+    if job is None or job.status != Status.QUEUED or job.due_at is None or job.due_at > job.now or free_places() <= 0:
         return None
     change_status(
         job,
