@@ -23,9 +23,9 @@ def port() -> Iterator[int]:
         yield port
 
 
-def told_by(*command: str, database: str) -> str:
+def told_by(*command: str, database: str, **further: str) -> str:
     """Return what a command says that ends with 1."""
-    environment = os.environ | SETTINGS | {"DATABASE_URL": database}
+    environment = os.environ | SETTINGS | {"DATABASE_URL": database} | further
     done = subprocess.run(
         [sys.executable, "manage.py", *command],
         env=environment,
@@ -67,3 +67,10 @@ def test_worker_and_sweep_wait_until_it_is_migrated(tmp_path: Path) -> None:
         wait_for(lambda: len(installation.query(alive)) == 2, "their signs of life")
         assert [process.poll() for process in processes] == [None, None]
         assert "Traceback" not in installation.log()
+
+
+def test_on_sqlite_nobody_loads_the_driver_of_postgresql(tmp_path: Path) -> None:
+    told = told_by("serve", database=f"sqlite:///{tmp_path}/empty.sqlite3", PYTHONPROFILEIMPORTTIME="1")
+    loaded = {line.rpartition("|")[2].strip() for line in told.splitlines() if line.startswith("import time:")}
+    assert "rest_framework.compat" in loaded
+    assert "psycopg" not in loaded
