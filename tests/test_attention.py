@@ -44,6 +44,14 @@ def test_what_is_overdue_is_shown_with_what_cures_it(viewer: Browser) -> None:
     assert "1 overdue" in card(text, "Processing now")
 
 
+def test_the_list_behind_what_is_overdue_shows_no_other_jobs(viewer: Browser) -> None:
+    job = JobFactory.create(due_at=ago(minutes=5))
+    JobFactory.create(due_at=timezone.now() + timedelta(minutes=5))
+    JobFactory.create(due_at=ago(minutes=5), needs_attention=True)
+    group = next(group for group in groups(timezone.now()) if group.kind == "overdue")
+    assert [shown.pk for shown in viewer.get(group.address).context["cl"].result_list] == [job.pk]
+
+
 def test_jobs_that_wait_for_a_setting_are_grouped_by_what_is_wrong(viewer: Browser) -> None:
     late = {"due_at": ago(minutes=5), "needs_attention": True}
     for error in ("n8n_webhook_not_found", "n8n_webhook_not_found", "n8n_unauthorized"):
