@@ -42,6 +42,8 @@ PORTS = range(10_000, 32_768)  # Linux gives connections theirs from there on (i
 
 SEE_A_DATABASE = ("django_db", "processes", "browser")  # marks
 
+HOLD_ABOVE = 32_768  # from a port to what is held for it: the number itself is wanted by Caddy for HTTP/3
+
 HELD_AT_ONCE = 50  # ports: each costs an open file, and is listened on within seconds
 
 _held: deque[socket.socket] = deque()
@@ -93,13 +95,13 @@ def _start_valkey() -> str:
 def free_port() -> int:
     """Return a port that nobody listens on just now, and none of those that connections are given for their own end.
 
-    Nobody else who asks here gets it before its server listens: the same port of UDP is held for a while.
+    Nobody else who asks here gets it before its server listens: a port of UDP is held for it for a while.
     """
     while True:
         port = secrets.choice(PORTS)  # tests that run beside each other draw the same from `random`
         hold = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            hold.bind(("127.0.0.1", port))
+            hold.bind(("127.0.0.1", port + HOLD_ABOVE))
             _held.append(hold)
             if len(_held) > HELD_AT_ONCE:
                 _held.popleft().close()
