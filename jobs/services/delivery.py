@@ -33,13 +33,17 @@ def claim_job(job_id: UUID, *, worker: str) -> JobLog | None:
 
     Returns:
         The job, its attempt counted; or None where there is nothing to do: it is gone, is not queued, is not due yet,
-        somebody acts on it, or N8N has as much as it may have at once (the bell rings again).
+        somebody acts on it, N8N has as much as it may have at once (the bell rings again), or the receipt was filed
+        meanwhile by a job that had been given up: then this one has ended.
     """
     if not JobLog.objects.filter(pk=job_id, status=Status.QUEUED, due_at__lte=DatabaseNow()).exists():
         return None
     _lock_claims()
     job = lock_free_job(job_id, "receipt")  # whose bytes are sent
     if job is None or job.status != Status.QUEUED or job.due_at is None or job.due_at > job.now or free_places() <= 0:
+        return None
+    if filed := _filed_meanwhile(job):
+        _end_as_filed(job, filed, worker)
         return None
     change_status(
         job,
@@ -52,6 +56,35 @@ def claim_job(job_id: UUID, *, worker: str) -> JobLog | None:
         due_at=job.now + timedelta(seconds=settings.N8N_LEASE_SECONDS),
     )
     return job
+
+
+def _filed_meanwhile(job: JobLog) -> JobLog | None:
+    """Return the job that has filed this one's receipt since it was uploaded again, deliberate duplicates apart.
+
+    That one had been given up by then, or the upload would have made no job; and was reported late.
+    """
+    is_first = job.receipt.created_at >= job.created_at
+    if is_first or job.duplicate_of_id:
+        return None
+    filed = JobLog.objects.filter(status=Status.SUCCESS, duplicate_of=None, notion_database_id=job.notion_database_id)
+    return filed.filter(receipt=job.receipt_id).first()
+
+
+def _end_as_filed(job: JobLog, filed: JobLog, worker: str) -> None:
+    change_status(
+        job,
+        Status.SUCCESS,
+        kind=Kind.SUCCEEDED,
+        source=Source.WORKER,
+        actor=worker,
+        detail={"filed_by": str(filed.pk), "notion_page_url": filed.notion_page_url},
+        due_at=None,
+        completed_at=job.now,
+        notion_page_url=filed.notion_page_url,
+        result=filed.result,
+        last_error="",
+        needs_attention=False,
+    )
 
 
 def free_places() -> int:
