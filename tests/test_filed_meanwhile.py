@@ -20,9 +20,7 @@ def given_up(database: str = DATABASE_ID, *, again: bool = False) -> JobLog:
     """Upload the picture, deliver it, and wait for its callback in vain."""
     job = delivered(uploaded(database=database, again=again))
     with transaction.atomic():
-        services.fail(
-            lock_job(job.pk), FailureCode.CALLBACK_TIMEOUT, "No callback came.", source=JobEvent.Source.SWEEP
-        )
+        services.fail(lock_job(job.pk), FailureCode.CALLBACK_TIMEOUT, "No callback came.", source=JobEvent.Source.SWEEP)
     return job
 
 
@@ -63,4 +61,3 @@ def test_a_deliberate_duplicate_files_its_receipt_for_itself_only() -> None:
     first = uploaded()
     reported(delivered(uploaded(again=True)))
     assert claimed(first) is not None
-

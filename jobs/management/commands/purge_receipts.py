@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Count, Sum
 
 from accounting.clock import database_now
-from accounting.outages import DATABASE_AWAY
+from accounting.outages import DATABASE_AWAY, why_no_database
 from accounting.progress import bar, say
 from jobs import retention
 from jobs.services import purge_receipt
@@ -54,7 +54,7 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             raise CommandError(f"Interrupted; {GOES_ON}", returncode=130) from None
         except DATABASE_AWAY:
-            raise CommandError(f"The database is away; {GOES_ON}") from None
+            raise CommandError(f"{why_no_database() or 'The database was away.'} {GOES_ON.capitalize()}") from None
         except StorageAway:
             raise CommandError(f"The storage is away; {GOES_ON}") from None
         except OSError as error:
