@@ -90,16 +90,22 @@ def main() -> int:
     parser.add_argument("--only", default="", help=f"some of: {', '.join(MEASUREMENTS)}")
     parser.add_argument("--share", type=float, default=1.0, help="of the full size of each measurement (1)")
     options = parser.parse_args()
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="receipts-benchmark-")))
-        folder.chmod(0o755)
-        postgres = start_postgres(folder / "server") if options.database == "postgresql" else ""
-        clients = stack.enter_context(Clients(2, mp_context=get_context("spawn")))
-        bench = Bench(folder, postgres, clients, options.share)
+    with opened(options.database, options.share) as bench:
         print(f"On {options.database}; load {os.getloadavg()[0]:.1f} at the beginning.\n", flush=True)
         wanted = [name for name in MEASUREMENTS if not options.only or name in options.only]
         figures = [figure for name in wanted for figure in MEASUREMENTS[name](bench)]
     return _show(figures)
+
+
+@contextmanager
+def opened(database: str, share: float) -> Iterator[Bench]:
+    """Prepare what measurements need, on `sqlite` or `postgresql`."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="receipts-benchmark-")))
+        folder.chmod(0o755)
+        postgres = start_postgres(folder / "server") if database == "postgresql" else ""
+        clients = stack.enter_context(Clients(2, mp_context=get_context("spawn")))
+        yield Bench(folder, postgres, clients, share)
 
 
 # -- what is measured
@@ -107,17 +113,7 @@ def main() -> int:
 
 def uploads(bench: Bench) -> list[Figure]:
     """Uploads a second by 8 clients, while nothing else runs; and how far that is from the limit."""
-    rates: dict[type[Stack], list[float]] = {Plain: [], Ours: [], Limit: []}
-    receipt = receipt_of("220 KB")
-    with ExitStack() as opened:
-        stacks = {kind: opened.enter_context(bench.run(kind)) for kind in rates}
-        for stack in stacks.values():
-            _all_taken(bench.upload(stack, receipt, clients=8, count=16))  # finds everything cold
-        for _ in range(3):
-            for kind, stack in stacks.items():
-                outcome = bench.upload(stack, receipt, clients=8, until=time.time() + 8 * bench.share)
-                rates[kind].append(_rate(_all_taken(outcome)))
-    plain, ours, limit = (median(found) for found in rates.values())
+    plain, ours, limit = rates_of(bench, Plain, Ours, Limit)
     return [
         Figure("uploads of 220 KB a second, 8 clients", "", plain, ours, 4, more_is_better=True),
         Figure("the same beside the limit (write, sync, commit)", "", limit, ours, 0.25, more_is_better=True),
@@ -126,8 +122,7 @@ def uploads(bench: Bench) -> list[Figure]:
 
 def journeys(bench: Bench) -> list[Figure]:
     """Receipts a minute from upload to success: one worker, an N8N that answers and calls back at once."""
-    count, receipt = bench.many(300), receipt_of("220 KB")
-    plain, ours = (_journeys(bench, kind, receipt, count) for kind in (Plain, Ours))
+    plain, ours = (journeys_of(bench, kind) for kind in (Plain, Ours))
     return [Figure("receipts a minute, upload to success, one worker", "", plain, ours, 8, more_is_better=True)]
 
 
@@ -160,11 +155,28 @@ MEASUREMENTS: dict[str, Callable[[Bench], list[Figure]]] = {
 }
 
 
-def _journeys(bench: Bench, kind: type[Stack], receipt: bytes, count: int) -> float:
+def rates_of(bench: Bench, *kinds: type[Stack]) -> list[float]:
+    """Return how many uploads a second each of these stacks takes from 8 clients: the median of three turns."""
+    rates: dict[type[Stack], list[float]] = {kind: [] for kind in kinds}
+    receipt = receipt_of("220 KB")
+    with ExitStack() as running_now:
+        stacks = {kind: running_now.enter_context(bench.run(kind)) for kind in kinds}
+        for stack in stacks.values():
+            _all_taken(bench.upload(stack, receipt, clients=8, count=16))  # finds everything cold
+        for _ in range(3):
+            for kind, stack in stacks.items():
+                outcome = bench.upload(stack, receipt, clients=8, until=time.time() + 8 * bench.share)
+                rates[kind].append(_rate(_all_taken(outcome)))
+    return [median(found) for found in rates.values()]
+
+
+def journeys_of(bench: Bench, kind: type[Stack]) -> float:
+    """Return how many receipts a minute go from upload to success."""
+    receipt = receipt_of("220 KB")
     with stand_in() as standin, bench.run(kind, standin) as stack:
         _go_through(bench, stack, standin, receipt, 8)
         before, started = standin.told()["succeeded"], time.time()
-        _go_through(bench, stack, standin, receipt, count)
+        _go_through(bench, stack, standin, receipt, bench.many(300))
         told = standin.told()
         return float(60 * (told["succeeded"] - before) / (told["last"] - started))
 

@@ -1,4 +1,4 @@
-"""What is compared: the plain service, this one, and the limit of what a disk and a web server allow."""
+"""What is compared: the plain service, this one, what its packages alone reach, and what disk and server allow."""
 
 import os
 import subprocess
@@ -119,6 +119,29 @@ class Ours(Stack):
         self._others.append(self._processes[-1])  # the plain service has none
         if worker:
             self.run(python, "manage.py", "rqworker")
+        self.wait()
+
+
+class Bare(Stack):
+    """`benchmarks/bare`."""
+
+    def environment(self, webhook: str, database: str) -> Env:
+        """Return the settings of its processes."""
+        media = self.folder / "media"
+        media.mkdir()
+        return os.environ | SETTINGS | {
+            "PUBLIC_BASE_URL": f"http://127.0.0.1:{self.port}", "N8N_WEBHOOK_URL": webhook, "REDIS_URL": self.redis,
+            "CALLBACK_SECRET_TOKEN": TOKEN, "DATABASE_URL": database or f"sqlite:///{self.folder}/db.sqlite3",
+            "MEDIA_ROOT": str(media), "DJANGO_SETTINGS_MODULE": "benchmarks.bare.settings",
+        }  # fmt: skip
+
+    def start(self, *, worker: bool) -> None:
+        """Start waitress, and RQ's worker."""
+        command = str(OURS_BIN / "python"), "-m", "benchmarks.bare"
+        subprocess.run([*command, "table"], cwd=ROOT, env=self.env, check=True)
+        self.run(*command, "web", str(self.port))
+        if worker:
+            self.run(*command, "worker")
         self.wait()
 
 
