@@ -5,6 +5,7 @@ from typing import Any
 
 import structlog
 from django.db import DatabaseError, InterfaceError, connection
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -12,7 +13,7 @@ from django.views.decorators.http import require_safe
 from accounting.clock import DatabaseNow
 from accounting.outages import unapplied_migrations
 from jobs import canary
-from jobs.models import Heartbeat, JobLog
+from jobs.models import Heartbeat, JobEvent, JobLog
 from jobs.queue import queue_service
 from receipts.storage import can_store
 
@@ -99,8 +100,12 @@ def _alive(kind: Heartbeat.Kind) -> int:
 
 
 def _last_round_trip() -> dict[str, Any] | None:
-    """Return the newest success of a receipt: in the index of successes, past the canaries that came since."""
-    job = JobLog.objects.filter(status=JobLog.Status.SUCCESS, is_canary=False).order_by("-created_at").first()
+    """Return the newest success of a receipt that N8N reported: in the index, past the canaries that came since."""
+    by_a_worker = JobEvent.objects.filter(
+        job=OuterRef("pk"), kind=JobEvent.Kind.SUCCEEDED, source=JobEvent.Source.WORKER
+    )
+    successes = JobLog.objects.filter(~Exists(by_a_worker), status=JobLog.Status.SUCCESS, is_canary=False)
+    job = successes.order_by("-created_at").first()
     if job is None or job.completed_at is None:
         return None
     return {"completed_at": job.completed_at, "seconds": round((job.completed_at - job.created_at).total_seconds(), 1)}

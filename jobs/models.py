@@ -93,6 +93,8 @@ class JobLog(models.Model):
             models.Index(fields=["-created_at"], condition=Q(needs_attention=True), name="job_newest_needy"),
             models.Index(fields=["-created_at"], condition=Q(due_at__isnull=False), name="job_newest_open"),
             models.Index(fields=["failure_code", "-created_at"], name="job_newest_by_code"),
+            # what was made of the same receipt for the same database
+            models.Index(fields=["receipt", "notion_database_id", "-created_at"], name="job_newest_of_receipt"),
             # what staff search by
             models.Index(fields=["notion_database_id", "-created_at"], name="job_newest_by_database"),
             models.Index(fields=["filename"], opclasses=["varchar_pattern_ops"], name="job_filename"),

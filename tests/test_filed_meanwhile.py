@@ -1,7 +1,7 @@
 """A receipt that was given up, uploaded again, and reported as filed after all: it is filed once."""
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from jobs import services
 from jobs.models import FailureCode, JobEvent, JobLog
@@ -20,7 +20,7 @@ def given_up(database: str = DATABASE_ID, *, again: bool = False) -> JobLog:
     """Upload the picture, deliver it, and wait for its callback in vain."""
     job = delivered(uploaded(database=database, again=again))
     with transaction.atomic():
-        services.fail(lock_job(job.pk), FailureCode.CALLBACK_TIMEOUT, "No callback came.", source=JobEvent.Source.SWEEP)
+        services.fail(lock_job(job.pk), FailureCode.CALLBACK_TIMEOUT, "None came.", source=JobEvent.Source.SWEEP)
     return job
 
 
@@ -34,7 +34,7 @@ def test_what_was_filed_meanwhile_is_not_sent_again_and_ends_with_the_same_page(
     assert claimed(job) is None
     job.refresh_from_db()
     assert (job.status, job.attempts, job.due_at) == (Status.SUCCESS, 0, None)
-    assert (job.notion_page_url, job.result) == (PAGE, READ)
+    assert (job.notion_page_url, job.result, job.result_message) == (PAGE, READ, "Filed.")
     *_, end = timeline(job)
     assert end.facts == [("filed by job", str(former.pk)), ("Notion page", PAGE)]
 
@@ -50,6 +50,13 @@ def test_what_was_filed_in_another_database_is_sent() -> None:
     assert claimed(job) is not None
 
 
+def test_the_receipts_first_job_is_not_sent_again_where_its_second_was_filed_after_a_retry() -> None:
+    first, second = given_up(), given_up()
+    services.retry_job(first.pk, actor="anna", reason="N8N was down")
+    reported(second)
+    assert claimed(first) is None
+
+
 def test_a_deliberate_duplicate_is_sent_although_the_receipt_was_filed() -> None:
     first = uploaded()
     duplicate = uploaded(again=True)
@@ -57,7 +64,31 @@ def test_a_deliberate_duplicate_is_sent_although_the_receipt_was_filed() -> None
     assert claimed(duplicate) is not None
 
 
-def test_a_deliberate_duplicate_files_its_receipt_for_itself_only() -> None:
+def test_so_is_one_of_a_receipt_that_was_given_up() -> None:
+    first = given_up()
+    duplicate = uploaded(again=True)
+    assert duplicate.duplicate_of_id == first.pk
+    reported(first)
+    assert claimed(duplicate) is not None
+
+
+def test_a_deliberate_duplicate_files_its_receipt_for_no_job_before_it() -> None:
     first = uploaded()
-    reported(delivered(uploaded(again=True)))
+    given_up(again=True)
     assert claimed(first) is not None
+
+
+def test_but_for_one_after_it_which_an_upload_would_not_have_made() -> None:
+    given_up()
+    duplicate = given_up(again=True)
+    job = uploaded()
+    reported(duplicate)
+    assert claimed(job) is None
+
+
+def test_jobs_of_a_receipt_are_found_by_an_index_of_their_own() -> None:
+    jobs = given_up().receipt.jobs.filter(notion_database_id=DATABASE_ID)
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")  # a table that is all but empty it would rather read whole
+    assert "job_newest_of_receipt" in jobs.explain()

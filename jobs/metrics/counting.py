@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import Case, Count, F, OuterRef, Subquery, When
+from django.db.models import Case, Count, F, OuterRef, Q, Subquery, When
 
 from jobs.models import EventTotals, JobEvent, JobLog
 
@@ -131,6 +131,7 @@ def _happenings(after: int, last: int) -> Iterator[_Happening]:
     """
     job = JobLog.objects.filter(pk=OuterRef("job_id")).order_by()
     events = JobEvent.objects.filter(id__gt=after, id__lte=last).alias(is_canary=Subquery(job.values("is_canary")))
-    trip = Case(When(kind=JobEvent.Kind.SUCCEEDED, then=F("at") - Subquery(job.values("created_at"))))
+    is_back = Q(kind=JobEvent.Kind.SUCCEEDED, source=JobEvent.Source.CALLBACK)
+    trip = Case(When(is_back, then=F("at") - Subquery(job.values("created_at"))))
     alike = events.filter(is_canary=False).order_by().values_list("kind", "source", "detail__ms", trip)
     return (_Happening(*row) for row in alike.annotate(Count("pk")))

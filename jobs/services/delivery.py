@@ -7,6 +7,7 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Q
 
 from accounting.clock import DatabaseNow
 from jobs.answers import Answer, Decision, decide
@@ -59,15 +60,16 @@ def claim_job(job_id: UUID, *, worker: str) -> JobLog | None:
 
 
 def _filed_meanwhile(job: JobLog) -> JobLog | None:
-    """Return the job that has filed this one's receipt since it was uploaded again, deliberate duplicates apart.
+    """Return the job that has filed this one's receipt since this one was queued, deliberate duplicates apart.
 
-    That one had been given up by then, or the upload would have made no job; and was reported late.
+    That one had been given up by then, or this one would not have been made, or retried; and was reported late.
     """
-    is_first = job.receipt.created_at >= job.created_at
-    if is_first or job.duplicate_of_id:
+    is_fresh = job.chain_length == 1 and job.receipt.created_at >= job.created_at  # nothing can have come between
+    if is_fresh or job.duplicate_of_id:
         return None
-    filed = JobLog.objects.filter(status=Status.SUCCESS, duplicate_of=None, notion_database_id=job.notion_database_id)
-    return filed.filter(receipt=job.receipt_id).first()
+    filed = JobLog.objects.filter(receipt=job.receipt_id, notion_database_id=job.notion_database_id)
+    meant_for_it = Q(duplicate_of=None) | Q(created_at__lt=job.created_at)
+    return filed.filter(meant_for_it, status=Status.SUCCESS).first()
 
 
 def _end_as_filed(job: JobLog, filed: JobLog, worker: str) -> None:
@@ -80,6 +82,7 @@ def _end_as_filed(job: JobLog, filed: JobLog, worker: str) -> None:
         detail={"filed_by": str(filed.pk), "notion_page_url": filed.notion_page_url},
         due_at=None,
         completed_at=job.now,
+        result_message=filed.result_message,
         notion_page_url=filed.notion_page_url,
         result=filed.result,
         last_error="",

@@ -88,7 +88,8 @@ def _submit(request: UploadRequest, stored: StoredFile, now: datetime) -> Submis
     receipt, is_new = keep_receipt(client=request.client, upload=request.upload, stored=stored, now=now)
     if known is not None:
         return Submission(job=_note_repeat(lock_job(known.job_id), request), created=False)
-    same = None if is_new else _same_job(request, receipt)
+    find = _former_job if request.allow_duplicate else _same_job
+    same = None if is_new else find(request, receipt)
     if same is not None and not request.allow_duplicate:
         submission = Submission(job=_note_repeat(same, request), created=False)
     else:
@@ -118,6 +119,11 @@ def _same_job(request: UploadRequest, receipt: Receipt) -> JobLog | None:
         if job.status != Status.FAILURE:
             return job
     return None
+
+
+def _former_job(request: UploadRequest, receipt: Receipt) -> JobLog | None:
+    """Return the newest job for these bytes and this database, whatever became of it."""
+    return receipt.jobs.filter(notion_database_id=request.notion_database_id).first()
 
 
 def _note_repeat(job: JobLog, request: UploadRequest) -> JobLog:

@@ -1,0 +1,28 @@
+from django.db import migrations, models
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import ProjectState
+
+
+class AddIndexBesideWriters(migrations.AddIndex):
+    """Lets others write meanwhile: what `AddIndexConcurrently` does on PostgreSQL, whose driver SQLite need not load."""
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+    ) -> None:
+        if schema_editor.connection.vendor != "postgresql":
+            return super().database_forwards(app_label, schema_editor, from_state, to_state)
+        model = to_state.apps.get_model(app_label, self.model_name)
+        schema_editor.add_index(model, self.index, concurrently=True)
+
+
+class Migration(migrations.Migration):
+    atomic = False
+    dependencies = [
+        ("jobs", "0012_figures_of_spans"),
+    ]
+    operations = [
+        AddIndexBesideWriters(
+            model_name="joblog",
+            index=models.Index(fields=["receipt", "notion_database_id", "-created_at"], name="job_newest_of_receipt"),
+        ),
+    ]
