@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import cache
+from math import inf
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,18 +29,23 @@ IDLE_SECONDS = 3.0  # Node closes an idle connection after 5: one nearly that ol
 MAX_ANSWER_BYTES = 64 * 1024
 
 
-def send_receipt(job: JobLog) -> Answer:
+def send_receipt(job: JobLog, *, begin_by: float = inf) -> Answer:
     """Post a claimed job's receipt to N8N's webhook.
 
     Args:
         job: claimed, so that its attempt has a number.
+        begin_by: in seconds of `time.monotonic()`; later nothing is posted, for the lease would end before the answer
+            is in, and another worker would post it as well.
 
     Returns:
         What came of it, whatever it was: this raises for no fault of N8N's, of the network's or of the storage's.
     """
     try:
         payload = Payload(job)
-        return replace(_client().post(payload, _headers(job, payload)), request=_facts(payload))
+        headers = _headers(job, payload)
+        if time.monotonic() > begin_by:
+            return Answer(trouble=Trouble.NOT_PREPARED)
+        return replace(_client().post(payload, headers), request=_facts(payload))
     except FileMissing:
         return Answer(trouble=Trouble.FILE_MISSING)
     except StorageAway:

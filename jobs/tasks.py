@@ -4,6 +4,7 @@ import time
 from uuid import UUID
 
 import structlog
+from django.conf import settings
 from django.db import close_old_connections
 
 from accounting.identity import PROCESS
@@ -32,6 +33,7 @@ def trigger_n8n_workflow(job_id: str) -> str:
         One word for RQ's own page: what became of the ring.
     """
     with structlog.contextvars.bound_contextvars(job_id=job_id):
+        begin_by = time.monotonic() + settings.N8N_LEASE_SECONDS - settings.N8N_DEADLINE_SECONDS
         try:
             job = services.claim_job(UUID(job_id), worker=PROCESS)
         except DATABASE_AWAY as error:
@@ -41,7 +43,7 @@ def trigger_n8n_workflow(job_id: str) -> str:
         if job is None:
             return "nothing_to_do"
         logger.info("delivery_begun", attempt=job.attempts, tries=job.tries)
-        answer = n8n.send_receipt(job)
+        answer = n8n.send_receipt(job, begin_by=begin_by)
         decision = _write_down(job, answer)
         if decision is None:
             return "overtaken"

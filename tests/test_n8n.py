@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.message import Message
@@ -139,6 +140,14 @@ def test_without_the_receipts_file_nothing_is_sent(media: Callable[[], list[Path
     file.unlink()
     with stub_server(answering()) as server, n8n_at(server.url):
         assert n8n.send_receipt(job).trouble is Trouble.FILE_MISSING
+        assert server.visits == []
+
+
+@pytest.mark.django_db
+def test_what_was_prepared_for_so_long_that_the_lease_would_end_is_not_sent() -> None:
+    job = JobFactory.create(sending=True)
+    with stub_server(answering()) as server, n8n_at(server.url):
+        assert n8n.send_receipt(job, begin_by=time.monotonic()).trouble is Trouble.NOT_PREPARED
         assert server.visits == []
 
 

@@ -216,8 +216,8 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[JobLog], o
     def plan(happens: Callable[[JobLog], object]) -> None:
         send = n8n.send_receipt
 
-        def send_and_let_happen(job: JobLog) -> Answer:
-            answer = send(job)
+        def send_and_let_happen(job: JobLog, **when: float) -> Answer:
+            answer = send(job, **when)
             happens(job)
             return answer
 
@@ -242,10 +242,10 @@ def test_a_worker_whose_lease_has_passed_on_reports_no_missing_file(
 ) -> None:
     send = n8n.send_receipt
 
-    def lose_both(claimed: JobLog) -> Answer:
+    def lose_both(claimed: JobLog, **when: float) -> Answer:
         JobLog.objects.filter(pk=claimed.pk).update(attempts=2)
         media()[0].unlink()
-        return send(claimed)
+        return send(claimed, **when)
 
     monkeypatch.setattr(n8n, "send_receipt", lose_both)
     trigger_n8n_workflow(str(job.pk))
@@ -262,7 +262,7 @@ def test_a_callback_that_overtakes_the_answer_stands(job: JobLog, meanwhile: Mea
 
 
 def test_what_nobody_expected_leaves_the_job_to_its_lease(job: JobLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(job: JobLog) -> Answer:
+    def broken(job: JobLog, **when: float) -> Answer:
         raise RuntimeError("nobody expected this")
 
     monkeypatch.setattr(n8n, "send_receipt", broken)
