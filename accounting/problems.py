@@ -1,6 +1,7 @@
 """The one format of every error below `/api/`: problem details for HTTP APIs (RFC 9457)."""
 
 import errno
+import sys
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -9,6 +10,7 @@ import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, InternalError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.template import loader
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
@@ -24,6 +26,7 @@ R = TypeVar("R", bound=HttpResponseBase)
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
 NO_ROOM_FOR_MORE = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # processes, memory, open files
+LOGGED = "_has_been_logged"  # Django's private mark
 NEEDS_KEY = "An API key is needed: send the header Authorization: Api-Key <key>."
 
 
@@ -68,8 +71,7 @@ def answer_exception(exception: Exception, context: Mapping[str, Any]) -> Respon
     response = Response(
         _body(request, problem), status=problem.status_code, headers=problem.headers, content_type=CONTENT_TYPE
     )
-    # the request logger of Django would repeat our own line
-    setattr(response, "_has_been_logged", True)  # noqa: B010 - Django's private mark, unknown to mypy
+    setattr(response, LOGGED, True)  # the request logger of Django would repeat our own line
     return _marked(response, problem)
 
 
@@ -206,8 +208,27 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer our own fault, which Django has logged: `handler500`."""
+    """Answer what failed outside DRF's views, with 500, or with 503 or 507 what may be tried again: `handler500`.
+
+    Django calls it while it handles the exception, and logs a fault of ours.
+    """
+    exception = sys.exception()
+    problem = problem_of(exception) if isinstance(exception, Exception) else None
+    passing = problem if problem and problem.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR else None
     if request.path.startswith(API):
         detail = "Something went wrong on our side; it is logged under this request_id."
-        return _answer(request, Problem(500, "internal_error", detail))
-    return defaults.server_error(request)
+        response: HttpResponse = _answer(request, passing or Problem(500, "internal_error", detail))
+    elif passing:
+        response = _page(passing)
+    else:
+        response = defaults.server_error(request)
+    if passing:
+        setattr(response, LOGGED, True)  # in one line, without a traceback
+    return response
+
+
+def _page(problem: Problem) -> HttpResponse:
+    """Answer a browser; the request is not asked for anything, since its user may be in the database."""
+    title = HTTPStatus(problem.status_code).phrase
+    content = loader.render_to_string("passing.html", {"title": title, "problem": problem})
+    return _marked(HttpResponse(content, status=problem.status_code, headers=problem.headers), problem)

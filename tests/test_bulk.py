@@ -2,15 +2,17 @@
 
 import re
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.db import OperationalError
 from django.test import Client as Browser
 
 from jobs.admin import actions
 from jobs.models import JobEvent, JobLog
-from jobs.services import operate_on_all
+from jobs.services import bulk, operate_on_all
 
 from .factories import JobFactory, ReceiptFactory
 from .staff import auditor, operator
@@ -113,6 +115,22 @@ def test_an_auditor_changes_nothing() -> None:
 def test_the_service_counts_by_sentence() -> None:
     user = User.objects.create_user("berta")
     jobs = [JobFactory.create(failure=True), *JobFactory.create_batch(2, success=True)]
-    outcome = operate_on_all("retry", jobs, user, "why")
+    outcome = operate_on_all("retry", [job.pk for job in jobs], user, "why")
     assert outcome.done == 1
     assert dict(outcome.left_alone) == {"It is success; only a failed job can be retried.": 2}
+
+
+def test_what_was_done_before_the_database_went_away_is_told_and_the_rest_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    user, jobs = User.objects.create_user("berta"), JobFactory.create_batch(4)
+    act = bulk.VERBS_FOR_MANY["cancel"]
+
+    def away_for_the_third(job_id: UUID, **more: Any) -> JobLog:
+        if job_id == jobs[2].pk:
+            raise OperationalError("lock timeout")
+        return act(job_id, **more)
+
+    monkeypatch.setitem(bulk.VERBS_FOR_MANY, "cancel", away_for_the_third)
+    outcome = operate_on_all("cancel", [job.pk for job in jobs], user, "why")
+    assert (outcome.done, dict(outcome.left_alone)) == (2, {bulk.AWAY: 2})

@@ -177,6 +177,18 @@ def test_a_fault_of_ours_on_a_page_is_html(admin_client: Browser, monkeypatch: p
     assert "canary" not in answer.content.decode()
 
 
+def test_a_page_without_the_database_is_503_and_one_line_of_the_log(
+    admin_client: Browser, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    admin_client.raise_request_exception = False
+    monkeypatch.setattr(ReceiptAdmin, "get_queryset", lose_connection)
+    answer = admin_client.get("/admin/receipts/receipt/")
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert "The database cannot be reached just now; try again." in answer.content.decode()
+    (error,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert (error.msg["event"], error.exc_info) == ("database_unavailable", None)  # type: ignore[index] # a dict, by structlog
+
+
 # -- the request's id, its timing and its line in the log
 
 

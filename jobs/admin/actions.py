@@ -12,10 +12,9 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from jobs.models import JobLog
+from jobs.reason import reason_in, staff_of
 from jobs.services import NotNow, operate_on_all
 from jobs.services.bulk import AT_ONCE, TOUCHED, VERBS
-
-from .reason import reason_in, staff_of
 
 LABELS = {"retry": "Retry", "resend": "Send now", "cancel": "Cancel"}
 
@@ -50,7 +49,7 @@ def do(model_admin: Any, request: HttpRequest) -> HttpResponse:
     if verb not in VERBS or len(ids) > AT_ONCE:
         raise PermissionDenied
     try:
-        outcome = operate_on_all(verb, JobLog.objects.filter(pk__in=ids), staff_of(request), reason_in(request))
+        outcome = operate_on_all(verb, ids, staff_of(request), reason_in(request))
     except NotNow as refusal:
         messages.error(request, f"Nothing was changed. {refusal}")
     else:

@@ -11,8 +11,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 
 from jobs.models import JobLog
-
-from .reason import staff_of
+from jobs.reason import staff_of
 
 # Rows, read by a query of their own: no transaction waits for whoever reads slowly, and for whoever has left, which a
 # server learns when it writes, no more than one or two are read.

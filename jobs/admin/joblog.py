@@ -18,12 +18,12 @@ from accounting.admin_site import MEANINGLESS
 from accounting.change_list import EndlessList
 from jobs import live, services
 from jobs.models import JobLog
+from jobs.reason import reason_in, staff_of
 from jobs.search import HELP, search
 from jobs.services.bulk import AT_ONCE, VERBS
 
 from . import actions, export, jobpage
 from .filters import CanaryFilter, DayFilter, FoldedChoicesFilter, ProgressFilter
-from .reason import reason_in, staff_of
 from .upload import UploadsReceipts
 
 

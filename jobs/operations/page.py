@@ -1,12 +1,11 @@
 """The operations page: what waits, what went wrong, what to do about it, and whether what does the work is alive."""
 
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -16,7 +15,8 @@ from accounting.alive import signs
 from accounting.clock import database_now
 from jobs.models import JobLog
 from jobs.periods import PERIODS, Period, report
-from jobs.services import operate_on_all
+from jobs.reason import reason_in, staff_of
+from jobs.services import NotNow, operate_on_all
 from jobs.services.bulk import AT_ONCE
 
 from .attention import Kind, groups, jobs_of, verb_for
@@ -51,17 +51,16 @@ def operate_on_group(request: HttpRequest, kind: str, code: str) -> HttpResponse
     verb = verb_for(kind, code)
     if not verb:
         raise Http404
-    reason = request.POST.get("reason", "").replace("\0", "").strip()[:200]
-    if reason:
-        _operate(request, verb, jobs_of(Kind(kind), code, database_now()), reason)
-    else:
-        messages.error(request, "Give a reason: it is kept with each job.")
+    try:
+        _operate(request, verb, jobs_of(Kind(kind), code, database_now()), reason_in(request))
+    except NotNow as refusal:
+        messages.error(request, str(refusal))
     return HttpResponseRedirect(reverse("admin:index"))
 
 
 def _operate(request: HttpRequest, verb: str, jobs: QuerySet[JobLog], reason: str) -> None:
     number = jobs.count()
-    outcome = operate_on_all(verb, jobs[:AT_ONCE], cast(User, request.user), reason)
+    outcome = operate_on_all(verb, jobs.values_list("pk", flat=True)[:AT_ONCE], staff_of(request), reason)
     level = messages.SUCCESS if outcome.done else messages.WARNING
     messages.add_message(request, level, f"{DONE[verb]} {outcome.done} of {number} jobs.")
     for sentence, left in sorted(outcome.left_alone.items()):

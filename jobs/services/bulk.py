@@ -10,11 +10,14 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from accounting.outages import DATABASE_AWAY
 from jobs.models import JobLog
 
 from .operation import NotNow, cancel_job, resend_job, retry_job
 
 AT_ONCE = 500  # each is a transaction of its own, and a browser, or a proxy of 30 s, waits for all of them
+
+AWAY = "The database could not be reached just now."
 
 Verb = Callable[..., JobLog]
 VERBS: dict[str, Verb] = {"retry": retry_job, "resend": resend_job, "cancel": cancel_job}
@@ -55,15 +58,18 @@ def operate(verb: str, job: JobLog, actor: User, reason: str, **seen: str) -> No
     _do(VERBS[verb], verb, job.pk, actor, reason, **seen)
 
 
-def operate_on_all(verb: str, jobs: Iterable[JobLog], actor: User, reason: str) -> Outcome:
-    """Do it to those of the jobs whose state allows it, each in a transaction of its own."""
-    done, left_alone = 0, Counter[str]()
-    for job in jobs:
+def operate_on_all(verb: str, job_ids: Iterable[UUID], actor: User, reason: str) -> Outcome:
+    """Do it to those whose state allows it, each in a transaction of its own, for as long as the database is there."""
+    done, left_alone, pending = 0, Counter[str](), list(job_ids)
+    for number, job_id in enumerate(pending):
         try:
-            _do(VERBS_FOR_MANY[verb], verb, job.pk, actor, reason)
+            _do(VERBS_FOR_MANY[verb], verb, job_id, actor, reason)
             done += 1
         except NotNow as refusal:
             left_alone[str(refusal)] += 1
+        except DATABASE_AWAY:
+            left_alone[AWAY] += len(pending) - number
+            break
     return Outcome(done=done, left_alone=left_alone)
 
 

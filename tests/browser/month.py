@@ -108,7 +108,7 @@ class Month:
         self._delivered(job)
         self._reported(job, JobLog.Status.FAILURE, message="Notion did not let the workflow in (401).")
         self.clock.forward(340)
-        operate_on_all("retry", [job], User.objects.get(username="oscar"), "Notion's access was renewed")
+        operate_on_all("retry", [job.pk], User.objects.get(username="oscar"), "Notion's access was renewed")
         LogEntry.objects.update(action_time=self.clock.now)
         self._delivered(job)
         self._filed(job)
