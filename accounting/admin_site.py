@@ -3,15 +3,18 @@
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit, urlunsplit
 
 import structlog
 from django.contrib import messages
 from django.contrib.admin import AdminSite
+from django.contrib.auth.views import redirect_to_login
 from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse, TemplateResponse
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, path, reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from jobs.connect import page as connect
 from jobs.operations import page
@@ -56,7 +59,28 @@ class OperationsSite(AdminSite):
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
         """Return the view for staff only, and so that a query string can be wrong without harm."""
-        return super().admin_view(_forgiving(view), cacheable)
+        return self._leading_back(super().admin_view(_forgiving(view), cacheable))
+
+    def _leading_back(self, view: View) -> View:
+        """Lead whoever sends a form after his session has ended by the log-in to the form; its address takes no GET."""
+
+        @wraps(view)
+        def leading_back(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            is_logout = request.path == reverse("admin:logout")
+            if request.method != "POST" or is_logout or self.has_permission(request):
+                return view(request, *args, **kwargs)
+            messages.warning(request, "Nothing was done: you were no longer logged in. Log in, and do it once more.")
+            return redirect_to_login(_page_before(request), reverse("admin:login"))
+
+        return cast(View, leading_back)
+
+
+def _page_before(request: HttpRequest) -> str:
+    """Return the address of ours that a form was sent from, or the first page's."""
+    came_from = request.headers.get("Referer", "")
+    if not url_has_allowed_host_and_scheme(came_from, request.get_host(), require_https=request.is_secure()):
+        return reverse("admin:index")
+    return urlunsplit(("", "", *urlsplit(came_from)[2:]))
 
 
 def _forgiving(view: View) -> View:

@@ -43,7 +43,12 @@ class Counter:
     @property
     def limit(self) -> int:
         """How many guesses there may be."""
-        return GUESSES_AT_ALL_NAMES if self.attempt.username == ALL_NAMES else GUESSES_AT_ONE_NAME
+        return GUESSES_AT_ALL_NAMES if self.is_for_all_names else GUESSES_AT_ONE_NAME
+
+    @property
+    def is_for_all_names(self) -> bool:
+        """Whether it counts the address' guesses at whatever name."""
+        return bool(self.attempt.username == ALL_NAMES)
 
     @property
     def ends_at(self) -> datetime:
@@ -123,7 +128,12 @@ class CountingHandler(AxesDatabaseHandler):  # type: ignore[misc] # as above
 def answer_locked(request: HttpRequest, response: HttpResponse, credentials: object) -> HttpResponse:
     """Answer whoever is locked out with a page that says until when: `AXES_LOCKOUT_CALLABLE`."""
     counter: Counter = getattr(request, "locked_by")  # noqa: B009 - mypy knows no such attribute of HttpRequest
-    context = {**admin.site.each_context(request), "title": "Too many attempts to log in", "until": counter.ends_at}
+    context = {
+        **admin.site.each_context(request),
+        "title": "Too many attempts to log in",
+        "until": counter.ends_at,
+        "is_for_all_names": counter.is_for_all_names,
+    }
     locked = render(request, "admin/locked.html", context, status=429)
     locked["Retry-After"] = str(ceil((counter.ends_at - counter.attempt.now).total_seconds()))
     add_never_cache_headers(locked)

@@ -22,6 +22,7 @@ QUIET = {
     "axes": "CRITICAL",
     "django.request": "ERROR",
     "django.security.DisallowedHost": "CRITICAL",  # with a traceback, and what somebody made up
+    "django.security.TooManyFilesSent": "CRITICAL",
     "django.server": "ERROR",
     "rq.worker": "WARNING",
     "urllib3": "ERROR",

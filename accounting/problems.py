@@ -7,7 +7,8 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 import structlog
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFilesSent
 from django.db import InterfaceError, InternalError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.template import loader
@@ -190,6 +191,9 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer a request that Django itself refused (a hostile Host header, too many fields): `handler400`."""
     if request.path.startswith(API):
         return _answer(request, Problem(400, "bad_request", "The request could not be understood."))
+    if isinstance(exception, TooManyFilesSent):
+        most = settings.DATA_UPLOAD_MAX_NUMBER_FILES
+        return _page(Problem(400, "too_many_files", f"No more than {most} files can be sent in one go: send fewer."))
     return defaults.bad_request(request, exception)
 
 

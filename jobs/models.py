@@ -1,7 +1,7 @@
 """What becomes of a receipt, and everything that happened to it."""
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
 from django.db import models
@@ -38,6 +38,7 @@ class JobLog(models.Model):
     }
     OPEN = (Status.QUEUED, Status.SENDING, Status.PROCESSING)
     IN_FLIGHT = (Status.SENDING, Status.PROCESSING)
+    LATE = timedelta(minutes=1)  # a sweep passes every five seconds, and a worker comes by sooner
 
     job_id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     receipt = models.ForeignKey(Receipt, on_delete=models.PROTECT, related_name="jobs")
@@ -138,6 +139,11 @@ class JobLog(models.Model):
     def is_open(self) -> bool:
         """Whether something is still to happen."""
         return self.status in self.OPEN
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether what was to happen at `due_at` should have happened by now."""
+        return self.due_at is not None and self.due_at < timezone.now() - self.LATE
 
     @property
     def took(self) -> float | None:

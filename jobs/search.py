@@ -17,7 +17,7 @@ LAST_LETTER = "\U0010ffff"
 
 HELP = (
     "Job or receipt id or SHA-256 (8 digits of it will do), Notion database (id or address), beginning of a file name; "
-    f"any words of the file name or message among the newest {RECENT:,}."
+    f"any words of the file name or message among the newest {RECENT:,}. {FOUND} jobs at the most by either."
 )
 
 

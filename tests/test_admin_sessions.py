@@ -103,3 +103,20 @@ def test_a_page_is_stored_by_no_cache_and_shown_in_no_frame(admin_client: Browse
         assert answer["Cross-Origin-Opener-Policy"] == "same-origin"
         assert answer["Cross-Origin-Resource-Policy"] == "same-origin"
         assert "camera=()" in answer["Permissions-Policy"]
+
+
+def test_a_form_that_is_sent_after_the_session_has_ended_leads_by_the_log_in_to_where_it_was(anna: User) -> None:
+    job, browser = JobFactory.create(), Browser()
+    page = f"/admin/jobs/joblog/{job.pk}/change/"
+    sent = f"/admin/jobs/joblog/{job.pk}/operate/cancel/"
+    answer = browser.post(sent, {"reason": "why"}, headers={"Referer": f"http://testserver{page}?a=b"})
+    assert answer["Location"] == f"/admin/login/?next={page}%3Fa%3Db"
+    assert "Nothing was done: you were no longer logged in." in browser.get(answer["Location"]).content.decode()
+    job.refresh_from_db()
+    assert job.is_open
+
+
+@pytest.mark.parametrize("referer", ["", "https://evil.example/admin/", "//evil.example/x", "javascript:alert(1)"])
+def test_or_to_the_first_page_where_nobody_knows_where_it_was(referer: str) -> None:
+    answer = Browser().post("/admin/jobs/joblog/bulk/", headers={"Referer": referer})
+    assert answer["Location"] == "/admin/login/?next=/admin/"

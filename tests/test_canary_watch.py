@@ -140,6 +140,15 @@ def test_after_many_in_vain_the_wait_does_not_leap_to_the_first_ever_sent_and_lo
     assert watch.waiting < timedelta(days=1)
 
 
+@pytest.mark.usefixtures("schedule")
+def test_looking_stays_cheap_where_all_have_failed_by_what_n8n_was_asked(django_assert_max_num_queries: Any) -> None:
+    receipt = ReceiptFactory.create()
+    for _ in range(20):
+        JobFactory.create(receipt=receipt, is_canary=True, failure=True, failure_code="callback_lost")
+    with django_assert_max_num_queries(3):
+        assert canary.look().round_trip is None
+
+
 def test_without_a_schedule_an_old_round_trip_is_only_old() -> None:
     aged(returned(), 10**6)
     assert ready()[0] == "ok"

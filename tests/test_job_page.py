@@ -67,6 +67,21 @@ def test_what_happens_next_is_said_with_the_time(browser: Browser) -> None:
     assert "it fails unless N8N calls back." in text
 
 
+@pytest.mark.parametrize("status", [JobLog.Status.QUEUED, JobLog.Status.PROCESSING])
+def test_a_page_that_refreshes_itself_makes_no_form_for_one_status_of_that_for_another(
+    status: JobLog.Status,
+) -> None:
+    assert f'data-key="resend-{status}"' in text_of(operator(), job_in(status))
+
+
+@pytest.mark.parametrize(("minutes", "said"), [(-2, "is overdue: it is sent to N8N as soon as"), (2, "Next, ")])
+def test_what_should_have_happened_is_not_called_next(browser: Browser, minutes: int, said: str) -> None:
+    job = JobFactory.create(due_at=timezone.now() + timedelta(minutes=minutes))
+    assert said in text_of(browser, job)
+    listed = browser.get("/admin/jobs/joblog/").content.decode()
+    assert ("Overdue: was due" in listed) == (minutes < 0)
+
+
 def test_what_the_workflow_read_is_shown_however_deep(browser: Browser) -> None:
     result = {
         "vendor": "Trattoria",
@@ -86,6 +101,14 @@ def test_what_the_workflow_read_is_shown_however_deep(browser: Browser) -> None:
         "<dd>–</dd>",
     ):
         assert part in text
+
+
+def test_of_very_much_that_the_workflow_read_the_beginning_is_shown(browser: Browser) -> None:
+    result = {"vendor": "Trattoria", "numbers": [*range(60_000)], "nothing": [[] for _ in range(60_000)]}
+    text = text_of(browser, JobFactory.create(success=True, result=result)).replace("\n", "")
+    assert "<dt>vendor</dt><dd>Trattoria</dd>" in text
+    assert "Only the first 500 values are shown" in text
+    assert text.count("<dd>") < 600
 
 
 def test_a_filed_job_begins_with_the_way_to_its_page_in_notion(browser: Browser) -> None:

@@ -89,7 +89,9 @@ def test_nobody_can_lock_a_colleague_out_from_elsewhere(anna: User) -> None:
 def test_an_address_that_tries_many_names_is_locked_out_whatever_it_tries_next(anna: User) -> None:
     statuses = [log_in(f"name{number}").status_code for number in range(GUESSES_AT_ALL_NAMES)]
     assert statuses == [200] * (GUESSES_AT_ALL_NAMES - 1) + [429]
-    assert log_in(password=PASSWORD).status_code == 429
+    locked = log_in(password=PASSWORD)
+    assert locked.status_code == 429
+    assert "Whoever comes from this address has to wait" in locked.content.decode()
     assert log_in(password=PASSWORD, address=ELSEWHERE).status_code == 302
 
 

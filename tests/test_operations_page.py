@@ -38,7 +38,7 @@ def test_what_is_open_is_counted_with_the_wait_of_the_oldest(viewer: Browser) ->
     JobFactory.create(sending=True, due_at=ago(minutes=-1))
     job_in(Status.SUCCESS)
     text = page(viewer)
-    assert card(text, "Queued now") == "3 oldest waits 47 min"
+    assert card(text, "Queued now") == "3 oldest came in 47 min ago"
     assert card(text, "Sending now").startswith("1 ")
     assert card(text, "Processing now").startswith("0 ")
 

@@ -103,10 +103,11 @@ def test_the_sweep_looks_for_them_bit_by_bit_and_deletes_none_before_it_has_seen
     monkeypatch.setattr(looking, "BATCH", 1)
     ReceiptFactory.create()
     orphans(2)
+    monkeypatch.setattr(sweep_jobs, "LOOK_FOR_ORPHANS_SECONDS", 0)
     sweeping = sweep_jobs.Command()
     left = []
     for _ in range(4):  # of this week's folders there is one, of three files
-        sweeping._pass(look_seconds=0)
+        sweeping._look_for_orphans()
         left.append(len(media()))
     assert left == [5, 5, 5, 3]
 
@@ -141,11 +142,11 @@ def test_a_storage_that_was_away_is_looked_through_within_the_hour(
     orphans(1)
     sweeping = sweep_jobs.Command()
     with patch.object(PrivateFileStorage, "files_in", side_effect=StorageAway):
-        sweeping._pass()
-    sweeping._pass()
+        sweeping._look_for_orphans()
+    sweeping._look_for_orphans()
     assert len(media()) == 3
     clock.now += 3601
-    sweeping._pass()
+    sweeping._look_for_orphans()
     assert len(media()) == 2
 
 

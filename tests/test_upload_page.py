@@ -111,3 +111,39 @@ def test_a_form_without_a_file_or_without_a_database_says_so(operator: Browser) 
     (outcome,) = operator.post(PAGE, {"file": picture()}).context["outcomes"]
     assert outcome.refusal == NO_DATABASE_ID
     assert not Client.objects.filter(jobs__isnull=False).exists()
+
+
+def fields_of(html: str) -> dict[str, dict[str, str | None]]:
+    """Return the upload form's fields by their names; of several the one that is ticked."""
+    fields: dict[str, dict[str, str | None]] = {}
+    for field in Fields(html).found:
+        name = field.get("name") or ""
+        if name not in fields or "checked" in field:
+            fields[name] = field
+    return fields
+
+
+def test_a_form_that_is_sent_again_by_loading_the_page_again_files_nothing_twice(operator: Browser) -> None:
+    form_key = fields_of(operator.get(PAGE).content.decode())["form_key"]["value"]
+    for _ in range(2):
+        form = {"file": [picture(1), picture(2)], "notion_database_id": DATABASE_ID, "form_key": form_key}
+        operator.post(PAGE, form | {"allow_duplicate": "on"})
+    assert JobLog.objects.count() == 2
+
+
+def test_a_refused_form_is_shown_as_it_was_sent(operator: Browser) -> None:
+    JobFactory.create()
+    form = {"file": picture(), "other_database": "not a database", "allow_duplicate": "on"}
+    fields = fields_of(operator.post(PAGE, form).content.decode())
+    assert fields["other_database"]["value"] == "not a database"
+    assert "checked" in fields["allow_duplicate"]
+    JobFactory.create(notion_database_id=OTHER_DATABASE)
+    fields = fields_of(operator.post(PAGE, {"notion_database_id": DATABASE_ID}).content.decode())
+    assert fields["notion_database_id"]["value"] == DATABASE_ID
+
+
+def test_too_many_files_in_one_go_are_told_how_many_may_be(operator: Browser) -> None:
+    files = [picture(number) for number in range(11)]
+    answer = operator.post(PAGE, {"file": files, "notion_database_id": DATABASE_ID})
+    assert answer.status_code == 400
+    assert "No more than 10 files can be sent in one go" in answer.content.decode()

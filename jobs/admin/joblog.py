@@ -71,6 +71,10 @@ class JobLogAdmin(UploadsReceipts):
         version = live.version_of(jobpage.seen_of(job) for job in jobs)
         return live.answer(request, page, version, "admin/jobs/joblog/rows.html")
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[JobLog]:
+        """Return the jobs without what was read from their receipts, which only their own pages show."""
+        return super().get_queryset(request).defer("result")
+
     # -- one job
 
     def change_view(

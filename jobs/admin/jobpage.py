@@ -29,7 +29,7 @@ def seen_of(job: JobLog) -> tuple[object, ...]:
     """Return what of a job makes a page that shows it another one."""
     return (
         str(job.pk), str(job.status), job.attempts, job.due_at, job.delivered_at, job.completed_at,
-        job.needs_attention, job.last_error, job.result_message,
+        job.needs_attention, job.last_error, job.result_message, job.is_overdue,
     )  # fmt: skip
 
 
@@ -38,7 +38,7 @@ def context_of(request: HttpRequest, job: JobLog, *, may_operate: bool) -> dict[
     entries = timeline(job)
     may_operate = may_operate and not job.is_canary
     no_retry = why_not_retry(job, job.receipt) if may_operate and job.status == JobLog.Status.FAILURE else ""
-    siblings = list(job.receipt.jobs.exclude(pk=job.pk).order_by("-created_at")[: MOST_SIBLINGS + 1])
+    siblings = list(job.receipt.jobs.exclude(pk=job.pk).defer("result").order_by("-created_at")[: MOST_SIBLINGS + 1])
     return {
         "job": job,
         "timeline": entries,

@@ -1,5 +1,7 @@
 """Uploads by staff: a page for many files, and the address that its script sends each of them to."""
 
+import re
+import secrets
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,6 +39,7 @@ CLIENT = "Admin uploads"
 LATELY = 500  # jobs that are looked through for databases
 CHOICES = 6
 NO_FILE = "Choose at least one file."
+FORM_KEY = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,10 @@ class UploadsReceipts(ReadOnlyAdmin[JobLog]):
             "title": "Upload receipts",
             "opts": self.opts,
             "outcomes": list(_take_in_all(request)) if request.method == "POST" else [],
+            "form_key": secrets.token_hex(16),
+            "chosen": request.POST.get("notion_database_id", ""),
+            "written": request.POST.get("other_database", ""),
+            "allow_duplicate": "allow_duplicate" in request.POST,
             "databases": databases_of_late(),
             "lately": LATELY,
             "accept": ",".join(accepted_types()),
@@ -141,11 +148,14 @@ def _take_in_all(request: HttpRequest) -> Iterator[Outcome]:
             name="", refusal=f"Together they are larger than {settings.UPLOAD_MAX_MB} MB; send fewer at once."
         )
         return
-    for file in files:
-        yield _take_in_one(request, file)
+    for number, file in enumerate(files):
+        yield _take_in_one(request, file, number)
 
 
-def _take_in_one(request: HttpRequest, file: "UploadedFile[bytes]") -> Outcome:
+def _take_in_one(request: HttpRequest, file: "UploadedFile[bytes]", number: int) -> Outcome:
+    """Take in one; the form's own key lets a page that is loaded again send it again and have the same job."""
+    form_key = request.POST.get("form_key", "")
+    key = f"{form_key}-{number}" if FORM_KEY.fullmatch(form_key) else ""
     written, chosen = (request.POST.get(name, "").strip() for name in ("other_database", "notion_database_id"))
     form = {
         "file": file,
@@ -155,7 +165,7 @@ def _take_in_one(request: HttpRequest, file: "UploadedFile[bytes]") -> Outcome:
     try:
         refuse_unread(request)
         actor = request.user.get_username()
-        submission = take_in(form, client=_client(), source=JobEvent.Source.ADMIN, actor=actor)
+        submission = take_in(form, client=_client(), source=JobEvent.Source.ADMIN, actor=actor, idempotency_key=key)
     except Exception as exception:
         problem = problem_of(exception)
         if problem is None:

@@ -109,7 +109,8 @@ def _latest() -> list[JobLog]:
 
 def _round_trip(latest: Sequence[JobLog]) -> RoundTrip | None:
     """Return the latest canary that N8N called back for, whatever it said."""
-    job = next(filter(_came_back, latest), None)
+    reported = _reported(latest)
+    job = next((job for job in latest if job.status == Status.SUCCESS or job.pk in reported), None)
     if job is None or job.completed_at is None:
         return None
     return RoundTrip(
@@ -121,10 +122,11 @@ def _round_trip(latest: Sequence[JobLog]) -> RoundTrip | None:
     )
 
 
-def _came_back(job: JobLog) -> bool:
-    if job.status != Status.FAILURE or job.failure_code in UNREPORTED:
-        return job.status == Status.SUCCESS
-    return job.events.filter(kind=Kind.FAILED, source=Source.CALLBACK).exists()
+def _reported(latest: Sequence[JobLog]) -> set[UUID]:
+    """Return which of them have failed by N8N's own report."""
+    failed = [job.pk for job in latest if job.status == Status.FAILURE and job.failure_code not in UNREPORTED]
+    reports = JobEvent.objects.filter(job__in=failed, kind=Kind.FAILED, source=Source.CALLBACK)
+    return set(reports.values_list("job_id", flat=True)) if failed else set()
 
 
 def _trouble_since(trip: RoundTrip | None, latest: Sequence[JobLog]) -> str:

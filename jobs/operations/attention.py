@@ -15,7 +15,6 @@ from jobs.models import JobLog
 
 Status = JobLog.Status
 
-LATE = timedelta(minutes=1)  # a sweep passes every five seconds, and a worker comes by sooner
 EXAMPLES = 3
 SHOWN = ("filename", "completed_at", "due_at")  # of an example
 
@@ -82,7 +81,7 @@ def since_yesterday(now: datetime) -> datetime:
 
 def _overdue(now: datetime) -> QuerySet[JobLog]:
     # whatever is due is open: saying so leads SQLite, which is to group by status, to the few that are
-    late = JobLog.objects.filter(status__in=JobLog.OPEN, due_at__lt=now - LATE)
+    late = JobLog.objects.filter(status__in=JobLog.OPEN, due_at__lt=now - JobLog.LATE)
     return late.filter(needs_attention=False, is_canary=False)
 
 
@@ -111,6 +110,7 @@ WAYS = {
         cause=cause_of_delay,
         verb=lambda _: "resend",
         listed={"needs_attention__exact": "1"},
+        filter="last_error__exact",
     ),
     Kind.FAILED: _Way(
         jobs=_failed,

@@ -56,7 +56,7 @@ def cards(report: Report, present: Present, overdue: Mapping[str, int], now: dat
         now: by the database's clock.
     """
     oldest = present.since.get(Status.QUEUED)
-    waits = f"oldest waits {told(now - oldest)}" if oldest else "nothing waits"
+    waits = f"oldest came in {told(now - oldest)} ago" if oldest else "nothing waits"
     return [
         _open("Queued", Status.QUEUED, present, overdue, waits),
         _open("Sending", Status.SENDING, present, overdue, "on their way to N8N"),

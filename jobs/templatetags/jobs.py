@@ -19,6 +19,8 @@ register = template.Library()
 
 MINUTE, HOUR = 60, 3600
 MOST_COLUMNS = 6
+MOST_VALUES = 500  # of a result on a page
+CUT = format_html('<p class="quiet">Only the first {} values are shown; the API has them all.</p>', MOST_VALUES)
 ATTENTION = ("attention", "Needs attention")
 
 
@@ -61,12 +63,33 @@ def drill_down(changelist: ChangeList, days: ListFilter) -> list[Any]:
 
 
 @register.simple_tag
+def read(result: Any) -> str:
+    """Return what a workflow read: objects and lists as lists, however deep; of very much the beginning."""
+    shown, _ = _beginning(result, MOST_VALUES)
+    return format_html("{}{}", nested(shown), "" if shown == result else CUT)
+
+
+@register.simple_tag
 def nested(value: Any) -> str:
-    """Return what a workflow read: objects and lists as lists of their own, however deep."""
+    """Return a part of it."""
     table = _table(value)
     return render_to_string(
         "admin/jobs/joblog/nested.html", {"table": table, "rows": None if table else _rows(value), "value": value}
     )
+
+
+def _beginning(value: Any, room: int) -> tuple[Any, int]:
+    """Return as much of it as has room, in values, lists and objects among them, and the room that is left then."""
+    room -= 1
+    if not isinstance(value, dict | list):
+        return value, room
+    kept: list[Any] = []
+    for key, below in value.items() if isinstance(value, dict) else enumerate(value):
+        if room <= 0:
+            break
+        shown, room = _beginning(below, room)
+        kept.append((key, shown))
+    return (dict(kept) if isinstance(value, dict) else [shown for _, shown in kept]), room
 
 
 def _table(value: Any) -> tuple[list[str], list[list[Any]]] | None:

@@ -82,10 +82,12 @@ class Visitor:
             log_in(page, name)
         return page
 
-    def forgive(self, words: str) -> None:
-        """Forget the one fault with these words, which the test wanted: there must be one."""
-        (wanted,) = (fault for fault in self.faults if words in fault)
-        self.faults.remove(wanted)
+    def forgive(self, words: str, *, times: int = 1) -> None:
+        """Forget the faults with these words, which the test wanted: there must be so many."""
+        wanted = [fault for fault in self.faults if words in fault]
+        assert len(wanted) == times
+        for fault in wanted:
+            self.faults.remove(fault)
 
     def leave(self) -> None:
         """Close all that was opened."""

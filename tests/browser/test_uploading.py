@@ -64,6 +64,21 @@ def test_what_broke_off_is_sent_again_and_taken_in_once(visitor: Visitor, servic
     assert service.query("SELECT count(*) FROM jobs_joblog WHERE filename = 'tunnel.jpg'") == [(1,)]
 
 
+def test_a_mistyped_database_is_mended_once_for_all_files(visitor: Visitor) -> None:
+    page = visitor.open("oscar")
+    page.goto("/admin/jobs/joblog/add/")
+    page.locator("#other-database").fill("not a database")
+    page.locator("#files").set_input_files([photograph(14, "one.jpg"), photograph(15, "two.jpg")])
+    button = page.locator("#upload input[type=submit]")
+    button.click()
+    expect(page.locator("#summary")).to_have_text("2 refused")
+    visitor.forgive("status of 400", times=2)
+    page.locator("#other-database").fill(DATABASE_ID)
+    expect(button).to_have_value("Try again: 2 files")
+    button.click()
+    expect(page.locator("#summary")).to_have_text("2 taken in")
+
+
 def test_progress_is_shown_while_a_file_is_under_way(visitor: Visitor) -> None:
     page = visitor.open("oscar")
     slow = page.context.new_cdp_session(page)

@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import inf
 from typing import Any
 
@@ -44,6 +44,7 @@ class Command(BaseCommand):
 
     _stopping = False
     _next_seal = _next_tidy = _next_look = 0.0
+    _once = False
     _look: Iterator[int] | None = None  # for orphans, while it is under way
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -54,7 +55,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Sweep; a database that is away for a while is waited for."""
         if options["once"]:
-            self._pass(look_seconds=inf)
+            self._once = True
+            for part in self._parts():
+                part()
             return
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
@@ -72,30 +75,29 @@ class Command(BaseCommand):
             time.sleep(min(left, LOOK_EVERY_SECONDS))
 
     def _try_pass(self) -> None:
-        try:
-            close_old_connections()
-            self._pass()
-        except DATABASE_AWAY as error:
-            logger.error("sweep_failed", error=type(error).__name__)
-        except Exception:  # the loop outlives whatever one pass meets
-            logger.exception("sweep_failed")
+        """Do each part; what one of them meets keeps the others from nothing, but for a database that is away."""
+        close_old_connections()
+        for part in self._parts():
+            try:
+                part()
+            except DATABASE_AWAY as error:
+                logger.error("sweep_failed", error=type(error).__name__)
+                return
+            except Exception:  # the loop outlives it
+                logger.exception("sweep_failed", part=part.__name__)
 
-    def _pass(self, *, look_seconds: float = LOOK_FOR_ORPHANS_SECONDS) -> None:
+    def _parts(self) -> tuple[Callable[[], None], ...]:
+        return self._sweep, self._count, self._send_canary, self._seal, self._tidy, self._look_for_orphans
+
+    def _sweep(self) -> None:
         swept = sweep()
         beat(PROCESS, Heartbeat.Kind.SWEEP)
-        keep_figures(now := database_now())
-        count_events(now)
-        self._send_canary()
         if any(swept):
             logger.info("swept", **swept._asdict())
-        if time.monotonic() >= self._next_seal:
-            self._next_seal = time.monotonic() + SEAL_EVERY_SECONDS
-            seal_finished_hours()
-        if time.monotonic() >= self._next_tidy:
-            self._next_tidy = time.monotonic() + TIDY_EVERY_SECONDS
-            self._tidy()
-        if self._look or time.monotonic() >= self._next_look:
-            self._look_for_orphans(look_seconds)
+
+    def _count(self) -> None:
+        keep_figures(now := database_now())
+        count_events(now)
 
     def _send_canary(self) -> None:
         try:
@@ -103,16 +105,26 @@ class Command(BaseCommand):
         except OSError as error:  # a full disk keeps the sweep from nothing else
             logger.error("canary_not_sent", error=type(error).__name__)
 
+    def _seal(self) -> None:
+        if time.monotonic() >= self._next_seal:
+            self._next_seal = time.monotonic() + SEAL_EVERY_SECONDS
+            seal_finished_hours()
+
     def _tidy(self) -> None:
+        if time.monotonic() < self._next_tidy:
+            return
+        self._next_tidy = time.monotonic() + TIDY_EVERY_SECONDS
         forget_dead_processes()
         forget_old_attempts()
         SessionStore.clear_expired()
         if is_overdue(database_now()):
             logger.warning("purge_overdue", days=settings.RETENTION_DAYS)
 
-    def _look_for_orphans(self, seconds: float) -> None:
-        """Begin a look for orphans, or go on with it, for so long: of millions of files, it keeps nothing waiting."""
-        end = time.monotonic() + seconds
+    def _look_for_orphans(self) -> None:
+        """Begin a look for orphans, or go on with it, for a while: of millions of files, it keeps nothing waiting."""
+        if not self._look and time.monotonic() < self._next_look:
+            return
+        end = time.monotonic() + (inf if self._once else LOOK_FOR_ORPHANS_SECONDS)
         look = self._look or remove_orphans(now=database_now())
         self._look, self._next_look = None, time.monotonic() + TIDY_EVERY_SECONDS  # should it be broken off
         try:

@@ -50,9 +50,14 @@
         said.append(" ", anchor);
       }
       this.bar.hidden = state !== "sending";
-      this.part("again").hidden = !(state === "broken" || this.mayBeMended);
+      this.part("again").hidden = !this.goesAgain;
       this.part("leave").hidden = !(state === "waiting" || state === "refused");
       tell();
+    }
+
+    /* What broke off, and what somebody may have mended meanwhile, such as the database, goes by the one button. */
+    get goesAgain() {
+      return this.state === "broken" || this.mayBeMended;
     }
 
     leave() {
@@ -131,9 +136,9 @@
 
   function tell() {
     const count = (...states) => uploads.filter(isIn(...states)).length;
-    const [waiting, broken] = [count("waiting"), count("broken")];
-    const number = waiting + broken;
-    button.value = (waiting ? "Upload" : broken ? "Try again" : "Upload") + (number > 1 ? `: ${number} files` : "");
+    const [waiting, again] = [count("waiting"), uploads.filter((upload) => upload.goesAgain).length];
+    const number = waiting + again;
+    button.value = (waiting || !again ? "Upload" : "Try again") + (number > 1 ? `: ${number} files` : "");
     button.disabled = number === 0;
     const ended = [["done", "taken in"], ["there", "already there"], ["refused", "refused"], ["broken", "broke off"]];
     const parts = ended.filter(([state]) => count(state)).map(([state, words]) => `${count(state)} ${words}`);
@@ -179,7 +184,7 @@
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    uploads.filter(isIn("waiting", "broken")).forEach((upload) => upload.begin());
+    uploads.filter((upload) => upload.state === "waiting" || upload.goesAgain).forEach((upload) => upload.begin());
   });
   document.addEventListener("dragover", (event) => {
     event.preventDefault();
