@@ -8,6 +8,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 from django.db import DatabaseError, InterfaceError
 
+INTERRUPTED = 130  # as shells have it: 128 and the number of SIGINT
+
 
 def main() -> None:
     """Run the command that the arguments name.
@@ -27,6 +29,8 @@ def main() -> None:
         if "--traceback" in sys.argv or not (why := why_no_database()):
             raise
         sys.exit(f"manage.py: {why}")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

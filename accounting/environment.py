@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable
+from io import StringIO
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +12,8 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 from limits import RateLimitItem, parse
+from redis import ConnectionPool
+from redis.exceptions import RedisError
 
 from . import sentinels
 from .strength import weakness
@@ -19,6 +22,8 @@ T = TypeVar("T")
 
 RATE = re.compile(r"[1-9][0-9]{0,4}/(second|minute|hour|day)")
 UNLIMITED = "none"
+ASSIGNMENT = re.compile(r"(?:export )?[A-Za-z_0-9]+=")  # as django-environ has it
+IN_MEMORY = ":memory:"
 
 GENERATE = "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
 
@@ -28,7 +33,7 @@ class Environment:
 
     def __init__(self, dotenv: Path) -> None:
         if dotenv.is_file():
-            environ.Env.read_env(dotenv)
+            environ.Env.read_env(StringIO(_checked(dotenv)))
 
     def text(self, key: str, default: str | None = None, *, cure: str = "") -> str:
         """Return the value of `key`; without a default the key is required, and `cure` says what to set."""
@@ -79,6 +84,10 @@ class Environment:
     def names(self, key: str, default: list[str]) -> list[str]:
         """Return a comma-separated list of words."""
         return _split(self.text(key, ",".join(default)))
+
+    def hosts(self, key: str, default: list[str]) -> list[str]:
+        """Return a comma-separated list of host names."""
+        return self._cast(key, ",".join(default), _hosts, "host names without https://, such as receipts.example.com")
 
     def networks(self, key: str, default: list[str]) -> list[str]:
         """Return a comma-separated list of IP addresses and networks."""
@@ -132,6 +141,36 @@ class Environment:
             raise ImproperlyConfigured(f"{key} cannot be understood: set it to {cure}.") from None
 
 
+def make_folder(key: str, folder: Path) -> None:
+    """Make a folder for nobody else to look into, unless it is there.
+
+    Args:
+        key: of the setting that names it.
+
+    Raises:
+        ImproperlyConfigured: it cannot be made.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ImproperlyConfigured(f"{key} names a folder that cannot be made ({reason}): set it to another.") from None
+
+
+def _checked(dotenv: Path) -> str:
+    """Return what the file says; django-environ would print a line that it cannot read, and go on without it."""
+    try:
+        content = dotenv.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ImproperlyConfigured(f"{dotenv.name} is not written in UTF-8: save it so.") from None
+    lines = [line for line in content.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    for line in lines:
+        if not ASSIGNMENT.match(line):
+            number = content.splitlines().index(line) + 1
+            raise ImproperlyConfigured(f"{dotenv.name}, line {number}, cannot be understood: write NAME=value there.")
+    return "\n".join(lines)
+
+
 def _refuse_weak(key: str, value: str) -> None:
     if reason := weakness(value):
         raise ImproperlyConfigured(f"{key} {reason}: {GENERATE} makes a good one.")
@@ -149,6 +188,13 @@ def _whole(minimum: int, maximum: int) -> Callable[[str], int]:
         return number
 
     return convert
+
+
+def _hosts(joined: str) -> list[str]:
+    hosts = _split(joined)
+    if any("/" in host for host in hosts):
+        raise ValueError
+    return hosts
 
 
 def _networks(joined: str) -> list[str]:
@@ -190,6 +236,16 @@ def _redis_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("redis", "rediss", "unix") or not (parts.hostname or parts.path) or parts.port == 0:
         raise ValueError
+    if parts.scheme != "unix" and not re.fullmatch(r"/?|/\d+", parts.path):
+        raise ValueError  # redis would take the first database for one that has no number
+    try:
+        pool = ConnectionPool.from_url(value)
+        pool.connection_class(**pool.connection_kwargs)  # it connects later, but knows its options now
+    except (TypeError, RedisError):
+        raise ValueError from None
+    authority = pool.connection_kwargs.get("ssl_ca_certs")
+    if authority and not Path(authority).is_file():
+        raise ValueError
     return value
 
 
@@ -206,5 +262,9 @@ def _database(url: str) -> dict[str, Any]:
         raise ValueError  # django-environ would warn of it, with the password
     if parts.scheme == "sqlite" and parts.query:
         raise ValueError  # its options are ours, and no others would be heeded
+    if parts.scheme == "sqlite" and parts.netloc not in ("", IN_MEMORY):
+        raise ValueError  # a slash is missing: it would be another file
+    if parts.netloc != IN_MEMORY and not parts.path.strip("/"):
+        raise ValueError
     config: dict[str, Any] = environ.Env.db_url_config(url)
     return config

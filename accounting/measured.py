@@ -23,6 +23,15 @@ CALLBACKS_REFUSED = Counter(
     "receipts_callbacks_refused", "Callbacks that this web process refused.", ["code"], registry=MEASURED
 )
 
+# They are there before the first of them happens: Prometheus sees no increase in what begins with it.
+for scope in ("upload", "key", "callback_token", "log_in"):
+    THROTTLED.labels(scope)
+for refusal in (
+    "callback_token_invalid", "job_not_found", "outcome_contradicts", "invalid", "json_invalid", "body_too_large",
+    "unsupported_media_type", "throttled",
+):  # fmt: skip
+    CALLBACKS_REFUSED.labels(refusal)
+
 CALLBACKS = ("job-callback", "execution-callback")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 REFUSED = range(400, 500)

@@ -9,7 +9,7 @@ import django_stubs_ext
 from csp.constants import NONE, SELF
 
 from .buckets import bucket_storage
-from .environment import Environment
+from .environment import Environment, make_folder
 from .sentinels import rq_connection
 
 django_stubs_ext.monkeypatch()  # lets classes of Django say at run time, too, which model they are for
@@ -28,7 +28,7 @@ PUBLIC_BASE_URL = env.origin(
 )
 CALLBACK_BASE_URL = env.base_url("CALLBACK_BASE_URL", PUBLIC_BASE_URL)
 OWN_HOSTS = sorted({urlsplit(url).hostname or "" for url in (PUBLIC_BASE_URL, CALLBACK_BASE_URL)})
-ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", OWN_HOSTS)
+ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", OWN_HOSTS)
 CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS", [PUBLIC_BASE_URL])
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", [])
 WEB_THREADS = env.number("WEB_THREADS", 8, minimum=5, maximum=1000)  # beside slow readers one is left for all else
@@ -43,7 +43,7 @@ DATABASES["default"] |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     if DATABASES["default"]["NAME"] != ":memory:":
         file = BASE_DIR / DATABASES["default"]["NAME"]  # counted from the project, wherever a process is started
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds sessions
+        make_folder("DATABASE_URL", file.parent)  # it holds sessions
         DATABASES["default"]["NAME"] = str(file)
     DATABASES["default"]["ENGINE"] = "accounting.sqlite3"
     # IMMEDIATE takes the write lock at BEGIN, so that two writers wait for each other instead of failing;
@@ -56,9 +56,14 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # DRF tries to import PostgreSQL's fields, and their driver with them: 9 MB that nobody has a use for here
     sys.modules.setdefault("django.contrib.postgres.fields", None)  # type: ignore[arg-type] # None: cannot be imported
 else:
-    # nobody waits for ever: not for a server that is away, nor for the lock of a machine that fell silent
+    # nobody waits for ever: not for a server that is away, nor for the lock of a machine that fell silent, nor for a
+    # server whose machine vanishes: 10 s, where the kernel would try for a quarter of an hour
     DATABASES["default"]["OPTIONS"] = {
         "connect_timeout": 5,
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 10_000,
         "options": "-c lock_timeout=15s -c idle_in_transaction_session_timeout=30s",
         **DATABASES["default"].get("OPTIONS", {}),
     }
@@ -278,6 +283,7 @@ SPECTACULAR_SETTINGS = {
         "JobStatus": "jobs.serializers.STATUSES",
         "Outcome": "jobs.serializers.OUTCOMES",
     },
+    "PATH_CONVERTER_OVERRIDES": {"any_uuid": {"type": "string", "format": "uuid"}},
     "SWAGGER_UI_DIST": "SIDECAR",  # its scripts come from this server, not from elsewhere
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

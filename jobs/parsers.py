@@ -7,6 +7,7 @@ from typing import IO, Any
 
 from rest_framework.parsers import BaseParser
 
+from accounting.content_encoding import refuse_encoded
 from accounting.problems import Problem
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -28,8 +29,9 @@ class BoundedJSONParser(BaseParser):
         """Return the object in the body.
 
         Raises:
-            Problem: 413 `body_too_large`, or 400 `json_invalid`.
+            Problem: 415 `encoding_not_supported`, 413 `body_too_large`, or 400 `json_invalid`.
         """
+        refuse_encoded((parser_context or {})["request"])
         body = stream.read(MAX_BODY_BYTES + 1)
         if len(body) > MAX_BODY_BYTES:
             raise body_too_large()

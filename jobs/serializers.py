@@ -23,7 +23,7 @@ class JobCreationResponse(serializers.ModelSerializer[JobLog]):
 
     class Meta:
         model = JobLog
-        fields = ["job_id", "status", "receipt_id", "duplicate_of", "created_at", "url"]
+        fields = read_only_fields = ["job_id", "status", "receipt_id", "duplicate_of", "created_at", "url"]
 
     def get_url(self, job: JobLog) -> str:
         """Return where to ask what became of it."""
@@ -44,7 +44,7 @@ class JobSerializer(serializers.ModelSerializer[JobLog]):
 
     class Meta:
         model = JobLog
-        fields = [
+        fields = read_only_fields = [
             "job_id", "status", "receipt_id", "filename", "notion_database_id", "created_at", "attempts",
             "delivered_at", "completed_at", "next", "last_error", "failure_code", "result_message", "notion_page_url",
             "result", "duplicate_of",
@@ -90,7 +90,7 @@ class DataField(serializers.JSONField):
         """Return the data as it came."""
         if _depth(data) > MAX_DATA_DEPTH:
             raise serializers.ValidationError(f"Nested more than {MAX_DATA_DEPTH} levels deep.")
-        text = json.dumps(data, ensure_ascii=False)
+        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))  # as N8N writes it
         if len(text) > MAX_DATA_CHARACTERS:
             raise serializers.ValidationError(f"Longer than {MAX_DATA_CHARACTERS} characters.")
         if "\\u0000" in text.replace("\\\\", ""):  # after an escaped backslash they are six letters

@@ -2,11 +2,13 @@
 
 from django.urls import path
 
+import accounting.converters  # noqa: F401 - it registers any_uuid
+
 from . import views
 
 urlpatterns = [
     path("", views.JobViewSet.as_view({"get": "list"}), name="job-list"),
     path("callback", views.ExecutionCallbackView.as_view(), name="execution-callback"),
-    path("<uuid:job_id>/", views.JobViewSet.as_view({"get": "retrieve"}), name="job-detail"),
-    path("<uuid:job_id>/callback", views.CallbackView.as_view(), name="job-callback"),
+    path("<any_uuid:job_id>/", views.JobViewSet.as_view({"get": "retrieve"}), name="job-detail"),
+    path("<any_uuid:job_id>/callback", views.CallbackView.as_view(), name="job-callback"),
 ]

@@ -55,7 +55,9 @@ class ReceiptSerializer(serializers.ModelSerializer[Receipt]):
 
     class Meta:
         model = Receipt
-        fields = ["id", "sha256", "size", "content_type", "width", "height", "created_at", "purged_at", "file_url"]
+        fields = read_only_fields = [
+            "id", "sha256", "size", "content_type", "width", "height", "created_at", "purged_at", "file_url",
+        ]  # fmt: skip
 
     def get_file_url(self, receipt: Receipt) -> str:
         """Return where its bytes can be had."""

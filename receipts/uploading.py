@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from rest_framework.request import Request
 
 from accounting.bodies import bound_of
+from accounting.content_encoding import refuse_encoded
 from accounting.middleware import waited_seconds
 from accounting.problems import Problem, busy
 from jobs.models import JobEvent
@@ -68,9 +69,10 @@ def refuse_unread(request: Request | HttpRequest) -> None:
     """Refuse an upload before its form is read.
 
     Raises:
-        Problem: it is over the limit; or it has waited for so long that its client may have gone, and would send again
-            what is being looked at.
+        Problem: it is compressed, or over the limit; or it has waited for so long that its client may have gone, and
+            would send again what is being looked at.
     """
+    refuse_encoded(request)
     bound = bound_of(request.path)
     if declared_length(request) > bound.size:
         raise bound.problem()

@@ -2,12 +2,14 @@
 
 from django.urls import path
 
+import accounting.converters  # noqa: F401 - it registers any_uuid
+
 from .views import ReceiptViewSet
 
 urlpatterns = [
     path("", ReceiptViewSet.as_view({"post": "upload"}), name="receipt-list"),
     path("upload", ReceiptViewSet.as_view({"post": "upload"}), name="receipt-upload"),
-    path("<uuid:pk>/", ReceiptViewSet.as_view({"get": "retrieve"}), name="receipt-detail"),
-    path("<uuid:pk>/file", ReceiptViewSet.as_view({"get": "file"}), name="receipt-file"),
-    path("<uuid:pk>/rendition", ReceiptViewSet.as_view({"get": "rendition"}), name="receipt-rendition"),
+    path("<any_uuid:pk>/", ReceiptViewSet.as_view({"get": "retrieve"}), name="receipt-detail"),
+    path("<any_uuid:pk>/file", ReceiptViewSet.as_view({"get": "file"}), name="receipt-file"),
+    path("<any_uuid:pk>/rendition", ReceiptViewSet.as_view({"get": "rendition"}), name="receipt-rendition"),
 ]

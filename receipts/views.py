@@ -27,6 +27,8 @@ from .services import find_rendition, has_file
 from .throttles import UploadThrottle
 from .uploading import take_in_request
 
+NO_RENDITION = "There is no other picture of this receipt: it is sent as it came, or one is made when it is sent."
+
 
 @extend_schema_view(retrieve=extend_schema(responses={200: ReceiptSerializer} | problems(401, 403, 404, 429, 503)))
 class ReceiptViewSet(RetrieveModelMixin, GenericViewSet[Receipt]):
@@ -61,7 +63,11 @@ class ReceiptViewSet(RetrieveModelMixin, GenericViewSet[Receipt]):
                 "Location", OpenApiTypes.URI, OpenApiParameter.HEADER, response=[200, 202], description="the job"
             ),
             OpenApiParameter(
-                "Retry-After", int, OpenApiParameter.HEADER, response=[202], description="seconds until asking pays"
+                "Retry-After",
+                int,
+                OpenApiParameter.HEADER,
+                response=[200, 202],
+                description="seconds until asking again",
             ),
         ],
         auth=[{"ApiKey": []}],  # type: ignore[list-item] # the document takes objects; a session uploads nothing
@@ -91,7 +97,11 @@ class ReceiptViewSet(RetrieveModelMixin, GenericViewSet[Receipt]):
             raise _gone(receipt)
         made = find_rendition(receipt)
         if made is None:
-            raise Problem(404, "rendition_missing", "No picture was made of this receipt: it is sent as it came.")
+            raise Problem(
+                404,
+                "rendition_missing",
+                NO_RENDITION,
+            )
         return _serve(made)
 
 

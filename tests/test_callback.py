@@ -1,5 +1,6 @@
 """The callback over HTTP: who may report, what is taken, what is refused, and what is written down."""
 
+import gzip
 import json
 from typing import Any
 
@@ -136,6 +137,25 @@ def test_an_unknown_job_is_404_for_who_has_the_token() -> None:
 def test_no_spelling_of_the_address_redirects(path: str) -> None:
     job = JobFactory.create(processing=True)
     assert post(path.format(job=job.pk), {"status": "success", "execution_id": "17"}).status_code == 200
+
+
+def test_a_job_is_found_by_its_id_in_capitals_too() -> None:
+    job = JobFactory.create(processing=True)
+    assert post(f"{str(job.pk).upper()}/callback", {"status": "success"}).status_code == 200
+
+
+def test_a_compressed_body_is_refused_with_the_cure_and_noted() -> None:
+    job = JobFactory.create(processing=True)
+    answer = post(f"{job.pk}/callback", gzip.compress(b'{"status": "success"}'), HTTP_CONTENT_ENCODING="gzip")
+    assert (answer.status_code, answer.json()["code"]) == (415, "encoding_not_supported")
+    assert answer["Accept-Encoding"] == "identity"
+    assert job.events.get().detail == {"code": "encoding_not_supported"}
+
+
+def test_data_are_measured_as_n8n_writes_them() -> None:
+    data = [1] * 99_999  # 199,999 characters without blanks
+    assert report(JobFactory.create(processing=True), data=data).status_code == 200
+    assert report(JobFactory.create(processing=True), data=[*data, 1]).status_code == 400
 
 
 def test_no_https_redirect_touches_the_callback(settings: Any) -> None:

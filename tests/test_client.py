@@ -39,11 +39,15 @@ def jobs_of(service: Installation) -> int:
     return int(number)
 
 
-def fail(service: Installation, job_id: str) -> None:
-    """Let a job have failed that N8N filed: there is one N8N for all tests, and it files everything."""
+def end_as(service: Installation, job_id: str, status: str, failure_code: str = "") -> None:
+    """Let a job have ended otherwise than N8N had it: there is one N8N for all tests, and it files everything."""
     stored = job_id if service.env["DATABASE_URL"].startswith("postgres") else job_id.replace("-", "")
-    failure = "status = 'failure', failure_code = 'workflow_failed'"
-    service.execute(f"UPDATE jobs_joblog SET {failure} WHERE job_id = '{stored}'")  # noqa: S608 - an id of ours
+    end = f"status = '{status}', failure_code = '{failure_code}'"
+    service.execute(f"UPDATE jobs_joblog SET {end} WHERE job_id = '{stored}'")  # noqa: S608 - an id of ours
+
+
+def fail(service: Installation, job_id: str) -> None:
+    end_as(service, job_id, "failure", "workflow_failed")
 
 
 def test_a_folder_is_filed_once_and_what_is_no_picture_stops_nothing(service: Installation, tmp_path: Path) -> None:
@@ -85,6 +89,16 @@ def test_what_failed_is_told_and_uploaded_again_when_asked_to(service: Installat
     assert tell(tmp_path, "--retry-failed", url=service.url, api_key=service.key).words == ["filed"]
     assert tell(tmp_path, url=service.url, api_key=service.key).words == ["already filed"]
     assert tell(tmp_path, "--retry-failed", url=service.url, api_key=service.key).words == ["already filed"]
+
+
+def test_what_an_older_job_has_filed_after_all_is_filed(service: Installation, tmp_path: Path) -> None:
+    pictures(tmp_path, range(125, 126))
+    first = json.loads(tell(tmp_path, url=service.url, api_key=service.key).lines[0])["job_id"]
+    fail(service, first)
+    again = tell(tmp_path, "--retry-failed", url=service.url, api_key=service.key)
+    fail(service, json.loads(again.lines[0])["job_id"])
+    end_as(service, first, "success")
+    assert tell(tmp_path, url=service.url, api_key=service.key).words == ["already filed"]
 
 
 def test_a_client_killed_on_its_way_is_finished_by_the_same_command(service: Installation, tmp_path: Path) -> None:

@@ -75,6 +75,11 @@ def nobody() -> Iterator[None]:
         os.seteuid(was)
 
 
+def test_a_link_to_nowhere_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "dangling.jpg").symlink_to(tmp_path / "nothing.jpg")
+    assert find_files([tmp_path]).files == [tmp_path / "dangling.jpg"]
+
+
 def test_what_is_filed_is_moved_away_and_nothing_is_overwritten(tmp_path: Path) -> None:
     inbox, done = pictures(tmp_path, range(2)), tmp_path / "away" / "done"
     done.mkdir(parents=True)

@@ -41,9 +41,18 @@ IMPOSSIBLE = [
     ("DATABASE_URL", f"mysql://user:{CANARY}@127.0.0.1/receipts"),
     ("DATABASE_URL", f"postgresql://user:{CANARY}@127.0.0.1:port/receipts"),
     ("DATABASE_URL", f"${CANARY}"),
+    ("DATABASE_URL", "postgresql://"),
+    ("DATABASE_URL", "sqlite:///"),
+    ("DATABASE_URL", f"sqlite://{CANARY}/db.sqlite3"),
+    ("DATABASE_URL", f"sqlite:////proc/{CANARY}/db.sqlite3"),
+    ("ALLOWED_HOSTS", f"https://{CANARY}.example.com"),
     ("DATABASE_URL", "sqlite:///var/db.sqlite3?timeout=60"),
     ("REDIS_URL", f"{CANARY}:6379"),
     ("REDIS_URL", f"redis://:{CANARY}@127.0.0.1:port/0"),
+    ("REDIS_URL", f"redis://127.0.0.1:6379/{CANARY}"),
+    ("REDIS_URL", f"redis://127.0.0.1:6379/0?{CANARY}=1"),
+    ("REDIS_URL", "redis://127.0.0.1:6379/0?ssl_ca_certs=/etc/hosts"),
+    ("REDIS_URL", f"rediss://127.0.0.1:6379/0?ssl_ca_certs=/{CANARY}.pem"),
     ("CALLBACK_SECRET_TOKEN", ","),
     ("N8N_WEBHOOK_URL", f"/webhook/{CANARY}"),
     ("N8N_DEADLINE_SECONDS", CANARY),
@@ -165,6 +174,32 @@ def test_a_bucket_that_something_is_said_of_has_a_name(key: str) -> None:
 @pytest.mark.parametrize(("key", "value"), IMPOSSIBLE)
 def test_an_impossible_setting_is_named_and_its_value_is_not_told(key: str, value: str) -> None:
     assert CANARY not in refusal(key, **{key: value})
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (f"# fine\n\nA=1\nMETRICS_TOKEN = {CANARY}\n".encode(), ".env, line 4, cannot be understood"),
+        (f"{CANARY}\n".encode(), ".env, line 1, cannot be understood"),
+        ("# Schlüssel\nA=1\n".encode("latin-1"), ".env is not written in UTF-8"),
+    ],
+)
+def test_an_env_file_that_cannot_be_read_is_refused_and_nothing_of_it_told(
+    content: bytes, sentence: str, tmp_path: Path
+) -> None:
+    file = tmp_path / ".env"
+    file.write_bytes(content)
+    with pytest.raises(ImproperlyConfigured, match=re.escape(sentence)) as refused:
+        Environment(file)
+    assert CANARY not in str(refused.value)
+
+
+def test_an_env_file_may_begin_with_a_byte_order_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FROM_A_FILE", raising=False)
+    file = tmp_path / ".env"
+    file.write_text("\ufeffFROM_A_FILE='it is read'\n")
+    with patch.dict(os.environ):
+        assert Environment(file).text("FROM_A_FILE") == "it is read"
 
 
 @pytest.mark.parametrize("key", SECRETS)

@@ -139,6 +139,11 @@ def test_a_body_that_is_no_proper_form_is_refused(
     assert refused(post_raw(api, body, content_type)) == (status, code)
 
 
+def test_a_compressed_body_is_refused_with_the_cure(api: APIClient) -> None:
+    answer = post_raw(api, b"packed", HTTP_CONTENT_ENCODING="gzip")
+    assert refused(answer) == (415, "encoding_not_supported")
+
+
 def test_without_any_content_type_a_body_is_refused(api: APIClient) -> None:
     answer = api.generic("POST", UPLOAD, "file=x", content_type="")
     assert refused(answer) == (415, "unsupported_media_type")

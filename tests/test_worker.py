@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 from uuid import uuid4
@@ -169,7 +170,7 @@ def test_while_the_database_is_away_a_ring_costs_a_pause_and_a_line(
         raise OperationalError("the database is away")
 
     pauses: list[float] = []
-    monkeypatch.setattr(tasks, "time", SimpleNamespace(sleep=pauses.append))
+    monkeypatch.setattr(tasks, "time", SimpleNamespace(sleep=pauses.append, monotonic=time.monotonic))
     monkeypatch.setattr("jobs.services.claim_job", away)
     job = JobFactory.create()
     ring(job)

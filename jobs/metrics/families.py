@@ -1,8 +1,10 @@
 """Gauges of what is now and counters of what was, as Prometheus knows them; nothing in them is personal."""
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import chain
+from math import inf
 
 from django.conf import settings
 from django.db.models import Max
@@ -18,6 +20,12 @@ from jobs.queue import queue_service
 
 from .counting import by_kind_and_source, totals
 from .durations import DELIVERY_BOUNDS, ROUND_TRIP_BOUNDS, SUM, cumulative
+
+# These are there before the first of them happens: Prometheus sees no increase in what begins with it.
+ALERTED = (
+    "delivered worker", "refused worker", "unconfirmed worker",
+    "failed callback", "failed sweep", "failed worker", "succeeded callback",
+)  # fmt: skip
 
 
 def families() -> Iterator[Metric]:
@@ -57,8 +65,8 @@ def _processes(now: datetime) -> Iterator[Metric]:
     alive = Heartbeat.objects.filter(kind=kinds.WORKER, at__gte=now - ALIVE_WITHIN[kinds.WORKER]).count()
     yield _gauge("workers", "Workers whose heart beats.", alive)
     beat: datetime | None = Heartbeat.objects.filter(kind=kinds.SWEEP).aggregate(at=Max("at"))["at"]
-    if beat:
-        yield _gauge("sweep_age_seconds", "Seconds since the latest beat of a sweep.", (now - beat).total_seconds())
+    age = (now - beat).total_seconds() if beat else inf  # an alert is to fire where none has ever run, too
+    yield _gauge("sweep_age_seconds", "Seconds since the latest beat of a sweep.", age)
 
 
 def _queue() -> Iterator[Metric]:
@@ -81,7 +89,7 @@ def _events() -> Iterator[Metric]:
     if (counted := totals()) is None:
         return
     transitions = CounterMetricFamily("receipts_transitions", "Events of jobs.", labels=["kind", "source"])
-    for kind, source, number in by_kind_and_source(counted.transitions):
+    for kind, source, number in by_kind_and_source(Counter(dict.fromkeys(ALERTED, 0) | counted.transitions)):
         transitions.add_metric([kind, source], number)
     yield transitions
     for name, meaning, counts, bounds in (

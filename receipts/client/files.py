@@ -52,9 +52,9 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def _may_be_read(path: Path) -> bool:
-    """Tell whether it is a file, or nobody can tell."""
+    """Tell whether it is a file, or nobody can tell, as of a link to nowhere."""
     try:
-        return path.is_file()
+        return path.is_file() or (path.is_symlink() and not path.exists())
     except OSError:
         return True
 

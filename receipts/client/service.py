@@ -65,11 +65,14 @@ class Service:
         )
         return _understood(_json(answer)), answer.status_code == 200
 
-    def latest_job(self, job: Job, database: str) -> Job:
-        """Return the latest job that files the same receipt in the same database."""
+    def telling_job(self, job: Job, database: str) -> Job:
+        """Return the job that tells what became of the same receipt in the same database: a success, or the latest."""
         params = {"receipt_id": job["receipt_id"], "notion_database_id": database, "page_size": 1}
-        found = _json(self._get(f"{self._url}/jobs/", params=params)).get("results")
-        return _understood(found[0]) if found else job
+        for narrower in ({"status": "success"}, {}):
+            found = _json(self._get(f"{self._url}/jobs/", params=params | narrower)).get("results")
+            if found:
+                return _understood(found[0])
+        return job
 
     def job(self, job_id: str) -> tuple[Job, float]:
         """Return a job as it is now, and in how many seconds to ask again."""

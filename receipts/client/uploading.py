@@ -85,7 +85,7 @@ def _upload(service: Service, path: Path, options: Options) -> Upload:
     if not was_known:
         return Upload(path, job, was_known=False)
     if job["status"] == "failure":
-        job = service.latest_job(job, options.database)
+        job = service.telling_job(job, options.database)
     if job["status"] == "failure" and options.retry_failed:
         job, was_known = service.upload(form, idempotency_key=_key(sha256, options.database, after=job["job_id"]))
     full, _ = service.job(job["job_id"])

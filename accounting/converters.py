@@ -1,0 +1,13 @@
+"""What addresses hold."""
+
+from django.urls import register_converter
+from django.urls.converters import UUIDConverter
+
+
+class AnyCaseUUIDConverter(UUIDConverter):
+    """A UUID in either case, RFC 9562 section 4: some libraries write capitals, and Django takes none."""
+
+    regex = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+
+
+register_converter(AnyCaseUUIDConverter, "any_uuid")
