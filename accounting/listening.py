@@ -1,5 +1,6 @@
 """Takes a port for a command that serves, and says in one sentence why it cannot."""
 
+import errno
 import socket
 from argparse import ArgumentTypeError
 
@@ -28,4 +29,6 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family)
     except OSError as error:
         reason = str(error.strerror).partition(" (")[0].lower()
-        raise CommandError(f"Cannot listen on port {port} of {host}, {reason}: choose another with --port.") from error
+        is_hosts_fault = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
+        cure = f"choose another with {'--host' if is_hosts_fault else '--port'}"
+        raise CommandError(f"Cannot listen on port {port} of {host}, {reason}: {cure}.") from error

@@ -127,7 +127,7 @@ def test_what_waits_is_sent_now(operator: Browser, rung: Callable[[], list[str]]
     delayed = {"needs_attention": True, "last_error": code} if kind == "delayed" else {}
     due_at = ago(hours=-1) if delayed else ago(hours=1)
     job = JobFactory.create(due_at=due_at, **delayed)
-    assert "Sent again 1 of 1 jobs." in press(operator, kind, code)
+    assert "Queued to be sent now 1 of 1 jobs." in press(operator, kind, code)
     job.refresh_from_db()
     assert job.due_at is not None
     assert abs(timezone.now() - job.due_at) < timedelta(minutes=1)

@@ -53,7 +53,8 @@ def do(model_admin: Any, request: HttpRequest) -> HttpResponse:
     except NotNow as refusal:
         messages.error(request, f"Nothing was changed. {refusal}")
     else:
-        messages.success(request, f"Done: {verb} {outcome.done} of {len(ids)} jobs.")
+        level = messages.SUCCESS if outcome.done else messages.WARNING
+        messages.add_message(request, level, f"Done: {verb} {outcome.done} of {len(ids)} jobs.")
         for sentence, number in sorted(outcome.left_alone.items()):
             messages.warning(request, f"Left {number} alone: {sentence}")
     return HttpResponseRedirect(f"{reverse('admin:jobs_joblog_changelist')}?{request.GET.urlencode()}")

@@ -15,7 +15,8 @@ from jobs.services import why_not_retry
 from jobs.timeline import MOST, timeline
 from receipts.formats import SHOWN_BY_BROWSERS
 from receipts.models import Receipt
-from receipts.services import rendition_to_show
+from receipts.services import has_file, rendition_to_show
+from receipts.storage import StorageAway
 
 MOST_SIBLINGS = 20
 VERBS_OF_STATUS = {
@@ -81,12 +82,19 @@ def https_only(address: str) -> str:
     return address if parts.scheme == "https" and parts.hostname else ""
 
 
+def _is_at_hand(receipt: Receipt) -> bool:
+    try:
+        return has_file(receipt)
+    except StorageAway:
+        return False
+
+
 def _picture_url(receipt: Receipt) -> str:
     """Return where a browser finds a picture: as N8N gets it, or as it came; "" where it could show neither."""
     if receipt.purged_at is not None:
         return ""
     if rendition_to_show(receipt) is not None:
         return reverse("receipt-rendition", args=[receipt.pk])
-    if receipt.content_type in SHOWN_BY_BROWSERS:
+    if receipt.content_type in SHOWN_BY_BROWSERS and _is_at_hand(receipt):
         return reverse("receipt-file", args=[receipt.pk])
     return ""

@@ -115,7 +115,6 @@ class UploadsReceipts(ReadOnlyAdmin[JobLog]):
             "written": request.POST.get("other_database", ""),
             "allow_duplicate": "allow_duplicate" in request.POST,
             "databases": databases_of_late(),
-            "lately": LATELY,
             "accept": ",".join(accepted_types()),
             "formats": ", ".join(name.upper() for name in settings.UPLOAD_FORMATS),
             "most_bytes": settings.UPLOAD_MAX_BYTES,
@@ -126,7 +125,7 @@ class UploadsReceipts(ReadOnlyAdmin[JobLog]):
 
 
 def databases_of_late() -> list[tuple[str, int]]:
-    """Return the databases of the latest jobs, the one used last first, each with its number of these jobs."""
+    """Return the databases of the latest jobs, the one used last first, each with how many of these jobs are for it."""
     latest = JobLog.objects.filter(is_canary=False).order_by("-created_at")
     used = latest.values_list("notion_database_id", flat=True)[:LATELY]
     return list(Counter(used).items())[:CHOICES]

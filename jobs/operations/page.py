@@ -24,7 +24,7 @@ from .cards import cards, present
 from .trends import charts
 
 LATEST_ACTIONS = 8
-DONE = {"retry": "Retried", "resend": "Sent again"}
+DONE = {"retry": "Retried", "resend": "Queued to be sent now"}
 
 
 def context_for(request: HttpRequest) -> dict[str, Any]:
