@@ -50,7 +50,7 @@ chaos: .venv/.installed ## strike a whole installation with random faults (SEED=
 	$(BIN)/python -m tests.chaos --seed $(SEED) --duration $(DURATION) --database $(DATABASE)
 
 bench: .venv/.installed benchmarks/.venv/.installed benchmarks/.venv-ours/.installed ## measure all that docs/performance.md tells, beside a plain service (JOBS=1000000)
-	@failed=0; for one in "compared --database sqlite" "compared --database postgresql" looking idle delivery \
+	@failed=0; for one in "compared --database sqlite" "compared --database postgresql" floor looking idle delivery \
 		"pages --jobs $(JOBS)" "growth --jobs $(JOBS)"; do $(BIN)/python -m benchmarks.$$one || failed=1; done; exit $$failed
 
 lint: .venv/.installed ## look for mistakes, for what is dangerous, and for untidy code
