@@ -163,10 +163,9 @@ def _checked(dotenv: Path) -> str:
         content = dotenv.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise ImproperlyConfigured(f"{dotenv.name} is not written in UTF-8: save it so.") from None
-    lines = [line for line in content.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    for line in lines:
-        if not ASSIGNMENT.match(line):
-            number = content.splitlines().index(line) + 1
+    lines = [line if line.strip() and not line.lstrip().startswith("#") else "" for line in content.splitlines()]
+    for number, line in enumerate(lines, 1):
+        if line and not ASSIGNMENT.match(line):
             raise ImproperlyConfigured(f"{dotenv.name}, line {number}, cannot be understood: write NAME=value there.")
     return "\n".join(lines)
 
