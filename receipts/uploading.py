@@ -6,6 +6,7 @@ from pathlib import PurePath
 from typing import Any
 
 from django.http import HttpRequest
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
 from accounting.bodies import bound_of
@@ -20,6 +21,7 @@ from .serializers import ReceiptUploadSerializer
 from .validators import check_upload
 
 PATIENCE_SECONDS = 20.0  # for a thread; with all else that an upload may wait for it is answered within a minute
+FORM = ("notion_database_id", "allow_duplicate")
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -31,6 +33,7 @@ def take_in_request(request: Request, *, client: Client, source: JobEvent.Source
     """
     refuse_unread(request)
     _refuse_further_files(request)
+    _refuse_several_answers(request)
     key = _idempotency_key(request)
     return take_in(request.data, client=client, source=source, actor=actor, idempotency_key=key)
 
@@ -92,6 +95,13 @@ def _refuse_further_files(request: Request) -> None:
     """Refuse all rather than take one and lose the others."""
     if sum(len(files) for _, files in request.FILES.lists()) > 1:
         raise Problem(400, "too_many_files", "Send one receipt per request.")
+
+
+def _refuse_several_answers(request: Request) -> None:
+    """Refuse a form that says two things of one: whichever were taken, the other was meant as well."""
+    several = [name for name, values in request.POST.lists() if name in FORM and len(set(values)) > 1]
+    if several:
+        raise ValidationError({name: ["Send it once."] for name in several})
 
 
 def _idempotency_key(request: Request) -> str:

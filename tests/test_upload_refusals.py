@@ -144,6 +144,13 @@ def test_a_compressed_body_is_refused_with_the_cure(api: APIClient) -> None:
     assert refused(answer) == (415, "encoding_not_supported")
 
 
+def test_a_form_that_names_two_databases_is_refused(api: APIClient) -> None:
+    databases = [text_part("notion_database_id", letter * 32) for letter in "ab"]
+    answer = post_raw(api, form(*databases, file_part()))
+    assert refused(answer) == (400, "invalid")
+    assert answer.json()["errors"] == {"notion_database_id": ["Send it once."]}
+
+
 def test_without_any_content_type_a_body_is_refused(api: APIClient) -> None:
     answer = api.generic("POST", UPLOAD, "file=x", content_type="")
     assert refused(answer) == (415, "unsupported_media_type")
