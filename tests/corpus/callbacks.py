@@ -12,6 +12,7 @@ from tests.servers import SETTINGS
 from .wire import Headers, Row, Site, rows
 
 INVALID, NO_JSON, NO_TOKEN = "400 invalid", "400 json_invalid", "401 callback_token_invalid"
+ENCODED = "415 encoding_not_supported"
 NO_JOB, NOT_FOUND, OTHER_MEDIA = "404 job_not_found", "404 not_found", "415 unsupported_media_type"
 GLOBAL = SETTINGS["CALLBACK_SECRET_TOKEN"].split(",")[0]
 NOBODY = UUID(int=4 << 76 | 8 << 60)
@@ -182,11 +183,11 @@ def jobs(site: Site) -> Iterator[tuple[str, bytes, str]]:
     glob = {"X-Callback-Token": GLOBAL}
     yield "nobody's, its own token", site.callback(SUCCESS, job=NOBODY), NO_JOB
     yield "nobody's, global token", site.callback(SUCCESS, glob, job=NOBODY), NO_JOB
+    yield "nobody's, in upper case", site.callback(SUCCESS, glob, job=str(NOBODY).replace("4", "A")), NO_JOB
     yield "nobody's, no token", site.callback(SUCCESS, {"X-Callback-Token": "x"}, job=NOBODY), NO_TOKEN
     for name, odd in {
         "undefined": "undefined",
         "number": "1",
-        "upper case": str(site.open_job).upper(),
         "without dashes": site.open_job.hex,
         "braces": f"{{{site.open_job}}}",
         "expression": "%7B%7B%20$json.job_id%20%7D%7D",
@@ -213,7 +214,7 @@ def content_types(site: Site) -> Iterator[tuple[str, bytes, str]]:
         "nonsense": "json",
     }.items():
         yield name, site.callback(SUCCESS, {"Content-Type": content_type}), OTHER_MEDIA
-    yield "gzip encoding", site.callback(gzip.compress(SUCCESS), {"Content-Encoding": "gzip"}), NO_JSON
+    yield "gzip encoding", site.callback(gzip.compress(SUCCESS), {"Content-Encoding": "gzip"}), ENCODED
     for charset in ("utf-16", "latin-1", "hex", "undefined", "idna", "nonsense"):
         typed = {"Content-Type": f"application/json; charset={charset}"}
         yield f"character set {charset}", _good(site, typed), "200"
