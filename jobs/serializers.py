@@ -41,6 +41,8 @@ class JobSerializer(serializers.ModelSerializer[JobLog]):
     """A job as its client sees it."""
 
     next = serializers.SerializerMethodField()
+    # no choice in the document: clients have to expect codes that they do not know yet
+    failure_code = serializers.CharField(read_only=True, help_text="why it failed; empty unless it did")
 
     class Meta:
         model = JobLog
