@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
-from limits import RateLimitItem, parse
 from redis import ConnectionPool
 from redis.exceptions import RedisError
 
@@ -100,8 +99,8 @@ class Environment:
         cure = f"one of {', '.join(choices)}"
         return self._cast(key, default, lambda value: by_name[value.lower()], cure)
 
-    def rate(self, key: str, default: str) -> RateLimitItem | None:
-        """Return how often something may happen, or None where the word `none` sets no limit."""
+    def rate(self, key: str, default: str) -> str:
+        """Return how often something may happen, as in 600/minute, or "" where the word `none` sets no limit."""
         cure = f"at most 99999 a second, minute, hour or day, such as {default}, or to {UNLIMITED} for no limit"
         return self._cast(key, default, _rate, cure)
 
@@ -200,13 +199,13 @@ def _networks(joined: str) -> list[str]:
     return [str(ip_network(item, strict=False)) for item in _split(joined)]
 
 
-def _rate(value: str) -> RateLimitItem | None:
+def _rate(value: str) -> str:
     value = value.lower()
     if value == UNLIMITED:
-        return None
+        return ""
     if not RATE.fullmatch(value):
         raise ValueError  # limits would take the first of several, and none as a limit of nought
-    return parse(value)
+    return value
 
 
 def _absolute_url(value: str) -> str:

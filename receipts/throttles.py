@@ -1,8 +1,10 @@
 """How often who may come."""
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from limits import RateLimitItem, parse
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
@@ -21,7 +23,7 @@ class UploadThrottle(BaseThrottle):
     def allow_request(self, request: Request, view: "APIView") -> bool:
         """Count the upload; tell whether it is within the rate."""
         rate, key = settings.UPLOAD_RATE, request.auth
-        self._seconds = count(rate, "upload", key.prefix) if rate and isinstance(key, ApiKey) else 0
+        self._seconds = count(_understood(rate), "upload", key.prefix) if rate and isinstance(key, ApiKey) else 0
         if self._seconds:
             THROTTLED.labels("upload").inc()
         return self._seconds == 0
@@ -29,3 +31,8 @@ class UploadThrottle(BaseThrottle):
     def wait(self) -> int:
         """Return after how many seconds one will be taken."""
         return self._seconds
+
+
+@lru_cache
+def _understood(rate: str) -> RateLimitItem:
+    return parse(rate)

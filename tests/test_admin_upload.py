@@ -160,7 +160,7 @@ def test_its_addresses_take_bodies_as_long_as_the_apis(address: str) -> None:
 
 
 def test_staff_are_not_throttled(operator: Browser, settings: LazySettings) -> None:
-    settings.UPLOAD_RATE = (1, 3600)
+    settings.UPLOAD_RATE = "1/hour"
     assert [send(operator, number).status_code for number in range(1, 5)] == [202] * 4
 
 

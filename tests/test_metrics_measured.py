@@ -7,7 +7,6 @@ import pytest
 from django.conf import LazySettings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client as Browser
-from limits import RateLimitItemPerMinute
 from rest_framework.test import APIClient
 
 from accounting.middleware import WAITED_SECONDS
@@ -68,7 +67,7 @@ def test_refused_callbacks_are_told_by_code() -> None:
 
 @pytest.mark.usefixtures("quick_passwords")
 def test_what_comes_too_often_is_told_by_what_counts_it(settings: LazySettings, api: APIClient) -> None:
-    settings.UPLOAD_RATE = RateLimitItemPerMinute(1)
+    settings.UPLOAD_RATE = "1/minute"
     before = scrape()
     for _ in range(3):
         api.post("/api/v1/receipts/upload", {"file": SimpleUploadedFile("a.jpg", b"x")}, format="multipart")

@@ -61,7 +61,7 @@ def statuses(answers: list[Any]) -> dict[int, int]:
 @pytest.fixture
 def ten_a_minute(settings: LazySettings) -> None:
     """Let each key upload ten times a minute."""
-    settings.UPLOAD_RATE = TEN
+    settings.UPLOAD_RATE = "10/minute"
 
 
 # -- by real processes -------------------------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ def test_within_the_rate_a_bad_upload_is_told_what_is_wrong_with_it(
 
 
 def test_where_no_limit_is_set_nothing_is_counted(api: APIClient, settings: LazySettings, redis: "Redis") -> None:
-    settings.UPLOAD_RATE = None
+    settings.UPLOAD_RATE = ""
     assert post(api).status_code == 202
     assert redis.keys("throttle:*") == []
 
@@ -192,7 +192,7 @@ def test_where_no_limit_is_set_nothing_is_counted(api: APIClient, settings: Lazy
 def test_what_a_browser_does_in_a_session_is_not_counted(
     admin_client: Browser, redis: "Redis", settings: LazySettings
 ) -> None:
-    settings.UPLOAD_RATE = RateLimitItemPerMinute(1)
+    settings.UPLOAD_RATE = "1/minute"
     receipt = JobFactory.create().receipt
     answers = [admin_client.get(f"/api/v1/receipts/{receipt.pk}/") for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200] * 3
