@@ -106,7 +106,8 @@ def test_hundreds_of_rings_share_one_connection(redis: "Redis") -> None:
     sockets, clients = len(open_sockets()), len(redis.client_list())
     for _ in range(300):
         assert queue_service().ring([uuid4()]) == 1
-    assert (len(open_sockets()), len(redis.client_list())) == (sockets, clients)
+    assert len(redis.client_list()) == clients
+    assert len(open_sockets()) <= sockets  # what a test before has left may be closed by now
 
 
 # -- a ring when the transaction is committed
