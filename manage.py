@@ -16,7 +16,7 @@ def main() -> None:
 
     Raises:
         SystemExit: with a sentence that names the setting and the cure, where one is missing or impossible, or where
-            the database cannot be used; `--traceback` shows what it said.
+            the database cannot be used; `--traceback` shows what it said. With 130 where it was interrupted.
     """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "accounting.settings")
     try:

@@ -28,7 +28,7 @@ for scope in ("upload", "key", "callback_token", "log_in"):
     THROTTLED.labels(scope)
 for refusal in (
     "callback_token_invalid", "job_not_found", "outcome_contradicts", "invalid", "json_invalid", "body_too_large",
-    "unsupported_media_type", "throttled",
+    "unsupported_media_type", "encoding_not_supported", "throttled",
 ):  # fmt: skip
     CALLBACKS_REFUSED.labels(refusal)
 

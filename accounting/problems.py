@@ -234,5 +234,5 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def _page(problem: Problem) -> HttpResponse:
     """Answer a browser; the request is not asked for anything, since its user may be in the database."""
     title = HTTPStatus(problem.status_code).phrase
-    content = loader.render_to_string("passing.html", {"title": title, "problem": problem})
+    content = loader.render_to_string("problem.html", {"title": title, "problem": problem})
     return _marked(HttpResponse(content, status=problem.status_code, headers=problem.headers), problem)

@@ -44,6 +44,16 @@ def test_what_is_overdue_is_shown_with_what_cures_it(viewer: Browser) -> None:
     assert "1 overdue" in card(text, "Processing now")
 
 
+def test_the_list_behind_what_waits_for_a_setting_shows_no_other_cause(viewer: Browser) -> None:
+    later = timezone.now() + timedelta(minutes=5)
+    wanted, _ = (
+        JobFactory.create(due_at=later, needs_attention=True, last_error=code)
+        for code in ("n8n_unauthorized", "n8n_webhook_not_found")
+    )
+    group = next(group for group in groups(timezone.now()) if group.code == "n8n_unauthorized")
+    assert [shown.pk for shown in viewer.get(group.address).context["cl"].result_list] == [wanted.pk]
+
+
 def test_the_list_behind_what_is_overdue_shows_no_other_jobs(viewer: Browser) -> None:
     job = JobFactory.create(due_at=ago(minutes=5))
     JobFactory.create(due_at=timezone.now() + timedelta(minutes=5))

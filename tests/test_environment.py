@@ -176,32 +176,6 @@ def test_an_impossible_setting_is_named_and_its_value_is_not_told(key: str, valu
     assert CANARY not in refusal(key, **{key: value})
 
 
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        (f"# fine\n\nA=1\nMETRICS_TOKEN = {CANARY}\n".encode(), ".env, line 4, cannot be understood"),
-        (f"{CANARY}\n".encode(), ".env, line 1, cannot be understood"),
-        ("# Schlüssel\nA=1\n".encode("latin-1"), ".env is not written in UTF-8"),
-    ],
-)
-def test_an_env_file_that_cannot_be_read_is_refused_and_nothing_of_it_told(
-    content: bytes, sentence: str, tmp_path: Path
-) -> None:
-    file = tmp_path / ".env"
-    file.write_bytes(content)
-    with pytest.raises(ImproperlyConfigured, match=re.escape(sentence)) as refused:
-        Environment(file)
-    assert CANARY not in str(refused.value)
-
-
-def test_an_env_file_may_begin_with_a_byte_order_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("FROM_A_FILE", raising=False)
-    file = tmp_path / ".env"
-    file.write_text("\ufeffFROM_A_FILE='it is read'\n")
-    with patch.dict(os.environ):
-        assert Environment(file).text("FROM_A_FILE") == "it is read"
-
-
 @pytest.mark.parametrize("key", SECRETS)
 def test_a_secret_copied_from_the_example_is_refused(key: str) -> None:
     assert CANARY not in refusal(key, **{key: f"change-me-{CANARY}-{made_up('any')}"})

@@ -2,6 +2,7 @@
 
 import pytest
 from django.db import connection, transaction
+from django.test import Client as Browser
 
 from jobs import services
 from jobs.models import FailureCode, JobEvent, JobLog
@@ -39,6 +40,15 @@ def test_what_was_filed_meanwhile_is_not_sent_again_and_ends_with_the_same_page(
     assert end.facts == [("filed by job", str(former.pk)), ("Notion page", PAGE)]
 
 
+def test_what_was_ended_so_is_no_round_trip() -> None:
+    former, job = given_up(), uploaded()
+    reported(former)
+    JobLog.objects.filter(pk=former.pk).update(completed_at=former.created_at)
+    claimed(job)
+    told = Browser().get("/health/ready").json()["checks"]["last_round_trip"]
+    assert told["seconds"] == 0.0  # the former's
+
+
 def test_what_has_not_been_filed_is_sent_again() -> None:
     given_up()
     assert claimed(uploaded()) is not None
@@ -74,7 +84,8 @@ def test_so_is_one_of_a_receipt_that_was_given_up() -> None:
 
 def test_a_deliberate_duplicate_files_its_receipt_for_no_job_before_it() -> None:
     first = uploaded()
-    given_up(again=True)
+    assert uploaded().pk == first.pk  # it is no longer as it came, so that it is looked for others
+    reported(delivered(uploaded(again=True)))
     assert claimed(first) is not None
 
 

@@ -1,6 +1,8 @@
 """A job's page: the whole story, kept up to date, with what may be done about it."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -80,6 +82,15 @@ def test_what_should_have_happened_is_not_called_next(browser: Browser, minutes:
     assert said in text_of(browser, job)
     listed = browser.get("/admin/jobs/joblog/").content.decode()
     assert ("Overdue: was due" in listed) == (minutes < 0)
+
+
+def test_a_picture_that_is_not_there_is_not_shown_as_a_broken_one(
+    browser: Browser, media: Callable[[], list[Path]]
+) -> None:
+    job = JobFactory.create()
+    assert 'class="receipt"' in text_of(browser, job)
+    media()[0].unlink()
+    assert 'class="receipt"' not in text_of(browser, job)
 
 
 def test_what_the_workflow_read_is_shown_however_deep(browser: Browser) -> None:

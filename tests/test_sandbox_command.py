@@ -33,7 +33,9 @@ def test_a_taken_port_is_one_sentence() -> None:
 
 
 def test_an_impossible_address_is_one_sentence() -> None:
-    with pytest.raises(CommandError, match=r"^Cannot listen on port 0 of 203.0.113.1, [a-z ]+: choose"):
+    with pytest.raises(
+        CommandError, match=r"^Cannot listen on port 0 of 203.0.113.1, [a-z ]+: choose another with --host"
+    ):
         call_command("n8n_sandbox", "--force", "--port=0", "--host=203.0.113.1")
 
 

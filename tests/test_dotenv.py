@@ -1,0 +1,39 @@
+"""The `.env` file: read as people save it, or refused without a word of what is in it."""
+
+import os
+import re
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from accounting.environment import Environment
+
+CANARY = "canary-0451"
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (f"# fine\n\nA=1\nMETRICS_TOKEN = {CANARY}\n".encode(), ".env, line 4, cannot be understood"),
+        (f"{CANARY}\n".encode(), ".env, line 1, cannot be understood"),
+        ("# Schlüssel\nA=1\n".encode("latin-1"), ".env is not written in UTF-8"),
+    ],
+)
+def test_an_env_file_that_cannot_be_read_is_refused_and_nothing_of_it_told(
+    content: bytes, sentence: str, tmp_path: Path
+) -> None:
+    file = tmp_path / ".env"
+    file.write_bytes(content)
+    with pytest.raises(ImproperlyConfigured, match=re.escape(sentence)) as refused:
+        Environment(file)
+    assert CANARY not in str(refused.value)
+
+
+def test_an_env_file_may_begin_with_a_byte_order_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FROM_A_FILE", raising=False)
+    file = tmp_path / ".env"
+    file.write_text("\ufeffFROM_A_FILE='it is read'\n")
+    with patch.dict(os.environ):
+        assert Environment(file).text("FROM_A_FILE") == "it is read"
