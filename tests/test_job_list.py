@@ -79,6 +79,13 @@ def test_a_row_leads_to_notion_and_nowhere_else(browser: Browser) -> None:
     assert "javascript:" not in text
 
 
+def test_what_was_read_from_receipts_is_not_read_for_a_list(browser: Browser) -> None:
+    JobFactory.create(success=True, result={"total": 12.5})
+    with CaptureQueriesContext(connection) as captured:
+        assert len(shown(browser.get(LIST))) == 1
+    assert not [query for query in captured if '"jobs_joblog"."result"' in query["sql"]]
+
+
 def test_pictures_are_for_those_who_may_see_receipts(browser: Browser) -> None:
     address = f"/admin/receipts/receipt/{JobFactory.create().receipt_id}/thumbnail/"
     other = staff("jobs.view_joblog", name="berta")

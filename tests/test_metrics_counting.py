@@ -220,6 +220,13 @@ def test_a_round_trip_lasts_from_the_upload_to_the_success() -> None:
     assert told.round_trips == {"5.0": 1, "inf": 1, "ms": 100_004_000}
 
 
+def test_a_job_that_another_has_filed_made_no_round_trip() -> None:
+    event(received(NOON), Kind.SUCCEEDED, NOON + timedelta(seconds=4), Source.WORKER)
+    told = totals()
+    assert told is not None
+    assert sum(told.round_trips.values()) == 0
+
+
 def test_clocks_that_disagree_make_no_round_trip_below_nothing() -> None:
     succeeded(NOON, seconds=-3)
     succeeded(NOON, seconds=4)
