@@ -5,14 +5,17 @@ from datetime import timedelta
 import pytest
 from django.db import connection, transaction
 from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
 
 from jobs import services
 from jobs.models import FailureCode, JobEvent, JobLog
 from jobs.timeline import timeline
 from jobs.transitions import lock_job
+from receipts.models import Receipt
 
 from .factories import DATABASE_ID
 from .histories import PAGE, READ, delivered, reported, uploaded
+from .plans import multiply, plan
 
 OTHER_DATABASE = DATABASE_ID.replace("0", "f")
 Status = JobLog.Status
@@ -100,8 +103,10 @@ def test_but_for_one_after_it_which_an_upload_would_not_have_made() -> None:
 
 
 def test_jobs_of_a_receipt_are_found_by_an_index_of_their_own() -> None:
-    jobs = given_up().receipt.jobs.filter(notion_database_id=DATABASE_ID)
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL enable_seqscan = off")  # a table that is all but empty it would rather read whole
-    assert "job_newest_of_receipt" in jobs.explain()
+    job = given_up()
+    multiply(job.receipt, ({"sha256": f"{number:064}"} for number in range(1_000)))
+    others = Receipt.objects.exclude(pk=job.receipt_id)
+    multiply(job, ({"receipt_id": receipt.pk} for receipt in others))
+    with CaptureQueriesContext(connection) as queries:
+        list(job.receipt.jobs.filter(notion_database_id=DATABASE_ID))
+    assert "job_newest_of_receipt" in plan(queries.captured_queries[0]["sql"])
