@@ -1,7 +1,10 @@
-"""How the C library hands out memory in this process."""
+"""What keeps a process small."""
 
 import ctypes
+import sys
+import warnings
 from contextlib import suppress
+from importlib import import_module
 
 M_ARENA_MAX = -8  # <malloc.h>
 
@@ -15,3 +18,17 @@ def share_memory_among_threads() -> None:
     """
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
+
+
+def load_requests_without_guessing() -> None:
+    """Load requests without charset_normalizer, which guesses how texts are encoded: nobody here asks it to.
+
+    That is 3 MB of each process. Requests does without where it is not installed, and warns; for Python it is not
+    where None stands for it (https://docs.python.org/3/reference/import.html#the-module-cache).
+    """
+    if "requests" in sys.modules:
+        return
+    sys.modules["charset_normalizer"] = None  # type: ignore[assignment]  # typeshed knows modules only
+    with warnings.catch_warnings(action="ignore"):
+        import_module("requests")
+    del sys.modules["charset_normalizer"]

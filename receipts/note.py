@@ -3,8 +3,6 @@
 import io
 from typing import NamedTuple
 
-from PIL import Image, ImageDraw, ImageFont
-
 LINE = 32  # pixels from one line to the next, twice the size of the letters
 
 
@@ -18,6 +16,8 @@ class Note(NamedTuple):
 
 def draw_note(*lines: str) -> Note:
     """Print the lines on a white slip."""
+    from PIL import Image, ImageDraw, ImageFont  # FreeType takes 1.5 MB, and few processes ever write
+
     font = ImageFont.load_default(size=LINE / 2)
     width, height = LINE // 2 * max(map(len, lines)), LINE * (len(lines) + 1)
     slip = Image.new("L", (width, height), 255)

@@ -72,7 +72,7 @@ def test_neither_worker_nor_sweep_loads_what_only_the_web_has_a_use_for(
     loaded = {line.rpartition("|")[2].strip() for line in told.splitlines() if line.startswith("import time:")}
     assert "jobs.sweep" in loaded
     pages = {"accounting.urls", "accounting.problems", "jobs.admin", "jobs.views", "receipts.validators"}
-    assert not loaded & {*pages, "rest_framework.views", "drf_spectacular.openapi", "waitress"}
+    assert not loaded & {*pages, "rest_framework.views", "drf_spectacular.openapi", "waitress", "charset_normalizer.api"}
 
 
 def manage(*command: str, **further: str) -> tuple[str, str]:
