@@ -15,6 +15,7 @@ import django_rq
 import pytest
 import structlog
 from django.conf import settings
+from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from redis import Redis
 from rq import Queue
@@ -73,6 +74,11 @@ def test_neither_worker_nor_sweep_loads_what_only_the_web_has_a_use_for(
     assert "jobs.sweep" in loaded
     pages = {"accounting.urls", "accounting.problems", "jobs.admin", "jobs.views", "receipts.validators"}
     assert not loaded & {*pages, "rest_framework.views", "drf_spectacular.openapi", "waitress", "charset_normalizer.api"}
+
+
+def test_a_worker_for_a_queue_that_there_is_none_of_says_so() -> None:
+    with pytest.raises(CommandError, match="There is no queue nosuch; there is default."):
+        call_command("rqworker", "default", "nosuch")
 
 
 def manage(*command: str, **further: str) -> tuple[str, str]:

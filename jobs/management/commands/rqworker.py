@@ -4,6 +4,8 @@ import signal
 from typing import Any
 
 import structlog
+from django.conf import settings
+from django.core.management import CommandError
 from django_rq.management.commands import rqworker
 from redis.exceptions import RedisError
 
@@ -28,7 +30,13 @@ class Command(rqworker.Command):
     requires_system_checks = (SETTINGS,)  # the others load all views and the admin, which a worker has no use for
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Work until told to stop, or until the bound that the caller has set."""
+        """Work until told to stop, or until the bound that the caller has set.
+
+        Raises:
+            CommandError: there is no such queue.
+        """
+        if unknown := sorted(set(args) - settings.RQ_QUEUES.keys()):
+            raise CommandError(f"There is no queue {unknown[0]}; there is {', '.join(settings.RQ_QUEUES)}.")
         if any(options[bound] for bound in BOUNDS):
             super().handle(*args, **options)  # type: ignore[no-untyped-call] # django-rq has no types
             return
