@@ -99,15 +99,15 @@ def decide(answer: Answer, *, tries: int, schedule: Sequence[int], jitter: float
     if answer.status in MAY_HAVE_ARRIVED:
         return _unconfirmed(*MAY_HAVE_ARRIVED[answer.status])
     if answer.status == 500 and _message(answer) == WORKFLOW_ERROR:
-        return _failed(FailureCode.WORKFLOW_FAILED, "N8N ran the workflow and it failed: Error in workflow.")
+        return _failed(FailureCode.WORKFLOW_FAILED, f"{FailureCode.WORKFLOW_FAILED.label}: {WORKFLOW_ERROR}.")
     if answer.status in NOT_TAKEN or answer.status >= 500:
         return refused("n8n_busy", _with_message(f"N8N answered {answer.status}", answer))
     if answer.status < 200:
         return _unconfirmed("n8n_answer_unclear", f"N8N answered {answer.status} and nothing more.")
     if 300 <= answer.status < 400:
-        return _failed(FailureCode.N8N_REDIRECTED, f"The webhook's address redirects elsewhere ({answer.status}).")
+        return _failed(FailureCode.N8N_REDIRECTED, f"{FailureCode.N8N_REDIRECTED.label} ({answer.status}).")
     if answer.status == TOO_LARGE:
-        return _failed(FailureCode.PAYLOAD_TOO_LARGE, "N8N, or a proxy before it, takes no request so large (413).")
+        return _failed(FailureCode.PAYLOAD_TOO_LARGE, f"{FailureCode.PAYLOAD_TOO_LARGE.label} ({TOO_LARGE}).")
     return _failed(FailureCode.N8N_REJECTED, _with_message(f"N8N refused the request ({answer.status})", answer))
 
 

@@ -151,6 +151,11 @@ class JobLog(models.Model):
         return max((self.completed_at - self.created_at).total_seconds(), 0.0) if self.completed_at else None
 
     @property
+    def says_its_failure(self) -> bool:
+        """Whether the message says itself what the failure's code stands for."""
+        return self.result_message.startswith(self.get_failure_code_display())
+
+    @property
     def next_step(self) -> str:
         """What happens at `due_at`, in words; empty once the job has ended."""
         match self.status:
@@ -221,7 +226,7 @@ class JobEvent(models.Model):
         indexes = [models.Index(fields=["at"], name="event_at")]
 
     def __str__(self) -> str:
-        return self.get_kind_display()
+        return self.label
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Write a new event.
@@ -240,6 +245,12 @@ class JobEvent(models.Model):
             TypeError: always.
         """
         raise TypeError("An event is never deleted.")
+
+    @property
+    def label(self) -> str:
+        """What happened; neither a canary nor what the sandbox takes is filed anywhere."""
+        is_filed = self.kind != self.Kind.SUCCEEDED or self.detail.get("notion_page_url")
+        return self.get_kind_display() if is_filed else "Succeeded"
 
 
 class IdempotencyKey(models.Model):

@@ -36,11 +36,6 @@ class Entry:
     answer: list[tuple[str, str]] = field(default_factory=list)
 
     @property
-    def label(self) -> str:
-        """What happened."""
-        return self.event.get_kind_display()
-
-    @property
     def by(self) -> str:
         """Which part of the system did it, and who; a worker that is named `worker-1` says both."""
         source, actor = self.event.get_source_display(), self.event.actor

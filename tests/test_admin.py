@@ -12,6 +12,7 @@ from django.utils import timezone
 from jobs.answers import Answer, Trouble
 from jobs.models import JobEvent, JobLog
 from jobs.services import claim_job, mark_delivered
+from jobs.services.bulk import DONE
 
 from . import staff as people
 from .factories import JobFactory, ReceiptFactory, job_in
@@ -126,19 +127,19 @@ def test_events_can_be_searched_by_actor(auditor: Browser) -> None:
 
 def test_a_retry_names_who_asked_for_it_and_why(operator: Browser) -> None:
     job = JobFactory.create(failure=True)
-    assert "Done: retry" in operate(operator, job, "retry").content.decode()
+    assert "Retried: " in operate(operator, job, "retry").content.decode()
     job.refresh_from_db()
     assert job.status == JobLog.Status.QUEUED
     event = job.events.get()
     assert (event.kind, event.actor, event.detail["reason"]) == ("retried", "anna", "N8N was down")
-    assert "retry: N8N was down" in LogEntry.objects.get().change_message
+    assert "Retried: N8N was down" in LogEntry.objects.get().change_message
 
 
 @pytest.mark.parametrize(("verb", "trait"), [("resend", {"processing": True}), ("resend", {}), ("cancel", {})])
 def test_the_page_offers_what_the_status_allows(operator: Browser, verb: str, trait: dict[str, bool]) -> None:
     job = JobFactory.create(**trait)
     assert f"{job.pk}/operate/{verb}/" in operator.get(page(job)).content.decode()
-    assert f"Done: {verb}" in operate(operator, job, verb).content.decode()
+    assert f"{DONE[verb]}: " in operate(operator, job, verb).content.decode()
 
 
 def test_a_page_that_was_drawn_before_the_delivery_sends_nothing_twice(operator: Browser) -> None:

@@ -11,9 +11,10 @@ from django.test import Client as Browser
 from django.urls import reverse
 from django.utils import timezone
 
-from jobs.models import JobEvent, JobLog
+from jobs.models import FailureCode, JobEvent, JobLog
 from jobs.operations import page as operations
 from jobs.operations.attention import groups, since_yesterday
+from jobs.services import purge_receipt
 
 from .factories import JobFactory
 from .happenings import NOON, Kind, ago, failed
@@ -101,24 +102,43 @@ def test_a_group_is_retried_at_once_by_name_and_with_a_reason(operator: Browser)
     jobs = [failed(timezone.now()) for _ in range(3)]
     other = failed(timezone.now(), "workflow_failed")
     assert "Retry all 3…" in page(operator)
-    assert "Retried 3 of 3 jobs." in press(operator, "failed", "callback_timeout")
+    assert "Retried: 3 of 3 jobs." in press(operator, "failed", "callback_timeout")
     for job in jobs:
         job.refresh_from_db()
         retried = job.events.get(kind=Kind.RETRIED)
         assert (job.status, retried.actor, retried.detail["reason"]) == (Status.QUEUED, "anna", "N8N was down")
-    assert LogEntry.objects.filter(change_message="retry: N8N was down").count() == 3
+    assert LogEntry.objects.filter(change_message="Retried: N8N was down").count() == 3
     other.refresh_from_db()
     assert other.status == Status.FAILURE
 
 
 def test_what_cannot_be_retried_is_left_alone_and_the_page_says_why(operator: Browser) -> None:
     job, blocked = failed(timezone.now()), failed(timezone.now())
-    JobFactory.create(receipt=blocked.receipt, client=blocked.client)
+    purge_receipt(blocked.receipt_id)
     text = press(operator, "failed", "callback_timeout")
-    assert "Retried 1 of 2 jobs." in text
-    assert "Left 1 alone: Another job for the same receipt" in text
+    assert "Retried: 1 of 2 jobs." in text
+    assert "Left 1 alone: The receipt's file is gone" in unescape(text)
     job.refresh_from_db()
     assert job.status == Status.QUEUED
+
+
+def test_what_somebody_has_seen_to_needs_no_attention(viewer: Browser) -> None:
+    failed(timezone.now(), FailureCode.CANCELLED)
+    filed, original = failed(timezone.now()), failed(timezone.now())
+    JobFactory.create(receipt=filed.receipt, success=True)
+    duplicate = failed(timezone.now())
+    JobLog.objects.filter(pk=duplicate.pk).update(receipt=original.receipt, duplicate_of=original)
+    (group,) = groups(timezone.now())
+    assert set(group.examples) == {original, duplicate}
+    listed = viewer.get(group.address).context["cl"].result_list
+    assert set(listed) == {original, duplicate}
+
+
+def test_the_list_behind_what_failed_shows_none_that_failed_before(viewer: Browser) -> None:
+    failed(ago(days=3))
+    lately = failed(timezone.now())
+    (group,) = groups(timezone.now())
+    assert list(viewer.get(group.address).context["cl"].result_list) == [lately]
 
 
 def test_no_more_than_a_bounded_number_go_at_once(operator: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,9 +147,9 @@ def test_no_more_than_a_bounded_number_go_at_once(operator: Browser, monkeypatch
         failed(timezone.now())
     assert "Retry the next 2…" in page(operator)
     text = press(operator, "failed", "callback_timeout")
-    assert "Retried 2 of 3 jobs." in text
+    assert "Retried: 2 of 3 jobs." in text
     assert "Left 1 for the next time" in text
-    assert "Retried 1 of 1 jobs." in press(operator, "failed", "callback_timeout")
+    assert "Retried: 1 of 1 job." in press(operator, "failed", "callback_timeout")
 
 
 @pytest.mark.parametrize(("kind", "code"), [("delayed", "n8n_webhook_not_found"), ("overdue", "queued")])
@@ -137,7 +157,7 @@ def test_what_waits_is_sent_now(operator: Browser, rung: Callable[[], list[str]]
     delayed = {"needs_attention": True, "last_error": code} if kind == "delayed" else {}
     due_at = ago(hours=-1) if delayed else ago(hours=1)
     job = JobFactory.create(due_at=due_at, **delayed)
-    assert "Queued to be sent now 1 of 1 jobs." in press(operator, kind, code)
+    assert "Queued to be sent now: 1 of 1 job." in press(operator, kind, code)
     job.refresh_from_db()
     assert job.due_at is not None
     assert abs(timezone.now() - job.due_at) < timedelta(minutes=1)

@@ -50,21 +50,21 @@ def test_the_page_between_says_how_many_each_verb_would_touch(browser: Browser) 
 def test_those_whose_state_allows_it_are_changed_and_the_others_left_alone_with_the_reason(browser: Browser) -> None:
     jobs = [*JobFactory.create_batch(2, failure=True), JobFactory.create(success=True)]
     text = do(browser, "retry", jobs).content.decode()
-    assert "Done: retry 2 of 3 jobs." in text
-    assert "Left 1 alone: It is success; only a failed job can be retried." in text
+    assert "Retried: 2 of 3 jobs." in text
+    assert "Left 1 alone: It has succeeded; only a failed job can be retried." in text
     assert JobEvent.objects.filter(kind="retried", actor="anna", detail__reason="N8N was down").count() == 2
 
 
 def test_each_change_is_in_the_staff_members_log(browser: Browser) -> None:
     jobs = [*JobFactory.create_batch(2), JobFactory.create(success=True)]
     do(browser, "cancel", jobs)
-    entries = LogEntry.objects.filter(change_message="cancel: N8N was down")
+    entries = LogEntry.objects.filter(change_message="Cancelled: N8N was down")
     assert {entry.object_id for entry in entries} == {str(job.pk) for job in jobs[:2]}
 
 
 def test_many_at_once_are_never_sent_a_second_time(browser: Browser) -> None:
     jobs = [JobFactory.create(), JobFactory.create(processing=True)]
-    assert "Done: resend 1 of 2 jobs." in do(browser, "resend", jobs).content.decode()
+    assert "Queued to be sent now: 1 of 2 jobs." in do(browser, "resend", jobs).content.decode()
 
 
 def test_without_a_reason_nothing_happens(browser: Browser) -> None:
@@ -117,7 +117,7 @@ def test_the_service_counts_by_sentence() -> None:
     jobs = [JobFactory.create(failure=True), *JobFactory.create_batch(2, success=True)]
     outcome = operate_on_all("retry", [job.pk for job in jobs], user, "why")
     assert outcome.done == 1
-    assert dict(outcome.left_alone) == {"It is success; only a failed job can be retried.": 2}
+    assert dict(outcome.left_alone) == {"It has succeeded; only a failed job can be retried.": 2}
 
 
 def test_what_was_done_before_the_database_went_away_is_told_and_the_rest_is_left_alone(

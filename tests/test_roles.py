@@ -16,6 +16,7 @@ from rq.serializers import JSONSerializer
 
 from accounting.roles import ROLES
 from jobs.models import JobEvent, JobLog
+from jobs.services.bulk import DONE
 from receipts.models import Client
 
 from .admin_pages import every_page
@@ -241,7 +242,7 @@ def written_down(job: JobLog, verb: str) -> str:
     event, entry = job.events.get(), LogEntry.objects.get()
     assert (event.source, event.actor) == (JobEvent.Source.ADMIN, "anna")
     assert (entry.object_id, entry.user.get_username()) == (str(job.pk), "anna")
-    assert verb in entry.change_message
+    assert entry.change_message == f"{DONE[verb]}: because"
     return event.kind
 
 

@@ -246,7 +246,7 @@ def test_staff_may_cancel_what_waits() -> None:
     services.cancel_job(job.pk, actor="anna", reason="wrong receipt")
     job.refresh_from_db()
     assert (job.status, job.failure_code) == (Status.FAILURE, FailureCode.CANCELLED)
-    assert job.result_message == "Cancelled."  # the client reads it; the reason is for staff
+    assert job.result_message == "Cancelled by staff."  # the client reads it; the reason is for staff
     event = job.events.get()
     assert (event.kind, event.detail["reason"]) == (JobEvent.Kind.CANCELLED, "wrong receipt")
 

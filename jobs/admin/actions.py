@@ -15,8 +15,10 @@ from jobs.models import JobLog
 from jobs.reason import reason_in, staff_of
 from jobs.services import NotNow, operate_on_all
 from jobs.services.bulk import AT_ONCE, TOUCHED, VERBS
+from jobs.telling import tell
 
 LABELS = {"retry": "Retry", "resend": "Send now", "cancel": "Cancel"}
+THOSE = {JobLog.Status.FAILURE: "have failed", JobLog.Status.QUEUED: "are queued"}
 
 
 def ask(model_admin: Any, request: HttpRequest, chosen: QuerySet[JobLog], verb: str) -> HttpResponse:
@@ -33,7 +35,7 @@ def _page(
         "title": "Many jobs at once",
         "opts": model_admin.opts,
         "verb": verb,
-        "verbs": [(name, LABELS[name], statuses[status], status.label) for name, status in TOUCHED.items()],
+        "verbs": [(name, LABELS[name], statuses[status], THOSE[status]) for name, status in TOUCHED.items()],
         "number": min(len(ids), AT_ONCE),
         "at_once": AT_ONCE,
         "are_more": len(ids) > AT_ONCE,
@@ -53,10 +55,7 @@ def do(model_admin: Any, request: HttpRequest) -> HttpResponse:
     except NotNow as refusal:
         messages.error(request, f"Nothing was changed. {refusal}")
     else:
-        level = messages.SUCCESS if outcome.done else messages.WARNING
-        messages.add_message(request, level, f"Done: {verb} {outcome.done} of {len(ids)} jobs.")
-        for sentence, number in sorted(outcome.left_alone.items()):
-            messages.warning(request, f"Left {number} alone: {sentence}")
+        tell(request, verb, outcome, len(ids))
     return HttpResponseRedirect(f"{reverse('admin:jobs_joblog_changelist')}?{request.GET.urlencode()}")
 
 

@@ -25,13 +25,18 @@ class JobEventAdmin(ReadOnlyAdmin[JobEvent]):
     """All events, newest first."""
 
     change_list_template = "admin/endless_list.html"
-    list_display = ["at", "kind", "by", "job", "step", "attempt"]
+    list_display = ["at", "label", "by", "job", "step", "attempt"]
     list_filter = ["kind", "source", "at"]
     list_select_related = ["job"]
     sortable_by = ()
     show_facets = ShowFacets.NEVER
     search_fields = ["actor"]
     search_help_text = f"Job id (8 digits of it will do), or an actor among the newest {RECENT:,}."
+
+    @admin.display(description="event")
+    def label(self, event: JobEvent) -> str:
+        """Return what happened."""
+        return event.label
 
     @admin.display(description="by")
     def by(self, event: JobEvent) -> str:

@@ -13,21 +13,23 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
-from accounting.clock import DatabaseNow
+from accounting.clock import database_now
 from jobs.models import JobLog
+from jobs.operations.attention import failed_lately
 
 DAY = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?")
 
 Narrow = Callable[[QuerySet[JobLog]], QuerySet[JobLog]]
 PROGRESS: dict[str, tuple[str, Narrow]] = {
     "open": ("Open", lambda jobs: jobs.filter(due_at__isnull=False)),
-    "overdue": ("Overdue", lambda jobs: jobs.filter(due_at__lt=DatabaseNow())),
+    "overdue": ("Overdue", lambda jobs: jobs.filter(due_at__lt=database_now() - JobLog.LATE)),
     "ended": ("Ended", lambda jobs: jobs.filter(due_at__isnull=True)),
+    "failed": ("Failed since yesterday", lambda jobs: jobs & failed_lately(database_now())),
 }
 
 
 class ProgressFilter(SimpleListFilter):
-    """Open, overdue, or over."""
+    """Open, overdue, over, or what failed of late and nobody has seen to."""
 
     title = "progress"
     parameter_name = "progress"

@@ -20,7 +20,7 @@ from jobs import live, services
 from jobs.models import JobLog
 from jobs.reason import reason_in, staff_of
 from jobs.search import HELP, search
-from jobs.services.bulk import AT_ONCE, VERBS
+from jobs.services.bulk import AT_ONCE, DONE, VERBS
 
 from . import actions, export, jobpage
 from .filters import CanaryFilter, DayFilter, FoldedChoicesFilter, ProgressFilter
@@ -100,7 +100,7 @@ class JobLogAdmin(UploadsReceipts):
         seen = {"seen_as": request.POST.get("status", "")} if verb == "resend" else {}
         try:
             services.operate(verb, job, staff_of(request), reason_in(request), **seen)
-            self.message_user(request, f"Done: {verb} {job}.", messages.SUCCESS)
+            self.message_user(request, f"{DONE[verb]}: {job}.", messages.SUCCESS)
         except services.NotNow as refusal:
             self.message_user(request, f"Nothing was changed. {refusal}", messages.ERROR)
         return HttpResponseRedirect(reverse("admin:jobs_joblog_change", args=[job_id]))

@@ -1,7 +1,7 @@
 """What a job's page shows."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from django.conf import settings
@@ -9,10 +9,10 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from jobs.causes import cause_of_delay, cause_of_failure
-from jobs.models import JobEvent, JobLog
+from jobs.models import FailureCode, JobEvent, JobLog
 from jobs.proof.audit import verify_job
 from jobs.services import why_not_retry
-from jobs.timeline import MOST, timeline
+from jobs.timeline import MOST, Entry, timeline
 from receipts.formats import SHOWN_BY_BROWSERS
 from receipts.models import Receipt
 from receipts.services import has_file, rendition_to_show
@@ -38,17 +38,18 @@ def context_of(request: HttpRequest, job: JobLog, *, may_operate: bool) -> dict[
     """Return what the template draws."""
     entries = timeline(job)
     may_operate = may_operate and not job.is_canary
-    no_retry = why_not_retry(job, job.receipt) if may_operate and job.status == JobLog.Status.FAILURE else ""
+    no_retry = why_not_retry(job, job.receipt) if job.status == JobLog.Status.FAILURE else ""
     siblings = list(job.receipt.jobs.exclude(pk=job.pk).defer("result").order_by("-created_at")[: MOST_SIBLINGS + 1])
     return {
         "job": job,
         "timeline": entries,
         "verbs": VERBS_OF_STATUS.get(JobLog.Status(job.status), []) if may_operate and not no_retry else [],
         "no_retry": no_retry,
-        "cure": cause_of_failure(job.failure_code).cure if job.failure_code else "",
+        "cure": _cure(job, no_retry),
+        "cancelled": _cancellation(job, entries),
         "delay": cause_of_delay(job.last_error) if job.last_error else None,
         "verification": verify_job(job) if job.chain_length <= MOST else None,  # it reads them all
-        "execution_url": execution_url(job, (entry.event for entry in reversed(entries))),
+        "execution": execution_link(job, (entry.event for entry in reversed(entries))),
         "notion_url": https_only(job.notion_page_url),
         "may_see_receipt": request.user.has_perm("receipts.view_receipt"),
         "picture_url": _picture_url(job.receipt),
@@ -57,20 +58,39 @@ def context_of(request: HttpRequest, job: JobLog, *, may_operate: bool) -> dict[
     }
 
 
-def execution_url(job: JobLog, events: Iterable[JobEvent]) -> str:
-    """Return where staff see the execution in N8N; the list of all where no event says of which workflow it is.
+def _cure(job: JobLog, no_retry: str) -> str:
+    """Return what to do about a failure; most cures end with a retry. Of a canary, what to do before the next one."""
+    return cause_of_failure(job.failure_code).cure if job.failure_code and (job.is_canary or not no_retry) else ""
+
+
+def _cancellation(job: JobLog, entries: Iterable[Entry]) -> JobEvent | None:
+    """Return the event of a cancelled job that says by whom, and why."""
+    if job.failure_code != FailureCode.CANCELLED:
+        return None
+    return next((entry.event for entry in entries if entry.event.kind == JobEvent.Kind.CANCELLED), None)
+
+
+class ExecutionLink(NamedTuple):
+    """Where staff see an execution in N8N, and what they will see there."""
+
+    url: str
+    words: str
+
+
+def execution_link(job: JobLog, events: Iterable[JobEvent]) -> ExecutionLink | None:
+    """Return the link to the execution; to the list of all where no event says of which workflow it is.
 
     Args:
         events: the job's, newest first.
     """
     if not settings.N8N_BASE_URL or not job.n8n_execution_id:
-        return ""
+        return None
     of_it = (event.detail for event in events if event.detail.get("execution_id") == job.n8n_execution_id)
     workflow_id = next((detail["workflow_id"] for detail in of_it if detail.get("workflow_id")), "")
     if not workflow_id:
-        return f"{settings.N8N_BASE_URL}/executions"
+        return ExecutionLink(f"{settings.N8N_BASE_URL}/executions", "Look for the execution in N8N's list")
     path = f"workflow/{quote(workflow_id, safe='')}/executions/{quote(job.n8n_execution_id, safe='')}"
-    return f"{settings.N8N_BASE_URL}/{path}"
+    return ExecutionLink(f"{settings.N8N_BASE_URL}/{path}", "Open the execution in N8N")
 
 
 def https_only(address: str) -> str:

@@ -11,7 +11,8 @@ from django.db.models import Count, QuerySet
 from django.urls import reverse
 
 from jobs.causes import OVERDUE, UNKNOWN, Cause, cause_of_delay, cause_of_failure
-from jobs.models import JobLog
+from jobs.models import FailureCode, JobLog
+from jobs.services.operation import done_elsewhere
 
 Status = JobLog.Status
 
@@ -89,8 +90,10 @@ def _delayed(now: datetime) -> QuerySet[JobLog]:
     return JobLog.objects.filter(needs_attention=True, due_at__isnull=False, is_canary=False)
 
 
-def _failed(now: datetime) -> QuerySet[JobLog]:
-    return JobLog.objects.filter(status=Status.FAILURE, completed_at__gte=since_yesterday(now), is_canary=False)
+def failed_lately(now: datetime) -> QuerySet[JobLog]:
+    """Return what failed since yesterday, and what nobody has seen to: neither cancelled it, nor filed it otherwise."""
+    failed = JobLog.objects.filter(status=Status.FAILURE, completed_at__gte=since_yesterday(now), is_canary=False)
+    return failed.exclude(failure_code=FailureCode.CANCELLED).exclude(done_elsewhere())
 
 
 WAYS = {
@@ -113,12 +116,12 @@ WAYS = {
         filter="last_error__exact",
     ),
     Kind.FAILED: _Way(
-        jobs=_failed,
+        jobs=failed_lately,
         field="failure_code",
         order="-completed_at",
         cause=cause_of_failure,
         verb=lambda _: "retry",
-        listed={"status__exact": "failure"},
+        listed={"progress": "failed"},
         filter="failure_code__exact",
     ),
 }

@@ -18,13 +18,13 @@ from jobs.periods import PERIODS, Period, report
 from jobs.reason import reason_in, staff_of
 from jobs.services import NotNow, operate_on_all
 from jobs.services.bulk import AT_ONCE
+from jobs.telling import tell
 
 from .attention import Kind, groups, jobs_of, verb_for
 from .cards import cards, present
 from .trends import charts
 
 LATEST_ACTIONS = 8
-DONE = {"retry": "Retried", "resend": "Queued to be sent now"}
 
 
 def context_for(request: HttpRequest) -> dict[str, Any]:
@@ -61,10 +61,7 @@ def operate_on_group(request: HttpRequest, kind: str, code: str) -> HttpResponse
 def _operate(request: HttpRequest, verb: str, jobs: QuerySet[JobLog], reason: str) -> None:
     number = jobs.count()
     outcome = operate_on_all(verb, jobs.values_list("pk", flat=True)[:AT_ONCE], staff_of(request), reason)
-    level = messages.SUCCESS if outcome.done else messages.WARNING
-    messages.add_message(request, level, f"{DONE[verb]} {outcome.done} of {number} jobs.")
-    for sentence, left in sorted(outcome.left_alone.items()):
-        messages.warning(request, f"Left {left} alone: {sentence}")
+    tell(request, verb, outcome, number)
     if number > AT_ONCE:
         messages.warning(request, f"Left {number - AT_ONCE} for the next time: no more than {AT_ONCE} go at once.")
 

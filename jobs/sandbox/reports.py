@@ -1,6 +1,5 @@
 """What the sandbox reports of a receipt, and how."""
 
-import uuid
 from typing import Any
 
 import requests
@@ -21,7 +20,6 @@ def make_report(delivery: Delivery, behaviour: Behaviour, execution_id: str) -> 
     return {
         "status": "success",
         "message": "Filed nowhere: this was the sandbox.",
-        "notion_page_url": f"https://www.notion.so/sandbox-{uuid.uuid4().hex}",
         "execution_id": execution_id,
         "data": {
             "sandbox": True,

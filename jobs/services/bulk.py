@@ -13,7 +13,7 @@ from django.db import transaction
 from accounting.outages import DATABASE_AWAY
 from jobs.models import JobLog
 
-from .operation import NotNow, cancel_job, resend_job, retry_job
+from .operation import CANARY, NotNow, cancel_job, resend_job, retry_job
 
 AT_ONCE = 500  # each is a transaction of its own, and a browser, or a proxy of 30 s, waits for all of them
 
@@ -24,6 +24,7 @@ VERBS: dict[str, Verb] = {"retry": retry_job, "resend": resend_job, "cancel": ca
 
 # of many at once, what N8N has already is not sent a second time
 VERBS_FOR_MANY = VERBS | {"resend": partial(resend_job, seen_as=JobLog.Status.QUEUED)}
+DONE = {"retry": "Retried", "resend": "Queued to be sent now", "cancel": "Cancelled"}
 TOUCHED = {
     "retry": JobLog.Status.FAILURE,
     "resend": JobLog.Status.QUEUED,
@@ -77,5 +78,5 @@ def operate_on_all(verb: str, job_ids: Iterable[UUID], actor: User, reason: str)
 def _do(act: Verb, verb: str, job_id: UUID, actor: User, reason: str, **seen: str) -> None:
     job = act(job_id, actor=actor.get_username(), reason=reason, **seen)
     if job.is_canary:
-        raise NotNow("It is a canary; send another one instead (manage.py canary).")
-    LogEntry.objects.log_actions(str(actor.pk), [job], CHANGE, f"{verb}: {reason}", single_object=True)
+        raise NotNow(CANARY)
+    LogEntry.objects.log_actions(str(actor.pk), [job], CHANGE, f"{DONE[verb]}: {reason}", single_object=True)

@@ -3,6 +3,8 @@
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
+from django.db.models.lookups import IsNull
 
 from jobs.models import FailureCode, JobEvent, JobLog
 from jobs.queue import ring_on_commit
@@ -14,6 +16,16 @@ from receipts.storage import StorageAway
 from .ending import fail
 
 Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
+
+
+STATES = {
+    Status.QUEUED: "It is queued",
+    Status.SENDING: "It is being sent",
+    Status.PROCESSING: "N8N has it",
+    Status.SUCCESS: "It has succeeded",
+    Status.FAILURE: "It has failed",
+}
+CANARY = "It is a canary; send another one instead (manage.py canary)."
 
 
 class NotNow(Refusal):
@@ -40,12 +52,21 @@ def why_not_retry(job: JobLog, receipt: Receipt) -> str:
     """Return the sentence that says why a job cannot be retried now; "" where it can be."""
     if job.status != Status.FAILURE:
         return _not_in(job, "only a failed job can be retried")
-    if _is_done_elsewhere(job):
+    if job.is_canary:
+        return CANARY
+    if JobLog.objects.filter(done_elsewhere(), pk=job.pk).exists():
         return "Another job for the same receipt and database is open or has succeeded."
     try:
         return "" if has_file(receipt) else "The receipt's file is gone; it must be uploaded again."
     except StorageAway:
         return "The storage of the receipts' files cannot be reached just now."
+
+
+def done_elsewhere() -> Exists:
+    """Tell of jobs whether another one files their receipt, or has; before a deliberate duplicate there is one."""
+    same = {name: OuterRef(name) for name in ("receipt", "notion_database_id")}
+    others = JobLog.objects.filter(**same).exclude(pk=OuterRef("pk")).exclude(status=Status.FAILURE)
+    return Exists(others.filter(Q(created_at__gt=OuterRef("created_at")) | Q(IsNull(OuterRef("duplicate_of"), True))))
 
 
 @transaction.atomic
@@ -81,7 +102,7 @@ def cancel_job(job_id: UUID, *, actor: str, reason: str) -> JobLog:
     job = lock_job(job_id)
     _require(job, {Status.QUEUED}, "only a queued job can be cancelled")
     fail(
-        job, FailureCode.CANCELLED, "Cancelled.", source=Source.ADMIN, actor=actor, kind=Kind.CANCELLED,
+        job, FailureCode.CANCELLED, "Cancelled by staff.", source=Source.ADMIN, actor=actor, kind=Kind.CANCELLED,
         detail={"reason": reason},
     )  # fmt: skip
     return job
@@ -93,14 +114,7 @@ def _require(job: JobLog, statuses: set[JobLog.Status], otherwise: str) -> None:
 
 
 def _not_in(job: JobLog, otherwise: str) -> str:
-    return f"It is {job.get_status_display().lower()}; {otherwise}."
-
-
-def _is_done_elsewhere(job: JobLog) -> bool:
-    """Look for a job that would file the receipt a second time; before a deliberate duplicate there is one."""
-    others = JobLog.objects.filter(receipt_id=job.receipt_id, notion_database_id=job.notion_database_id)
-    others = others.exclude(pk=job.pk).exclude(status=Status.FAILURE)
-    return (others.filter(created_at__gt=job.created_at) if job.duplicate_of_id else others).exists()
+    return f"{STATES[Status(job.status)]}; {otherwise}."
 
 
 def _start_round(job: JobLog, *, kind: JobEvent.Kind, actor: str, detail: Detail) -> None:

@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.timesince import timesince
 
 from jobs.admin.jobpage import https_only as only_https
+from jobs.causes import cause_of_delay
 from jobs.models import JobLog
 
 register = template.Library()
@@ -117,6 +118,12 @@ def seconds(took: float | None) -> str:
     if took < MINUTE:
         return f"{took:.1f} s"
     return f"{took / MINUTE:.0f} min" if took < 2 * HOUR else f"{took / HOUR:.0f} h"
+
+
+@register.filter
+def delay(code: str) -> str:
+    """Return why the latest delivery did not arrive, in a sentence."""
+    return cause_of_delay(code).sentence
 
 
 @register.filter

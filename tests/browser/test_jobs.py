@@ -81,7 +81,7 @@ def test_a_retried_job_turns_to_success_before_ones_eyes(visitor: Visitor, jobs:
     expect(page.locator(".timeline")).to_contain_text("Notion is back")
     page.evaluate(NOTE_THAT_IT_STAYS)
     expect(badge(page)).to_have_text("Success")
-    expect(page.locator(".timeline li").last).to_contain_text("Filed in Notion")
+    expect(page.locator(".timeline li").last).to_contain_text("Succeeded")
     assert page.evaluate("window.stays")  # it was not loaded anew
     assert page.title().startswith("Success")
 

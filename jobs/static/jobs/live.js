@@ -65,7 +65,7 @@ elements that stay keep their focus, their ticks, what is open and where they ar
     }
     if (fresh.title) document.title = fresh.title;
     const changed = [...words()].filter(([one, said]) => before.get(one) !== said);
-    if (changed.length) say(changed.length === 1 ? `Now: ${changed[0][1]}.` : `${changed.length} jobs have changed.`);
+    if (changed.length) say(changed.length === 1 ? `${changed[0][1]}.` : `${changed.length} jobs have changed.`);
     count();
   };
 
@@ -75,7 +75,7 @@ elements that stay keep their focus, their ticks, what is open and where they ar
       [...document.querySelectorAll("[data-live] tr[data-key], [data-live=heading] h1")].map((element) => {
         const name = element.querySelector(".cell-job a");
         const badge = element.querySelector(".badge");
-        return [key(element), `${name ? name.textContent : "this job"} is ${badge ? badge.textContent.toLowerCase() : ""}`];
+        return [key(element), `${name ? name.textContent : "This job"} is now at “${badge ? badge.textContent : ""}”`];
       }),
     );
 
