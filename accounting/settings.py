@@ -58,6 +58,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # DRF tries to import PostgreSQL's fields, and their driver with them: 9 MB that nobody has a use for here
     sys.modules.setdefault("django.contrib.postgres.fields", None)  # type: ignore[arg-type] # None: cannot be imported
 else:
+    DATABASES["default"]["ENGINE"] = "accounting.postgresql"
     # nobody waits for ever: not for a server that is away, nor for the lock of a machine that fell silent, nor for a
     # server whose machine vanishes: 10 s, where the kernel would try for a quarter of an hour
     DATABASES["default"]["OPTIONS"] = {

@@ -81,6 +81,7 @@ class PostgresServer:
     def read_only(self, url: str) -> Iterator[None]:
         """Let nobody write to that database, as after a fail-over to a standby."""
         self._set_read_only(url, "on")
+        self.cut_connections(url)
         try:
             yield
         finally:
@@ -97,8 +98,8 @@ class PostgresServer:
                 yield
 
     def _set_read_only(self, url: str, value: str) -> None:
+        """Let sessions that begin from now on be so; what was begun before stays as it is."""
         self.execute(f'ALTER DATABASE "{name_of(url)}" SET default_transaction_read_only = {value}')
-        self.cut_connections(url)
 
 
 @contextmanager
