@@ -53,6 +53,8 @@ class SharedRedis:
             yield self.client
         except RedisError as error:
             self._silence.begin()
+            # after a fail-over its address leads to another server, while one that only refuses keeps its connections
+            self.client.connection_pool.disconnect(inuse_connections=False)
             logger.warning("redis_unreachable", error=type(error).__name__)
             raise
         self._silence.end()

