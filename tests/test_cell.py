@@ -1,5 +1,6 @@
 """A cell ends whatever becomes of it, takes nobody along, and knows no secret."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 from django.core.files.base import ContentFile
+from structlog.testing import capture_logs
 
 from receipts import cell
 from receipts.cell import Bounds, Crashed, Refused, TooMuch, TooSlow, in_cell
@@ -80,6 +82,15 @@ def test_one_that_is_ended_from_outside_says_nothing_of_its_file(monkeypatch: py
     monkeypatch.setattr(cell, "INSIDE", (sys.executable, "-c", ENDED.format(name)))
     with pytest.raises(TooSlow):
         look(pdf(), "pdf")
+
+
+def test_so_does_one_that_never_gets_to_its_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shutil.copytree(cell.ROOT / "receipts", tmp_path / "receipts")
+    (tmp_path / "receipts" / "cell" / "tasks.py").write_text("import a_library_that_is_just_being_replaced\n")
+    monkeypatch.setattr(cell, "ROOT", tmp_path)
+    with capture_logs() as lines, pytest.raises(TooSlow):
+        look(pdf(), "pdf")
+    assert lines == [{"event": "cell_failed", "returncode": 1, "log_level": "error"}]
 
 
 @contextmanager

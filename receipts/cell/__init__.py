@@ -54,7 +54,7 @@ class TooMuch(Exception):
 
 
 class TooSlow(Exception):
-    """The time was up, or the cell was ended from outside: it may go better another time."""
+    """The time was up, or the cell was ended from outside, or never began: it may go better another time."""
 
 
 class Crashed(Exception):
@@ -99,9 +99,19 @@ def _run(command: list[str], given: IO[bytes], made: IO[bytes], seconds: float) 
         raise TooMuch
     if ended.returncode in ENDED_FROM_OUTSIDE:
         raise TooSlow
-    if ended.returncode != 0:
+    if ended.returncode > 0:
+        _tell_of_failure(ended.returncode)
+        raise TooSlow
+    if ended.returncode < 0:
         raise Crashed(ended.returncode)
     return ended.stdout
+
+
+def _tell_of_failure(returncode: int) -> None:
+    """Log that the inside did not get to its file, as while a library is being replaced."""
+    import structlog  # here, for the inside imports this module as well, and is to begin quickly
+
+    structlog.get_logger(__name__).error("cell_failed", returncode=returncode)
 
 
 def _found(printed: bytes) -> dict[str, Any]:
