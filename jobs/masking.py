@@ -3,7 +3,7 @@
 import json
 import re
 from codecs import getincrementaldecoder
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 from urllib.parse import unquote, urlsplit
 
@@ -43,18 +43,32 @@ def _decoded(answer: Answer) -> str:
 
 def masked(text: str, job: JobLog) -> str:
     """Return the text without what N8N was sent, and not longer than is kept."""
-    for secret in sorted(_secrets(job), key=len, reverse=True):
-        text = text.replace(secret, GAP)
+    text = _without(text, _secrets(job))
     plain = "".join(letter for letter in text if letter.isprintable() or letter in "\n\t")
     text = LONG_WORD.sub(GAP, plain)
     return text if len(text) <= KEPT else text[:KEPT] + GAP
 
 
+def without_keys(text: str, job: JobLog) -> str:
+    """Return a text that a workflow wrote for people without any key that it quotes, as in a request that failed."""
+    return _without(text, _keys(job))
+
+
+def _without(text: str, secrets: Iterable[str]) -> str:
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, GAP)
+    return text
+
+
 def _secrets(job: JobLog) -> Iterator[str]:
     """Yield what N8N was sent and may send back, and is not to be kept a second time."""
-    yield from filter(None, [settings.N8N_API_KEY, settings.N8N_PUBLIC_API_KEY, callback_token(job.job_id)])
-    yield from filter(None, [*settings.N8N_WEBHOOK_SECRET, *settings.CALLBACK_SECRET_TOKEN])
+    yield from _keys(job)
     address = urlsplit(settings.N8N_WEBHOOK_URL)
     for part in {*re.split(r"[/?&=]", f"{address.path}/{address.query}"), job.filename, PurePath(job.filename).stem}:
         if len(part) >= SHORTEST_SECRET and part not in KNOWN_PARTS:
             yield from (part, unquote(part), json.dumps(part)[1:-1])
+
+
+def _keys(job: JobLog) -> Iterator[str]:
+    yield from filter(None, [settings.N8N_API_KEY, settings.N8N_PUBLIC_API_KEY, callback_token(job.job_id)])
+    yield from filter(None, [*settings.N8N_WEBHOOK_SECRET, *settings.CALLBACK_SECRET_TOKEN])

@@ -49,17 +49,17 @@ class ApiKey(AbstractAPIKey):
 
 
 def stored_name(receipt: "Receipt", filename: str) -> str:
-    """Return a random name below the day's folder; nothing that the client sent is in it."""
-    return _random_name(Receipt, filename)
+    """Return a random name below the folder of the day on which it came; nothing that the client sent is in it."""
+    return _random_name(Receipt, filename, receipt.created_at)
 
 
 def rendition_name(rendition: "Rendition", filename: str) -> str:
     """Return a random name for a file of ours, below another folder of the day."""
-    return _random_name(Rendition, filename)
+    return _random_name(Rendition, filename, timezone.now())
 
 
-def _random_name(model: "type[Receipt | Rendition]", filename: str) -> str:
-    return day_folder(model, timezone.now()) + "/" + secrets.token_hex(16) + PurePosixPath(filename).suffix
+def _random_name(model: "type[Receipt | Rendition]", filename: str, day: datetime) -> str:
+    return day_folder(model, day) + "/" + secrets.token_hex(16) + PurePosixPath(filename).suffix
 
 
 def day_folder(model: "type[Receipt | Rendition]", day: datetime) -> str:

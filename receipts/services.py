@@ -35,31 +35,38 @@ class StoredFile:
         name: "" where nothing was, for the client's receipt has its file.
         may_be_known: whether the client may have a receipt of these bytes.
         is_kept: whether the receipt's row names it.
+        may_be_named: whether that row may be committed, whatever is heard of the commit.
     """
 
     name: str
     may_be_known: bool = True
     is_kept: bool = False
+    may_be_named: bool = False
 
 
 @contextmanager
-def stored_file(*, client: Client, upload: CheckedUpload) -> Iterator[StoredFile]:
+def stored_file(*, client: Client, upload: CheckedUpload, now: datetime) -> Iterator[StoredFile]:
     """Put the upload's bytes in the storage, unless the client's receipt has them already.
 
-    Inside, no transaction is open yet: a slow disk holds no lock. Where the block refuses the upload (any exception
-    of ours), or a receipt with these bytes turned up meanwhile, the file is removed again. A database error leaves it:
-    the commit may have happened; `remove_orphans` finds out.
+    Args:
+        now: by the database's clock; for how long they are kept goes by it (`jobs.retention`).
+
+    Inside, no transaction is open yet: a slow disk holds no lock. Where the block comes to no commit, or a receipt with
+    these bytes turned up meanwhile, the file is removed again. An error of the commit itself leaves it, for it may have
+    happened; `remove_orphans` finds out.
     """
     known = Receipt.objects.filter(client=client, sha256=upload.sha256).first()
     if known is not None and has_file(known):
         yield StoredFile("")
         return
-    name = default_storage.save(stored_name(Receipt(), "receipt" + SUFFIXES[upload.content_type]), upload.file)
+    name = stored_name(Receipt(created_at=now), "receipt" + SUFFIXES[upload.content_type])
+    name = default_storage.save(name, upload.file)
     stored = StoredFile(name, may_be_known=known is not None)
     try:
         yield stored
-    except Refusal:
-        _discard(stored.name)
+    except Exception:
+        if not stored.may_be_named:
+            _discard(stored.name)
         raise
     if not stored.is_kept:
         _discard(stored.name)

@@ -18,6 +18,7 @@ from receipts.containers import HEIC_COST, WEBP_COST
 from receipts.validators import check_upload
 
 from .pictures import heic, jpeg, pdf
+from .raising import raising
 from .uploads import post
 
 pytestmark = pytest.mark.django_db
@@ -27,15 +28,6 @@ def is_ours(answer: Any, status: int, code: str) -> bool:
     """Tell whether it is that problem, and says when to come again."""
     found = answer.status_code, answer.json()["code"]
     return found == (status, code) and int(answer["Retry-After"]) > 0
-
-
-def raising(error: BaseException) -> Any:
-    """Return what raises that, whatever it is called with."""
-
-    def fail(*_: object, **__: object) -> None:
-        raise error
-
-    return fail
 
 
 @pytest.mark.parametrize("content", [heic(), pdf()], ids=["HEIC", "PDF"])

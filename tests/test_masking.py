@@ -9,10 +9,11 @@ from django.test import Client as Browser
 
 from jobs.answers import Answer, Trouble
 from jobs.masking import KEPT, masked, readable
+from jobs.models import JobLog
 from jobs.signatures import callback_token
 
 from .factories import JobFactory
-from .histories import delivered, json_answer
+from .histories import delivered, json_answer, reported, uploaded
 from .job_pages import text_of
 from .staff import auditor
 
@@ -105,3 +106,14 @@ def test_a_picture_is_never_kept(content_type: str, body: bytes) -> None:
 def test_what_n8n_answers_is_never_markup(browser: Browser) -> None:
     job = delivered(JobFactory.create(), json_answer(400, {"message": "<script>alert(1)</script>"}))
     assert "<script>alert(1)" not in text_of(browser, job)
+
+
+def test_what_a_workflow_says_is_kept_without_a_key_that_it_quotes(settings: LazySettings) -> None:
+    job = delivered(uploaded())
+    message = (
+        f"Request failed: Authorization: Bearer {settings.N8N_API_KEY}, X-Callback-Token: {callback_token(job.pk)}"
+    )
+    reported(job, JobLog.Status.FAILURE, message=message, notion_page_url="", data=None)
+    job.refresh_from_db()
+    said = job.events.get(kind="failed").detail["message"]
+    assert said == job.result_message == "Request failed: Authorization: Bearer …, X-Callback-Token: …"

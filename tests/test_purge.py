@@ -1,6 +1,7 @@
 """`manage.py purge_receipts`: files that were kept for long enough go, and what became of the receipts stays."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -9,7 +10,9 @@ import pytest
 from django.conf import LazySettings
 from django.core.management import CommandError
 from django.db import OperationalError
+from django.utils import timezone
 
+from accounting.clock import database_now
 from jobs import retention, services
 from jobs.management.commands import purge_receipts, sweep_jobs
 from jobs.models import JobEvent, JobLog
@@ -200,6 +203,21 @@ def test_where_no_file_can_be_deleted_no_other_row_lets_go_of_its_file(
     ):
         run_purge()
     assert (len(media()), Receipt.objects.exclude(purged_at=None).count()) == (3, 1)
+
+
+def test_where_the_storage_has_no_file_at_all_no_row_lets_go_of_one(settings: LazySettings, tmp_path: Path) -> None:
+    old(JobFactory.create(success=True))
+    settings.MEDIA_ROOT = str(tmp_path / "not-mounted")
+    with pytest.raises(CommandError, match="Receipts are due, 1, and the storage has no file at all"):
+        run_purge()
+    assert not Receipt.objects.exclude(purged_at=None).exists()
+
+
+def test_how_long_a_file_is_kept_goes_by_the_databases_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    fast = timezone.now() - timedelta(days=2 * DAYS)
+    monkeypatch.setattr("receipts.models.timezone.now", lambda: fast)
+    job = uploaded()
+    assert not retention.expired(retention.last_day(database_now())).filter(pk=job.receipt_id).exists()
 
 
 @pytest.mark.parametrize(("days", "warned"), [(DAYS + 1, False), (DAYS + 3, True)])

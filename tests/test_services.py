@@ -2,19 +2,23 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from jobs import services
 from jobs.answers import Answer, Trouble
 from jobs.models import FailureCode, JobEvent, JobLog
+from jobs.services import submission
 from receipts.services import has_file
 
 from .factories import ClientFactory, JobFactory, ReceiptFactory, job_in
 from .histories import uploaded
+from .raising import raising
 
 Status = JobLog.Status
 pytestmark = pytest.mark.django_db
@@ -42,6 +46,26 @@ def test_an_upload_of_new_bytes_asks_nothing_twice(django_assert_num_queries: An
     # whether the bytes are known, the time, and three rows, between a beginning and an end
     with django_assert_num_queries(7):
         uploaded(shop)
+
+
+def test_an_upload_that_comes_to_no_commit_leaves_no_file(
+    monkeypatch: pytest.MonkeyPatch, media: Callable[[], list[Path]]
+) -> None:
+    monkeypatch.setattr(submission, "begin", raising(OperationalError("read only")))
+    with pytest.raises(OperationalError):
+        uploaded(ClientFactory.create())
+    assert media() == []
+
+
+def test_one_whose_commit_may_have_happened_leaves_its_file(
+    monkeypatch: pytest.MonkeyPatch, media: Callable[[], list[Path]]
+) -> None:
+    shop = ClientFactory.create()
+    # the test's own transaction makes savepoints of those within
+    monkeypatch.setattr(connection, "savepoint_commit", raising(OperationalError("cut off")))
+    with pytest.raises(OperationalError):
+        uploaded(shop)
+    assert len(media()) == 1
 
 
 # -- claim

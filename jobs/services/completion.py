@@ -1,13 +1,14 @@
 """N8N reports what became of a receipt."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from django.db import transaction
 
 from jobs.callbacks import Report, Verdict, judge
 from jobs.diagnosis import diagnose
+from jobs.masking import without_keys
 from jobs.models import JobEvent, JobLog
 from jobs.transitions import Detail, change_status, lock_job, note
 
@@ -39,6 +40,7 @@ def complete_job(job_id: UUID, report: Report, *, actor: str) -> Completion:
         JobLog.DoesNotExist: there is no such job.
     """
     job = lock_job(job_id)
+    report = replace(report, message=without_keys(report.message, job))
     verdict = judge(report, job, former_executions=_former_executions(job, report), was_concluded=_was_concluded(job))
     match verdict:
         case Verdict.ACCEPT | Verdict.ACCEPT_LATE:

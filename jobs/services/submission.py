@@ -74,8 +74,8 @@ def submit_receipt(request: UploadRequest) -> Submission:
 
 
 def _store_and_submit(request: UploadRequest) -> Submission:
-    with stored_file(client=request.client, upload=request.upload) as stored:
-        now = database_now()  # before the transaction, for which others may have to wait
+    now = database_now()  # before the transaction, for which others may have to wait
+    with stored_file(client=request.client, upload=request.upload, now=now) as stored:
         for _ in range(MEETINGS):
             with suppress(IntegrityError):
                 return _submit(request, stored, now)
@@ -84,6 +84,13 @@ def _store_and_submit(request: UploadRequest) -> Submission:
 
 @transaction.atomic
 def _submit(request: UploadRequest, stored: StoredFile, now: datetime) -> Submission:
+    stored.may_be_named = False  # the transaction before this one met another's, and was rolled back
+    submission = _find_or_create(request, stored, now)
+    stored.may_be_named = True
+    return submission
+
+
+def _find_or_create(request: UploadRequest, stored: StoredFile, now: datetime) -> Submission:
     known = _known_key(request)
     receipt, is_new = keep_receipt(client=request.client, upload=request.upload, stored=stored, now=now)
     if known is not None:

@@ -13,6 +13,7 @@ from accounting.outages import DATABASE_AWAY, why_no_database
 from accounting.progress import bar, say
 from jobs import retention
 from jobs.services import purge_receipt
+from receipts.models import Receipt
 from receipts.orphans import Distrusted, delete_orphans, find_few_orphans, find_orphans, stored_folders
 from receipts.storage import StorageAway
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 logger = structlog.get_logger(__name__)
 
+LOOK_AT_IT = "look at MEDIA_ROOT or S3_BUCKET, and whether the volume is mounted. Nothing was deleted."
 GOES_ON = "what was done is done, and the next run goes on from there."
 
 
@@ -64,6 +66,8 @@ class Command(BaseCommand):
         folders = list(stored_folders())  # a storage that is away ends it here, before a row has let go of its file
         before = retention.last_day(now)
         due = retention.purgeable(before).count()
+        if due and not any(folder.startswith(f"{Receipt.FOLDER}/") for folder in folders):
+            raise CommandError(f"Receipts are due, {due}, and the storage has no file at all: {LOOK_AT_IT}")
         spared = retention.expired(before).count() - due
         purged = _foresee(before) if is_rehearsal else _purge(before, due)
         done = "would be deleted" if is_rehearsal else "deleted"
