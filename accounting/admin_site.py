@@ -9,6 +9,7 @@ import structlog
 from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import BadRequest, ValidationError
 from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -26,7 +27,7 @@ logger = structlog.get_logger(__name__)
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 # A filter by the year 99999, or by a number that no column can hold: Django lets these out as they come.
-MEANINGLESS = (ValueError, OverflowError, DataError)
+MEANINGLESS = (ValueError, OverflowError, DataError, ValidationError)
 
 
 class OperationsSite(AdminSite):
@@ -93,9 +94,12 @@ def _forgiving(view: View) -> View:
             # lists ask the database while they are drawn
             return response.render() if isinstance(response, SimpleTemplateResponse) else response
         except MEANINGLESS:
-            if request.method not in ("GET", "HEAD") or not request.GET:
+            is_form = request.method == "POST"
+            if not is_form and not request.GET:
                 raise
             logger.warning("admin_query_refused", exc_info=True)  # in case it is a fault of ours
+            if is_form:
+                raise BadRequest("no such form is on any page") from None
         messages.warning(request, "The filter in the address cannot be understood; everything is shown.")
         return HttpResponseRedirect(request.path)
 

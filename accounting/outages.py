@@ -28,6 +28,11 @@ def unapplied_migrations() -> list[str]:
     return [str(migration) for migration, _ in plan]
 
 
+def is_locked(error: Exception) -> bool:
+    """Tell whether the database answers, and a row's lock was waited for in vain (lock_not_available, class 55)."""
+    return getattr(error.__cause__, "sqlstate", None) == "55P03"
+
+
 def why_no_database() -> str:
     """Return a sentence with the cure where the database cannot be used now; "" where it can."""
     try:

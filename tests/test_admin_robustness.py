@@ -133,3 +133,15 @@ def test_a_new_api_key_is_in_the_answer_alone(admin_client: Browser) -> None:
     assert secret not in str(answer.cookies) + str(admin_client.cookies) + str(admin_client.session.items())
     assert secret not in str(dict(answer.headers))
     assert secret not in admin_client.get("/admin/receipts/apikey/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("address", "form"),
+    [
+        ("/admin/jobs/joblog/", {"action": "retry_selected", "_selected_action": "x"}),
+        ("/admin/auth/group/", {"action": "delete_selected", "_selected_action": "x"}),
+        ("/admin/receipts/apikey/add/", {"client": "x", "name": "till"}),
+    ],
+)
+def test_a_form_that_no_page_has_is_a_bad_request(admin_client: Browser, address: str, form: dict[str, str]) -> None:
+    assert admin_client.post(address, form).status_code == 400

@@ -2,13 +2,14 @@
 
 import re
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.db import OperationalError
 from django.test import Client as Browser
+from psycopg.errors import LockNotAvailable
 
 from jobs.admin import actions
 from jobs.models import JobEvent, JobLog
@@ -134,3 +135,19 @@ def test_what_was_done_before_the_database_went_away_is_told_and_the_rest_is_lef
     monkeypatch.setitem(bulk.VERBS_FOR_MANY, "cancel", away_for_the_third)
     outcome = operate_on_all("cancel", [job.pk for job in jobs], user, "why")
     assert (outcome.done, dict(outcome.left_alone)) == (2, {bulk.AWAY: 2})
+
+
+def test_one_that_somebody_else_is_at_and_one_that_is_gone_keep_the_others_from_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    user, jobs = User.objects.create_user("berta"), JobFactory.create_batch(2)
+    act = bulk.VERBS_FOR_MANY["cancel"]
+
+    def locked_at_first(job_id: UUID, **more: Any) -> JobLog:
+        if job_id == jobs[0].pk:
+            raise OperationalError from LockNotAvailable()
+        return act(job_id, **more)
+
+    monkeypatch.setitem(bulk.VERBS_FOR_MANY, "cancel", locked_at_first)
+    outcome = operate_on_all("cancel", [jobs[0].pk, uuid4(), jobs[1].pk], user, "why")
+    assert (outcome.done, dict(outcome.left_alone)) == (1, {bulk.LOCKED: 1, bulk.GONE: 1})

@@ -10,7 +10,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from accounting.outages import DATABASE_AWAY
+from accounting.outages import DATABASE_AWAY, is_locked
 from jobs.models import JobLog
 
 from .operation import CANARY, NotNow, cancel_job, resend_job, retry_job
@@ -18,6 +18,8 @@ from .operation import CANARY, NotNow, cancel_job, resend_job, retry_job
 AT_ONCE = 500  # each is a transaction of its own, and a browser, or a proxy of 30 s, waits for all of them
 
 AWAY = "The database could not be reached just now."
+GONE = "There is no such job any more."
+LOCKED = "Somebody else is at it just now."
 
 Verb = Callable[..., JobLog]
 VERBS: dict[str, Verb] = {"retry": retry_job, "resend": resend_job, "cancel": cancel_job}
@@ -68,7 +70,12 @@ def operate_on_all(verb: str, job_ids: Iterable[UUID], actor: User, reason: str)
             done += 1
         except NotNow as refusal:
             left_alone[str(refusal)] += 1
-        except DATABASE_AWAY:
+        except JobLog.DoesNotExist:
+            left_alone[GONE] += 1
+        except DATABASE_AWAY as error:
+            if is_locked(error):
+                left_alone[LOCKED] += 1
+                continue
             left_alone[AWAY] += len(pending) - number
             break
     return Outcome(done=done, left_alone=left_alone)
