@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -11,6 +12,7 @@ from accounting.content_encoding import refuse_encoded
 from accounting.problems import Problem
 
 MAX_BODY_BYTES = 1024 * 1024
+HALF = re.compile("[\ud800-\udfff]")  # of a pair that is not whole: whole ones are one character by then
 
 
 def body_too_large() -> Problem:
@@ -36,13 +38,21 @@ class BoundedJSONParser(BaseParser):
         if len(body) > MAX_BODY_BYTES:
             raise body_too_large()
         try:
-            data = json.loads(body.decode(), parse_constant=_refuse, parse_float=_finite)
-            json.dumps(data, ensure_ascii=False).encode()  # half a surrogate pair can be neither kept nor answered
+            data = _whole(json.loads(body.decode(), parse_constant=_refuse, parse_float=_finite))
         except (ValueError, RecursionError):
             raise Problem(400, "json_invalid", "The body is not valid JSON.") from None
         if not isinstance(data, dict):
             raise Problem(400, "json_invalid", "The body is not a JSON object.")
         return data
+
+
+def _whole(data: Any) -> Any:
+    """Return the data with U+FFFD for each half of a surrogate pair, which can be neither kept nor answered.
+
+    JavaScript leaves one where it cuts a text within an emoji (RFC 8259 section 8.2), and no result is lost for that.
+    """
+    text = json.dumps(data, ensure_ascii=False)
+    return json.loads(HALF.sub("\ufffd", text)) if HALF.search(text) else data
 
 
 def _refuse(constant: str) -> float:
