@@ -52,7 +52,7 @@ def send_receipt(job: JobLog, *, begin_by: float = inf) -> Answer:
         return Answer(trouble=Trouble.STORAGE_AWAY)
     except Unreadable:
         return Answer(trouble=Trouble.FILE_UNREADABLE)
-    except (NotMade, *DATABASE_AWAY):  # nothing was posted yet
+    except (NotMade, OSError, *DATABASE_AWAY):  # nothing was posted yet: a post catches its own
         return Answer(trouble=Trouble.NOT_PREPARED)
 
 

@@ -1,6 +1,7 @@
 """What N8N gets: the request, byte for byte, and the connection it comes on."""
 
 import base64
+import errno
 import hashlib
 import json
 import os
@@ -26,6 +27,7 @@ from jobs.transport import tls_verification
 
 from .deliveries import MB, WEBHOOK, leaving_no_trace, n8n_at, n8n_client
 from .factories import DATABASE_ID, JobFactory
+from .raising import raising
 from .stub_server import (
     ACCEPTED,
     PATIENCE_SECONDS,
@@ -148,6 +150,17 @@ def test_what_was_prepared_for_so_long_that_the_lease_would_end_is_not_sent() ->
     job = JobFactory.create(sending=True)
     with stub_server(answering()) as server, n8n_at(server.url):
         assert n8n.send_receipt(job, begin_by=time.monotonic()).trouble is Trouble.NOT_PREPARED
+        assert server.visits == []
+
+
+@pytest.mark.django_db
+def test_a_file_that_cannot_be_read_while_it_is_signed_is_not_sent_and_comes_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("jobs.payload.Payload.__iter__", raising(OSError(errno.EIO, "Input/output error")))
+    job = JobFactory.create(sending=True)
+    with stub_server(answering()) as server, n8n_at(server.url):
+        assert n8n.send_receipt(job).trouble is Trouble.NOT_PREPARED
         assert server.visits == []
 
 
