@@ -72,8 +72,7 @@ class RQService:
         """Tell whether Redis takes writes: a replica, and one whose memory or disk is full, would answer a ping."""
         try:
             with self._redis.asked() as client:
-                client.delete("rq:nothing")
-                return True
+                return bool(client.set("rq:is-reachable", "", px=1))
         except RedisError:
             return False
 

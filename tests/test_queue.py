@@ -236,6 +236,17 @@ def test_after_a_restart_of_redis_the_next_ring_goes_through(settings: LazySetti
         assert bell.is_reachable()
 
 
+@pytest.mark.parametrize("mood", ["CONFIG SET maxmemory 1", "REPLICAOF 127.0.0.1 9"])
+def test_one_that_answers_a_ping_and_takes_no_ring_is_not_reachable(
+    settings: LazySettings, valkey: ValkeyServer, mood: str
+) -> None:
+    with doorbell(settings, valkey.connection_url) as bell, Redis.from_url(valkey.connection_url) as client:
+        assert bell.is_reachable()
+        client.execute_command(*mood.split())
+        assert client.ping()
+        assert not bell.is_reachable()
+
+
 def test_once_redis_is_back_and_the_silence_over_rings_go_through_again(
     settings: LazySettings, valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
