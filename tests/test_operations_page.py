@@ -169,7 +169,7 @@ def test_the_page_asks_as_much_however_many_jobs_there_are(viewer: Browser, djan
     for hours in range(12):
         succeeded(ago(hours=hours))
         failed(ago(hours=hours / 12))
-    with django_assert_max_num_queries(25):
+    with django_assert_max_num_queries(26):
         page(viewer, "?period=30d")
 
 
@@ -182,7 +182,7 @@ def test_what_is_asked_of_jobs_is_found_by_an_index_of_few() -> None:
         present()
         groups(timezone.now())
     plans = [plan(query["sql"]) for query in queries.captured_queries]
-    assert len(plans) == 7
+    assert len(plans) == 8
     partial = r"job_(?:due|failed|newest_open|newest_needy|open_execution)"
     by_status = r"job_newest_by_status \(status|Index Cond: [^\n]*\(status\)"  # as SQLite says it, and PostgreSQL
     for each in plans:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.db.models import Count, QuerySet
 from django.urls import reverse
@@ -17,6 +18,7 @@ from jobs.services.operation import done_elsewhere
 Status = JobLog.Status
 
 EXAMPLES = 3
+LOOKED_AT = 1000
 SHOWN = ("filename", "completed_at", "due_at")  # of an example
 
 
@@ -93,7 +95,14 @@ def _delayed(now: datetime) -> QuerySet[JobLog]:
 def failed_lately(now: datetime) -> QuerySet[JobLog]:
     """Return what failed since yesterday, and what nobody has seen to: neither cancelled it, nor filed it otherwise."""
     failed = JobLog.objects.filter(status=Status.FAILURE, completed_at__gte=since_yesterday(now), is_canary=False)
-    return failed.exclude(failure_code=FailureCode.CANCELLED).exclude(done_elsewhere())
+    failed = failed.exclude(failure_code=FailureCode.CANCELLED)
+    return failed.exclude(pk__in=_done_elsewhere(failed))
+
+
+def _done_elsewhere(failed: QuerySet[JobLog]) -> list[UUID]:
+    """Return those of the latest whose receipt another job files, or has; where very many failed, each is one more."""
+    latest = failed.order_by("-completed_at").values("pk")[:LOOKED_AT]
+    return list(JobLog.objects.filter(done_elsewhere(), pk__in=latest).values_list("pk", flat=True))
 
 
 WAYS = {
@@ -139,7 +148,11 @@ def groups(now: datetime) -> list[Group]:
 def jobs_of(kind: Kind, code: str, now: datetime) -> QuerySet[JobLog]:
     """Return the jobs of one group, in the order in which they are operated on."""
     way = WAYS[kind]
-    return way.jobs(now).filter(**{way.field: code}).order_by(way.order)
+    return _of_group(way, code, way.jobs(now))
+
+
+def _of_group(way: _Way, code: str, jobs: QuerySet[JobLog]) -> QuerySet[JobLog]:
+    return jobs.filter(**{way.field: code}).order_by(way.order)
 
 
 def verb_for(kind: str, code: str) -> str:
@@ -149,18 +162,19 @@ def verb_for(kind: str, code: str) -> str:
 
 
 def _groups(kind: Kind, way: _Way, now: datetime) -> list[Group]:
-    counts = way.jobs(now).order_by().values_list(way.field).annotate(count=Count("*"))
-    return [_group(kind, way, code, count, now) for code, count in counts.order_by("-count", way.field)]
+    jobs = way.jobs(now)
+    counts = jobs.order_by().values_list(way.field).annotate(count=Count("*"))
+    return [_group(kind, way, code, count, jobs) for code, count in counts.order_by("-count", way.field)]
 
 
-def _group(kind: Kind, way: _Way, code: str, count: int, now: datetime) -> Group:
+def _group(kind: Kind, way: _Way, code: str, count: int, jobs: QuerySet[JobLog]) -> Group:
     filters = way.listed | ({way.filter: code} if way.filter else {})
     return Group(
         kind=kind,
         code=code,
         cause=way.cause(code),
         count=count,
-        examples=list(jobs_of(kind, code, now).only(*SHOWN)[:EXAMPLES]),
+        examples=list(_of_group(way, code, jobs).only(*SHOWN)[:EXAMPLES]),
         verb=way.verb(code),
         address=f"{reverse('admin:jobs_joblog_changelist')}?{urlencode(filters)}",
     )
