@@ -1,12 +1,14 @@
 """Receipts, clients and their keys, for staff."""
 
 import hashlib
+import re
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin import ShowFacets
 from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -27,6 +29,12 @@ from .models import ApiKey, Client, Receipt
 from .search import find_receipts
 from .services import rendition_to_show
 from .thumbnails import find_thumbnail
+
+PREFIX = re.compile("[0-9A-Za-z]{8}")
+MADE_ALREADY = (
+    "No other key was made: this form has made one already, which was shown then. "
+    "If nobody has copied it, revoke it and make a new one."
+)
 
 admin.site.unregister(UnusedApiKey)  # the library's own table; ours knows the client
 
@@ -52,6 +60,7 @@ class ApiKeyAdmin(APIKeyModelAdmin):
     list_select_related = ["client"]
     search_fields = ["name", "prefix", "client__name"]  # type: ignore[assignment] # as above
     autocomplete_fields = ["client"]
+    add_form_template = "admin/receipts/apikey/add.html"
 
     @admin.display(description="state")
     def state(self, api_key: ApiKey) -> str:
@@ -77,8 +86,19 @@ class ApiKeyAdmin(APIKeyModelAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any = None, change: bool = False) -> None:
         """Save it, and keep a new key for the answer; the library would send it through a cookie, as a message."""
         if not change:
-            obj.key = self.model.objects.assign_key(obj)
+            obj.key = ApiKey.objects.make_key(obj, _prefix_in(request))
         obj.save()
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Make a key, and one only of each form: the form names its prefix, so that sent again it makes no other."""
+        named = {"prefix": ApiKey.objects.key_generator.get_prefix()}
+        try:
+            return super().add_view(request, form_url, {**(extra_context or {}), **named})
+        except IntegrityError:
+            if not ApiKey.objects.filter(prefix=_prefix_in(request)).exists():
+                raise
+        messages.warning(request, MADE_ALREADY)
+        return HttpResponseRedirect(reverse("admin:receipts_apikey_changelist"))
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
         """Show the new key, in this one answer and nowhere else."""
@@ -88,6 +108,12 @@ class ApiKeyAdmin(APIKeyModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Return what stays as it was made: a key never passes to another client."""
         return (*super().get_readonly_fields(request, obj), *(("client",) if obj else ()))
+
+
+def _prefix_in(request: HttpRequest) -> str:
+    """Return the prefix that the form has for its key, or "" where it has none."""
+    prefix = request.POST.get("prefix", "")
+    return prefix if PREFIX.fullmatch(prefix) else ""
 
 
 class ReceiptList(EndlessList):

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.utils import timezone
+from rest_framework_api_key.crypto import concatenate
 from rest_framework_api_key.models import AbstractAPIKey, APIKeyManager
 
 
@@ -33,6 +34,15 @@ class ApiKeyManager(APIKeyManager):
         """Return the keys that were not revoked."""
         keys: models.QuerySet[ApiKey] = self.select_related("client").filter(revoked=False)
         return keys
+
+    def make_key(self, obj: "ApiKey", prefix: str) -> str:
+        """Give it a key, and return that. No two keys have the same prefix, which may be named, or be "" for any."""
+        generator = self.key_generator
+        obj.prefix = prefix or generator.get_prefix()
+        key: str = concatenate(obj.prefix, generator.get_secret_key())
+        obj.hashed_key = generator.hash(key)
+        obj.pk = concatenate(obj.prefix, obj.hashed_key)
+        return key
 
 
 class ApiKey(AbstractAPIKey):
