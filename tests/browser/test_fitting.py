@@ -1,7 +1,9 @@
 """What fits where it stands: on a phone, and in the card around it."""
 
 import pytest
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, Page, expect
+
+from tests.installation import Installation
 
 from .chromium import PHONE, Visitor
 from .conftest import Fill
@@ -9,6 +11,8 @@ from .conftest import Fill
 pytestmark = pytest.mark.browser
 
 JOBS = "/admin/jobs/joblog/"
+WIDTH = "document.documentElement.scrollWidth"
+FILLING = "element => getComputedStyle(element).backgroundColor"
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +28,38 @@ def width_of(locator: Locator) -> float:
     return box["width"]
 
 
+def ask_about(page: Page, job: str) -> None:
+    """Choose a job in the list, and what is to be done with it."""
+    page.goto(JOBS)
+    page.locator(f"tr[data-key='{job}'] .action-select").check()
+    page.get_by_label("Action:").select_option("retry_selected")
+    page.get_by_role("button", name="Go").click()
+    expect(page.get_by_label("Reason")).to_be_visible()
+
+
 @pytest.mark.parametrize("query", ["", "?q=receipt"])
 def test_one_sees_on_a_phone_what_one_searches_for(visitor: Visitor, jobs: list[str], query: str) -> None:
     page = visitor.open("oscar", viewport=PHONE)
     page.goto(f"{JOBS}{query}")
     assert width_of(page.locator("#searchbar")) > 200
+
+
+def test_the_page_that_asks_for_a_reason_is_no_wider_than_a_phone(visitor: Visitor, jobs: list[str]) -> None:
+    page = visitor.open("oscar", viewport=PHONE)
+    ask_about(page, jobs[0])
+    assert page.evaluate(WIDTH) == PHONE["width"]
+
+
+def test_the_way_back_does_not_look_like_what_is_done(visitor: Visitor, jobs: list[str]) -> None:
+    page = visitor.open("oscar")
+    ask_about(page, jobs[0])
+    done, back = page.get_by_role("button", name="Do it"), page.get_by_role("link", name="Back, change nothing")
+    assert done.evaluate(FILLING) != back.evaluate(FILLING)
+
+
+def test_to_cancel_a_job_does_not_look_like_sending_it(visitor: Visitor, service: Installation) -> None:
+    job_id = service.upload(4713).json()["job_id"]
+    page = visitor.open("oscar")
+    page.goto(f"{JOBS}{job_id}/change/")
+    send, cancel = (page.locator("summary", has_text=words) for words in ("Send now", "Cancel the job"))
+    assert send.evaluate(FILLING) != cancel.evaluate(FILLING)
