@@ -63,3 +63,10 @@ def test_to_cancel_a_job_does_not_look_like_sending_it(visitor: Visitor, service
     page.goto(f"{JOBS}{job_id}/change/")
     send, cancel = (page.locator("summary", has_text=words) for words in ("Send now", "Cancel the job"))
     assert send.evaluate(FILLING) != cancel.evaluate(FILLING)
+
+
+@pytest.mark.parametrize("address", [JOBS, "/admin/receipts/apikey/"])
+def test_the_actions_of_a_list_end_where_its_card_does(visitor: Visitor, jobs: list[str], address: str) -> None:
+    page = visitor.open("root")
+    page.goto(address)
+    assert width_of(page.locator(".actions").first) <= width_of(page.locator(".changelist-form-container"))
