@@ -12,6 +12,7 @@ from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
+from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.templatetags.static import static
 from django.urls import URLPattern, path, reverse
@@ -25,7 +26,7 @@ from rest_framework_api_key.models import APIKey as UnusedApiKey
 from accounting.admin import ReadOnlyAdmin
 from accounting.change_list import EndlessList
 
-from .models import ApiKey, Client, Receipt
+from .models import ApiKey, Client, Receipt, Rendition
 from .search import find_receipts
 from .services import rendition_to_show
 from .thumbnails import find_thumbnail
@@ -128,7 +129,7 @@ class ReceiptList(EndlessList):
 class ReceiptAdmin(ReadOnlyAdmin[Receipt]):
     """What was uploaded."""
 
-    list_display = ["id", "client", "content_type", "size", "created_at"]
+    list_display = ["id", "client", "content_type", "length", "created_at"]
     list_filter = ["client", "content_type", "created_at"]
     search_fields = ["id"]
     search_help_text = "Receipt id or SHA-256; 8 digits of it will do."
@@ -136,10 +137,10 @@ class ReceiptAdmin(ReadOnlyAdmin[Receipt]):
     sortable_by = ()
     show_facets = ShowFacets.NEVER  # they would count
     fields = [
-        "id", "client", "picture", "sent", "sha256", "size", "content_type", "width", "height",
+        "id", "client", "picture", "sent", "jobs", "sha256", "length", "content_type", "width", "height",
         "created_at", "purged_at",
     ]  # fmt: skip
-    readonly_fields = ["picture", "sent"]
+    readonly_fields = ["picture", "sent", "jobs", "length"]
 
     @admin.display(description="file")
     def picture(self, receipt: Receipt) -> str:
@@ -150,11 +151,27 @@ class ReceiptAdmin(ReadOnlyAdmin[Receipt]):
 
     @admin.display(description="sent to N8N")
     def sent(self, receipt: Receipt) -> str:
-        """Return a link to the picture that was made to be sent, where there is one."""
+        """Return a link to the picture that was made to be sent, or that the receipt itself was."""
         made = rendition_to_show(receipt)
         if made is None:
-            return "–"
+            return "as it came" if _was_sent_as_it_came(receipt) else "–"
         return format_html('<a href="{}">{}</a>', reverse("receipt-rendition", args=[receipt.pk]), made)
+
+    @admin.display(description="jobs")
+    def jobs(self, receipt: Receipt) -> str:
+        """Return a link to what became of it."""
+        found = reverse("admin:jobs_joblog_changelist", query={"q": receipt.sha256})
+        return format_html('<a href="{}">Jobs of this receipt</a>', found)
+
+    @admin.display(description="size")
+    def length(self, receipt: Receipt) -> str:
+        """Return how large the file is, in the unit that one would say it in."""
+        return filesizeformat(receipt.size)
+
+    def get_fields(self, request: HttpRequest, obj: Receipt | None = None) -> list[Any]:
+        """Return the rows; what leads to the jobs is for those who may see them."""
+        fields = list(super().get_fields(request, obj))
+        return fields if request.user.has_perm("jobs.view_joblog") else [name for name in fields if name != "jobs"]
 
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[EndlessList]:
         """Return the list that counts nothing."""
@@ -189,3 +206,10 @@ class ReceiptAdmin(ReadOnlyAdmin[Receipt]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Receipt]:
         """Return the receipts with their clients."""
         return super().get_queryset(request).select_related("client")
+
+
+def _was_sent_as_it_came(receipt: Receipt) -> bool:
+    """Tell whether N8N took it, and no picture was made for that; of what was purged nobody knows."""
+    if receipt.purged_at is not None or Rendition.objects.filter(receipt=receipt).exists():
+        return False
+    return receipt.jobs.filter(delivered_at__isnull=False).exists()

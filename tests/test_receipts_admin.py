@@ -8,7 +8,13 @@ import pytest
 from django.test import Client as Browser
 from django.utils import timezone
 
-from receipts.models import ApiKey, Client
+from receipts.models import ApiKey, Client, Receipt
+
+from .ages import purge
+from .factories import JobFactory, ReceiptFactory
+from .pictures import heic
+from .renditions import job_for, sent
+from .staff import staff, words_of
 
 pytestmark = pytest.mark.django_db
 
@@ -55,6 +61,59 @@ def test_the_page_of_a_new_key_can_be_loaded_again_without_making_another(admin_
 
 def test_another_form_makes_another_key_and_one_without_a_sound_prefix_too(admin_client: Browser) -> None:
     form = form_of_a_key(admin_client)
-    for sent in (form, form_of_a_key(admin_client), form | {"prefix": "x"}, form | {"prefix": "a" * 7 + "."}):
-        assert admin_client.post(f"{KEYS}add/", sent).status_code == 200
+    for other in (form, form_of_a_key(admin_client), form | {"prefix": "x"}, form | {"prefix": "a" * 7 + "."}):
+        assert admin_client.post(f"{KEYS}add/", other).status_code == 200
     assert ApiKey.objects.count() == 4
+
+
+# -- receipts
+
+
+def page_of(receipt: Receipt) -> str:
+    return f"/admin/receipts/receipt/{receipt.pk}/change/"
+
+
+def test_a_receipts_page_leads_to_its_jobs(admin_client: Browser) -> None:
+    job, _ = JobFactory.create(), JobFactory.create()
+    text = admin_client.get(page_of(job.receipt)).content.decode()
+    found = re.search(r'<a href="([^"]+)">Jobs of this receipt</a>', text)
+    assert found is not None
+    assert list(admin_client.get(found[1]).context["cl"].result_list) == [job]
+
+
+def test_it_leads_nobody_to_jobs_who_may_not_see_them() -> None:
+    page = staff("receipts.view_receipt").get(page_of(JobFactory.create().receipt))
+    assert page.status_code == 200
+    assert "joblog" not in page.content.decode()
+
+
+def sent_to_n8n(browser: Browser, receipt: Receipt) -> str:
+    """Return what the page says of it."""
+    found = re.search(r"Sent to N8N: (.+?) Jobs:", words_of(browser.get(page_of(receipt))))
+    assert found is not None
+    return found[1]
+
+
+def test_it_says_so_where_the_receipt_itself_was_sent(admin_client: Browser) -> None:
+    job = JobFactory.create()
+    assert sent_to_n8n(admin_client, job.receipt) == "–"
+    JobFactory.create(receipt=job.receipt, processing=True)
+    assert sent_to_n8n(admin_client, job.receipt) == "as it came"
+
+
+@pytest.mark.parametrize("fate", ["purged", "away"])
+def test_what_was_sent_is_not_guessed_at(admin_client: Browser, fate: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = job_for(heic(), "image/heic", success=True, delivered_at=timezone.now())
+    sent(job)
+    assert sent_to_n8n(admin_client, job.receipt).startswith("image/jpeg")
+    if fate == "purged":
+        purge(job.receipt)
+    else:
+        monkeypatch.setattr("receipts.admin.rendition_to_show", lambda receipt: None)  # as where the storage is away
+    assert sent_to_n8n(admin_client, job.receipt) == "–"
+
+
+def test_a_receipts_size_is_said_in_the_unit_that_one_would_say_it_in(admin_client: Browser) -> None:
+    receipt = ReceiptFactory.create(size=49_072)
+    for address in (page_of(receipt), "/admin/receipts/receipt/"):
+        assert "47.9\xa0KB" in admin_client.get(address).content.decode()
