@@ -19,8 +19,11 @@ from jobs.models import JobLog
 from jobs.queue import queue_service
 from jobs.sweep import sweep
 
+from . import staff as people
 from .admin_pages import QUEUE, every_page
 from .factories import JobFactory
+from .job_pages import page as page_of
+from .staff import words_of
 
 pytestmark = pytest.mark.django_db
 
@@ -86,6 +89,43 @@ def test_without_redis_each_page_says_so(settings: LazySettings, administrator: 
         answer = send(address)
         assert answer.status_code == 503
         assert "Redis cannot be reached" in answer.content.decode()
+
+
+def test_a_ring_leads_to_the_job_that_it_is_for(administrator: Browser, queue: Queue) -> None:
+    job = JobFactory.create()
+    queue_service().ring([job.pk])
+    (ring,) = queue.jobs
+    for address, words in ((RINGS, str(job.pk)[:13]), (f"{RINGS}{ring.id}/", str(job.pk))):
+        assert f'<a href="{page_of(job)}">{words}</a>' in administrator.get(address).content.decode()
+    text = words_of(administrator.get(f"{RINGS}{ring.id}/"))
+    assert f"Ring {ring.id}" in text
+    assert f"Job {ring.id}" not in text
+    assert "Arguments" not in text
+
+
+def test_it_leads_nobody_there_who_may_not_see_jobs(queue: Queue) -> None:
+    job = JobFactory.create()
+    queue_service().ring([job.pk])
+    text = people.staff("django_rq.admin").get(RINGS).content.decode()
+    assert f"<code>{str(job.pk)[:13]}</code>" in text
+    assert page_of(job) not in text
+
+
+def test_a_ring_of_another_kind_and_one_that_cannot_be_read_are_shown_without_a_job(
+    administrator: Browser, queue: Queue
+) -> None:
+    rings = [queue.enqueue("builtins.len", "abc"), queue.enqueue("builtins.len", "abc")]
+    queue.connection.hset(rings[1].key, "data", b"nothing")
+    assert "builtins.len" in administrator.get(RINGS).content.decode()
+    assert "Arguments abc" in words_of(administrator.get(f"{RINGS}{rings[0].id}/"))
+    assert "Arguments cannot be read" in words_of(administrator.get(f"{RINGS}{rings[1].id}/"))
+
+
+@pytest.mark.parametrize("name", ["finished", "failed", "scheduled", "started", "deferred"])
+def test_a_list_without_rings_says_so_and_calls_them_rings(administrator: Browser, name: str) -> None:
+    text = words_of(administrator.get(f"{RINGS}{name}/"))
+    assert f"{name.capitalize()} rings in default" in text
+    assert "There is no ring here." in text
 
 
 # -- changing

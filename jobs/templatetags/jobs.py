@@ -11,10 +11,13 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.timesince import timesince
+from rq.exceptions import DeserializationError
+from rq.job import Job
 
 from jobs.admin.jobpage import https_only as only_https
 from jobs.causes import cause_of_delay
 from jobs.models import JobLog
+from jobs.queue import TASK
 
 register = template.Library()
 
@@ -127,9 +130,18 @@ def delay(code: str) -> str:
 
 
 @register.filter
-def short_id(job_id: UUID) -> str:
+def short_id(job_id: UUID | str) -> str:
     """Return the beginning of an id, long enough to search by."""
     return str(job_id)[:13]
+
+
+@register.filter
+def rung_for(ring: Job) -> str:
+    """Return the id of the job that a ring wakes a worker for, "" of any other ring."""
+    try:
+        return str(ring.args[0]) if ring.func_name == TASK and ring.args else ""
+    except DeserializationError:  # the page says what of it cannot be read
+        return ""
 
 
 @register.filter
