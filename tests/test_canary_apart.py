@@ -1,7 +1,10 @@
 """Canaries stay out of what is told of receipts: lists, search, figures, groups, suggestions."""
 
+import re
 from datetime import timedelta
+from html import unescape
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from django.utils import timezone
@@ -9,6 +12,7 @@ from rest_framework.test import APIClient
 
 from accounting.clock import database_now
 from jobs import canary
+from jobs.admin.filters import ClientFilter
 from jobs.admin.upload import databases_of_late
 from jobs.answers import Answer
 from jobs.closing import close_hours
@@ -18,6 +22,7 @@ from jobs.operations.cards import present
 from jobs.periods import PERIODS, report
 from jobs.proof import chain
 from jobs.proof.audit import verify_job
+from receipts.models import Client
 
 from .factories import JobFactory, job_in
 from .flights import NOT_REGISTERED, answered, returned, sent
@@ -57,6 +62,25 @@ def test_the_search_finds_none_by_id_unless_it_is_among_canaries() -> None:
     job = sent()
     assert shown(auditor().get(f"{LIST}?q={job.pk}")) == []
     assert shown(auditor().get(f"{LIST}?canaries=only&q={job.pk}")) == [job]
+
+
+def test_where_nothing_is_found_one_is_led_to_look_among_them() -> None:
+    job, browser = sent(), auditor()
+    text = browser.get(f"{LIST}?q={job.pk}&progress=open&e=1").content.decode()
+    found = re.search(r'<a href="([^"]+)">Look among the canaries</a>', text)
+    assert found is not None
+    assert parse_qs(unescape(found[1])[1:]) == {"q": [str(job.pk)], "progress": ["open"], "canaries": ["only"]}
+    there = browser.get(f"{LIST}{unescape(found[1])}")
+    assert shown(there) == [job]
+    assert "Look among the canaries" not in browser.get(f"{LIST}?canaries=only&q=nothing").content.decode()
+
+
+def test_their_client_is_none_of_those_that_jobs_are_filtered_by() -> None:
+    JobFactory.create_batch(2)
+    sent()
+    (clients,) = [spec for spec in auditor().get(LIST).context["cl"].filter_specs if isinstance(spec, ClientFilter)]
+    names = set(Client.objects.values_list("name", flat=True))
+    assert {name for _, name in clients.lookup_choices} == names - {"Canary"}
 
 
 def test_their_number_hides_no_file_whose_name_begins_as_theirs() -> None:

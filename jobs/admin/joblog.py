@@ -23,7 +23,7 @@ from jobs.search import HELP, search
 from jobs.services.bulk import AT_ONCE, DONE, VERBS
 
 from . import actions, export, jobpage
-from .filters import CanaryFilter, DayFilter, FoldedChoicesFilter, ProgressFilter
+from .filters import CanaryFilter, ClientFilter, DayFilter, FoldedChoicesFilter, ProgressFilter
 from .upload import UploadsReceipts
 
 
@@ -35,8 +35,8 @@ class JobLogAdmin(UploadsReceipts):
     change_form_template = "admin/jobs/joblog/job.html"
     list_display = ["__str__"]  # the rows are drawn by templates/admin/jobs/joblog/rows.html
     list_filter = [
-        "status", "needs_attention", ProgressFilter, ("failure_code", FoldedChoicesFilter), "client", "created_at",
-        CanaryFilter, DayFilter,
+        "status", "needs_attention", ProgressFilter, ("failure_code", FoldedChoicesFilter), ("client", ClientFilter),
+        "created_at", CanaryFilter, DayFilter,
     ]  # fmt: skip
     list_select_related = ["client", "receipt"]
     sortable_by = ()
