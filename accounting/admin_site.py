@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 import structlog
 from django.contrib import messages
 from django.contrib.admin import AdminSite
+from django.contrib.admin.views.main import ERROR_FLAG
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import BadRequest, ValidationError
 from django.db import DataError
@@ -91,8 +92,9 @@ def _forgiving(view: View) -> View:
             raise Http404  # no row has it in its key, and PostgreSQL does not even ask
         try:
             response = view(request, *args, **kwargs)
-            # lists ask the database while they are drawn
-            return response.render() if isinstance(response, SimpleTemplateResponse) else response
+            if not (request.GET and _leaves_filters_out(request, response)):
+                # lists ask the database while they are drawn
+                return response.render() if isinstance(response, SimpleTemplateResponse) else response
         except MEANINGLESS:
             is_form = request.method == "POST"
             if not is_form and not request.GET:
@@ -104,3 +106,8 @@ def _forgiving(view: View) -> View:
         return HttpResponseRedirect(request.path)
 
     return cast(View, forgiving)
+
+
+def _leaves_filters_out(request: HttpRequest, response: HttpResponseBase) -> bool:
+    """Tell whether Django leads to the whole list, where it does not say why: it understood a filter no better."""
+    return isinstance(response, HttpResponseRedirect) and response.url == f"{request.path}?{ERROR_FLAG}=1"

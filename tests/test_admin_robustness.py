@@ -58,6 +58,23 @@ def test_a_filter_that_means_nothing_is_left_out_and_said_so(admin_client: Brows
     assert str(job.job_id)[:13] in admin_client.get(JOBS).content.decode()
 
 
+@pytest.mark.parametrize(
+    ("address", "query"),
+    [
+        (JOBS, {"on": "2025-02-30"}),
+        (JOBS, {"client__id__exact": "x", "status__exact": "queued"}),
+        ("/admin/receipts/receipt/", {"created_at__gte": "yesterday"}),
+    ],
+)
+def test_so_is_one_that_django_leaves_out_without_a_word(
+    admin_client: Browser, address: str, query: dict[str, str]
+) -> None:
+    JobFactory.create_batch(2)  # of two clients: one alone is nothing to choose from
+    answer = get(admin_client, address, query)
+    assert (answer.status_code, answer["Location"]) == (302, address)
+    assert "cannot be understood; everything is shown" in admin_client.get(address).content.decode()
+
+
 def test_a_fault_of_ours_is_not_taken_for_one_of_the_address(
     admin_client: Browser, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
