@@ -4,6 +4,7 @@ import math
 from datetime import timedelta
 
 UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
+SLOW_MS = 10_000
 # `told` says each of these exactly, and its half
 SECONDS = (1, 2, 4, 10, 20, 40, 60)
 MINUTES = (2, 4, 10, 20, 40, 60)
@@ -22,6 +23,11 @@ def told(span: timedelta | float) -> str:
             return f"{seconds / size:.0f} {unit}"
     tenths = round(seconds, 1)
     return f"{seconds:.0f} s" if tenths >= 10 or tenths == int(tenths) else f"{tenths} s"
+
+
+def in_milliseconds(ms: int) -> str:
+    """Return so many of them as such, as in `2,022 ms`, and as `told` does from where on nobody counts them."""
+    return f"{ms:,} ms" if ms < SLOW_MS else told(ms / 1000)
 
 
 def next_span(seconds: float) -> float:

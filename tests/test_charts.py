@@ -8,7 +8,7 @@ import pytest
 from django.template.loader import render_to_string
 
 from accounting.charts import Chart, Kind, Series, nice_ceiling
-from accounting.durations import next_span, told
+from accounting.durations import in_milliseconds, next_span, told
 
 SUCCESS = Series(name="success", tone="good", values=[4, 0, 8])
 FAILURE = Series(name="failure", tone="bad", values=[1, 0, 2])
@@ -100,6 +100,11 @@ def test_the_end_of_an_axis_reads_well(value: float, end: float) -> None:
 )
 def test_spans_are_told_in_the_unit_that_fits(seconds: float, words: str) -> None:
     assert told(seconds) == words
+
+
+@pytest.mark.parametrize(("ms", "words"), [(0, "0 ms"), (2022, "2,022 ms"), (9999, "9,999 ms"), (12_345, "12 s")])
+def test_milliseconds_are_told_as_such_while_somebody_counts_them(ms: int, words: str) -> None:
+    assert in_milliseconds(ms) == words
 
 
 @pytest.mark.parametrize("seconds", [0, 0.3, 1.5, 9, 33, 61, 299, 300, 1199, 7201, 90_000, 500_000])

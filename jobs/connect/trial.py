@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from accounting.durations import told
+from accounting.durations import in_milliseconds, told
 from accounting.identity import uptime
 from jobs import canary
 from jobs.canary import Stage, Step
@@ -12,7 +12,6 @@ from jobs.causes import Cause
 from jobs.models import JobLog
 
 PATIENCE = timedelta(seconds=5)  # for so long nothing is thought to be wrong
-SLOW_MS = 10_000  # from here on nobody counts milliseconds
 FRESH = timedelta(minutes=1)  # for so long it is the present that it tells of
 WATCHED = timedelta(minutes=20)  # for so long the page asks by itself
 
@@ -54,7 +53,8 @@ def latest_trial(now: datetime) -> Trial | None:
     if job is None:
         return None
     steps, age = canary.steps(job), now - job.created_at
-    tone, verdict = _verdict(job, steps, age)
+    cause = _cause(job, steps, age)
+    tone, verdict = _verdict(job, steps, age, cause)
     is_former = age > uptime()
     return Trial(
         job=job,
@@ -63,24 +63,24 @@ def latest_trial(now: datetime) -> Trial | None:
         steps=_as_it_stands(steps),
         ahead=canary.stages_after(steps[-1].stage),
         tries=sum(step.stage is Stage.CLAIMED for step in steps),
-        cause=_cause(job, steps, age),
+        cause=cause,
         age=told(age),
         is_former=is_former,
         is_watched=job.is_open and age < WATCHED,
     )
 
 
-def _verdict(job: JobLog, steps: Sequence[Step], age: timedelta) -> tuple[str, str]:
+def _verdict(job: JobLog, steps: Sequence[Step], age: timedelta, cause: Cause | None) -> tuple[str, str]:
     last = steps[-1]
     if not job.is_open and last.ok and last.stage is Stage.CALLED_BACK:
-        way = f"to N8N and back in {_in_words(last.ms)}"
+        way = f"to N8N and back in {in_milliseconds(last.ms)}"
         if job.status == JobLog.Status.SUCCESS:
             return "good", f"{'It works' if age < FRESH else f'It worked {told(age)} ago'}: {way}."
         return "warn", f"It went {way}, and the workflow reported a failure."
     if not job.is_open:
         return "bad", "It did not come back."
     if last.ok:
-        return "info", "It is on its way …"
+        return ("warn", "It waits.") if cause else ("info", "It is on its way …")
     if job.status == JobLog.Status.PROCESSING:
         return "warn", "N8N may have it: its callback is waited for …"
     return "warn", "It did not get through, and is tried again …"
@@ -102,7 +102,3 @@ def _as_it_stands(steps: Sequence[Step]) -> Sequence[Step]:
         if step.stage is not Stage.QUEUED:  # again, and that has come to something since
             found = [each for each in found if step.stage in canary.stages_after(each.stage)] + [step]
     return found
-
-
-def _in_words(ms: int) -> str:
-    return f"{ms:,} ms" if ms < SLOW_MS else told(ms / 1000)

@@ -14,6 +14,7 @@ from django.utils.timesince import timesince
 from rq.exceptions import DeserializationError
 from rq.job import Job
 
+from accounting.durations import in_milliseconds
 from jobs.admin.jobpage import https_only as only_https
 from jobs.causes import cause_of_delay
 from jobs.models import JobLog
@@ -121,6 +122,12 @@ def seconds(took: float | None) -> str:
     if took < MINUTE:
         return f"{took:.1f} s"
     return f"{took / MINUTE:.0f} min" if took < 2 * HOUR else f"{took / HOUR:.0f} h"
+
+
+@register.filter
+def milliseconds(ms: int) -> str:
+    """Return so many of them as the outcome of a test says them."""
+    return in_milliseconds(ms)
 
 
 @register.filter

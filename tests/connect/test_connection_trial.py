@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -213,7 +214,19 @@ def test_one_that_takes_long_says_what_may_be_the_matter(viewer: Browser) -> Non
     job = sent()
     assert "No worker has taken it" not in shown(viewer)
     aged(job, 10)
-    assert "No worker has taken it" in shown(viewer)
+    page = viewer.get(CONNECT)
+    for words in ("It waits.", "No worker has taken it"):
+        assert words in words_of(page)
+    assert "verdict-warn" in page.content.decode()
+    assert 'class="ahead next"' not in page.content.decode()
+
+
+def test_its_steps_say_how_long_they_took_as_its_outcome_does(viewer: Browser) -> None:
+    job = returned()
+    JobLog.objects.filter(pk=job.pk).update(created_at=job.created_at - timedelta(seconds=3))
+    found = re.search(r"to N8N and back in (3,\d{3} ms)\.", shown(viewer))
+    assert found is not None
+    assert f"Called back {found[1]}" in shown(viewer)
 
 
 def test_one_that_was_refused_for_good_did_not_come_back(viewer: Browser) -> None:
