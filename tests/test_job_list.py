@@ -65,6 +65,18 @@ def test_a_row_says_its_age_in_words_and_exactly_on_hover(browser: Browser) -> N
     assert f'title="{at:%Y-%m-%d %H:%M:%S} UTC">5\xa0hours ago</time>' in text
 
 
+@pytest.mark.parametrize(
+    ("took", "words"),
+    [(1.25, "1.2 s"), (600, "10 min"), (7199, "120 min"), (7200, "2 h"), (47 * 3600, "47 h"), (292 * 3600, "12 d")],
+)
+def test_a_row_says_how_long_it_took_in_the_unit_that_one_would_say_it_in(
+    browser: Browser, took: float, words: str
+) -> None:
+    end = timezone.now()
+    JobFactory.create(success=True, created_at=end - timedelta(seconds=took), completed_at=end)
+    assert f"took {words}<" in browser.get(LIST).content.decode()
+
+
 @pytest.mark.parametrize("status", JobLog.Status)
 def test_a_status_is_a_word_and_not_a_colour_alone(browser: Browser, status: JobLog.Status) -> None:
     job_in(status)

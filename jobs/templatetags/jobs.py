@@ -22,7 +22,7 @@ from jobs.queue import TASK
 
 register = template.Library()
 
-MINUTE, HOUR = 60, 3600
+MINUTE, HOUR, DAY = 60, 3600, 86_400
 MOST_COLUMNS = 6
 MOST_VALUES = 500  # of a result on a page
 CUT = format_html('<p class="quiet">Only the first {} values are shown; the API has them all.</p>', MOST_VALUES)
@@ -121,7 +121,9 @@ def seconds(took: float | None) -> str:
         return "–"
     if took < MINUTE:
         return f"{took:.1f} s"
-    return f"{took / MINUTE:.0f} min" if took < 2 * HOUR else f"{took / HOUR:.0f} h"
+    if took < 2 * HOUR:
+        return f"{took / MINUTE:.0f} min"
+    return f"{took / HOUR:.0f} h" if took < 2 * DAY else f"{took / DAY:.0f} d"
 
 
 @register.filter
