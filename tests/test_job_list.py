@@ -1,5 +1,6 @@
 """The jobs' list: what each row says, what narrows it, and that it costs the same however long the table is."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -132,6 +133,22 @@ def test_days_are_reached_by_year_and_month(browser: Browser) -> None:
         assert shown(browser.get(LIST, {"on": period})) == found
     assert "?on=2025-03" in browser.get(LIST, {"on": "2025"}).content.decode()
     assert "?on=2025-03-09" in browser.get(LIST, {"on": "2025-03"}).content.decode()
+
+
+def days_of(browser: Browser, query: str) -> list[str]:
+    """Return the words of the drill-down by day."""
+    (days,) = re.findall(r'<nav class="days".*?</nav>', browser.get(f"{LIST}{query}").content.decode(), re.DOTALL)
+    return re.findall(r"<a [^>]*>(.*?)</a>", days)
+
+
+def test_a_day_repeats_neither_its_month_nor_its_year_which_stand_beside_it(browser: Browser) -> None:
+    jobs_at(datetime(2025, 3, 8, 12, tzinfo=UTC))
+    assert days_of(browser, "") == ["8 Mar"]
+    jobs_at(datetime(2025, 4, 1, 12, tzinfo=UTC))
+    assert days_of(browser, "") == ["March", "April"]
+    assert days_of(browser, "?on=2025") == ["‹ All dates", "2025", "March", "April"]
+    assert days_of(browser, "?on=2025-04") == ["‹ 2025", "‹ All dates", "April 2025", "1 Apr"]
+    assert days_of(browser, "?on=2025-04-01") == ["‹ April 2025", "‹ All dates", "1 April 2025"]
 
 
 @pytest.mark.parametrize("absurd", ["2025-02-30", "0000", "9999", "2025-13", "x", "2025-01-01-01"])

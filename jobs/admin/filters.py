@@ -120,6 +120,11 @@ class Period:
         return self.start.strftime(["", "%Y", "%B %Y", "%-d %B %Y"][len(self.parts)])
 
     @property
+    def short(self) -> str:
+        """Return its name where that of its year, or of its month, stands beside it."""
+        return self.start.strftime(["", "%Y", "%B", "%-d %b"][len(self.parts)])
+
+    @property
     def above(self) -> "Period | None":
         """The month of a day, or the year of a month."""
         return Period(self.name.rpartition("-")[0]) if len(self.parts) > 1 else None
@@ -169,14 +174,16 @@ class DayFilter(SimpleListFilter):
             raise IncorrectLookupParameters(fault) from fault
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        """Yield what leads up, and then down."""
-        chosen = self.value()
+        """Yield what leads up, what is chosen, and then what leads down."""
         for period in filter(None, [self._chosen and self._chosen.above]):
             yield self._choice(changelist, period, label=f"‹ {period.label}")
-        if chosen:
+        if self.value():
             yield {"query_string": changelist.get_query_string(remove=[self.parameter_name]), "display": "‹ All dates"}
+        if self._chosen:
+            yield self._choice(changelist, self._chosen, label=self._chosen.label)
         for period in self.periods():
-            yield self._choice(changelist, period, label=period.label)
+            if period != self._chosen:
+                yield self._choice(changelist, period, label=period.short)
 
     def _choice(self, changelist: ChangeList, period: Period, *, label: str) -> dict[str, Any]:
         link = changelist.get_query_string({self.parameter_name: period.name})
