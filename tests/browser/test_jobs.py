@@ -112,7 +112,7 @@ def test_many_are_retried_at_once_for_one_reason(visitor: Visitor, service: Inst
     expect(page.get_by_text("You chose 2 jobs")).to_be_visible()
     page.get_by_label("Reason").fill("Notion is back")
     page.get_by_role("button", name="Do it").click()
-    expect(page.locator(".messagelist")).to_contain_text("retry 2 of 2 jobs")
+    expect(page.locator(".messagelist")).to_contain_text("Retried: 2 of 2 jobs.")
     for job_id in jobs[:2]:
         service.wait_for_status(job_id, "success")
     assert service.job(jobs[2])["status"] == "failure"
