@@ -12,7 +12,8 @@ from accounting.content_encoding import refuse_encoded
 from accounting.problems import Problem
 
 MAX_BODY_BYTES = 1024 * 1024
-HALF = re.compile("[\ud800-\udfff]")  # of a pair that is not whole: whole ones are one character by then
+NOT_KEPT = re.compile("[\0\ud800-\udfff]")
+ESCAPED = re.compile(rb"\\u(?:0000|d[89a-f])", re.IGNORECASE)  # as which alone they can come
 
 
 def body_too_large() -> Problem:
@@ -38,7 +39,9 @@ class BoundedJSONParser(BaseParser):
         if len(body) > MAX_BODY_BYTES:
             raise body_too_large()
         try:
-            data = _whole(json.loads(body.decode(), parse_constant=_refuse, parse_float=_finite))
+            data = json.loads(body.decode(), parse_constant=_refuse, parse_float=_finite)
+            if ESCAPED.search(body):
+                data = _kept(data)
         except (ValueError, RecursionError):
             raise Problem(400, "json_invalid", "The body is not valid JSON.") from None
         if not isinstance(data, dict):
@@ -46,13 +49,17 @@ class BoundedJSONParser(BaseParser):
         return data
 
 
-def _whole(data: Any) -> Any:
-    """Return the data with U+FFFD for each half of a surrogate pair, which can be neither kept nor answered.
+def _kept(data: Any) -> Any:
+    """Return the data with U+FFFD for what no database keeps: NUL, and each half of a surrogate pair.
 
-    JavaScript leaves one where it cuts a text within an emoji (RFC 8259 section 8.2), and no result is lost for that.
+    Readers of documents leave the one, and JavaScript the other where it cuts a text within an emoji (RFC 8259 section
+    8.2). No result is lost for that.
     """
-    text = json.dumps(data, ensure_ascii=False)
-    return json.loads(HALF.sub("\ufffd", text)) if HALF.search(text) else data
+    if isinstance(data, str):
+        return NOT_KEPT.sub("\ufffd", data)
+    if isinstance(data, list):
+        return [_kept(below) for below in data]
+    return {_kept(name): _kept(below) for name, below in data.items()} if isinstance(data, dict) else data
 
 
 def _refuse(constant: str) -> float:

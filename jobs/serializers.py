@@ -95,8 +95,6 @@ class DataField(serializers.JSONField):
         text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))  # as N8N writes it
         if len(text) > MAX_DATA_CHARACTERS:
             raise serializers.ValidationError(f"Longer than {MAX_DATA_CHARACTERS} characters.")
-        if "\\u0000" in text.replace("\\\\", ""):  # after an escaped backslash they are six letters
-            raise serializers.ValidationError("Holds a NUL character.")
         return data
 
 
