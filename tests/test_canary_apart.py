@@ -3,7 +3,6 @@
 import re
 from datetime import timedelta
 from html import unescape
-from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
@@ -27,17 +26,13 @@ from receipts.models import Client
 from .factories import JobFactory, job_in
 from .flights import NOT_REGISTERED, answered, returned, sent
 from .histories import uploaded
+from .job_lists import LIST, shown
 from .staff import auditor, operator
 
 pytestmark = pytest.mark.django_db
 
 Status = JobLog.Status
-LIST = "/admin/jobs/joblog/"
 RECEIPTS = "/admin/receipts/receipt/"
-
-
-def shown(answer: Any) -> list[Any]:
-    return list(answer.context["cl"].result_list)
 
 
 # -- lists

@@ -1,0 +1,40 @@
+"""What the fields of a report may hold: no result is lost for a careless one."""
+
+import pytest
+
+from .callback_posts import post, report
+from .factories import JobFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def test_n8n_may_write_its_execution_as_a_number_and_leave_fields_null() -> None:
+    job = JobFactory.create(processing=True)
+    assert report(job, execution_id=4711, message=None, notion_page_url=None, data=None).status_code == 200
+    job.refresh_from_db()
+    assert job.n8n_execution_id == "4711"
+
+
+def test_a_long_message_is_cut_rather_than_the_result_lost() -> None:
+    job = JobFactory.create(processing=True)
+    assert report(job, message="x" * 5000).status_code == 200
+    job.refresh_from_db()
+    assert len(job.result_message) == 2000
+
+
+def test_data_are_measured_as_n8n_writes_them() -> None:
+    data = [1] * 99_999  # 199,999 characters without blanks
+    assert report(JobFactory.create(processing=True), data=data).status_code == 200
+    assert report(JobFactory.create(processing=True), data=[*data, 1]).status_code == 400
+
+
+def test_a_report_that_holds_nul_or_was_cut_within_an_emoji_is_taken() -> None:
+    job = JobFactory.create(processing=True)
+    body = (
+        b'{"status": "success", "message": "all\\u0000good \\ud83d", "execution_id": "1\\u00007",'
+        b'"data": {"\\uDFFF": ["\\ud83d\\ude00", {"\\u0000": "\\\\u0000"}, 1.5, null, true]}}'
+    )
+    assert post(f"{job.pk}/callback", body).status_code == 200
+    job.refresh_from_db()
+    assert (job.result_message, job.n8n_execution_id) == ("all\ufffdgood \ufffd", "1\ufffd7")
+    assert job.result == {"\ufffd": ["\U0001f600", {"\ufffd": r"\u0000"}, 1.5, None, True]}
