@@ -92,16 +92,16 @@ def _forgiving(view: View) -> View:
             raise Http404  # no row has it in its key, and PostgreSQL does not even ask
         try:
             response = view(request, *args, **kwargs)
-            if not (request.GET and _leaves_filters_out(request, response)):
+            if not _leaves_filters_out(request, response):
                 # lists ask the database while they are drawn
                 return response.render() if isinstance(response, SimpleTemplateResponse) else response
         except MEANINGLESS:
-            is_form = request.method == "POST"
-            if not is_form and not request.GET:
+            if request.method == "POST":
+                logger.exception("admin_form_refused")  # no page has such a form, or it is a fault of ours
+                raise BadRequest from None
+            if not request.GET:
                 raise
             logger.warning("admin_query_refused", exc_info=True)  # in case it is a fault of ours
-            if is_form:
-                raise BadRequest("no such form is on any page") from None
         messages.warning(request, "The filter in the address cannot be understood; everything is shown.")
         return HttpResponseRedirect(request.path)
 

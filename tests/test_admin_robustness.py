@@ -160,5 +160,11 @@ def test_a_new_api_key_is_in_the_answer_alone(admin_client: Browser) -> None:
         ("/admin/receipts/apikey/add/", {"client": "x", "name": "till"}),
     ],
 )
-def test_a_form_that_no_page_has_is_a_bad_request(admin_client: Browser, address: str, form: dict[str, str]) -> None:
+def test_a_form_that_no_page_has_is_a_bad_request(
+    admin_client: Browser, caplog: pytest.LogCaptureFixture, address: str, form: dict[str, str]
+) -> None:
     assert admin_client.post(address, form).status_code == 400
+    # as an error, which is reported: it may be a fault of ours
+    (line,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    fields: Any = line.msg
+    assert fields["event"] == "admin_form_refused"
