@@ -48,12 +48,12 @@ class StoredFile:
 def stored_file(*, client: Client, upload: CheckedUpload, now: datetime) -> Iterator[StoredFile]:
     """Put the upload's bytes in the storage, unless the client's receipt has them already.
 
-    Args:
-        now: by the database's clock; for how long they are kept goes by it (`jobs.retention`).
-
     Inside, no transaction is open yet: a slow disk holds no lock. Where the block comes to no commit, or a receipt with
     these bytes turned up meanwhile, the file is removed again. An error of the commit itself leaves it, for it may have
     happened; `remove_orphans` finds out.
+
+    Args:
+        now: by the database's clock; for how long they are kept goes by it (`jobs.retention`).
     """
     known = Receipt.objects.filter(client=client, sha256=upload.sha256).first()
     if known is not None and has_file(known):

@@ -18,7 +18,7 @@ from jobs.services.operation import done_elsewhere
 Status = JobLog.Status
 
 EXAMPLES = 3
-LOOKED_AT = 1000
+LOOKED_AT = 1000  # failures, the latest: a page is to cost no more where an outage brings very many
 SHOWN = ("filename", "completed_at", "due_at")  # of an example
 
 
