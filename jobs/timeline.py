@@ -43,8 +43,9 @@ class Entry:
 
     @property
     def message(self) -> str:
-        """The sentence that came with it."""
-        return str(self.event.detail.get("message", ""))
+        """The sentence that came with it, where it says more than the label."""
+        said = str(self.event.detail.get("message", ""))
+        return "" if said == f"{self.event.label}." else said
 
     @property
     def body(self) -> str:

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from jobs.models import FailureCode, JobEvent, JobLog
-from jobs.services import claim_job, purge_receipt
+from jobs.services import cancel_job, claim_job, purge_receipt
 
 from .factories import JobFactory, ReceiptFactory, job_in
 from .happenings import event
@@ -36,6 +36,14 @@ def test_the_title_and_the_heading_say_the_status(browser: Browser, status: JobL
     text = text_of(browser, job)
     assert f"<title>{status.label}: lunch.jpg" in text
     assert f'badge badge-{status}">{status.label}</span></h1>' in text
+
+
+def test_a_cancelled_job_says_once_who_cancelled_it_and_why(browser: Browser) -> None:
+    job = JobFactory.create()
+    cancel_job(job.pk, actor="anna", reason="Uploaded by mistake")
+    text = words_of(browser.get(page(job)))
+    assert "Cancelled by staff. anna: Uploaded by mistake Nothing needs to be done" in text
+    assert text.count("Cancelled by staff") == 2  # above, and in the timeline
 
 
 @pytest.mark.parametrize("code", FailureCode)
