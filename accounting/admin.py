@@ -2,11 +2,15 @@
 
 from typing import TypeVar
 
+import django_stubs_ext
 from axes.models import AccessAttempt
 from django.contrib import admin
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Model
 from django.http import HttpRequest
+
+# lets Django's classes say at run time, too, which model they are for; only pages need it, and a worker has none
+django_stubs_ext.monkeypatch()
 
 T = TypeVar("T", bound=Model)
 

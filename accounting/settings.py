@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-import django_stubs_ext
 from csp.constants import NONE, SELF
 
 from .buckets import bucket_storage
@@ -13,7 +12,6 @@ from .environment import Environment, make_folder
 from .memory import load_requests_without_guessing
 from .sentinels import rq_connection
 
-django_stubs_ext.monkeypatch()  # lets classes of Django say at run time, too, which model they are for
 load_requests_without_guessing()  # before anything else loads it
 
 BASE_DIR = Path(__file__).resolve().parent.parent

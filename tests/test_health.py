@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client as Browser
 from django.utils import timezone
@@ -169,6 +170,14 @@ def test_a_database_that_lacks_a_migration_is_not_ready_until_it_has_it() -> Non
     assert (answer["status"], answer["checks"]["database"]) == ("unavailable", "not migrated")
     applied.record_applied("jobs", name)
     assert ready()["status"] == "ok"
+
+
+@pytest.mark.django_db
+def test_what_a_database_lacks_is_what_migrate_would_apply() -> None:
+    MigrationRecorder(connection).flush()
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    assert sorted(unapplied_migrations()) == sorted(str(migration) for migration, _ in plan)
 
 
 @pytest.mark.usefixtures("staffed")
