@@ -1,7 +1,7 @@
 """A receipt goes to N8N's webhook, within one total deadline."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from math import inf
@@ -29,13 +29,14 @@ IDLE_SECONDS = 3.0  # Node closes an idle connection after 5: one nearly that ol
 MAX_ANSWER_BYTES = 64 * 1024
 
 
-def send_receipt(job: JobLog, *, begin_by: float = inf) -> Answer:
+def send_receipt(job: JobLog, *, begin_by: float = inf, is_claimed: Callable[[], bool] = lambda: True) -> Answer:
     """Post a claimed job's receipt to N8N's webhook.
 
     Args:
         job: claimed, so that its attempt has a number.
         begin_by: in seconds of `time.monotonic()`; later nothing is posted, for the lease would end before the answer
             is in, and another worker would post it as well.
+        is_claimed: asked once it is prepared, whether the job is still this claim's.
 
     Returns:
         What came of it, whatever it was: this raises for no fault of N8N's, of the network's or of the storage's.
@@ -43,9 +44,9 @@ def send_receipt(job: JobLog, *, begin_by: float = inf) -> Answer:
     try:
         payload = Payload(job)
         headers = _headers(job, payload)
-        if time.monotonic() > begin_by:
+        if time.monotonic() > begin_by or not is_claimed():
             return Answer(trouble=Trouble.NOT_PREPARED)
-        return replace(_client().post(payload, headers), request=_facts(payload))
+        return replace(_client().post(payload, headers, begin_by=begin_by), request=_facts(payload))
     except FileMissing:
         return Answer(trouble=Trouble.FILE_MISSING)
     except StorageAway:
@@ -102,12 +103,12 @@ class N8NClient:
         self._idle_since = 0.0
         self._session = WatchedSession(url, verify=verify)
 
-    def post(self, body: Iterable[bytes], headers: Mapping[str, str]) -> Answer:
-        """Post the body, whose length `len` tells, and return what came of it."""
+    def post(self, body: Iterable[bytes], headers: Mapping[str, str], *, begin_by: float = inf) -> Answer:
+        """Post the body, whose length `len` tells, and return what came of it; nothing is sent after `begin_by`."""
         started = time.monotonic()
         if started - self._idle_since > IDLE_SECONDS:
             self.close()
-        with Watchdog(self._deadline) as watchdog:
+        with Watchdog(self._deadline, begin_by=begin_by) as watchdog:
             answer = self._attempt(body, headers, watchdog)
         self._idle_since = time.monotonic()
         return replace(answer, milliseconds=round((self._idle_since - started) * 1000))

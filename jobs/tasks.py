@@ -1,6 +1,7 @@
 """What a worker does with a ring."""
 
 import time
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -23,8 +24,8 @@ AWAY_SECONDS = 2.0
 def trigger_n8n_workflow(job_id: str) -> str:
     """Claim the job, send its receipt to N8N, and write down what came of it.
 
-    A ring too many finds nothing to claim and does nothing. What fails unexpectedly in between leaves the job claimed:
-    its lease ends, and the sweep takes it back.
+    A ring too many finds nothing to claim and does nothing. What fails unexpectedly in between, or a database that is
+    away for longer than its answer can be held, leaves the job claimed: its lease ends, and the sweep takes it back.
 
     Args:
         job_id: the job's id; RQ carries nothing else, so a lost or doubled message loses and doubles nothing.
@@ -36,21 +37,23 @@ def trigger_n8n_workflow(job_id: str) -> str:
         begin_by = time.monotonic() + settings.N8N_LEASE_SECONDS - settings.N8N_DEADLINE_SECONDS
         try:
             job = services.claim_job(UUID(job_id), worker=PROCESS)
+            return _deliver(job, begin_by) if job else "nothing_to_do"
         except DATABASE_AWAY as error:
             logger.warning("database_unavailable", error=type(error).__name__)
             time.sleep(AWAY_SECONDS)  # the other rings wait meanwhile; for this job the sweep rings again
             return "database_away"
-        if job is None:
-            return "nothing_to_do"
-        logger.info("delivery_begun", attempt=job.attempts, tries=job.tries)
-        answer = n8n.send_receipt(job, begin_by=begin_by)
-        decision = _write_down(job, answer)
-        if decision is None:
-            return "overtaken"
-        log = logger.error if decision.needs_attention else logger.info
-        log("delivery_ended", status=decision.status, code=decision.code, http_status=answer.status,
-            ms=answer.milliseconds)  # fmt: skip
-        return decision.status
+
+
+def _deliver(job: JobLog, begin_by: float) -> str:
+    logger.info("delivery_begun", attempt=job.attempts, tries=job.tries)
+    is_claimed = partial(services.is_claimed, job.pk, attempt=job.attempts)
+    answer = n8n.send_receipt(job, begin_by=begin_by, is_claimed=is_claimed)
+    decision = _write_down(job, answer)
+    if decision is None:
+        return "overtaken"
+    log = logger.error if decision.needs_attention else logger.info
+    log("delivery_ended", status=decision.status, code=decision.code, http_status=answer.status, ms=answer.milliseconds)
+    return decision.status
 
 
 def _write_down(job: JobLog, answer: Answer) -> Decision | None:

@@ -2,7 +2,9 @@
 
 import socket
 import threading
+import time
 from contextvars import ContextVar
+from math import inf
 from typing import Any, Self
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
@@ -15,12 +17,18 @@ class Watchdog:
     Used as a context manager around one exchange over a pool of `POOL_CLASSES`. Two things are not cut: looking up a
     name ends by the resolver's time-out, and connecting by the connection's; but what connects too late sends nothing.
 
+    Args:
+        seconds: for the whole exchange.
+        begin_by: in seconds of `time.monotonic()`; nothing is sent that was not begun by then, for a process may have
+            been stopped for as long as it likes since it looked at a clock.
+
     Attributes:
         has_barked: the time was up.
         has_seen_sending: a request was begun, so that something may have arrived.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, *, begin_by: float = inf) -> None:
+        self._begin_by = begin_by
         self._timer = threading.Timer(seconds, self._bark)
         self._timer.daemon = True
         self._lock = threading.Lock()
@@ -54,7 +62,7 @@ class Watchdog:
         Raises:
             TimeoutError: it is too late to begin.
         """
-        if self.has_barked:
+        if self.has_barked or time.monotonic() > self._begin_by:
             raise TimeoutError
         self.watch(connected)
         self.has_seen_sending = True

@@ -117,7 +117,8 @@ class DeliveryWorker(SimpleWorker):
             close_old_connections()
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
-        """Write what nobody expected to our log, beside RQ's own record."""
+        """Write what nobody expected to our log, beside RQ's own record, and begin the next job on a new connection."""
+        _renew_connection()
         logger.error("task_failed", rq_job_id=job.id, exc_info=exc_info)
         super().handle_exception(job, *exc_info)
 
@@ -152,3 +153,16 @@ class DeliveryWorker(SimpleWorker):
             connection.close()  # this thread's own, which is not kept for so little
         except Exception:  # the thread outlives whatever one beat meets
             logger.exception("heartbeat_failed")
+
+
+def _renew_connection() -> None:
+    """Begin with a new connection to the database, whatever Django believes of the present one's transaction.
+
+    RQ's time-out comes as a signal, between any two lines: also where a transaction has begun and nobody has noted it
+    yet, or has ended and is believed to be open. Kept, such a connection would fail all that comes, or lock out others.
+    """
+    connection.in_atomic_block = connection.closed_in_transaction = False
+    with suppress(*DATABASE_AWAY):
+        connection.close()
+    with suppress(*DATABASE_AWAY):
+        connection.connect()  # forgets what was believed, also where nobody answers

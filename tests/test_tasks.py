@@ -1,13 +1,15 @@
 """One ring, from the claim to what N8N's answer means, over real HTTP."""
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.conf import LazySettings
+from django.conf import LazySettings, settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
@@ -15,6 +17,7 @@ from jobs import n8n, services, tasks
 from jobs.answers import Answer
 from jobs.callbacks import Report
 from jobs.models import JobLog
+from jobs.payload import Payload
 from jobs.services import complete_job
 from jobs.signatures import callback_token
 from jobs.tasks import trigger_n8n_workflow
@@ -216,7 +219,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[JobLog], o
     def plan(happens: Callable[[JobLog], object]) -> None:
         send = n8n.send_receipt
 
-        def send_and_let_happen(job: JobLog, **when: float) -> Answer:
+        def send_and_let_happen(job: JobLog, **when: Any) -> Answer:
             answer = send(job, **when)
             happens(job)
             return answer
@@ -242,7 +245,7 @@ def test_a_worker_whose_lease_has_passed_on_reports_no_missing_file(
 ) -> None:
     send = n8n.send_receipt
 
-    def lose_both(claimed: JobLog, **when: float) -> Answer:
+    def lose_both(claimed: JobLog, **when: Any) -> Answer:
         JobLog.objects.filter(pk=claimed.pk).update(attempts=2)
         media()[0].unlink()
         return send(claimed, **when)
@@ -261,8 +264,42 @@ def test_a_callback_that_overtakes_the_answer_stands(job: JobLog, meanwhile: Mea
     assert kinds(job) == ["claimed", "succeeded"]
 
 
+def test_a_receipt_that_is_reported_on_while_it_is_prepared_is_not_posted_again(
+    job: JobLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prepare(claimed: JobLog) -> Payload:
+        payload = Payload(claimed)
+        complete_job(claimed.pk, Report(status=Status.SUCCESS), actor="job token")  # of the delivery before
+        return payload
+
+    monkeypatch.setattr(n8n, "Payload", prepare)
+    with stub_server(answering()) as server, n8n_at(server.url):
+        assert ring_at(job, server) == "overtaken"
+        assert server.visits == []
+    assert (job.status, kinds(job)) == (Status.SUCCESS, ["claimed", "succeeded"])
+
+
+def test_a_worker_that_was_stopped_right_before_it_posts_posts_nothing_after_its_time(
+    job: JobLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "time", SimpleNamespace(monotonic=lambda: time.monotonic() - settings.N8N_LEASE_SECONDS))
+    post = n8n.N8NClient.post
+
+    def stop_and_post(client: n8n.N8NClient, *args: Any, **when: Any) -> Answer:
+        monkeypatch.setattr(n8n, "time", time)
+        return post(client, *args, **when)
+
+    # the last look at the clock was in time; how long the process was stopped since, it cannot know
+    monkeypatch.setattr(n8n, "time", SimpleNamespace(monotonic=lambda: 0.0))
+    monkeypatch.setattr(n8n.N8NClient, "post", stop_and_post)
+    with stub_server(answering()) as server, n8n_at(server.url):
+        assert ring_at(job, server) == "queued"
+        assert server.requests == []
+    assert (job.status, job.last_error) == (Status.QUEUED, "n8n_unreachable")
+
+
 def test_what_nobody_expected_leaves_the_job_to_its_lease(job: JobLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(job: JobLog, **when: float) -> Answer:
+    def broken(job: JobLog, **when: Any) -> Answer:
         raise RuntimeError("nobody expected this")
 
     monkeypatch.setattr(n8n, "send_receipt", broken)

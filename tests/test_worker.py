@@ -7,8 +7,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
+from typing import Any
 from uuid import uuid4
 
 import django_rq
@@ -16,16 +18,18 @@ import pytest
 import structlog
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, connection
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections, transaction
+from django.db.transaction import Atomic
 from redis import Redis
 from rq import Queue
 from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.registry import FailedJobRegistry, FinishedJobRegistry
 from rq.serializers import JSONSerializer
+from rq.timeouts import JobTimeoutException
 from rq.worker import WorkerStatus
 
-from jobs import tasks
+from jobs import services, tasks
 from jobs import worker as worker_module
 from jobs.models import Heartbeat, JobLog
 from jobs.worker import DeliveryWorker
@@ -168,6 +172,59 @@ def test_a_task_that_raises_is_told_of_and_the_next_ring_is_answered(
     assert line["exc_info"]
     registry = FailedJobRegistry("default", connection=redis, serializer=JSONSerializer)
     assert registry.get_job_ids() == [poisoned.id]
+
+
+def leave_a_transaction_unnoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let RQ's time-out arrive once, when the claim's transaction has begun and Django has not noted it yet."""
+    name = "_start_transaction_under_autocommit" if connection.vendor == "sqlite" else "_set_autocommit"
+    wrapper = type(connections[DEFAULT_DB_ALIAS])
+    begin = getattr(wrapper, name)
+
+    def begin_and_be_stopped(*args: Any) -> None:
+        begin(*args)
+        monkeypatch.setattr(wrapper, name, begin)
+        raise JobTimeoutException
+
+    monkeypatch.setattr(wrapper, name, begin_and_be_stopped)
+
+
+def leave_a_transaction_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let it arrive once, when the claim's transaction is about to end."""
+    end = Atomic.__exit__
+
+    def be_stopped(self: Atomic, *args: Any) -> None:
+        monkeypatch.setattr(Atomic, "__exit__", end)
+        raise JobTimeoutException
+
+    monkeypatch.setattr(Atomic, "__exit__", be_stopped)
+
+
+def write_to_all() -> int:
+    try:
+        with transaction.atomic():
+            return JobLog.objects.update(last_error="")
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("arrives", [leave_a_transaction_unnoted, leave_a_transaction_open])
+def test_whenever_rqs_time_out_arrives_the_next_ring_is_answered_and_nobody_is_locked_out(
+    n8n: StubServer, monkeypatch: pytest.MonkeyPatch, arrives: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    claim, (first, second) = services.claim_job, JobFactory.create_batch(2)
+
+    def claim_in_vain(*args: Any, **kwargs: Any) -> JobLog | None:
+        monkeypatch.setattr(services, "claim_job", claim)
+        arrives(monkeypatch)
+        return claim(*args, **kwargs)
+
+    monkeypatch.setattr(services, "claim_job", claim_in_vain)
+    ring(first)
+    ring(second)
+    work()
+    assert (status_of(first), status_of(second)) == (Status.QUEUED, Status.PROCESSING)
+    with ThreadPoolExecutor(1) as another:
+        assert another.submit(write_to_all).result() == 2
 
 
 def test_while_the_database_is_away_a_ring_costs_a_pause_and_a_line(

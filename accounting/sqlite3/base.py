@@ -9,23 +9,19 @@ transaction wait as SQLite does.
 
 import threading
 import time
+from contextlib import suppress
 from sqlite3 import SQLITE_BUSY
-from typing import Any
 
 from django.db import OperationalError
 from django.db.backends.sqlite3 import base
 
 PAUSE_SECONDS = 0.001
 
-_turn = threading.Lock()
+_turn = threading.RLock()  # knows itself which thread has it, whatever a signal's exception broke off
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """A connection; it has the turn while its transaction is open."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._has_turn = False
+    """A connection; its thread has the turn while its transaction is open."""
 
     def _start_transaction_under_autocommit(self) -> None:
         end = time.monotonic() + self._patience
@@ -41,10 +37,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self._let_sqlite_wait(self._patience)
 
     def _take_turn(self) -> None:
-        # it has the turn already where a signal's exception broke off what was to pass it
-        if not self._has_turn and not _turn.acquire(timeout=self._patience):
+        if not _turn.acquire(timeout=self._patience):
             raise OperationalError("database is locked")  # as SQLite says it
-        self._has_turn = True
 
     def _begin(self, end: float) -> None:
         """Begin as soon as no other process has a transaction, or say at the end what SQLite says."""
@@ -88,6 +82,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self._pass_turn()
 
     def _pass_turn(self) -> None:
-        if self._has_turn:
-            self._has_turn = False
-            _turn.release()
+        """Pass the turn if this thread has it, as often as it was taken: a signal may have kept it from passing."""
+        with suppress(RuntimeError):
+            while True:
+                _turn.release()

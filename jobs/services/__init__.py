@@ -2,7 +2,7 @@
 
 from .bulk import Outcome, operate, operate_on_all
 from .completion import Completion, complete_job, find_open_job, note_refused_callback
-from .delivery import claim_job, free_places, mark_delivered
+from .delivery import claim_job, free_places, is_claimed, mark_delivered
 from .ending import fail
 from .operation import NotNow, cancel_job, resend_job, retry_job, why_not_retry
 from .purging import purge_receipt
@@ -21,6 +21,7 @@ __all__ = [
     "fail",
     "find_open_job",
     "free_places",
+    "is_claimed",
     "mark_delivered",
     "note_refused_callback",
     "operate",

@@ -24,7 +24,7 @@ Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
 CLAIMS_LOCK = 0x7265_6365  # any number, the same in every worker
 
 
-@transaction.atomic
+@transaction.atomic(durable=True)  # what is posted was claimed for good
 def claim_job(job_id: UUID, *, worker: str) -> JobLog | None:
     """Take a queued job for one delivery: QUEUED to SENDING, with a lease.
 
@@ -57,6 +57,11 @@ def claim_job(job_id: UUID, *, worker: str) -> JobLog | None:
         due_at=job.now + timedelta(seconds=settings.N8N_LEASE_SECONDS),
     )
     return job
+
+
+def is_claimed(job_id: UUID, *, attempt: int) -> bool:
+    """Tell whether a claim still holds: while a receipt is prepared, the delivery before may be reported on."""
+    return JobLog.objects.filter(pk=job_id, status=Status.SENDING, attempts=attempt).exists()
 
 
 def _filed_meanwhile(job: JobLog) -> JobLog | None:
