@@ -16,10 +16,11 @@ import pytest
 from receipts.client import run as client
 from receipts.client.files import Form, find_files
 from receipts.client.refusals import Misused, Refused
+from receipts.sample import draw_receipt
 
-from .client_runs import FILED, NO_JOBS, NOBODY, pictures, scripted, tell
-from .factories import DATABASE_ID
-from .stub_server import response, stub_server
+from .client_runs import FILED, NO_JOBS, NOBODY, TAKEN, pictures, scripted, tell
+from .factories import DATABASE_ID, SMALL
+from .stub_server import Visit, response, stub_server
 
 pytestmark = pytest.mark.processes
 
@@ -117,7 +118,25 @@ def test_a_file_that_cannot_be_moved_away_is_filed_all_the_same(tmp_path: Path) 
     with stub_server(scripted(NO_JOBS, FILED, FILED)) as server:
         told = tell(inbox / "000.jpg", "--done", done, url=server.url)
     assert (told.code, told.words) == (0, ["already filed"])
-    assert "stays where it is" in told.summary
+    assert "cannot be moved into" in told.summary
+
+
+def test_a_file_that_another_has_replaced_while_its_result_was_waited_for_is_not_moved_away(tmp_path: Path) -> None:
+    scan, done = pictures(tmp_path, range(1)) / "000.jpg", tmp_path / ".done"
+    script = iter([NO_JOBS, TAKEN, FILED])
+
+    def scan_again(visit: Visit) -> None:
+        while request := visit.read():
+            if "/jobs/j1/" in request.target:
+                pictures(tmp_path, range(1, 2)).joinpath("001.jpg").replace(scan)
+            visit.send(next(script))
+
+    with stub_server(scan_again) as server:
+        told = tell(tmp_path, "--done", done, url=server.url)
+    assert (told.code, told.words) == (1, ["changed"])
+    assert json.loads(told.lines[0])["code"] == "file_changed"
+    assert scan.read_bytes() == draw_receipt(1, size=SMALL)
+    assert not done.exists()
 
 
 def test_a_large_file_is_never_whole_in_memory(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """What became of each file, in a word, for people and for programs."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,20 @@ class Word(StrEnum):
     ALREADY_TAKEN = "already taken"
     FAILED = "failed"
     REFUSED = "refused"  # the service did not take it, or could not be reached
+    CHANGED = "changed"  # what lies there now has not been filed, and is taken the next time
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of one file."""
+    """What became of one file.
+
+    Args:
+        sha256: the digest of what it held when it was read.
+    """
 
     path: Path
     word: Word
+    sha256: str = ""
     job_id: str = ""
     code: str = ""
     detail: str = ""
@@ -41,7 +47,7 @@ class Outcome:
     def line(self) -> str:
         """Say it to people."""
         reason = f"{self.detail} ({self.code})" if self.code else self.detail
-        about = self.page or reason or self.job_id
+        about = reason or self.page or self.job_id
         return _visible(f"{self.word:{WIDTH}}  {self.path}  {about}".rstrip())
 
     def json(self) -> str:
@@ -50,7 +56,7 @@ class Outcome:
         return json.dumps(facts | {"code": self.code, "detail": self.detail})
 
 
-def outcome_of(path: Path, job: dict[str, Any], *, was_known: bool) -> Outcome:
+def outcome_of(path: Path, job: dict[str, Any], *, sha256: str, was_known: bool) -> Outcome:
     """Return what a job says of its file."""
     word = {
         "success": Word.ALREADY_FILED if was_known else Word.FILED,
@@ -59,6 +65,7 @@ def outcome_of(path: Path, job: dict[str, Any], *, was_known: bool) -> Outcome:
     return Outcome(
         path=path,
         word=word,
+        sha256=sha256,
         job_id=job["job_id"],
         code=job.get("failure_code") or "",
         detail=(job.get("result_message") or "") if word == Word.FAILED else "",
@@ -69,6 +76,12 @@ def outcome_of(path: Path, job: dict[str, Any], *, was_known: bool) -> Outcome:
 def refusal_of(path: Path, refused: Refused) -> Outcome:
     """Return what is to be said of a file that was not taken."""
     return Outcome(path=path, word=Word.REFUSED, code=refused.code, detail=refused.detail)
+
+
+def changed_since(outcome: Outcome) -> Outcome:
+    """Return what is to be said of a filed file in whose place there is another now."""
+    detail = "It was filed, but was changed meanwhile; what is there now is taken the next time."
+    return replace(outcome, word=Word.CHANGED, code="file_changed", detail=detail)
 
 
 def _visible(text: str) -> str:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from accounting.progress import bar
 
-from .files import find_files, move
+from .files import digest, find_files, move
 from .options import Options
-from .outcomes import Outcome, Word
+from .outcomes import Outcome, Word, changed_since
 from .service import Service
 from .uploading import Upload, upload_all, wait_for_all
 
@@ -33,9 +33,9 @@ def run(options: Options, say: Callable[[str], None]) -> int:
     service.greet()
     outcomes = []
     for outcome in _outcomes(service, found.files, options):
-        outcomes.append(outcome)
         if options.done and outcome.word in (Word.FILED, Word.ALREADY_FILED):
-            _put_away(outcome, options.done)
+            outcome = _put_away(outcome, options.done)
+        outcomes.append(outcome)
         say(outcome.json() if options.as_json else outcome.line())
     _sum_up(outcomes, found.passed_over)
     return ALL_FILED if all(one.is_good(is_waited_for=options.wait > 0) for one in outcomes) else SOME_FAILED
@@ -56,11 +56,14 @@ def _outcomes(service: Service, files: list[Path], options: Options) -> Iterator
             yield outcome
 
 
-def _put_away(outcome: Outcome, folder: Path) -> None:
+def _put_away(outcome: Outcome, folder: Path) -> Outcome:
     try:
+        if digest(outcome.path) != outcome.sha256:  # a scanner writes the same name again
+            return changed_since(outcome)
         move(outcome.path, folder, mark=outcome.job_id[:8])
     except OSError as error:  # it is filed all the same
-        sys.stderr.write(f"A file stays where it is, for {folder} cannot be written to: {error.strerror}.\n")
+        sys.stderr.write(f"A file that is filed cannot be moved into {folder}: {error.strerror}.\n")
+    return outcome
 
 
 def _sum_up(outcomes: list[Outcome], passed_over: int) -> None:

@@ -19,6 +19,7 @@ class Upload(NamedTuple):
     """A file that the service has, and its job."""
 
     path: Path
+    sha256: str
     job: Job
     was_known: bool
 
@@ -30,7 +31,7 @@ class Upload(NamedTuple):
     @property
     def outcome(self) -> Outcome:
         """What is known of it now."""
-        return outcome_of(self.path, self.job, was_known=self.was_known)
+        return outcome_of(self.path, self.job, sha256=self.sha256, was_known=self.was_known)
 
 
 def upload_all(service: Service, files: Iterable[Path], options: Options) -> Iterator[Upload | Outcome]:
@@ -83,13 +84,13 @@ def _upload(service: Service, path: Path, options: Options) -> Upload:
     form, sha256 = Form(path, options.database), digest(path)
     job, was_known = service.upload(form, idempotency_key=_key(sha256, options.database))
     if not was_known:
-        return Upload(path, job, was_known=False)
+        return Upload(path, sha256, job, was_known=False)
     if job["status"] == "failure":
         job = service.telling_job(job, options.database)
     if job["status"] == "failure" and options.retry_failed:
         job, was_known = service.upload(form, idempotency_key=_key(sha256, options.database, after=job["job_id"]))
     full, _ = service.job(job["job_id"])
-    return Upload(path, full, was_known)
+    return Upload(path, sha256, full, was_known)
 
 
 def _key(sha256: str, database: str, *, after: str = "") -> str:
