@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
@@ -20,6 +21,7 @@ NO_JOBS = response(body=b'{"next": null, "previous": null, "results": []}')
 JOB = b'{"job_id": "j1", "receipt_id": "r1", "status": "%s", "notion_page_url": "https://www.notion.so/1"}'
 TAKEN, FILED = response(202, JOB % b"queued"), response(200, JOB % b"success")
 KEY = made_up("key of a client")
+LONG_AGO = 1_700_000_000
 
 
 class Told(NamedTuple):
@@ -52,9 +54,11 @@ def tell(*arguments: object, url: str, api_key: str = KEY, database: str = DATAB
 
 
 def pictures(folder: Path, numbers: range) -> Path:
-    """Put some receipts into the folder, each number another one."""
+    """Put some receipts into the folder, each number another one; they have lain there for a while."""
     for number in numbers:
-        (folder / f"{number:03}.jpg").write_bytes(draw_receipt(number, size=SMALL))
+        path = folder / f"{number:03}.jpg"
+        path.write_bytes(draw_receipt(number, size=SMALL))
+        os.utime(path, (LONG_AGO, LONG_AGO))  # nobody takes it for one that is still being written
     return folder
 
 

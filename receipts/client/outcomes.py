@@ -78,6 +78,12 @@ def refusal_of(path: Path, refused: Refused) -> Outcome:
     return Outcome(path=path, word=Word.REFUSED, code=refused.code, detail=refused.detail)
 
 
+def left_alone(path: Path) -> Outcome:
+    """Return what is to be said of a file that is still being written."""
+    detail = "It is still being written; it is taken the next time."
+    return Outcome(path=path, word=Word.CHANGED, code="file_changed", detail=detail)
+
+
 def changed_since(outcome: Outcome) -> Outcome:
     """Return what is to be said of a filed file in whose place there is another now."""
     detail = "It was filed, but was changed meanwhile; what is there now is taken the next time."

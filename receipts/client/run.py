@@ -9,8 +9,9 @@ from accounting.progress import bar
 
 from .files import digest, find_files, move
 from .options import Options
-from .outcomes import Outcome, Word, changed_since
+from .outcomes import Outcome, Word, changed_since, left_alone
 from .service import Service
+from .settling import still_written
 from .uploading import Upload, upload_all, wait_for_all
 
 ALL_FILED, SOME_FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
@@ -42,6 +43,12 @@ def run(options: Options, say: Callable[[str], None]) -> int:
 
 
 def _outcomes(service: Service, files: list[Path], options: Options) -> Iterator[Outcome]:
+    written = still_written(set(files) - set(options.paths))  # who names a file knows that it is whole
+    yield from (left_alone(path) for path in files if path in written)
+    yield from _outcomes_of_whole(service, [path for path in files if path not in written], options)
+
+
+def _outcomes_of_whole(service: Service, files: list[Path], options: Options) -> Iterator[Outcome]:
     opened: list[Upload] = []
     with bar("Uploading", len(files)) as progress:
         for result in upload_all(service, files, options):
