@@ -68,8 +68,19 @@ def test_what_is_open_at_the_end_of_the_wait_is_no_success(tmp_path: Path) -> No
     assert (told.code, told.words) == (1, ["taken"])
 
 
+def test_what_is_filed_within_the_wait_is_seen_at_its_end_however_late_the_service_asks_to_come_again(
+    tmp_path: Path,
+) -> None:
+    later = response(200, JOB % b"processing", Retry_After="60")
+    with stub_server(scripted(NO_JOBS, TAKEN, later, FILED)) as server:
+        began = time.monotonic()
+        told = tell(pictures(tmp_path, range(1)), "--wait", 1.5, url=server.url)
+    assert (told.code, told.words) == (0, ["filed"])
+    assert time.monotonic() - began >= 1.5
+
+
 def test_the_wait_has_an_end_however_slowly_the_service_answers(tmp_path: Path) -> None:
-    script = iter([NO_JOBS, *[TAKEN] * 4, *[response(200, JOB % b"processing", Retry_After="1")] * 9])
+    script = iter([NO_JOBS, *[TAKEN] * 9, *[response(200, JOB % b"processing", Retry_After="1")] * 18])
 
     def answer_slowly(visit: Visit) -> None:
         while request := visit.read():
@@ -77,9 +88,9 @@ def test_the_wait_has_an_end_however_slowly_the_service_answers(tmp_path: Path) 
             visit.send(next(script))
 
     with stub_server(answer_slowly) as server:
-        told = tell(pictures(tmp_path, range(4)), "--wait", 0.7, url=server.url)
-    assert told.words == ["taken"] * 4
-    assert sum("/jobs/j1/" in visit.target for visit in server.requests) <= 3
+        told = tell(pictures(tmp_path, range(9)), "--wait", 0.7, url=server.url)
+    assert told.words == ["taken"] * 9
+    assert sum("/jobs/j1/" in visit.target for visit in server.requests) <= 6
 
 
 @pytest.mark.parametrize(

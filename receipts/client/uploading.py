@@ -14,6 +14,8 @@ from .outcomes import Outcome, outcome_of, refusal_of
 from .refusals import Refused
 from .service import Job, Service
 
+LAST_LOOKS_SECONDS = 2.0  # that the wait may be late by, where many are still open or answers are slow
+
 
 class Upload(NamedTuple):
     """A file that the service has, and its job."""
@@ -47,18 +49,16 @@ def upload_all(service: Service, files: Iterable[Path], options: Options) -> Ite
 
 
 def wait_for_all(service: Service, uploads: Iterable[Upload], seconds: float) -> Iterator[Outcome]:
-    """Ask for each job when the service says that it pays; those that are open at the end come as they are."""
+    """Ask for each job when the service says that it pays, and a last time at the end; what is open then comes so."""
     end = time.monotonic() + seconds
     queue = [(time.monotonic(), number, upload) for number, upload in enumerate(uploads)]
     while queue:
         due, number, upload = heapq.heappop(queue)
-        if max(due, time.monotonic()) > end:
-            yield upload.outcome
-            continue
         time.sleep(max(0.0, due - time.monotonic()))
-        upload, pause = _look_again(service, upload)
-        if upload.is_open:
-            heapq.heappush(queue, (time.monotonic() + pause, number, upload))
+        if time.monotonic() < end + LAST_LOOKS_SECONDS:
+            upload, pause = _look_again(service, upload)
+        if upload.is_open and time.monotonic() < end:
+            heapq.heappush(queue, (min(time.monotonic() + pause, end), number, upload))
         else:
             yield upload.outcome
 
