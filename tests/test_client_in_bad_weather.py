@@ -79,6 +79,22 @@ def test_what_is_filed_within_the_wait_is_seen_at_its_end_however_late_the_servi
     assert time.monotonic() - began >= 1.5
 
 
+def test_a_service_that_is_away_for_a_moment_costs_that_moment_of_the_wait(tmp_path: Path) -> None:
+    busy = response(503, b"{}", Retry_After="1")
+    with stub_server(scripted(NO_JOBS, TAKEN, busy, busy, FILED)) as server:
+        began = time.monotonic()
+        told = tell(pictures(tmp_path, range(1)), "--wait", 25, url=server.url)
+    assert (told.code, told.words) == (0, ["filed"])
+    assert 2 <= time.monotonic() - began < 20
+
+
+def test_a_service_that_is_away_for_longer_than_the_wait_is_asked_when_that_ends(tmp_path: Path) -> None:
+    busy = response(503, b"{}", Retry_After="60")
+    with stub_server(scripted(NO_JOBS, TAKEN, busy, FILED)) as server:
+        told = tell(pictures(tmp_path, range(1)), "--wait", 1.5, url=server.url)
+    assert (told.code, told.words) == (0, ["filed"])
+
+
 def test_the_wait_has_an_end_however_slowly_the_service_answers(tmp_path: Path) -> None:
     script = iter([NO_JOBS, *[TAKEN] * 9, *[response(200, JOB % b"processing", Retry_After="1")] * 18])
 

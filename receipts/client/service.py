@@ -1,5 +1,6 @@
 """The API over HTTP: patient with what passes, and clear about what does not."""
 
+import math
 import os
 import random
 import threading
@@ -74,13 +75,20 @@ class Service:
                 return _understood(found[0])
         return job
 
-    def job(self, job_id: str) -> tuple[Job, float]:
-        """Return a job as it is now, and in how many seconds to ask again."""
-        answer = self._get(f"{self._url}/jobs/{job_id}/")
+    def job(self, job_id: str, *, until: float = math.inf) -> tuple[Job, float]:
+        """Return a job as it is now, and in how many seconds to ask again.
+
+        Args:
+            until: the moment, of the monotonic clock, up to which it may be tried.
+
+        Raises:
+            Refused: it is not to be had.
+        """
+        answer = self._get(f"{self._url}/jobs/{job_id}/", until=until)
         return _understood(_json(answer)), _asked_pause(answer, otherwise=FIRST_PAUSE_SECONDS)
 
-    def _get(self, url: str, **more: Any) -> requests.Response:
-        return self._until_answered(lambda: self._session().get(url, **more, **self._manners()))
+    def _get(self, url: str, *, until: float = math.inf, **more: Any) -> requests.Response:
+        return self._until_answered(lambda: self._session().get(url, **more, **self._manners()), until=until)
 
     def _manners(self) -> dict[str, Any]:
         # a redirect would take the key elsewhere, or turn an upload into a question
@@ -97,9 +105,9 @@ class Service:
         own: requests.Session = self._own.session
         return own
 
-    def _until_answered(self, ask: Callable[[], requests.Response]) -> requests.Response:
+    def _until_answered(self, ask: Callable[[], requests.Response], *, until: float = math.inf) -> requests.Response:
         """Ask again while what is in the way may pass, and as late as the service asks for."""
-        end, pause = time.monotonic() + self._patience, FIRST_PAUSE_SECONDS
+        end, pause = min(time.monotonic() + self._patience, until), FIRST_PAUSE_SECONDS
         while True:
             answer, trouble = _try(ask)
             if answer is not None and answer.status_code not in PASSING:

@@ -43,8 +43,10 @@ def upload_all(service: Service, files: Iterable[Path], options: Options) -> Ite
     try:
         for done in as_completed(waiting):
             yield done.result()
-    finally:  # where it is interrupted, nobody waits for those that wait
+    except BaseException:  # interrupted: nobody waits for those that wait
         service.stop()
+        raise
+    finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
@@ -56,16 +58,16 @@ def wait_for_all(service: Service, uploads: Iterable[Upload], seconds: float) ->
         due, number, upload = heapq.heappop(queue)
         time.sleep(max(0.0, due - time.monotonic()))
         if time.monotonic() < end + LAST_LOOKS_SECONDS:
-            upload, pause = _look_again(service, upload)
+            upload, pause = _look_again(service, upload, end)
         if upload.is_open and time.monotonic() < end:
             heapq.heappush(queue, (min(time.monotonic() + pause, end), number, upload))
         else:
             yield upload.outcome
 
 
-def _look_again(service: Service, upload: Upload) -> tuple[Upload, float]:
+def _look_again(service: Service, upload: Upload, end: float) -> tuple[Upload, float]:
     try:
-        job, pause = service.job(upload.job["job_id"])
+        job, pause = service.job(upload.job["job_id"], until=end)
     except Refused:
         return upload, 30.0  # it may be there again later; the wait has an end
     return upload._replace(job=job), pause
