@@ -1,10 +1,6 @@
 """The client of the API, against stand-ins that are in a bad mood."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,9 +9,7 @@ import pytest
 from receipts.client.refusals import Misused
 
 from .bodies import parse_body
-from .client_runs import FILED, JOB, KEY, NO_JOBS, TAKEN, pictures, scripted, tell
-from .factories import DATABASE_ID
-from .installation import wait_for
+from .client_runs import FILED, JOB, NO_JOBS, TAKEN, pictures, scripted, tell
 from .stub_server import Visit, response, stub_server
 
 pytestmark = pytest.mark.processes
@@ -126,14 +120,3 @@ def test_what_is_not_the_service_gets_no_picture(tmp_path: Path, answer: bytes, 
     with stub_server(behave) as server, pytest.raises(Misused, match=sentence):
         tell(pictures(tmp_path, range(1)), url=server.url)
     assert [request.method for request in server.requests] == ["GET"]
-
-
-def test_an_interrupted_client_says_that_it_may_go_on(tmp_path: Path) -> None:
-    with stub_server(scripted(NO_JOBS, *[response(503, b"{}", Retry_After="60")] * 9)) as server:
-        told = {"RECEIPTS_URL": server.url, "RECEIPTS_API_KEY": KEY, "RECEIPTS_DATABASE": DATABASE_ID}
-        command = [sys.executable, "-m", "receipts.client", str(pictures(tmp_path, range(3)))]
-        with subprocess.Popen(command, env=os.environ | told, stderr=subprocess.PIPE, text=True) as process:
-            wait_for(lambda: len(server.requests) == 4, "the first uploads")
-            process.send_signal(signal.SIGINT)
-            assert process.communicate(timeout=20)[1].startswith("Interrupted; the same command goes on")
-        assert process.returncode == 130

@@ -5,9 +5,10 @@ from argparse import ArgumentParser
 
 from accounting.progress import say
 
+from .ending import ending_in_a_sentence
 from .options import add_options, read_options
-from .refusals import Misused
-from .run import INTERRUPTED, MISUSED, run
+from .refusals import Ended
+from .run import run
 
 
 def main() -> int:
@@ -17,11 +18,10 @@ def main() -> int:
     )
     add_options(parser)
     try:
-        return run(read_options(parser.parse_args()), lambda line: say(sys.stdout, f"{line}\n"))
-    except Misused as misused:
-        parser.exit(MISUSED, f"{misused}\n")
-    except KeyboardInterrupt:
-        parser.exit(INTERRUPTED, "Interrupted; the same command goes on from there.\n")
+        with ending_in_a_sentence():
+            return run(read_options(parser.parse_args()), lambda line: say(sys.stdout, f"{line}\n"))
+    except Ended as ended:
+        parser.exit(ended.code, f"{ended.sentence}\n")
 
 
 if __name__ == "__main__":

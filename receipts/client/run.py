@@ -14,7 +14,7 @@ from .service import Service
 from .settling import still_written
 from .uploading import Upload, upload_all, wait_for_all
 
-ALL_FILED, SOME_FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
+ALL_FILED, SOME_FAILED = 0, 1
 
 
 def run(options: Options, say: Callable[[str], None]) -> int:

@@ -4,10 +4,10 @@ import hashlib
 import heapq
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
 
+from .crew import as_they_come
 from .files import Form, digest
 from .options import Options
 from .outcomes import Outcome, outcome_of, refusal_of
@@ -38,16 +38,11 @@ class Upload(NamedTuple):
 
 def upload_all(service: Service, files: Iterable[Path], options: Options) -> Iterator[Upload | Outcome]:
     """Upload files; each comes as soon as it is done, as an outcome where the service did not take it."""
-    pool = ThreadPoolExecutor(options.parallel)
-    waiting = [pool.submit(_try_upload, service, path, options) for path in files]
     try:
-        for done in as_completed(waiting):
-            yield done.result()
+        yield from as_they_come(lambda path: _try_upload(service, path, options), files, threads=options.parallel)
     except BaseException:  # interrupted: nobody waits for those that wait
         service.stop()
         raise
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def wait_for_all(service: Service, uploads: Iterable[Upload], seconds: float) -> Iterator[Outcome]:

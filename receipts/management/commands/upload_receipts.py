@@ -5,9 +5,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounting.progress import say
+from receipts.client.ending import ending_in_a_sentence
 from receipts.client.options import add_options, read_options
-from receipts.client.refusals import Misused
-from receipts.client.run import INTERRUPTED, MISUSED, run
+from receipts.client.refusals import Ended
+from receipts.client.run import run
 
 
 class Command(BaseCommand):
@@ -27,10 +28,9 @@ class Command(BaseCommand):
             CommandError: with the exit code, where not all is filed.
         """
         try:
-            code = run(read_options(options), lambda line: say(self.stdout, line))
-        except Misused as misused:
-            raise CommandError(str(misused), returncode=MISUSED) from None
-        except KeyboardInterrupt:
-            raise CommandError("Interrupted; the same command goes on from there.", returncode=INTERRUPTED) from None
+            with ending_in_a_sentence():
+                code = run(read_options(options), lambda line: say(self.stdout, line))
+        except Ended as ended:
+            raise CommandError(ended.sentence, returncode=ended.code) from None
         if code:
             raise CommandError("Not all is filed.", returncode=code)
