@@ -1,5 +1,6 @@
 """How commands tell what they are at: a bar where somebody watches, and lines that leave it whole."""
 
+import os
 import sys
 from typing import TYPE_CHECKING, TextIO
 
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from django.core.management.base import OutputWrapper
 
 ERASE_LINE = "\r\033[K"
+UNHEARD = 141  # as shells have it: 128 and the number of SIGPIPE
 
 
 def bar(label: str, total: int) -> "ProgressBar[int]":
@@ -18,10 +20,23 @@ def bar(label: str, total: int) -> "ProgressBar[int]":
 
 
 def say(out: "OutputWrapper | TextIO", line: str) -> None:
-    """Write a line; the bar is drawn anew below it."""
+    """Write a line, at once; the bar is drawn anew below it.
+
+    Raises:
+        SystemExit: whoever read the lines has left, as `head` does.
+    """
     if _is_watched():
         click.echo(ERASE_LINE, nl=False, err=True)
-    out.write(line)
+    try:
+        out.write(line)
+        out.flush()
+    except BrokenPipeError:
+        _silence(sys.stdout)  # or Python, at its end, would try again and complain
+        sys.exit(UNHEARD)
+
+
+def _silence(out: TextIO) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
 
 
 def _is_watched() -> bool:

@@ -7,12 +7,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from receipts.client.crew import as_they_come
 
-from .client_runs import KEY, NO_JOBS, pictures, scripted
+from .client_runs import FILED, KEY, NO_JOBS, pictures, scripted
 from .factories import DATABASE_ID
 from .installation import wait_for
 from .stub_server import StubServer, Visit, response, stub_server
@@ -77,6 +78,29 @@ def greeting_only(visit: Visit) -> None:
         visit.send(NO_JOBS)
         head = visit.read_head()
     visit.wait_until_left()
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_client_whose_lines_nobody_reads_any_more_ends_without_a_word(tmp_path: Path, command: list[str]) -> None:
+    may_go_on = Event()
+
+    def answer_later(visit: Visit) -> None:
+        while request := visit.read():
+            if request.method == "POST" and request.body.count(b"001.jpg"):
+                may_go_on.wait(AT_ONCE_SECONDS)
+            visit.send(FILED if "/jobs/?" not in request.target else NO_JOBS)
+
+    with (
+        stub_server(answer_later) as server,
+        client(command, pictures(tmp_path, range(3)), server) as process,
+    ):
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline().startswith("already filed")
+        process.stdout.close()
+        may_go_on.set()
+        assert process.stderr.read() == ""
+        assert process.wait(AT_ONCE_SECONDS) == 141
 
 
 def test_what_nobody_expected_of_one_of_several_is_raised() -> None:
