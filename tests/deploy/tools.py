@@ -8,6 +8,7 @@ import pytest
 
 PACKAGES = {
     "caddy": "caddy",
+    "curl": "curl",
     "promtool": "prometheus",
     "setpriv": "util-linux",
     "shellcheck": "shellcheck",
