@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from django.http import Http404
 from rest_framework.exceptions import NotAcceptable
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
@@ -9,7 +10,9 @@ from rest_framework.request import Request
 
 
 class IgnoreAccept(DefaultContentNegotiation):
-    """Answers with what there is where `Accept` asks for something else (RFC 9110 section 12.4.1 leaves that to us).
+    """Answers with what there is where `Accept` or `?format=` asks for something else.
+
+    RFC 9110 section 12.4.1 leaves that to us.
 
     A refusal would help nobody: a picture has one form only, and a callback that meant well would be lost.
     """
@@ -24,3 +27,10 @@ class IgnoreAccept(DefaultContentNegotiation):
             first = next(iter(renderers))
             return first, first.media_type or ""
         return fitting
+
+    def filter_renderers(self, renderers: Iterable[BaseRenderer], format: str) -> list[BaseRenderer]:  # noqa: A002 - DRF's
+        """Return those of the format that `?format=` asks for, or all of them where there are none."""
+        try:
+            return list(super().filter_renderers(renderers, format))
+        except Http404:
+            return list(renderers)
