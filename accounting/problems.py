@@ -15,6 +15,7 @@ from django.template import loader
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
@@ -68,7 +69,8 @@ def answer_exception(exception: Exception, context: Mapping[str, Any]) -> Respon
     if problem is None:
         return None
     set_rollback()
-    request: HttpRequest = context["request"]
+    request: Any = context["request"]  # DRF's, or a plain one of our server's
+    request.accepted_renderer, request.accepted_media_type = JSONRenderer(), CONTENT_TYPE  # whatever the view renders
     response = Response(
         _body(request, problem), status=problem.status_code, headers=problem.headers, content_type=CONTENT_TYPE
     )

@@ -1,5 +1,6 @@
 """In which form answers come: no request is lost for asking for one that there is not, and a problem is always JSON."""
 
+import json
 from typing import Any
 
 import pytest
@@ -38,3 +39,14 @@ def test_the_document_comes_in_the_format_that_is_asked_for_and_else_in_its_firs
     as_json, as_yaml, as_neither = (Browser().get(SCHEMA, {"format": form}) for form in ("json", "yaml", "xml"))
     assert as_json.json()["paths"] == yaml.safe_load(as_yaml.content)["paths"]
     assert as_neither["Content-Type"] == as_yaml["Content-Type"]
+
+
+# -- problems
+
+
+@pytest.mark.parametrize("path", [SCHEMA, f"{SCHEMA}?format=json", DOCS])
+@pytest.mark.parametrize("accept", ["*/*", "text/html", "application/vnd.oai.openapi", "application/json; indent=4"])
+def test_a_problem_is_json_whatever_the_address_answers_otherwise(path: str, accept: str) -> None:
+    answer: Any = Browser().post(path, headers={"Accept": accept})
+    assert (answer.status_code, answer["Content-Type"]) == (405, "application/problem+json")
+    assert json.loads(answer.content)["code"] == "method_not_allowed"
