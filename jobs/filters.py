@@ -8,6 +8,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 
+from accounting.filenames import display_name
 from receipts.notion import NO_DATABASE_ID, parse_database_id
 
 from .models import JobLog
@@ -49,6 +50,14 @@ class DatabaseIdFilter(filters.CharFilter):  # type: ignore[misc] # django-filte
     field_class = DatabaseIdField
 
 
+class NameFilter(filters.CharFilter):  # type: ignore[misc] # as above
+    """Finds the jobs of files by the name that their client has for them."""
+
+    def filter(self, qs: QuerySet[JobLog], value: str | None) -> Any:
+        """Return the jobs that remain."""
+        return qs.filter(filename=display_name(value)) if value else qs
+
+
 class JobFilter(filters.FilterSet):  # type: ignore[misc] # as above
     """What a client may narrow its list by."""
 
@@ -56,7 +65,8 @@ class JobFilter(filters.FilterSet):  # type: ignore[misc] # as above
     created_before = MomentFilter(field_name="created_at", lookup_expr="lt", validators=WITHIN_REASON)
     receipt_id = filters.UUIDFilter(field_name="receipt_id")
     notion_database_id = DatabaseIdFilter()
+    filename = NameFilter(strip=False)
 
     class Meta:
         model = JobLog
-        fields = ["status", "failure_code", "notion_database_id", "filename"]
+        fields = ["status", "failure_code"]

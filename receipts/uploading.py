@@ -1,8 +1,6 @@
 """What takes an upload in, whichever door it came through: the API's, or the admin's."""
 
 import re
-import unicodedata
-from pathlib import PurePath
 from typing import Any
 
 from django.http import HttpRequest
@@ -11,6 +9,7 @@ from rest_framework.request import Request
 
 from accounting.bodies import bound_of
 from accounting.content_encoding import refuse_encoded
+from accounting.filenames import display_name
 from accounting.middleware import waited_seconds
 from accounting.problems import Problem, busy
 from jobs.models import JobEvent
@@ -109,9 +108,3 @@ def _idempotency_key(request: Request) -> str:
     if key and not IDEMPOTENCY_KEY.fullmatch(key):
         raise Problem(400, "idempotency_key_invalid", "Idempotency-Key takes 1 to 255 visible ASCII characters.")
     return key
-
-
-def display_name(name: str) -> str:
-    """Return a file's name for people to read: no folders, and nothing that controls or reorders text."""
-    visible = "".join(letter for letter in PurePath(name).name if unicodedata.category(letter)[0] != "C")
-    return visible.strip()[:255]

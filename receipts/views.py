@@ -6,7 +6,6 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.mixins import RetrieveModelMixin
-from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
@@ -21,6 +20,7 @@ from jobs.views import retry_after
 from .authentication import ApiKeyAuthentication, client_of, key_of
 from .formats import SHOWN_BY_BROWSERS, SUFFIXES
 from .models import Client, Receipt, Rendition
+from .parsers import ReceiptFormParser
 from .permissions import IsClientOrMayViewReceipts
 from .serializers import ReceiptSerializer, ReceiptUploadSerializer
 from .services import find_rendition, has_file
@@ -36,7 +36,7 @@ class ReceiptViewSet(RetrieveModelMixin, GenericViewSet[Receipt]):
 
     authentication_classes = (ApiKeyAuthentication, SessionAuthentication)
     permission_classes = (IsClientOrMayViewReceipts,)
-    parser_classes = (MultiPartParser,)
+    parser_classes = (ReceiptFormParser,)
     serializer_class = ReceiptSerializer
     queryset = Receipt.objects.none()
 

@@ -19,7 +19,6 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from drf_spectacular.utils import extend_schema
 from rest_framework.authentication import SessionAuthentication
-from rest_framework.parsers import MultiPartParser
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -32,6 +31,7 @@ from jobs.models import JobEvent, JobLog
 from jobs.services import Submission
 from receipts.formats import CONTENT_TYPES
 from receipts.models import Client
+from receipts.parsers import ReceiptFormParser
 from receipts.uploading import declared_length, refuse_unread, take_in, take_in_request
 
 PERMISSION = "jobs.add_joblog"
@@ -67,7 +67,7 @@ class UploadView(APIView):
 
     authentication_classes = (SessionAuthentication,)
     permission_classes = (MayUpload,)
-    parser_classes = (MultiPartParser,)
+    parser_classes = (ReceiptFormParser,)
 
     def post(self, request: Request) -> Response:
         """Answer 202 with a new job, or 200 with the one that was there."""
