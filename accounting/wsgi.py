@@ -1,6 +1,7 @@
 """The WSGI application, for `manage.py serve` and any other WSGI server."""
 
 import os
+import re
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -14,6 +15,9 @@ from .filenames import FormReader
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "accounting.settings")
 django.setup(set_prefix=False)
+
+# a media type and the names of its parameters, which are written in either case (RFC 9110 sections 8.3.1 and 5.6.6)
+CASELESS = re.compile(r"^[^;]+|;[^=;]*=")
 
 
 class Request(WSGIRequest):
@@ -37,17 +41,25 @@ class Request(WSGIRequest):
 
 
 class Handler(WSGIHandler):
-    """Django's own, but for a Content-Type that it cannot read: there it raises, and here it sees none."""
+    """Django's own, but for a Content-Type: it takes one in lower case only, and raises where it cannot read it."""
 
     request_class = Request
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> HttpResponseBase:
         """Answer a request."""
-        try:
-            parse_header_parameters(environ.get("CONTENT_TYPE", ""))
-        except (ValueError, LookupError):
-            environ["CONTENT_TYPE"] = ""
+        if content_type := environ.get("CONTENT_TYPE"):
+            environ["CONTENT_TYPE"] = _readable(content_type)
         return super().__call__(environ, start_response)
+
+
+def _readable(content_type: str) -> str:
+    """Return the type as Django reads it, or "" where it cannot."""
+    lowered = CASELESS.sub(lambda found: found[0].lower(), content_type)
+    try:
+        parse_header_parameters(lowered)
+    except (ValueError, LookupError):
+        return ""
+    return lowered
 
 
 application = Handler()

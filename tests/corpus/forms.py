@@ -177,7 +177,12 @@ def content_types(site: Site) -> Iterator[tuple[str, bytes, str]]:
     ]:
         typed = {"Content-Type": f"multipart/form-data; charset={charset}; boundary={BOUNDARY}"}
         yield f"character set {name}", site.upload(None, typed), expected
-    yield "in upper case", site.upload(None, {"Content-Type": f"MULTIPART/FORM-DATA; BOUNDARY={BOUNDARY}"}), NO_FORM
+    for name, content_type in [
+        ("in upper case", "MULTIPART/FORM-DATA; BOUNDARY=XbX"),
+        ("in title case", 'Multipart/Form-Data;charset=utf-8 ; Boundary="XbX"'),
+    ]:
+        body = form(file_part(data=site.picture())).replace(BOUNDARY.encode(), b"XbX")
+        yield name, site.upload(body, {"Content-Type": content_type}), "202"
     yield "gzip that is none", site.upload(None, {"Content-Encoding": "gzip"}), "415 encoding_not_supported"
 
 
