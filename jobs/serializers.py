@@ -67,7 +67,11 @@ class PlainTextField(serializers.CharField):
 
     def to_internal_value(self, data: Any) -> str:
         """Return at most `keep` characters."""
-        return super().to_internal_value(data)[: self.keep]
+        return self.shortened(super().to_internal_value(data))
+
+    def shortened(self, text: str) -> str:
+        """Return what can be kept of the text."""
+        return text[: self.keep]
 
 
 class ExecutionIdField(PlainTextField):
@@ -80,9 +84,13 @@ class PageUrlField(PlainTextField):
     def to_internal_value(self, data: Any) -> str:
         """Return the address."""
         url = super().to_internal_value(data)
-        if url and not url.startswith(("https://", "http://")):
+        if url and not url.lower().startswith(("https://", "http://")):  # in either case: RFC 3986 section 3.1
             raise serializers.ValidationError("Send an http(s) address.")
         return url
+
+    def shortened(self, text: str) -> str:
+        """Return the address, or none: what is left of a longer one leads nowhere."""
+        return text if len(text) <= self.keep else ""
 
 
 class DataField(serializers.JSONField):
@@ -104,7 +112,9 @@ class JobCallbackPayload(serializers.Serializer[Any]):
     # what was sent in its place is not quoted: it may be a secret in the wrong field
     status = serializers.ChoiceField(choices=OUTCOMES, error_messages={"invalid_choice": "Send success or failure."})
     message = PlainTextField(keep=2000, help_text="a sentence for people; cut after 2000 characters")
-    notion_page_url = PageUrlField(keep=2000)
+    notion_page_url = PageUrlField(
+        keep=2000, help_text="the page's http(s) address; one of more than 2000 characters is not kept"
+    )
     execution_id = ExecutionIdField(keep=100, help_text="N8N's {{ $execution.id }}")
     data = DataField(  # type: ignore[assignment] # DRF takes declared fields off the class; its own `data` stays
         required=False, allow_null=True, help_text="the fields that the workflow read from the receipt"

@@ -38,3 +38,20 @@ def test_a_report_that_holds_nul_or_was_cut_within_an_emoji_is_taken() -> None:
     job.refresh_from_db()
     assert (job.result_message, job.n8n_execution_id) == ("all\ufffdgood \ufffd", "1\ufffd7")
     assert job.result == {"\ufffd": ["\U0001f600", {"\ufffd": r"\u0000"}, 1.5, None, True]}
+
+
+def test_an_address_may_begin_in_capitals() -> None:
+    job = JobFactory.create(processing=True)
+    assert report(job, notion_page_url="HTTPS://www.notion.so/x").status_code == 200
+    job.refresh_from_db()
+    assert (job.status, job.notion_page_url) == ("success", "HTTPS://www.notion.so/x")
+
+
+@pytest.mark.parametrize(("length", "is_kept"), [(2000, True), (2001, False), (10_000, False)])
+def test_an_address_that_is_too_long_is_not_cut_into_a_dead_link_and_the_result_not_lost(
+    length: int, is_kept: bool
+) -> None:
+    job, page = JobFactory.create(processing=True), "https://www.notion.so/".ljust(length, "x")
+    assert report(job, notion_page_url=page, message="Filed.").status_code == 200
+    job.refresh_from_db()
+    assert (job.status, job.result_message, job.notion_page_url) == ("success", "Filed.", page if is_kept else "")
