@@ -38,6 +38,7 @@ from .serializers import ExecutionCallbackPayload, JobCallbackPayload, JobCallba
 TOKEN_HEADER = "X-Callback-Token"  # noqa: S105 - a header's name
 TOKEN = OpenApiParameter(TOKEN_HEADER, str, OpenApiParameter.HEADER, required=True)
 YOUNG = timedelta(minutes=1)
+SAYS_NOTHING = Cursor(offset=0, reverse=False, position=None)
 
 
 class NewestFirst(CursorPagination):
@@ -55,6 +56,8 @@ class NewestFirst(CursorPagination):
             NotFound: it was.
         """
         cursor: Cursor | None = super().decode_cursor(request)
+        if cursor == SAYS_NOTHING and request.query_params[self.cursor_query_param]:
+            raise NotFound(self.invalid_cursor_message)
         if cursor is None or cursor.position is None:
             return cursor
         if (position := moment_in(str(cursor.position))) is None:

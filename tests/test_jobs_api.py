@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.utils import timezone
@@ -131,6 +132,18 @@ def test_a_filter_that_means_nothing_is_400(api: APIClient, query: dict[str, str
 )
 def test_a_page_that_means_nothing_is_no_fault_of_ours(api: APIClient, query: dict[str, str]) -> None:
     assert api.get("/api/v1/jobs/", query).status_code in (200, 404)
+
+
+def test_a_walk_through_pages_does_not_begin_again_where_its_cursor_was_damaged(api: APIClient, own: Any) -> None:
+    for _ in range(3):
+        own()
+    address = api.get("/api/v1/jobs/", {"page_size": 1}).json()["next"]
+    (cursor,) = parse_qs(urlsplit(address).query)["cursor"]
+    assert api.get("/api/v1/jobs/", {"cursor": cursor}).status_code == 200
+    for damaged in ("d" + cursor[1:], cursor[:1] + "C" + cursor[2:], cursor[:2] + "4" + cursor[3:]):
+        answer = api.get("/api/v1/jobs/", {"cursor": damaged})
+        assert (answer.status_code, answer.json()["detail"]) == (404, "Invalid cursor")
+    assert len(api.get("/api/v1/jobs/", {"cursor": ""}).json()["results"]) == 3
 
 
 @pytest.mark.parametrize("status", Status)
