@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 from wsgiref.types import WSGIEnvironment
 
 import structlog
@@ -46,6 +46,17 @@ class _Task(WSGITask):
         if channel.server.is_stopping:
             self.set_close_on_finish()
         return super().build_response_header()
+
+    def set_close_on_finish(self) -> None:
+        """End the connection with this answer, unless waitress asks for it only because the answer has no length."""
+        if not self._ends_with_its_headers():
+            super().set_close_on_finish()
+
+    def _ends_with_its_headers(self) -> bool:
+        """Tell whether the answer is a 204 or 304, after which another may follow (RFC 9112 section 6.3)."""
+        channel, request = cast(Any, self.channel), cast(Request, self.request)
+        wishes = [wish.strip() for wish in request.headers.get("CONNECTION", "").lower().split(",")]
+        return not (self.has_body or self.version == "1.0" or "close" in wishes or channel.server.is_stopping)
 
 
 class _ProblemTask(ErrorTask):

@@ -1,9 +1,10 @@
-"""How a connection ends after a refusal: the client may go on sending for a while, within bounds."""
+"""When a connection ends; after a refusal the client may go on sending for a while, within bounds."""
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
 from waitress import wasyncore
@@ -14,7 +15,7 @@ from accounting.lanes import Lanes
 from accounting.server import Server
 
 from .installation import wait_for
-from .serving import tell_caller, turned
+from .serving import serving, tell_caller, turned
 
 REFUSED = b"POST / HTTP/1.1\r\nno header\r\n\r\n"
 
@@ -70,3 +71,55 @@ def test_nobody_is_waited_for_without_end(since: int, active: int, stays: bool) 
         server.maintenance(now)
         turned(server)
         assert bool(server._channels()) is stays
+
+
+# -- after an answer without a body
+
+
+def say(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer with the status that the path asks for."""
+    start_response(f"{environ['PATH_INFO'][1:]} As Asked", [("ETag", '"1"')])
+    return [] if environ["PATH_INFO"] in ("/204", "/304") else [b"whole"]
+
+
+def exchanged(port: int, *requests: bytes) -> list[bytes]:
+    """Send all requests on one connection; return the first lines of its answers, and what is said of its end."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(b"".join(requests))
+        received = client.makefile("rb").read()
+    return [line for line in received.split(b"\r\n") if b"As Asked" in line or line == b"Connection: close"]
+
+
+def get(status: int, version: str = "1.1", *headers: str) -> bytes:
+    return "\r\n".join([f"GET /{status} HTTP/{version}", "Host: x", *headers, "", ""]).encode()
+
+
+LAST = get(200, "1.1", "Connection: close")
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_a_connection_stays_open_after_an_answer_that_has_no_body(status: int) -> None:
+    with serving(say, Lanes(pictures=1, all_else=1)) as (_, port):
+        lines = exchanged(port, get(status), get(status), LAST)
+    said = b"HTTP/1.1 %d As Asked" % status
+    assert lines == [said, said, b"HTTP/1.1 200 As Asked", b"Connection: close"]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        get(304, "1.1", "Connection: close"),
+        get(304, "1.1", "Connection: TE, Close"),
+        get(304, "1.0"),
+        get(304, "1.0", "Connection: keep-alive"),
+    ],
+)
+def test_it_ends_where_its_client_wants_it_to_or_knows_no_better(request_: bytes) -> None:
+    with serving(say, Lanes(pictures=1, all_else=1)) as (_, port):
+        assert exchanged(port, request_, LAST)[1:] == [b"Connection: close"]
+
+
+def test_it_ends_where_the_server_is_about_to() -> None:
+    with serving(say, Lanes(pictures=1, all_else=1)) as (server, port):
+        server.is_stopping = True
+        assert exchanged(port, get(304), LAST)[1:] == [b"Connection: close"]
