@@ -195,7 +195,7 @@ def _asked(connection: HTTPConnection) -> tuple[int, str | None]:
 @pytest.mark.processes
 def test_what_does_not_reach_django_is_refused_in_the_one_format_of_errors(web: Web) -> None:
     too_long = web.answer(
-        b"POST /api/v1/receipts/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\nX-Request-ID: mine\r\n\r\n"
+        b"POST /api/v1/receipts/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\nX-Request-Id: mine\r\n\r\n"
     )
     assert too_long.startswith("HTTP/1.1 413")
     assert "Content-Type: application/problem+json" in too_long
@@ -209,6 +209,9 @@ def test_what_does_not_reach_django_is_refused_in_the_one_format_of_errors(web: 
     endless = web.answer(b"GET / HTTP/1.1\r\nHost: x\r\nX: ".ljust(256 * 1024, b"x"))
     assert endless.startswith("HTTP/1.0 431")
     assert '"code": "headers_too_large"' in endless
+
+    assert all("\r\nX-Request-Id: " in answer for answer in (too_long, broken, endless))
+    assert not any("Server-Timing" in answer for answer in (too_long, broken, endless))  # as docs/api.md says
 
 
 @pytest.mark.processes
