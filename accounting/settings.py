@@ -268,7 +268,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "accounting.openapi_headers.Schema",
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "accounting.negotiation.IgnoreAccept",
     "EXCEPTION_HANDLER": "accounting.problems.answer_exception",
     "UNAUTHENTICATED_USER": None,

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.http import parse_etags
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework.exceptions import APIException, NotFound
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.pagination import Cursor, CursorPagination
@@ -24,6 +24,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounting.clock import moment_in
 from accounting.openapi import problems
+from accounting.openapi_headers import retry_after as retry_after_header
 from accounting.problems import Problem, code_of
 from accounting.throttling import count_failure
 from receipts.authentication import client_of
@@ -37,6 +38,12 @@ from .serializers import ExecutionCallbackPayload, JobCallbackPayload, JobCallba
 
 TOKEN_HEADER = "X-Callback-Token"  # noqa: S105 - a header's name
 TOKEN = OpenApiParameter(TOKEN_HEADER, str, OpenApiParameter.HEADER, required=True)
+IF_NONE_MATCH = OpenApiParameter(
+    "If-None-Match", str, OpenApiParameter.HEADER, description="the ETag of an answer before: 304 unless it has changed"
+)
+ETAG = OpenApiParameter(
+    "ETag", str, OpenApiParameter.HEADER, response=[200, 304], description="another one once the job has changed"
+)
 YOUNG = timedelta(minutes=1)
 SAYS_NOTHING = Cursor(offset=0, reverse=False, position=None)
 
@@ -67,7 +74,14 @@ class NewestFirst(CursorPagination):
 
 @extend_schema_view(
     list=extend_schema(responses={200: JobSerializer(many=True)} | problems(400, 401, 404, 429, 503)),
-    retrieve=extend_schema(responses={200: JobSerializer, 304: None} | problems(401, 404, 429, 503)),
+    retrieve=extend_schema(
+        responses={
+            200: JobSerializer,
+            304: OpenApiResponse(description="it is as the caller knows it"),
+        }
+        | problems(401, 404, 429, 503),
+        parameters=[IF_NONE_MATCH, ETAG, retry_after_header(200, 304, when="while the job is open")],
+    ),
 )
 class JobViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[JobLog]):
     """The client's own jobs."""

@@ -12,6 +12,7 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework.viewsets import GenericViewSet
 
 from accounting.openapi import problems
+from accounting.openapi_headers import retry_after as retry_after_header
 from accounting.problems import Problem
 from jobs.models import JobEvent, JobLog
 from jobs.serializers import JobCreationResponse
@@ -62,13 +63,7 @@ class ReceiptViewSet(RetrieveModelMixin, GenericViewSet[Receipt]):
             OpenApiParameter(
                 "Location", OpenApiTypes.URI, OpenApiParameter.HEADER, response=[200, 202], description="the job"
             ),
-            OpenApiParameter(
-                "Retry-After",
-                int,
-                OpenApiParameter.HEADER,
-                response=[200, 202],
-                description="seconds until asking again",
-            ),
+            retry_after_header(200, 202, when="while the job is open"),
         ],
         auth=[{"ApiKey": []}],  # type: ignore[list-item] # the document takes objects; a session uploads nothing
     )

@@ -96,6 +96,31 @@ def test_a_callback_takes_its_payload_with_a_token(path: str, payload: str, docu
     assert ("X-Callback-Token", True) in [(given["name"], given.get("required")) for given in callback["parameters"]]
 
 
+def test_a_job_is_asked_for_by_its_etag_and_tells_when_to_ask_again(document: dict[str, Any]) -> None:
+    job = operation(document, "get", "jobs/{job_id}/")
+    given = [(one["in"], one["name"], one.get("required", False)) for one in job["parameters"]]
+    assert sorted(given) == [("header", "If-None-Match", False), ("path", "job_id", True)]
+    for status in ("200", "304"):
+        headers = job["responses"][status]["headers"]
+        assert {name: header["schema"]["type"] for name, header in headers.items()} == {
+            "ETag": "string",
+            "Retry-After": "integer",
+        }
+
+
+def test_answers_that_are_only_for_now_tell_when_to_come_again(document: dict[str, Any]) -> None:
+    answers = [
+        (status, answer)
+        for path in document["paths"].values()
+        for one in path.values()
+        for status, answer in one["responses"].items()
+    ]
+    assert {status for status, answer in answers if "Retry-After" in answer.get("headers", {})} == {
+        "200", "202", "304", "429", "503", "507",
+    }  # fmt: skip
+    assert all("Retry-After" in answer["headers"] for status, answer in answers if status in ("429", "503", "507"))
+
+
 # -- where it is served
 
 
