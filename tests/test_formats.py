@@ -134,6 +134,12 @@ def test_a_picture_that_was_cut_short_is_refused(content: bytes) -> None:
         assert refusal(content[:end]) == "image_broken", end
 
 
+def test_a_heic_that_is_half_written_into_a_file_of_its_length_is_refused() -> None:
+    content = heic(size=(600, 800))
+    assert found(content) == ("image/heic", 600, 800)
+    assert refusal(content[: len(content) // 2].ljust(len(content), b"\0")) == "image_broken"
+
+
 def test_a_pdf_that_was_cut_short_is_refused() -> None:
     content = pdf()
     for end in range(5, len(content) - 8, len(content) // 5):
