@@ -194,6 +194,7 @@ class JobEvent(models.Model):
         CALLBACK_REPEATED = "callback_repeated", "Callback repeated"
         CALLBACK_REFUSED = "callback_refused", "Callback refused"
         PURGED = "purged", "File deleted"
+        RESTORED = "restored", "File stored anew"
         ADOPTED = "adopted", "Taken into the chain as it was found"
 
     class Source(models.TextChoices):

@@ -23,6 +23,7 @@ from accounting.identity import PROCESS
 from accounting.outages import DATABASE_AWAY
 
 from .models import Heartbeat
+from .queue import TASK
 from .sweep import beat
 
 logger = structlog.get_logger(__name__)
@@ -52,6 +53,26 @@ class Pulse:
             logger.warning("heartbeat_failed", error=type(error).__name__)
 
 
+class NoRing(Exception):
+    """What lies in the queue calls something else than our task."""
+
+
+class Ring(Job):
+    """RQ's job, but that it calls our task and nothing else: whoever writes to Redis may ring, and no more."""
+
+    success_callback = failure_callback = stopped_callback = None
+
+    def perform(self) -> Any:
+        """Answer the ring.
+
+        Raises:
+            NoRing: it is none, and nothing was called.
+        """
+        if self.func_name != TASK:
+            raise NoRing
+        return super().perform()
+
+
 class DeliveryWorker(SimpleWorker):
     """Keeps its HTTP and database connections between jobs, and tells the database that it lives.
 
@@ -65,6 +86,7 @@ class DeliveryWorker(SimpleWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs |= {
             "serializer": JSONSerializer,
+            "job_class": Ring,
             "worker_ttl": 20,  # listens for 5 s at a time, and hangs on a dead connection for 15
             "maintenance_interval": 30,
             "log_job_description": False,

@@ -13,6 +13,8 @@ from django.core.files.storage import FileSystemStorage, storages
 PARTIAL_PREFIX = ".partial-"
 OWNER_ONLY = 0o700
 
+_synced: set[Path] = set()  # folders whose names are on the disk
+
 
 class StorageAway(OSError):
     """The storage cannot be reached, or refuses us: whether a file is there is not known."""
@@ -46,7 +48,7 @@ class PrivateFileStorage(FileSystemStorage):
 
     def _save(self, name: str, content: "File[bytes]") -> str:
         final = Path(self.path(name))
-        _make_folder(final.parent)
+        _make_folder(final.parent, Path(self.location))
         partial = final.with_name(PARTIAL_PREFIX + secrets.token_hex(8))
         try:
             _write(partial, content)
@@ -79,13 +81,18 @@ def _write(path: Path, content: "File[bytes]") -> None:
         os.fsync(file.fileno())
 
 
-def _make_folder(folder: Path) -> None:
-    """Make the folder and those above it, and sync each new one's parent, where its name is written."""
-    if folder.is_dir():
+def _make_folder(folder: Path, location: Path) -> None:
+    """Make the folder and those above it, and sync the parent of each, where its name is written.
+
+    Below the storage's location a folder that is there already is synced as well when this process first meets it:
+    whoever made it may have been killed before it did so.
+    """
+    if folder.is_dir() and (folder in _synced or location.is_relative_to(folder)):
         return
-    _make_folder(folder.parent)
+    _make_folder(folder.parent, location)
     folder.mkdir(mode=OWNER_ONLY, exist_ok=True)
     _sync_folder(folder.parent)
+    _synced.add(folder)
 
 
 def _sync_folder(folder: Path) -> None:

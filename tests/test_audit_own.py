@@ -87,9 +87,12 @@ def test_a_purge_is_an_event_and_another_time_of_it_is_named() -> None:
 def test_a_purged_receipt_that_is_uploaded_again_is_verified() -> None:
     job = filed()
     purge(job.receipt)
+    purged_at = Receipt.objects.get().purged_at
     assert uploaded().pk == job.pk
     assert Receipt.objects.get().purged_at is None
     assert verify_job(job).ok
+    Receipt.objects.update(purged_at=purged_at)
+    assert wrong(job) == ("its receipt is marked as purged, and no event says so",)
 
 
 def test_looking_at_one_job_is_one_query(django_assert_num_queries: Any) -> None:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -23,7 +24,7 @@ from django.db.transaction import Atomic
 from redis import Redis
 from rq import Queue
 from rq.exceptions import StopRequested
-from rq.job import Job
+from rq.job import Callback, Job
 from rq.registry import FailedJobRegistry, FinishedJobRegistry
 from rq.serializers import JSONSerializer
 from rq.timeouts import JobTimeoutException
@@ -32,6 +33,7 @@ from rq.worker import WorkerStatus
 from jobs import services, tasks
 from jobs import worker as worker_module
 from jobs.models import Heartbeat, JobLog
+from jobs.queue import TASK
 from jobs.worker import DeliveryWorker
 
 from .deliveries import WEBHOOK
@@ -172,6 +174,27 @@ def test_a_task_that_raises_is_told_of_and_the_next_ring_is_answered(
     assert line["exc_info"]
     registry = FailedJobRegistry("default", connection=redis, serializer=JSONSerializer)
     assert registry.get_job_ids() == [poisoned.id]
+
+
+calls: list[object] = []
+
+
+def be_called(*arguments: object) -> None:
+    calls.append(arguments)
+
+
+def test_whoever_writes_to_redis_may_ring_and_have_nothing_else_called(
+    n8n: StubServer, redis: "Redis", caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    job, queue = JobFactory.create(), Queue("default", connection=redis, serializer=JSONSerializer)
+    queue.enqueue("os.mkdir", str(tmp_path / "made"))
+    queue.enqueue(TASK, str(job.pk), on_success=Callback(be_called))
+    work()
+    assert status_of(job) == Status.PROCESSING
+    assert not (tmp_path / "made").exists()
+    assert calls == []
+    (line,) = lines(caplog, "task_failed")
+    assert line["exc_info"][0] is worker_module.NoRing
 
 
 def leave_a_transaction_unnoted(monkeypatch: pytest.MonkeyPatch) -> None:

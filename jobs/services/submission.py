@@ -93,6 +93,8 @@ def _submit(request: UploadRequest, stored: StoredFile, now: datetime) -> Submis
 def _find_or_create(request: UploadRequest, stored: StoredFile, now: datetime) -> Submission:
     known = _known_key(request)
     receipt, is_new = keep_receipt(client=request.client, upload=request.upload, stored=stored, now=now)
+    if stored.is_kept and not is_new:
+        _note_restored(receipt, request)
     if known is not None:
         return Submission(job=_note_repeat(lock_job(known.job_id), request), created=False)
     find = _former_job if request.allow_duplicate else _same_job
@@ -107,6 +109,19 @@ def _find_or_create(request: UploadRequest, stored: StoredFile, now: datetime) -
             client=request.client, key=request.idempotency_key, fingerprint=request.fingerprint, job=submission.job
         )
     return submission
+
+
+def _note_restored(receipt: Receipt, request: UploadRequest) -> None:
+    """Write down that the receipt has a file again, so that its purge can no longer be passed off as the last word."""
+    for job_id in receipt.jobs.order_by("pk").values_list("pk", flat=True):
+        note(
+            lock_job(job_id),
+            kind=Kind.RESTORED,
+            source=request.source,
+            actor=request.actor,
+            detail=_request_detail(),
+            receipt={"purged_at": None},
+        )
 
 
 def _known_key(request: UploadRequest) -> IdempotencyKey | None:
