@@ -7,7 +7,7 @@ import pytest
 from django.test import Client as Browser
 
 from jobs.models import FailureCode, JobEvent, JobLog
-from jobs.services import claim_job, retry_job
+from jobs.services import claim_job, completion, retry_job
 from jobs.signatures import callback_token
 
 from .callback_posts import FORMER_TOKEN, GLOBAL_TOKEN, post, report
@@ -61,6 +61,20 @@ def test_the_same_outcome_again_changes_nothing(outcome: str) -> None:
     job.refresh_from_db()
     assert job.result_message == "first"
     assert kinds(job)[1:] == ["callback_repeated"]
+
+
+def test_reports_without_end_that_change_nothing_are_answered_alike_and_no_longer_written_down(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(completion, "MOST_EVENTS", 4)
+    job = JobFactory.create(processing=True)
+    answers = [report(job).status_code for _ in range(3)]
+    answers += [report(job, status="failure", execution_id="18").status_code for _ in range(3)]
+    answers += [report(job, status="nonsense").status_code for _ in range(2)]
+    assert answers == [200, 200, 200, 409, 409, 409, 400, 400]
+    assert kinds(job) == ["succeeded", "callback_repeated", "callback_repeated", "callback_refused"]
+    job.refresh_from_db()
+    assert job.status == Status.SUCCESS
 
 
 def test_a_failure_after_the_success_is_refused_and_written_down() -> None:

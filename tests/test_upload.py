@@ -3,17 +3,20 @@
 import hashlib
 import re
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.conf import LazySettings
+from django.utils import timezone
 from redis import Redis
 from rest_framework.test import APIClient
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from accounting.clock import database_now
 from jobs.models import IdempotencyKey, JobEvent, JobLog
 from jobs.services import cancel_job, submission
 from jobs.transitions import lock_job
@@ -210,6 +213,24 @@ def test_a_receipt_whose_file_was_harmed_gets_it_back_by_an_upload(
     (kept,) = media()
     assert kept.read_bytes() == content()
     assert Receipt.objects.get().file.path == str(kept)
+
+
+@pytest.mark.parametrize(("ago", "stored_at_once"), [(timedelta(minutes=50), True), (timedelta(days=2), False)])
+def test_a_machine_that_slept_between_file_and_row_stores_the_file_again_and_counts_from_when_it_woke(
+    api: APIClient, media: Media, monkeypatch: pytest.MonkeyPatch, ago: timedelta, stored_at_once: bool
+) -> None:
+    looks = [database_now() - ago]
+
+    def look() -> datetime:
+        return looks.pop() if looks else database_now()
+
+    monkeypatch.setattr(submission, "database_now", look)
+    post(api)
+    (kept,) = media()
+    receipt, job = Receipt.objects.get(), JobLog.objects.get()
+    assert receipt.file.path == str(kept)
+    assert timezone.now() - job.created_at < timedelta(minutes=1)
+    assert (f"{receipt.created_at - ago:%Y/%m/%d}" in str(kept)) is stored_at_once
 
 
 @pytest.fixture

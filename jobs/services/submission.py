@@ -3,7 +3,7 @@
 import hashlib
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from django.db import IntegrityError, transaction
@@ -52,6 +52,14 @@ class Submission:
 MEETINGS = 2
 
 
+# A machine may sleep between two lines; after a day the sweep takes a file that no row names for an orphan.
+MOST_STORING = timedelta(hours=1)
+
+
+class StoredLongAgo(Refusal):
+    """The file was put away so long before its row that it may be gone."""
+
+
 class IdempotencyKeyReused(Refusal):
     """The same key came with another request before."""
 
@@ -69,13 +77,16 @@ def submit_receipt(request: UploadRequest) -> Submission:
     """
     try:
         return _store_and_submit(request)
-    except JustPurged:
+    except (JustPurged, StoredLongAgo):
         return _store_and_submit(request)
 
 
 def _store_and_submit(request: UploadRequest) -> Submission:
-    now = database_now()  # before the transaction, for which others may have to wait
-    with stored_file(client=request.client, upload=request.upload, now=now) as stored:
+    begun_at = database_now()
+    with stored_file(client=request.client, upload=request.upload, now=begun_at) as stored:
+        now = database_now()  # before the transaction, for which others may have to wait
+        if now - begun_at > MOST_STORING:
+            raise StoredLongAgo
         for _ in range(MEETINGS):
             with suppress(IntegrityError):
                 return _submit(request, stored, now)
