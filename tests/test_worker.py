@@ -22,9 +22,9 @@ from django.core.management import CommandError, call_command
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections, transaction
 from django.db.transaction import Atomic
 from redis import Redis
-from rq import Queue
+from rq import Callback, Queue
 from rq.exceptions import StopRequested
-from rq.job import Callback, Job
+from rq.job import Job
 from rq.registry import FailedJobRegistry, FinishedJobRegistry
 from rq.serializers import JSONSerializer
 from rq.timeouts import JobTimeoutException

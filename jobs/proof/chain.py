@@ -54,7 +54,7 @@ def event_content(event: "JobEvent", previous: str) -> list[Any]:
 def head(key: bytes, event: "JobEvent") -> str:
     """Return the head of a chain that ends with this event.
 
-    Only the job's row keeps it, and only its latest: who deletes the last event cannot say what it was before.
+    Only the job's row keeps it, and only its latest: who deletes the last event has to have read the row before.
     """
     return sign(key, ["head", event.job_id, event.number, event.digest])
 
