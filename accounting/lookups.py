@@ -1,0 +1,25 @@
+"""What a list of the admin may be narrowed by in its address: that which its own filters link to, and nothing else.
+
+Django takes every lookup of a list's own columns: a regular expression, which on SQLite keeps the whole process busy
+without end, or the beginning of a value that nobody is shown, which tells it letter by letter.
+"""
+
+from typing import Any
+
+from django.contrib.admin import ModelAdmin
+from django.http import HttpRequest
+
+OF_A_FIELD = ("", "__exact", "__id__exact", "__isnull", "__gte", "__lt")  # those of all filters that Django has
+
+
+def lookup_allowed(model_admin: "ModelAdmin[Any]", lookup: str, value: str, request: HttpRequest) -> bool:
+    """Tell whether one of the list's filters may have made it; `OperationsSite` gives it to each list."""
+    return any(lookup in _lookups_of(entry) for entry in model_admin.get_list_filter(request))
+
+
+def _lookups_of(entry: Any) -> list[str]:
+    """Return what a filter links to: one of our own names it, one of a field is that, or a pair that begins so."""
+    if isinstance(entry, type):
+        return [getattr(entry, "parameter_name", "")]
+    path = entry if isinstance(entry, str) else entry[0]
+    return [f"{path}{suffix}" for suffix in OF_A_FIELD]
