@@ -1,5 +1,6 @@
 """The admin's site: Django's, without an address that fails, and deaf to query strings that mean nothing."""
 
+import traceback
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
@@ -22,6 +23,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from jobs.connect import page as connect
 from jobs.operations import page
 
+from .logging import OURS
 from .lookups import lookup_allowed
 from .sections import in_sections
 
@@ -101,17 +103,24 @@ def _forgiving(view: View) -> View:
             if not _leaves_filters_out(request, response):
                 # lists ask the database while they are drawn
                 return response.render() if isinstance(response, SimpleTemplateResponse) else response
-        except MEANINGLESS:
+        except MEANINGLESS as fault:
             if request.method == "POST":
-                logger.exception("admin_form_refused")  # no page has such a form, or it is a fault of ours
+                logger.error("admin_form_refused", **_told(fault))  # no page has such a form, or it is a fault of ours
                 raise BadRequest from None
             if not request.GET:
                 raise
-            logger.warning("admin_query_refused", exc_info=True)  # in case it is a fault of ours
+            logger.warning("admin_query_refused", **_told(fault))  # in case it is a fault of ours
         messages.warning(request, "The filter in the address cannot be understood; everything is shown.")
         return HttpResponseRedirect(request.path)
 
     return cast(View, forgiving)
+
+
+def _told(fault: Exception) -> dict[str, str]:
+    """Return what the log is told of it: its kind, and where; its text quotes what somebody sent."""
+    lines = [(frame.f_globals["__name__"], number) for frame, number in traceback.walk_tb(fault.__traceback__)]
+    places = [f"{module}:{number}" for module, number in lines[:-1] if module.startswith(OURS)]
+    return {"error": type(fault).__name__, "place": " > ".join([*places, "{}:{}".format(*lines[-1])])}
 
 
 def _leaves_filters_out(request: HttpRequest, response: HttpResponseBase) -> bool:

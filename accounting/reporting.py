@@ -18,9 +18,9 @@ from sentry_sdk.types import Event, Hint
 from sentry_sdk.utils import event_from_exception
 
 from . import __version__
+from .logging import OURS
 
 FLUSH_SECONDS = 2
-OURS = ("accounting.", "jobs.", "receipts.")
 ITS_OWN = ("sentry_sdk", "urllib3")  # to report that a report could not be sent would never end
 
 KEPT = (

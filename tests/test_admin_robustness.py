@@ -87,7 +87,8 @@ def test_a_fault_of_ours_is_not_taken_for_one_of_the_address(
     admin_client.get("/admin/receipts/receipt/", {"q": "x"})
     (line,) = [record for record in caplog.records if record.levelno == logging.WARNING]
     fields: Any = line.msg
-    assert (fields["event"], fields["exc_info"]) == ("admin_query_refused", True)
+    assert (fields["event"], fields["error"]) == ("admin_query_refused", "ValueError")
+    assert re.fullmatch(r"accounting\.admin_site:\d+ > .*tests\.test_admin_robustness:\d+", fields["place"])
 
 
 @pytest.mark.parametrize(
@@ -168,3 +169,15 @@ def test_a_form_that_no_page_has_is_a_bad_request(
     (line,) = [record for record in caplog.records if record.levelno == logging.ERROR]
     fields: Any = line.msg
     assert fields["event"] == "admin_form_refused"
+
+
+def test_what_such_a_form_or_a_query_holds_is_not_in_the_log(
+    admin_client: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
+    admin_client.post("/admin/receipts/apikey/add/", {"client": "CANARYNINE", "name": "till"})
+    admin_client.get("/admin/receipts/receipt/", {"CANARYNINE__regex": "CANARYNINE"})
+    formatters: Any = [handler.formatter for handler in logging.getLogger().handlers if handler.formatter]
+    lines = [formatter.format(record) for formatter in formatters for record in caplog.records]
+    assert any("admin_form_refused" in line for line in lines)
+    assert any("admin_query_refused" in line for line in lines)
+    assert not any("CANARYNINE" in line for line in lines)
