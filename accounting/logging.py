@@ -4,10 +4,13 @@ import logging
 import logging.config
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from io import StringIO
+from typing import Any, TextIO
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, ExcInfo, Processor
+
+from .printable import printable
 
 SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,
@@ -81,9 +84,21 @@ def _formatter(form: str) -> logging.Formatter:
     last: list[Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if form == "json"
-        else [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]  # rich shows variables
+        else [_harmless, structlog.dev.ConsoleRenderer(exception_formatter=_write_traceback)]
     )
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=SHARED,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
     )
+
+
+def _harmless(logger: Any, name: str, line: EventDict) -> EventDict:
+    """Return the line without what a terminal would obey; what is no text is written by its `repr`."""
+    return {key: printable(value) if isinstance(value, str) else value for key, value in line.items()}
+
+
+def _write_traceback(out: TextIO, exc_info: ExcInfo) -> None:
+    """Write it without such, too; rich would show variables."""
+    traceback = StringIO()
+    structlog.dev.plain_traceback(traceback, exc_info)
+    out.write(printable(traceback.getvalue(), keeping="\n"))

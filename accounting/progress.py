@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from .printable import printable
+
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
     from django.core.management.base import OutputWrapper
@@ -20,7 +22,7 @@ def bar(label: str, total: int) -> "ProgressBar[int]":
 
 
 def say(out: "OutputWrapper | TextIO", line: str) -> None:
-    """Write a line, at once; the bar is drawn anew below it.
+    """Write a line, at once, though it quote a row that somebody changed; the bar is drawn anew below it.
 
     Raises:
         SystemExit: whoever read the lines has left, as `head` does.
@@ -28,7 +30,7 @@ def say(out: "OutputWrapper | TextIO", line: str) -> None:
     if _is_watched():
         click.echo(ERASE_LINE, nl=False, err=True)
     try:
-        out.write(line)
+        out.write(printable(line))
         out.flush()
     except BrokenPipeError:
         _silence(sys.stdout)  # or Python, at its end, would try again and complain

@@ -73,6 +73,13 @@ def test_a_job_whose_events_are_gone_is_named() -> None:
     assert f"Job {job.pk}: no event says how it began." in verify()
 
 
+def test_what_a_changed_row_holds_is_not_obeyed_by_the_terminal() -> None:
+    job = uploaded()
+    JobEvent.objects.filter(job=job).update(kind="\x1b[2J\n")
+    found = [line for line in verify() if "is not as it was written" in line]
+    assert found == [rf"Job {job.pk}: event 1 (\x1b[2J\n) is not as it was written."]
+
+
 def test_a_receipt_whose_job_is_gone_is_named() -> None:
     job = filed_by("One")
     JobEvent.objects.filter(job=job).delete()
