@@ -82,12 +82,8 @@ def _database() -> dict[str, Any]:
 
 
 def _is_read_only() -> bool:
-    """Tell whether PostgreSQL takes no writes: it is a standby, or an operator has said so."""
-    if connection.vendor != "postgresql":
-        return False
-    with connection.cursor() as cursor:
-        cursor.execute("SHOW transaction_read_only")
-        return bool(cursor.fetchone() == ("on",))
+    ours: Any = connection  # one of accounting.postgresql or accounting.sqlite3
+    return bool(ours.is_read_only())
 
 
 def _storage() -> str:

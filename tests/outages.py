@@ -198,5 +198,16 @@ def small_disk(folder: Path, megabytes: int = 1) -> Iterator[SmallDisk]:
         disk.remove()
 
 
+@contextmanager
+def read_only_file(file: Path) -> Iterator[None]:
+    """Let whoever opens a file, root too, only read it; who has opened it meanwhile can never write to it."""
+    _run("mount", "--bind", str(file), str(file))
+    try:
+        _run("mount", "-o", "remount,ro,bind", str(file))
+        yield
+    finally:
+        _run("umount", "--lazy", str(file))
+
+
 def _run(*command: str) -> None:
     subprocess.run(command, check=True, capture_output=True)

@@ -7,8 +7,9 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import IntegrityError, OperationalError, close_old_connections, connection, transaction
 from django.db.backends.sqlite3 import base
+from django.test import Client as Browser
 
 from receipts.models import ApiKey, Client
 
@@ -164,3 +165,49 @@ def test_a_writer_whose_turn_does_not_come_is_told_what_sqlite_would_say(monkeyp
     assert second.refusals == ["database is locked"]
     assert second.asked == []
     assert not Client.objects.filter(name="second").exists()
+
+
+def commit_to_what_may_only_be_read() -> None:
+    with transaction.atomic():
+        let_only_be_read()  # SQLite finds out at the first write
+        Client.objects.create(name="committed")
+
+
+def readiness() -> tuple[int, str]:
+    answer = Browser().get("/health/ready")
+    return answer.status_code, answer.json()["checks"]["database"]
+
+
+def let_only_be_read() -> None:
+    """Let this connection be as one to a file that could not be written when it was opened."""
+    connection.cursor().execute("PRAGMA query_only = ON")
+
+
+def test_a_database_that_may_only_be_read_is_not_ready_until_it_is_opened_anew() -> None:
+    let_only_be_read()
+    assert readiness() == (503, "read only")
+    close_old_connections()  # as after each request
+    assert readiness() == (200, "ok")
+
+
+def test_who_may_not_write_has_a_new_connection_with_the_next_request() -> None:
+    with pytest.raises(OperationalError, match="readonly"):
+        commit_to_what_may_only_be_read()
+    close_old_connections()
+    commit()
+    assert Client.objects.filter(name="committed").exists()
+
+
+def test_a_connection_that_met_no_error_is_kept() -> None:
+    commit()
+    kept = connection.connection
+    close_old_connections()
+    roll_back()
+    assert connection.connection is kept
+
+
+def test_a_database_in_which_somebody_writes_is_ready_and_nobody_waits_for_him() -> None:
+    with closing(sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)) as another:
+        another.execute("BEGIN IMMEDIATE")
+        assert readiness() == (200, "ok")
+    assert connection.cursor().execute("PRAGMA busy_timeout").fetchone() == (10_000,)

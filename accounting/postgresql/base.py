@@ -20,3 +20,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 return bool(cursor.execute("SHOW transaction_read_only").fetchone() == ("off",))
         except Error:
             return False
+
+    def is_read_only(self) -> bool:
+        """Tell whether PostgreSQL takes no writes: it is a standby, or an operator has said so."""
+        with self.cursor() as cursor:
+            cursor.execute("SHOW transaction_read_only")
+            return bool(cursor.fetchone() == ("on",))

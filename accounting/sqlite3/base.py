@@ -5,15 +5,21 @@ SQLite lets whoever finds the write lock taken look again after ever longer paus
 waited for seconds, and a worker beside them for even longer. Here a process has one transaction at a time; its next one
 is woken when that is done, and asks SQLite every millisecond while another process writes. Statements outside of any
 transaction wait as SQLite does.
+
+A connection by which nothing could be written is not kept: it opened the file while that might only be read, and would
+never write, whoever the file belongs to since.
 """
 
 import threading
 import time
 from contextlib import suppress
-from sqlite3 import SQLITE_BUSY
+from sqlite3 import SQLITE_BUSY, SQLITE_READONLY
+from typing import Any
 
 from django.db import OperationalError
 from django.db.backends.sqlite3 import base
+from django.db.utils import DatabaseErrorWrapper
+from django.utils.functional import cached_property
 
 PAUSE_SECONDS = 0.001
 
@@ -22,6 +28,8 @@ _turn = threading.RLock()  # knows itself which thread has it, whatever a signal
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """A connection; its thread has the turn while its transaction is open."""
+
+    was_read_only = False  # since it was opened
 
     def _start_transaction_under_autocommit(self) -> None:
         end = time.monotonic() + self._patience
@@ -49,8 +57,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         try:
             super()._start_transaction_under_autocommit()  # type: ignore[misc] # django-stubs leaves out what is private
         except OperationalError as error:
-            code = getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF  # the rest tells kinds of it apart
-            if is_last or code != SQLITE_BUSY:
+            if is_last or _code(error.__cause__) != SQLITE_BUSY:
                 raise
             return False
         return True
@@ -86,3 +93,51 @@ class DatabaseWrapper(base.DatabaseWrapper):
         with suppress(RuntimeError):
             while True:
                 _turn.release()
+
+    @cached_property
+    def wrap_database_errors(self) -> "_Watching":
+        """Return what every statement runs within."""
+        return _Watching(self)
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Open the file."""
+        self.was_read_only = False
+        return super().get_new_connection(conn_params)
+
+    def is_usable(self) -> bool:
+        """Tell whether the connection lives, and was never refused to write by it."""
+        return not self.was_read_only and super().is_usable()
+
+    def is_read_only(self) -> bool:
+        """Tell whether SQLite takes no writes by this connection.
+
+        Raises:
+            OperationalError: it says neither.
+        """
+        self.ensure_connection()
+        self._let_sqlite_wait(0)  # whoever has the lock could write
+        try:
+            with self.cursor() as cursor:
+                cursor.execute("DELETE FROM django_migrations WHERE 0")  # asks to write, and writes nothing
+        except OperationalError as error:
+            if _code(error.__cause__) not in (SQLITE_READONLY, SQLITE_BUSY):
+                raise
+        finally:
+            self._let_sqlite_wait(self._patience)
+        return self.was_read_only
+
+
+class _Watching(DatabaseErrorWrapper):
+    """Sees what SQLite refuses: Django forgets that a connection met an error as soon as it has rolled back."""
+
+    wrapper: DatabaseWrapper
+
+    def __exit__(self, exc_type: Any, exc_value: Any, traceback: Any) -> None:
+        self.wrapper.was_read_only |= _code(exc_value) == SQLITE_READONLY
+        super().__exit__(exc_type, exc_value, traceback)
+
+
+def _code(error: BaseException | None) -> int:
+    """Return what SQLite calls an error of its own, 0 for others; the rest of its number tells kinds of it apart."""
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF

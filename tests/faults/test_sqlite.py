@@ -9,8 +9,8 @@ import pytest
 import requests
 
 from jobs.sandbox import Sandbox
-from tests.installation import Installation
-from tests.outages import CAN_MOUNT, small_disk
+from tests.installation import SWEEP, WORKER, Installation, wait_for
+from tests.outages import CAN_MOUNT, read_only_file, small_disk
 
 pytestmark = [
     pytest.mark.processes,
@@ -58,3 +58,17 @@ def test_a_full_disk_under_the_database_is_503_until_there_is_room_again(n8n: Sa
         for job_id in accepted:
             service.wait_for_status(job_id, "success")
         assert [process.poll() for process in processes] == [None] * 3
+
+
+@pytest.mark.skipif(not CAN_MOUNT, reason="only root on Linux can mount")
+def test_a_file_that_may_only_be_read_is_503_and_written_again_as_soon_as_it_may_be(service: Installation) -> None:
+    with read_only_file(service.folder / "db.sqlite3"):
+        service.start_web()
+        ready = service.ask("/health/ready")
+        assert (ready.status_code, ready.json()["checks"]["database"]) == (503, "read only")
+        assert all(is_unavailable(service.upload(number)) for number in range(8))  # each of its threads has met it
+        processes = [service.start(*command) for command in (WORKER, SWEEP)]
+        wait_for(lambda: "sweep_failed" in service.log(), "the sweep to meet it")
+    wait_for(lambda: service.ask("/health/ready").json()["status"] == "ok", "worker and sweep")
+    assert service.wait_for_status(service.upload(1).json()["job_id"], "success")["attempts"] == 1
+    assert [process.poll() for process in processes] == [None] * 2
