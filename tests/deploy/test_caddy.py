@@ -1,5 +1,6 @@
 """Caddy in front of the service: what it hands on, what it keeps out, and what it says by itself."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -113,6 +114,23 @@ def test_an_api_path_with_or_without_its_slash_is_never_redirected(service: tupl
 def test_what_is_a_little_too_large_is_answered_by_the_service(service: tuple[Installation, Caddy]) -> None:
     site, caddy = service
     _assert_problem(_upload(site, caddy, b"\xff" * (MIB + 200_000)), 413, "file_too_large")
+
+
+@pytest.mark.parametrize("megabytes", [1.2, 1.6, 2.0, 2.4, 8.0])
+def test_what_is_too_large_is_answered_by_the_service_over_http_2_as_well(
+    service: tuple[Installation, Caddy], tmp_path: Path, megabytes: float
+) -> None:
+    site, caddy = service
+    picture = tmp_path / "receipt.jpg"
+    picture.write_bytes(b"\xff" * int(megabytes * MIB))
+    told = run(
+        "curl", "--silent", "--http2", "--cacert", caddy.authority, "--write-out", "\n%{http_version} %{http_code}",
+        "--header", f"Authorization: Api-Key {site.key}", "--form", f"file=@{picture}",
+        "--form", f"notion_database_id={DATABASE_ID}", caddy.url + UPLOAD,
+    )  # fmt: skip
+    body, _, version_and_status = told.rpartition("\n")
+    assert version_and_status == "2 413"
+    assert json.loads(body)["code"] == "file_too_large"
 
 
 def test_what_is_far_too_large_without_a_length_is_cut_off(service: tuple[Installation, Caddy]) -> None:
