@@ -1,4 +1,4 @@
-"""What a list of the admin may be narrowed by in its address: that which its own filters link to, and nothing else.
+"""What a list of the admin may be narrowed by in its address: that which links of ours lead to, and nothing else.
 
 Django takes every lookup of a list's own columns: a regular expression, which on SQLite keeps the whole process busy
 without end, or the beginning of a value that nobody is shown, which tells it letter by letter.
@@ -13,8 +13,13 @@ OF_A_FIELD = ("", "__exact", "__id__exact", "__isnull", "__gte", "__lt")  # thos
 
 
 def lookup_allowed(model_admin: "ModelAdmin[Any]", lookup: str, value: str, request: HttpRequest) -> bool:
-    """Tell whether one of the list's filters may have made it; `OperationsSite` gives it to each list."""
-    return any(lookup in _lookups_of(entry) for entry in model_admin.get_list_filter(request))
+    """Tell whether one of the list's filters may have made it, or a link of another page to the list.
+
+    `OperationsSite` gives it to each list; what other pages link to is named by the list's `linked_lookups`.
+    """
+    return lookup in getattr(model_admin, "linked_lookups", ()) or any(
+        lookup in _lookups_of(entry) for entry in model_admin.get_list_filter(request)
+    )
 
 
 def _lookups_of(entry: Any) -> list[str]:

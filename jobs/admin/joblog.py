@@ -38,6 +38,7 @@ class JobLogAdmin(UploadsReceipts):
         "status", "needs_attention", ProgressFilter, ("failure_code", FoldedChoicesFilter), ("client", ClientFilter),
         "created_at", CanaryFilter, DayFilter,
     ]  # fmt: skip
+    linked_lookups = ("last_error__exact",)  # from groups of jobs that wait for a setting
     list_select_related = ["client", "receipt"]
     sortable_by = ()
     show_facets = ShowFacets.NEVER  # they would count

@@ -24,7 +24,7 @@ Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
 CLAIMS_LOCK = 0x7265_6365  # any number, the same in every worker
 
 
-@transaction.atomic(durable=True)  # what is posted was claimed for good
+@transaction.atomic
 def claim_job(job_id: UUID, *, worker: str) -> JobLog | None:
     """Take a queued job for one delivery: QUEUED to SENDING, with a lease.
 
