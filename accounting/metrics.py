@@ -15,6 +15,8 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from jobs.metrics.families import families
+from jobs.queue import queue_service
+from receipts.storage import can_store
 
 from .measured import MEASURED
 from .problems import Problem
@@ -57,13 +59,19 @@ def _let_in(request: Request) -> None:
 
 
 class _Everything(Collector):
-    """What this process measured, and what the database tells of all."""
+    """What this process measured, what it can reach, and what the database tells of all."""
 
     def collect(self) -> Iterable[Metric]:
         told = _of_the_database()
-        yield GaugeMetricFamily("receipts_database_up", "Whether the database told its figures.", value=bool(told))
+        yield _whether("database", "Whether the database told its figures.", bool(told))
+        yield _whether("storage", "Whether a receipt could be stored.", can_store())
+        yield _whether("redis", "Whether a ring would go through.", queue_service().is_reachable())
         yield from told
         yield from MEASURED.collect()
+
+
+def _whether(what: str, meaning: str, is_up: bool) -> Metric:
+    return GaugeMetricFamily(f"receipts_{what}_up", meaning, value=is_up)
 
 
 def _of_the_database() -> list[Metric]:

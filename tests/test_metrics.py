@@ -4,6 +4,7 @@ import re
 import subprocess
 from datetime import timedelta
 from math import inf
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -186,7 +187,14 @@ def test_rings_are_counted_and_absent_while_redis_is_away(settings: LazySettings
         queue_service.cache_clear()
         told = scrape()
     assert "receipts_queue_depth" not in told
-    assert told["receipts_database_up"] == 1
+    assert (told["receipts_database_up"], told["receipts_redis_up"]) == (1, 0)
+
+
+def test_a_storage_that_is_full_is_told_though_nobody_uploads(settings: LazySettings, tmp_path: Path) -> None:
+    assert scrape()["receipts_storage_up"] == 1
+    settings.MEDIA_ROOT = str(tmp_path)
+    settings.UPLOAD_MAX_BYTES = 10**18
+    assert scrape()["receipts_storage_up"] == 0
 
 
 def test_canaries_are_told_while_some_are_sent(settings: LazySettings) -> None:
