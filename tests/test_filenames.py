@@ -1,6 +1,9 @@
 """The name that a client gave its file: kept with all its letters, whatever door it came through, and found by."""
 
 import io
+import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,3 +77,36 @@ def test_who_asks_for_a_name_of_nothing_is_not_shown_all(api: APIClient) -> None
     post_raw(api, sent("lunch.jpg"))
     assert api.get("/api/v1/jobs/", {"filename": "scans/"}).json()["results"] == []
     assert len(api.get("/api/v1/jobs/", {"filename": ""}).json()["results"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ("receipt.jpg", "receipt.jpg"),
+        ("Beläge März 2026.jpg", "Beläge März 2026.jpg"),
+        ("領収書.png", "領収書.png"),
+        ("../../../etc/passwd", "passwd"),
+        ("..\\..\\windows\\system.ini", "system.ini"),
+        ("/etc/shadow", "shadow"),
+        ("tab\there\x07\x1b[31m.jpg", "tabhere[31m.jpg"),
+        ("invoice\u202egpj.exe", "invoicegpj.exe"),
+        ("zero\u200bwidth\ufeff.jpg", "zerowidth.jpg"),
+        ("<script>alert(1)<_script>.jpg", "<script>alert(1)<_script>.jpg"),
+        ("x" * 300 + ".jpg", "x" * 251 + ".jpg"),
+        (" ", ""),
+    ],
+    ids=lambda value: ascii(value)[1:40],
+)
+def test_a_files_name_is_for_display_only(
+    sent: str, shown: str, api: APIClient, media: Callable[[], list[Path]]
+) -> None:
+    disposition = b'filename="' + sent.replace("\\", "\\\\").encode() + b'"'
+    assert post_raw(api, form(file_part(disposition))).status_code == 202
+    assert JobLog.objects.get().filename == shown
+    (kept,) = media()
+    assert re.fullmatch(r"[0-9a-f]{32}\.jpg", kept.name)
+
+
+def test_a_name_in_the_extended_notation_is_read(api: APIClient) -> None:
+    assert post_raw(api, form(file_part(b"filename*=UTF-8''M%C3%A4rz.jpg"))).status_code == 202
+    assert JobLog.objects.get().filename == "März.jpg"

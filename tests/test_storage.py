@@ -1,0 +1,41 @@
+"""Receipts on the disk: what was answered with 202 is there by its name after a power cut."""
+
+from pathlib import Path
+
+import pytest
+from django.core.files.base import ContentFile
+
+from receipts import storage
+from receipts.storage import PrivateFileStorage
+
+NAME = "receipts/2026/11/27/a.jpg"
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Return a list that gets each folder that is synced, as a process meets them that has just begun."""
+    folders: list[Path] = []
+    sync = storage._sync_folder
+
+    def note(folder: Path) -> None:
+        sync(folder)
+        folders.append(folder)
+
+    monkeypatch.setattr(storage, "_sync_folder", note)
+    monkeypatch.setattr(storage, "_synced", set())
+    return folders
+
+
+@pytest.mark.parametrize("was_made", [False, True], ids=["new folders", "folders that another process made"])
+def test_the_name_of_each_folder_is_synced_by_every_process_once(
+    tmp_path: Path, synced: list[Path], was_made: bool
+) -> None:
+    if was_made:
+        (tmp_path / NAME).parent.mkdir(parents=True)
+    day = (tmp_path / NAME).parent
+    kept = PrivateFileStorage(location=tmp_path)
+    kept.save(NAME, ContentFile(b"first"))
+    assert synced == [tmp_path, *list(day.parents)[2::-1], day]
+    synced.clear()
+    kept.save("receipts/2026/11/27/b.jpg", ContentFile(b"second"))
+    assert synced == [day]
