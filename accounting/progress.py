@@ -30,7 +30,7 @@ def say(out: "OutputWrapper | TextIO", line: str) -> None:
     if _is_watched():
         click.echo(ERASE_LINE, nl=False, err=True)
     try:
-        out.write(printable(line, keeping="\n"))
+        out.write(f"{printable(line)}\n")
         out.flush()
     except BrokenPipeError:
         _silence(sys.stdout)  # or Python, at its end, would try again and complain
