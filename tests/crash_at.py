@@ -3,6 +3,7 @@
 SIGKILL ends it there, as a crash of the machine would; after SIGSTOP it goes on once it is told to continue.
 """
 
+import itertools
 import os
 import signal
 import sys
@@ -16,23 +17,27 @@ from django.core.management import execute_from_command_line
 
 
 def main() -> None:
-    """Let the signal come before the function or method of that dotted name does anything, and run the command."""
-    _, number, name, *command = sys.argv
+    """Let the signal come before the function or method of that dotted name does anything, and run the command.
+
+    NAME#3 is its third call.
+    """
+    _, number, called, *command = sys.argv
+    name, _, which = called.partition("#")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "accounting.settings")
     django.setup()
     owner_name, _, attribute = name.rpartition(".")
     owner = find(owner_name)
-    setattr(owner, attribute, _struck(getattr(owner, attribute), signal.Signals[number]))
+    setattr(owner, attribute, _struck(getattr(owner, attribute), signal.Signals[number], int(which or 1)))
     execute_from_command_line(["manage.py", *command])
 
 
-def _struck(function: Callable[..., Any], number: signal.Signals) -> Callable[..., Any]:
-    """Return the function with the signal before its first call."""
-    strikes = iter([number])
+def _struck(function: Callable[..., Any], number: signal.Signals, which: int) -> Callable[..., Any]:
+    """Return the function with the signal before that call of it."""
+    calls = itertools.count(1)
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        for strike in strikes:
-            signal.pthread_kill(threading.get_ident(), strike)  # one to the process may reach another thread first
+        if next(calls) == which:
+            signal.pthread_kill(threading.get_ident(), number)  # one to the process may reach another thread first
         return function(*args, **kwargs)
 
     return call

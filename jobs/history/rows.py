@@ -46,7 +46,7 @@ def write(model: type[Model], rows: Sequence[Row]) -> None:
             cursor.executemany("INSERT INTO %s VALUES (%s)" % (table, places), rows)  # noqa: S608, UP031 # nosec B608
 
 
-def columns(model: type[Model]) -> list[Field[Any, Any]]:
+def columns(model: type[Model]) -> "list[Field[Any, Any]]":
     """Return what `encoded` and `write` agree on; the key comes first."""
     return list(model._meta.concrete_fields)
 
