@@ -32,4 +32,5 @@ def _is_our_webhook(node: Any) -> bool:
         return False
     by_default = "POST" if parameters.get("multipleMethods") else "GET"  # N8N leaves out what is as it was
     methods = parameters.get("httpMethod") or by_default
-    return str(parameters.get("path", "")).strip("/") == webhook_path() and "POST" in methods
+    takes_posts = isinstance(methods, str | list) and "POST" in methods
+    return takes_posts and str(parameters.get("path", "")).strip("/") == webhook_path()

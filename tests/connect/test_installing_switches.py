@@ -46,9 +46,11 @@ def test_where_another_workflow_has_the_path_the_former_one_goes_on(n8n: StubN8N
     assert n8n.active() == {NAMES[REPORTER], "Somebody's own"}
 
 
-@pytest.mark.parametrize("change", [{"path": "elsewhere"}, {"httpMethod": "GET"}])
+@pytest.mark.parametrize(
+    "change", [{"path": "elsewhere"}, {"httpMethod": "GET"}, {"httpMethod": 5}, {"httpMethod": True}]
+)
 def test_a_workflow_that_does_not_take_what_is_sent_to_the_webhook_is_not_named(
-    n8n: StubN8N, api: PublicApi, change: dict[str, str]
+    n8n: StubN8N, api: PublicApi, change: dict[str, object]
 ) -> None:
     mine = n8n.add_workflow({**workflow(TRY).content, "name": "Somebody's own"})
     n8n.publish("Somebody's own")
