@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
+from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import transaction
@@ -92,7 +93,7 @@ def _is_stored(row: Receipt | Rendition) -> bool:
         return default_storage.size(row.file.name or "") == row.size
     except StorageAway:
         raise
-    except OSError:
+    except (OSError, ValueError, SuspiciousFileOperation):  # the last two: of a row that was changed
         return False
 
 

@@ -12,6 +12,8 @@ from django.utils import timezone
 
 from jobs.models import FailureCode, JobEvent, JobLog
 from jobs.services import cancel_job, claim_job, purge_receipt
+from receipts.models import Receipt
+from receipts.services import has_file
 
 from .factories import JobFactory, ReceiptFactory, job_in
 from .happenings import event
@@ -62,6 +64,18 @@ def test_a_job_that_somebody_changed_says_what_is_broken(browser: Browser) -> No
     text = text_of(browser, job)
     assert '<span class="badge badge-bad">Not as written</span> Broken: its notion_page_url is not what event 4' in text
     assert "Verified" not in text
+
+
+def test_a_job_whose_receipt_somebody_led_out_of_the_storage_has_its_page_without_the_picture(browser: Browser) -> None:
+    job = filed()
+    assert 'class="receipt"' in text_of(browser, job)
+    Receipt.objects.update(file="../secrets.env")
+    assert 'class="receipt"' not in text_of(browser, job)
+
+
+@pytest.mark.parametrize("name", ["../secrets.env", "/etc/hostname", "a\0b"])
+def test_a_name_that_the_storage_never_gave_is_that_of_no_file(name: str) -> None:
+    assert not has_file(ReceiptFactory.build(file=name))
 
 
 def test_a_job_with_too_many_events_is_not_verified_while_one_waits(browser: Browser) -> None:
