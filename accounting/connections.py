@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any, cast
 from wsgiref.types import WSGIEnvironment
 
@@ -67,14 +68,14 @@ class _ProblemTask(ErrorTask):
         channel: Any = self.channel
         request = HttpRequest()
         request.META["HTTP_X_REQUEST_ID"] = refused.headers.get("X_REQUEST_ID", "")
-        response = answer_exception(_problem(refused), {"request": request})
+        problem = _problem(refused)
+        response = answer_exception(problem, {"request": request})
         body = json.dumps(response.data if response else {}).encode()
         # waitress' own words quote the header that it did not understand, which may hold a key
-        logger.info("request_refused", status=refused.error.code, request_id=request_id(request))
-        self.status = f"{refused.error.code} {refused.error.reason}"
+        logger.info("request_refused", status=problem.status_code, request_id=request_id(request))
+        self.status = f"{problem.status_code} {HTTPStatus(problem.status_code).phrase}"
         self.response_headers = [("Content-Type", CONTENT_TYPE), ("X-Request-ID", request_id(request))]
-        if response and "Retry-After" in response:
-            self.response_headers.append(("Retry-After", response["Retry-After"]))
+        self.response_headers += problem.headers.items()
         self.set_close_on_finish()
         channel.will_linger = True
         self.content_length = len(body)

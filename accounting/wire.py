@@ -15,7 +15,7 @@ from waitress.parser import HTTPRequestParser, ParsingError, TransferEncodingNot
 from waitress.receiver import ChunkedReceiver
 from waitress.utilities import BadRequest, Error, RequestEntityTooLarge
 
-from .bodies import Bound, bound_of, takes_files
+from .bodies import Bound, bound_on_the_wire, takes_files
 from .problems import Problem, problem_of
 
 THUMBNAIL = "/thumbnail/"  # in the admin
@@ -58,7 +58,7 @@ class Request(HTTPRequestParser):
     @property
     def bound(self) -> Bound:
         """How long its body may be."""
-        return bound_of(self.path)
+        return bound_on_the_wire(self.command, self.path, self.headers)
 
     @property
     def is_about_a_picture(self) -> bool:

@@ -122,7 +122,7 @@ def test_the_application_is_told_how_long_a_request_has_waited_for_a_thread(
 
 
 def test_an_upload_that_is_too_long_is_refused_beside_uploads(application: Application, port: int) -> None:
-    head = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\nExpect: 100-continue\r\n\r\n"
+    head = b"POST %b HTTP/1.1\r\nHost: x\r\nCookie: a=b\r\nContent-Length: 99999999\r\nExpect: 100-continue\r\n\r\n"
     with lane_taken(application, port), socket.create_connection(("127.0.0.1", port), timeout=20) as client:
         client.sendall(head % UPLOAD[1].encode())
         assert client.recv(100).startswith(b"HTTP/1.1 413 ")

@@ -195,7 +195,8 @@ def _asked(connection: HTTPConnection) -> tuple[int, str | None]:
 @pytest.mark.processes
 def test_what_does_not_reach_django_is_refused_in_the_one_format_of_errors(web: Web) -> None:
     too_long = web.answer(
-        b"POST /api/v1/receipts/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\nX-Request-Id: mine\r\n\r\n"
+        b"POST /api/v1/receipts/upload HTTP/1.1\r\nHost: x\r\nCookie: a=b\r\n"
+        b"Content-Length: 99999999\r\nX-Request-Id: mine\r\n\r\n"
     )
     assert too_long.startswith("HTTP/1.1 413")
     assert "Content-Type: application/problem+json" in too_long

@@ -25,7 +25,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounting.admin import ReadOnlyAdmin
-from accounting.bodies import bound_of
+from accounting.bodies import bound_of, not_logged_in
 from accounting.problems import Problem, problem_of
 from jobs.models import JobEvent, JobLog
 from jobs.services import Submission
@@ -86,7 +86,7 @@ class UploadView(APIView):
             Problem: always.
         """
         if request.user is None:
-            raise Problem(403, "not_authenticated", "You are no longer logged in: load this page again, and log in.")
+            raise not_logged_in()
         raise Problem(403, "permission_denied", "You may not upload receipts.")
 
 

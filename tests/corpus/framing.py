@@ -48,17 +48,37 @@ def lengths(site: Site) -> Iterator[tuple[str, bytes, str]]:
     for name, length, expected in table:
         request = whole.replace(b"Content-Length: 21", b"Content-Length: " + _bytes(length))
         yield name, request.replace(b"success", b"done   "), expected
-    far = {"Content-Length": str(10**12)}
-    yield "10¹² of an upload", head("POST", UPLOAD, _host(site) | far), TOO_LONG
-    yield "21 MB of an upload", head("POST", UPLOAD, _host(site) | {"Content-Length": "22020096"}), TOO_LONG
-    for name, too_much in {"leave asked for 10¹²": 10**12, "leave asked for a little too much": 10_600_000}.items():
-        asked = {"Content-Length": str(too_much), "Expect": "100-continue"}
-        yield name, head("POST", UPLOAD, _host(site) | asked), TOO_LONG
+    yield from uploads_too_long(site)
     asked = {"Expect": "100-continue"}
     yield "leave asked, and given", site.callback(b'{"status": "done"}', asked), "100, 400 invalid"
     yield "leave asked for nothing", site.message("GET", "/health", headers=asked), "200"
     yield "another expectation", site.message("GET", "/health", headers={"Expect": "coffee"}), "200"
     yield "body of a GET", site.message("GET", "/health", b"x" * 10_000), "200"
+
+
+def uploads_too_long(site: Site) -> Iterator[tuple[str, bytes, str]]:
+    """Yield lengths of uploads that are refused before a body comes; without credentials earlier than with some."""
+    known = _host(site) | {"Authorization": f"Api-Key {site.key}"}
+    far, large = {"Content-Length": str(10**12)}, {"Content-Length": "22020096"}
+    yield "10¹² of an upload", head("POST", UPLOAD, known | far), TOO_LONG
+    yield "21 MB of an upload", head("POST", UPLOAD, known | large), TOO_LONG
+    for name, too_much in {"leave asked for 10¹²": 10**12, "leave asked for a little too much": 10_600_000}.items():
+        asked = {"Content-Length": str(too_much), "Expect": "100-continue"}
+        yield name, head("POST", UPLOAD, known | asked), TOO_LONG
+    nobody = {"Content-Length": "3000000"}
+    for path in (UPLOAD, f"/{UPLOAD}/", "/api/v1/receipts", "/api/v1/receipts/"):
+        yield f"3 MB of nobody's upload to {path}", head("POST", path, _host(site) | nobody), "401 not_authenticated"
+    yield (
+        "3 MB of nobody's in chunks",
+        head("POST", UPLOAD, _host(site) | CHUNKED) + b"2dc6c0\r\n",
+        "401 not_authenticated",
+    )
+    asked = {"Content-Length": "1100000", "Expect": "100-continue"}
+    yield "leave asked for nobody's", head("POST", UPLOAD, _host(site) | asked), "401 not_authenticated"
+    for path in ("/admin/jobs/joblog/add/", "/admin/jobs/joblog/add/file/"):
+        yield f"3 MB of nobody's to {path}", head("POST", path, _host(site) | nobody), "403 not_authenticated"
+    for method, path in [("PUT", UPLOAD), ("GET", UPLOAD), ("POST", f"{UPLOAD}s"), ("POST", f"{UPLOAD}/x")]:
+        yield f"3 MB by {method} to {path}", head(method, path, known | nobody), TOO_LARGE
 
 
 def chunks(site: Site) -> Iterator[tuple[str, bytes, str]]:
