@@ -129,6 +129,13 @@ class Channel(HTTPChannel):
         self.will_close = self.will_close or self.dropped_bytes > LINGER_BYTES
         return False
 
+    def handle_close(self) -> None:
+        """End it, and let go at once of a body that will not come to its end: its file would wait to be collected."""
+        super().handle_close()
+        if self.request:
+            self.request.close()
+            self.request = None
+
     def waited(self, now: float) -> float:
         """Return for how many seconds it has waited for its client to send a whole request, or to read an answer."""
         if self.requests:

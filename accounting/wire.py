@@ -8,6 +8,7 @@ import time
 from http import HTTPStatus
 from math import inf
 from typing import cast
+from weakref import WeakSet
 
 from waitress.adjustments import Adjustments
 from waitress.buffers import OverflowableBuffer
@@ -16,12 +17,14 @@ from waitress.receiver import ChunkedReceiver
 from waitress.utilities import BadRequest, Error, RequestEntityTooLarge
 
 from .bodies import Bound, bound_on_the_wire, takes_files
-from .problems import Problem, problem_of
+from .problems import Problem, busy, problem_of
 
 THUMBNAIL = "/thumbnail/"  # in the admin
 HEADER_BYTES = 64 * 1024
 LINE_BYTES = 1024  # of a chunk's size and extensions, and of each trailer
 LINES = 100_000  # two for each chunk: bodies of one byte each would keep the server busy with little else
+PIECE_BYTES = 1024 * 1024  # of a body; as often it is added to the others
+ALL_BODIES_BYTES = 4 * 1024**3  # of those of a piece or more that are on their way, or wait for a thread
 
 # Control characters, and a line's end that is not CR LF (sections 2.2 and 5.5)
 NEVER_IN_HEADERS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r(?!\n|\Z)")
@@ -29,6 +32,9 @@ FOLDED = re.compile(rb"\r\n[ \t]")
 HOST = re.compile(rb"^host[ \t]*:", re.IGNORECASE | re.MULTILINE)
 TRANSFER_ENCODING = re.compile(rb"^transfer-encoding:(.*)$", re.IGNORECASE | re.MULTILINE)
 CHUNK = re.compile(rb"([0-9a-fA-F]{1,16})(?:;[\t\x20-\x7e\x80-\xff]*)?")
+
+
+_long: "WeakSet[Request]" = WeakSet()
 
 
 class NotKept(Error):
@@ -54,6 +60,7 @@ class Request(HTTPRequestParser):
     def __init__(self, adj: Adjustments) -> None:
         super().__init__(adj)
         self.begun_at = time.time()
+        self._next_piece = PIECE_BYTES
 
     @property
     def bound(self) -> Bound:
@@ -77,9 +84,16 @@ class Request(HTTPRequestParser):
             return len(data)
         if self.headers_finished and not self.error and self._is_too_long():
             self._refuse(RequestEntityTooLarge("too long"))
+        if not self.error and self._is_one_too_many():
+            self._refuse(NotKept(busy()))
         # waitress would ask for the body of what is refused already, or has none, and wait for it
         self.expect_continue = self.expect_continue and not self.completed
         return consumed
+
+    def close(self) -> None:
+        """Let go of its body."""
+        super().close()
+        self.body_bytes_received = 0
 
     def parse_header(self, header_plus: bytes) -> None:
         """Understand the first line and the headers.
@@ -123,6 +137,14 @@ class Request(HTTPRequestParser):
         # who waits for leave to send is told at once; the others may be sending already, and are read for a while
         most = self.bound.size if self.expect_continue else self.bound.read
         return max(self.content_length, self.body_bytes_received) > most
+
+    def _is_one_too_many(self) -> bool:
+        """Tell, once for each piece, whether there is no room for it beside all others; keys are not known yet."""
+        if self.body_bytes_received < self._next_piece:
+            return False
+        self._next_piece += PIECE_BYTES
+        _long.add(self)
+        return sum(each.body_bytes_received for each in _long) > ALL_BODIES_BYTES
 
     def _refuse(self, error: Error) -> None:
         self.error = error
