@@ -11,16 +11,17 @@ from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
-from redis import ConnectionPool
-from redis.exceptions import RedisError
 
-from . import sentinels
+from . import addresses
 from .strength import weakness
 
 T = TypeVar("T")
 
 RATE = re.compile(r"[1-9][0-9]{0,4}/(second|minute|hour|day)")
 UNLIMITED = "none"
+ALLOWED_HOST = re.compile(r"\*|\.?[\w.:\[\]-]+")
+# as boto3 has it: other storages are less strict than Amazon, whose access points have an ARN
+BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}|arn:aws\S+")
 ASSIGNMENT = re.compile(r"(?:export )?[A-Za-z_0-9]+=")  # as django-environ has it
 IN_MEMORY = ":memory:"
 
@@ -107,25 +108,37 @@ class Environment:
     def origin(self, key: str, *, cure: str) -> str:
         """Return an http(s) address that names a scheme and a host, perhaps a port, and no path."""
         example = "a scheme, a host and no path, such as https://receipts.example.com"
-        return self._cast(key, self.text(key, cure=cure), _origin, example)
+        return self._cast(key, self.text(key, cure=cure), addresses.origin, example)
 
     def base_url(self, key: str, default: str) -> str:
         """Return an http(s) address that paths can be put behind, without a slash at its end; "" where none is set."""
         cure = "an address without ?, # and @, such as http://web:8000"
-        return self._cast(key, default, lambda value: _base_url(value) if value else "", cure)
+        return self._cast(key, default, lambda value: addresses.base_url(value) if value else "", cure)
 
     def url(self, key: str, *, cure: str) -> str:
         """Return an absolute http(s) address without a slash at its end."""
-        return self._cast(key, self.text(key, cure=cure), _absolute_url, "an address such as https://n8n.example.com/…")
+        example = "an address such as https://n8n.example.com/…"
+        return self._cast(key, self.text(key, cure=cure), addresses.absolute_url, example)
 
     def redis(self, key: str, default: str) -> str:
         """Return the address of a Redis or Valkey."""
-        return self._cast(key, default, _redis_url, "a Redis URL such as redis://host:6379/0 or rediss://host:6379/0")
+        cure = "a Redis URL such as redis://host:6379/0 or rediss://host:6379/0, its ssl_ca_certs to a file in PEM"
+        return self._cast(key, default, addresses.redis_url, cure)
+
+    def bucket(self, key: str) -> str:
+        """Return a bucket's name; "" where none is set."""
+        cure = "a bucket's name, of letters, digits, dots and dashes, such as receipts"
+        return self._cast(key, "", _bucket, cure)
+
+    def authority(self, key: str) -> str:
+        """Return the path of a file with certificates to trust; "" where none is set."""
+        cure = "a file in PEM with the certificates to trust, which this user may read"
+        return self._cast(key, "", addresses.authority, cure)
 
     def dsn(self, key: str) -> str:
         """Return where errors are reported to; "" where nobody asks for it."""
         cure = "the DSN that Sentry shows, such as https://key@sentry.example.com/1"
-        return self._cast(key, "", _dsn, cure)
+        return self._cast(key, "", addresses.dsn, cure)
 
     def database(self, key: str, default: str) -> dict[str, Any]:
         """Return Django's settings of the database that the URL in `key` names."""
@@ -190,7 +203,7 @@ def _whole(minimum: int, maximum: int) -> Callable[[str], int]:
 
 def _hosts(joined: str) -> list[str]:
     hosts = _split(joined)
-    if any("/" in host for host in hosts):
+    if not all(ALLOWED_HOST.fullmatch(host) for host in hosts):
         raise ValueError
     return hosts
 
@@ -208,50 +221,10 @@ def _rate(value: str) -> str:
     return value
 
 
-def _absolute_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or (parts.port is not None and parts.port < 1):
+def _bucket(name: str) -> str:
+    if name and not BUCKET.fullmatch(name):
         raise ValueError
-    return value.rstrip("/")
-
-
-def _base_url(value: str) -> str:
-    if any(mark in value for mark in "?#@"):
-        raise ValueError
-    return _absolute_url(value)
-
-
-def _origin(value: str) -> str:
-    url = _base_url(value)
-    if urlsplit(url).path:
-        raise ValueError
-    return url
-
-
-def _redis_url(value: str) -> str:
-    if sentinels.parse(value) is not None:
-        return value
-    parts = urlsplit(value)
-    if parts.scheme not in ("redis", "rediss", "unix") or not (parts.hostname or parts.path) or parts.port == 0:
-        raise ValueError
-    if parts.scheme != "unix" and not re.fullmatch(r"/?|/\d+", parts.path):
-        raise ValueError  # redis would take the first database for one that has no number
-    try:
-        pool = ConnectionPool.from_url(value)
-        pool.connection_class(**pool.connection_kwargs)  # it connects later, but knows its options now
-    except (TypeError, RedisError):
-        raise ValueError from None
-    authority = pool.connection_kwargs.get("ssl_ca_certs")
-    if authority and not Path(authority).is_file():
-        raise ValueError
-    return value
-
-
-def _dsn(value: str) -> str:
-    parts = urlsplit(value)
-    if value and not (parts.username and parts.path.rpartition("/")[2].isdigit()):
-        raise ValueError
-    return _absolute_url(value) if value else ""
+    return name
 
 
 def _database(url: str) -> dict[str, Any]:

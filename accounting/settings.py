@@ -72,7 +72,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.redis("REDIS_URL", "redis://127.0.0.1:6379/0")
 MEDIA_ROOT = str(BASE_DIR / env.text("MEDIA_ROOT", "var/media"))
-S3_BUCKET = env.text("S3_BUCKET", "")
+S3_BUCKET = env.bucket("S3_BUCKET")
 S3_REGION = env.text("S3_REGION", "us-east-1")
 S3_ENDPOINT_URL = env.base_url("S3_ENDPOINT_URL", f"https://s3.{S3_REGION}.amazonaws.com")
 S3_ACCESS_KEY_ID = env.text("S3_ACCESS_KEY_ID", "")
@@ -80,7 +80,7 @@ S3_SECRET_ACCESS_KEY = env.text("S3_SECRET_ACCESS_KEY", "")
 S3_ADDRESSING = env.choice(
     "S3_ADDRESSING", "virtual" if S3_ENDPOINT_URL.endswith(".amazonaws.com") else "path", ("path", "virtual")
 )
-S3_CA_FILE = env.text("S3_CA_FILE", "")
+S3_CA_FILE = env.authority("S3_CA_FILE")
 IN_A_BUCKET = bucket_storage(
     S3_BUCKET,
     endpoint=S3_ENDPOINT_URL,

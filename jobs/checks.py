@@ -4,6 +4,7 @@ import ssl
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 from django.apps import AppConfig
@@ -150,17 +151,26 @@ def _one_for_all() -> list[CheckMessage]:
 def _media() -> list[CheckMessage]:
     if not isinstance(storages["default"], FileSystemStorage):
         return []
-    folder = Path(settings.MEDIA_ROOT)
-    lowest = next(path for path in (folder, *folder.parents) if path.exists())
-    if lowest.is_dir():
+    if _can_be_folder(Path(settings.MEDIA_ROOT)):
         return []
     return [
         Error(
-            "MEDIA_ROOT is no folder, and none can be made there: a file is in its place, or above it.",
+            "MEDIA_ROOT is no folder, and none can be made there: a file is there or above it, or it is forbidden.",
             hint="Set MEDIA_ROOT to a folder, or to where one can be made.",
             id="jobs.E005",
         )
     ]
+
+
+def _can_be_folder(folder: Path) -> bool:
+    """Tell whether it is one, or could be made: root may make none in every place, whatever the rights say."""
+    try:
+        lowest = next(path for path in (folder, *folder.parents) if path.exists())
+        if lowest != folder:
+            Path(mkdtemp(dir=lowest)).rmdir()
+        return lowest.is_dir()
+    except OSError:
+        return False
 
 
 def _tls() -> list[CheckMessage]:

@@ -27,6 +27,7 @@ def test_the_defaults_break_no_rule() -> None:
         ({"N8N_API_KEY": "schlüssel" * 5}, "jobs.E004"),
         ({"MEDIA_ROOT": "README.md"}, "jobs.E005"),
         ({"MEDIA_ROOT": "README.md/media"}, "jobs.E005"),
+        ({"MEDIA_ROOT": "/proc/receipts"}, "jobs.E005"),
         ({"N8N_API_KEY": settings.SECRET_KEY}, "jobs.W007"),
         ({"CALLBACK_SECRET_TOKEN": [settings.N8N_API_KEY, "another"]}, "jobs.W007"),
         ({"AUDIT_KEY": settings.N8N_WEBHOOK_SECRET}, "jobs.W007"),

@@ -13,6 +13,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from certifi import where
 from django.core.exceptions import ImproperlyConfigured
 
 from accounting.environment import Environment
@@ -34,6 +35,7 @@ IMPOSSIBLE = [
     ("DEBUG", CANARY),
     ("PUBLIC_BASE_URL", f"{CANARY}.example.com"),
     ("PUBLIC_BASE_URL", f"https://{CANARY}:99999"),
+    ("PUBLIC_BASE_URL", f"http://{CANARY} example.com"),
     ("PUBLIC_BASE_URL", f"https://receipts.example.com/{CANARY}"),
     ("CALLBACK_BASE_URL", f"ftp://{CANARY}"),
     ("CALLBACK_BASE_URL", f"http://web:8000/#{CANARY}"),
@@ -46,6 +48,7 @@ IMPOSSIBLE = [
     ("DATABASE_URL", f"sqlite://{CANARY}/db.sqlite3"),
     ("DATABASE_URL", f"sqlite:////proc/{CANARY}/db.sqlite3"),
     ("ALLOWED_HOSTS", f"https://{CANARY}.example.com"),
+    ("ALLOWED_HOSTS", f"{CANARY} b"),
     ("DATABASE_URL", "sqlite:///var/db.sqlite3?timeout=60"),
     ("REDIS_URL", f"{CANARY}:6379"),
     ("REDIS_URL", f"redis://:{CANARY}@127.0.0.1:port/0"),
@@ -53,6 +56,12 @@ IMPOSSIBLE = [
     ("REDIS_URL", f"redis://127.0.0.1:6379/0?{CANARY}=1"),
     ("REDIS_URL", "redis://127.0.0.1:6379/0?ssl_ca_certs=/etc/hosts"),
     ("REDIS_URL", f"rediss://127.0.0.1:6379/0?ssl_ca_certs=/{CANARY}.pem"),
+    ("REDIS_URL", "rediss://127.0.0.1:6379/0?ssl_ca_certs=README.md"),
+    ("REDIS_URL", f"rediss+sentinel://127.0.0.1/name/0?ssl_ca_certs=/{CANARY}.pem"),
+    ("S3_BUCKET", f"not {CANARY}"),
+    ("S3_BUCKET", f"https://{CANARY}"),
+    ("S3_CA_FILE", f"/{CANARY}.pem"),
+    ("S3_CA_FILE", "README.md"),
     ("CALLBACK_SECRET_TOKEN", ","),
     ("N8N_WEBHOOK_URL", f"/webhook/{CANARY}"),
     ("N8N_DEADLINE_SECONDS", CANARY),
@@ -167,7 +176,7 @@ def test_a_missing_setting_is_named(key: str) -> None:
 
 @pytest.mark.parametrize("key", ["S3_ENDPOINT_URL", "S3_REGION", "S3_CA_FILE", "S3_ADDRESSING"])
 def test_a_bucket_that_something_is_said_of_has_a_name(key: str) -> None:
-    value = "path" if key == "S3_ADDRESSING" else "https://x.example"
+    value = {"S3_ADDRESSING": "path", "S3_CA_FILE": where()}.get(key, "https://x.example")
     assert "is missing" in refusal("S3_BUCKET", **{key: value})
 
 
@@ -260,6 +269,23 @@ def test_an_address_holds_nothing_but_an_address(address: str, monkeypatch: pyte
         Environment(Path("none")).origin("PUBLIC_BASE_URL", cure="")
     with pytest.raises(ImproperlyConfigured, match=r"^CALLBACK_BASE_URL .*\.$"):
         Environment(Path("none")).base_url("CALLBACK_BASE_URL", "")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("PUBLIC_BASE_URL", "http://[::1]:8000"),
+        ("PUBLIC_BASE_URL", "http://web_1:8000"),
+        ("PUBLIC_BASE_URL", "https://bücher.example"),
+        ("ALLOWED_HOSTS", "*"),
+        ("ALLOWED_HOSTS", ".example.com,[::1],127.0.0.1"),
+        ("S3_BUCKET", "receipts.of-2026"),
+        ("REDIS_URL", f"rediss+sentinel://127.0.0.1/name/0?ssl_ca_certs={where()}"),
+    ],
+)
+def test_what_is_unusual_and_possible_is_taken(key: str, value: str) -> None:
+    loaded = loaded_settings(**{key: value})[key]
+    assert loaded == (value.split(",") if key == "ALLOWED_HOSTS" else value)
 
 
 def test_an_upload_rate_of_none_sets_no_limit() -> None:
