@@ -19,6 +19,7 @@ from jobs.queue import queue_service
 from receipts.storage import can_store
 
 from .measured import MEASURED
+from .outages import told_of
 from .problems import Problem
 from .throttling import count_failure
 from .tokens import is_one_of
@@ -79,5 +80,5 @@ def _of_the_database() -> list[Metric]:
     try:
         return list(families())
     except (DatabaseError, InterfaceError) as error:
-        logger.error("database_unavailable", error=type(error).__name__)
+        logger.error("database_unavailable", **told_of(error))
         return []

@@ -1,5 +1,6 @@
 """How it shows that the database is away for a while, or not ready for this service."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -14,7 +15,19 @@ from django.utils.module_loading import module_has_submodule
 logger = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 1.0
-UNREACHABLE = "The database cannot be reached: look at DATABASE_URL, and whether it runs."
+
+# What PostgreSQL says instead of letting somebody in: psycopg has its words then, and no code
+# (https://www.postgresql.org/docs/current/errcodes-appendix.html)
+SIGNS = {
+    r"password authentication failed|no password supplied": "28P01",
+    r"no pg_hba\.conf entry|not permitted to log in|authentication failed for|FATAL: +role .* does not exist": "28000",
+    r"FATAL: +database .* does not exist": "3D000",
+    r"too many (clients|connections)|remaining connection slots": "53300",
+    r"unrecognized configuration parameter": "42704",
+    r"invalid value for parameter": "22023",
+    r"permission denied for": "42501",
+    r"the database system is (starting up|shutting down|in recovery mode|not yet accepting)": "57P03",
+}
 
 # PostgreSQL calls it internal that it may only be read (a standby) and that it has ended an idle transaction
 # (https://www.postgresql.org/docs/current/errcodes-appendix.html, class 25)
@@ -47,12 +60,31 @@ def is_locked(error: Exception) -> bool:
     return getattr(error.__cause__, "sqlstate", None) == "55P03"
 
 
+def code_of(error: BaseException) -> str:
+    """Return PostgreSQL's SQLSTATE or SQLite's name of an error, which hold no secret; "" where there is none."""
+    cause = error.__cause__
+    code: str | None = getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None)
+    return code or next((code for sign, code in SIGNS.items() if re.search(sign, str(cause))), "")
+
+
+def told_of(error: BaseException) -> dict[str, str]:
+    """Return what a line of the log may tell of an error of the database."""
+    code = code_of(error)
+    return {"error": type(error).__name__} | ({"code": code} if code else {})
+
+
+def unreachable(error: BaseException) -> str:
+    """Return a sentence for people."""
+    code = code_of(error)
+    return f"The database cannot be reached{code and f' ({code})'}: look at DATABASE_URL, and whether it runs."
+
+
 def why_no_database() -> str:
     """Return a sentence with the cure where the database cannot be used now; "" where it can."""
     try:
         missing = unapplied_migrations()
-    except (DatabaseError, InterfaceError):
-        return UNREACHABLE
+    except (DatabaseError, InterfaceError) as error:
+        return unreachable(error)
     finally:
         connection.close()
     return f"The database lacks {len(missing)} migrations: run `manage.py migrate`." if missing else ""

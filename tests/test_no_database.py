@@ -45,6 +45,13 @@ def test_where_it_is_away_a_command_says_where_to_look(command: tuple[str, ...],
     assert told == "manage.py: The database cannot be reached: look at DATABASE_URL, and whether it runs.\n"
 
 
+def test_where_sqlite_cannot_open_it_a_command_says_what_sqlite_calls_that(tmp_path: Path) -> None:
+    told = told_by("verify_audit", database=f"sqlite:///{tmp_path}")  # a folder
+    assert told == (
+        "manage.py: The database cannot be reached (SQLITE_CANTOPEN): look at DATABASE_URL, and whether it runs.\n"
+    )
+
+
 @pytest.mark.parametrize("command", [("verify_audit",), ("create_api_key", "Shop"), ("purge_receipts",)])
 def test_where_it_is_empty_a_command_says_what_to_run(command: tuple[str, ...], tmp_path: Path) -> None:
     told = told_by(*command, database=f"sqlite:///{tmp_path}/empty.sqlite3")

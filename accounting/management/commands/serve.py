@@ -14,7 +14,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from accounting.lanes import Lanes
 from accounting.listening import listen, port_number
 from accounting.memory import share_memory_among_threads
-from accounting.outages import UNREACHABLE, unapplied_migrations
+from accounting.outages import unapplied_migrations, unreachable
 from accounting.server import Server, believe_proxies
 
 logger = structlog.get_logger(__name__)
@@ -52,7 +52,7 @@ class Command(BaseCommand):
                 call_command("migrate", interactive=False, verbosity=options["verbosity"])
             _require_migrations()
         except (DatabaseError, InterfaceError) as error:
-            raise CommandError(UNREACHABLE) from error
+            raise CommandError(unreachable(error)) from error
         listener = listen(options["host"], options["port"])
         application = believe_proxies(get_internal_wsgi_application(), settings.TRUSTED_PROXIES)
         lanes = Lanes(pictures=settings.PICTURE_THREADS, all_else=settings.WEB_THREADS - settings.PICTURE_THREADS)

@@ -16,7 +16,7 @@ from accounting.clock import database_now
 from accounting.identity import PROCESS
 from accounting.lockout import forget_old_attempts
 from accounting.options import seconds
-from accounting.outages import DATABASE_AWAY, wait_for_database
+from accounting.outages import DATABASE_AWAY, told_of, wait_for_database
 from jobs.canary import send_scheduled
 from jobs.checks import SETTINGS
 from jobs.closing import keep_figures
@@ -81,7 +81,7 @@ class Command(BaseCommand):
             try:
                 part()
             except DATABASE_AWAY as error:
-                logger.error("sweep_failed", error=type(error).__name__)
+                logger.error("sweep_failed", **told_of(error))
                 return
             except Exception:  # the loop outlives it
                 logger.exception("sweep_failed", part=part.__name__)
