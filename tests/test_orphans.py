@@ -11,10 +11,10 @@ import pytest
 from django.conf import LazySettings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.core.management import CommandError, call_command
+from django.core.management import BaseCommand, CommandError, call_command
 from django.utils import timezone
 
-from jobs.management.commands import sweep_jobs
+from jobs.management.commands import purge_receipts, sweep_jobs
 from receipts import orphans as looking
 from receipts import thumbnails
 from receipts.models import Receipt, day_folder
@@ -112,9 +112,11 @@ def test_the_sweep_looks_for_them_bit_by_bit_and_deletes_none_before_it_has_seen
     assert left == [5, 5, 5, 3]
 
 
-@pytest.mark.parametrize("command", ["purge_receipts", "sweep_jobs"])
+@pytest.mark.parametrize(
+    ("command", "options"), [(purge_receipts.Command(), {}), (sweep_jobs.Command(), {"once": True})]
+)
 def test_a_file_whose_row_comes_back_while_others_are_looked_at_is_none(
-    media: Media, monkeypatch: pytest.MonkeyPatch, command: str
+    media: Media, monkeypatch: pytest.MonkeyPatch, command: BaseCommand, options: dict[str, bool]
 ) -> None:
     lost = stored_ago(ReceiptFactory.create(), 2)
     rows = list(Receipt.objects.all())
@@ -128,7 +130,7 @@ def test_a_file_whose_row_comes_back_while_others_are_looked_at_is_none(
             yield found
 
     monkeypatch.setattr(looking, "find_orphans", find_before_they_come_back)
-    call_command(command, **({"once": True} if command == "sweep_jobs" else {}))
+    call_command(command, **options)
     assert Receipt.objects.count() == 1
     assert media() == [lost]
 
