@@ -12,7 +12,7 @@ from jobs.models import Heartbeat, JobEvent
 from jobs.queue import queue_service
 
 from .durations import told
-from .health import ALIVE_WITHIN
+from .health import beats, living
 
 Kind, Source = JobEvent.Kind, JobEvent.Source
 
@@ -55,12 +55,11 @@ def signs(now: datetime) -> list[Sign]:
 
 
 def _processes(name: str, kind: Heartbeat.Kind, now: datetime) -> Sign:
-    beats = Heartbeat.objects.filter(kind=kind).order_by()
-    alive = beats.filter(at__gte=now - ALIVE_WITHIN[kind]).aggregate(number=Count("pk"), at=Max("at"))
+    alive = living(kind, now).aggregate(number=Count("pk"), at=Max("at"))
     if alive["number"]:
         count = f"{alive['number']} {kind.label.lower()}{'' if alive['number'] == 1 else 's'}"
         return Sign(name=name, tone="good", word="alive", facts=[f"{count}, last beat {told(now - alive['at'])} ago"])
-    last = beats.aggregate(at=Max("at"))["at"]
+    last = beats(kind, now).aggregate(at=Max("at"))["at"]
     fact = f"none alive, last beat {told(now - last)} ago" if last else "none has been seen for a day"
     return Sign(name=name, tone="bad", word="silent", facts=[fact, f"start manage.py {COMMANDS[kind]}"])
 

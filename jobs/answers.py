@@ -180,6 +180,11 @@ def _failed(code: FailureCode, sentence: str) -> Decision:
     return Decision(status=JobLog.Status.FAILURE, code=code, sentence=sentence)
 
 
+def longest_delay(planned: int) -> float:
+    """Return the most seconds that it may be until the next try where so many are planned."""
+    return max(planned * (1 + JITTER), MAX_RETRY_AFTER_SECONDS)
+
+
 def parse_retry_after(value: str, *, now: datetime | None = None) -> float:
     """Return the seconds that `Retry-After` asks for (RFC 9110 section 10.2.3), at most an hour, 0 if unreadable."""
     value = value.strip()

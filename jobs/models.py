@@ -187,6 +187,7 @@ class JobEvent(models.Model):
         REFUSED = "refused", "Not taken by N8N"
         LEASE_ENDED = "lease_ended", "Taken back from a silent worker"
         RESENT = "resent", "Queued to be sent again"
+        BROUGHT_FORWARD = "brought_forward", "Brought forward"
         RETRIED = "retried", "Retried by staff"
         CANCELLED = "cancelled", "Cancelled by staff"
         SUCCEEDED = "succeeded", "Filed in Notion"

@@ -1,6 +1,6 @@
 """The sweep: acts on whatever is overdue, so that no job waits for ever. Safe in any number of copies."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from typing import NamedTuple
@@ -9,11 +9,12 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from accounting.clock import DatabaseNow
 from accounting.outages import DATABASE_AWAY
 
+from .answers import longest_delay
 from .executions import Execution, conclude
 from .masking import masked
 from .models import FailureCode, Heartbeat, JobEvent, JobLog
@@ -30,6 +31,7 @@ Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
 RINGS_AT_ONCE = 100  # in the queue in all: rings pile up where no worker listens
 ENDS_AT_ONCE = 500
 HEARTBEAT_KEPT = timedelta(days=1)
+CLOCK_SLACK = timedelta(minutes=1)
 
 
 class Swept(NamedTuple):
@@ -53,23 +55,24 @@ def _overdue(status: JobLog.Status) -> QuerySet[JobLog]:
 
 
 def _take_back_leases() -> int:
+    act = partial(_act_once, status=Status.SENDING, act=_take_back)
     ids = list(_overdue(Status.SENDING).values_list("job_id", flat=True)[:ENDS_AT_ONCE])
-    return sum(_try_to_act(job_id, Status.SENDING, _take_back) for job_id in ids)
+    return sum(_try_to(act, job_id) for job_id in ids)
 
 
 def _stop_waiting_for_callbacks() -> int:
     """Ask N8N, look at no row meanwhile, and then act on those that nobody else has changed."""
     findings = inquiry.ask(_overdue(Status.PROCESSING)[:ENDS_AT_ONCE])
     return sum(
-        _try_to_act(job_id, Status.PROCESSING, partial(_stop_waiting, finding=finding))
+        _try_to(partial(_act_once, status=Status.PROCESSING, act=partial(_stop_waiting, finding=finding)), job_id)
         for job_id, finding in findings.items()
     )
 
 
-def _try_to_act(job_id: UUID, status: JobLog.Status, act: Callable[[JobLog], None]) -> bool:
+def _try_to(act: Callable[[UUID], bool], job_id: UUID) -> bool:
     """Act, and let no job that cannot be acted on keep the others from their turn."""
     try:
-        return _act_once(job_id, status, act)
+        return act(job_id)
     except DATABASE_AWAY:
         raise
     except Exception:
@@ -136,11 +139,55 @@ def _ring_overdue() -> int:
     return queue_service().ring(_overdue(Status.QUEUED).values_list("job_id", flat=True)[:number])
 
 
+def bring_forward() -> int:
+    """Let no job wait for longer than it would from now on: a clock that was ahead has said when it is due.
+
+    Returns:
+        How many were due later than that.
+    """
+    return sum(
+        _try_to(partial(_bring_forward_once, waiting=waiting, wait=wait), job_id)
+        for waiting, wait in _longest_waits()
+        for job_id in _due_too_late(waiting, wait).values_list("job_id", flat=True)[:ENDS_AT_ONCE]
+    )
+
+
+def _due_too_late(waiting: Q, wait: timedelta) -> QuerySet[JobLog]:
+    return JobLog.objects.filter(waiting, due_at__gt=DatabaseNow() + wait + CLOCK_SLACK)
+
+
+def _longest_waits() -> Iterator[tuple[Q, timedelta]]:
+    """Yield what open jobs wait for, and for how long at the most, by the settings as they are now."""
+    schedule = settings.DELIVERY_RETRY_SCHEDULE
+    yield Q(status=Status.SENDING), timedelta(seconds=settings.N8N_LEASE_SECONDS)
+    yield Q(status=Status.PROCESSING), timedelta(seconds=settings.CALLBACK_TIMEOUT_SECONDS)
+    yield Q(status=Status.QUEUED, tries=0), timedelta()
+    for tries, planned in enumerate(schedule, start=1):
+        yield Q(status=Status.QUEUED, tries=tries), timedelta(seconds=longest_delay(planned))
+    yield Q(status=Status.QUEUED, tries__gt=len(schedule)), timedelta(seconds=longest_delay(0))
+
+
+@transaction.atomic
+def _bring_forward_once(job_id: UUID, *, waiting: Q, wait: timedelta) -> bool:
+    job = lock_free_job(job_id)
+    if job is None or job.due_at is None or not _due_too_late(waiting, wait).filter(pk=job_id).exists():
+        return False
+    note(
+        job,
+        kind=Kind.BROUGHT_FORWARD,
+        source=Source.SWEEP,
+        detail={"was_due_at": job.due_at.isoformat()},
+        due_at=job.now + wait,
+    )
+    return True
+
+
 def beat(name: str, kind: Heartbeat.Kind) -> None:
     """Write down that this process lives."""
     Heartbeat.objects.update_or_create(name=name, defaults={"kind": kind, "at": DatabaseNow()})
 
 
 def forget_dead_processes() -> None:
-    """Remove the heartbeats of processes that have been silent for a day."""
-    Heartbeat.objects.filter(at__lt=DatabaseNow() - HEARTBEAT_KEPT).delete()
+    """Remove the heartbeats of processes that have been silent for a day, and those by a clock that was ahead."""
+    now = DatabaseNow()
+    Heartbeat.objects.exclude(at__range=(now - HEARTBEAT_KEPT, now + CLOCK_SLACK)).delete()

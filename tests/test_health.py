@@ -113,6 +113,8 @@ def test_the_last_round_trip_is_that_of_a_receipt_and_of_no_canary() -> None:
         (Kind.WORKER, 55, "degraded"),
         (Kind.SWEEP, 50, "ok"),
         (Kind.SWEEP, 70, "degraded"),
+        (Kind.WORKER, -3600, "degraded"),  # by a clock that was ahead
+        (Kind.SWEEP, -3600, "degraded"),
     ],
 )
 def test_a_process_that_is_silent_for_too_long_is_missed(kind: Heartbeat.Kind, silence: int, status: str) -> None:

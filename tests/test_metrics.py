@@ -174,6 +174,8 @@ def test_processes_are_told_by_their_hearts() -> None:
     beat("sweep", Kind.SWEEP)
     Heartbeat.objects.filter(name="dead").update(at=timezone.now() - timedelta(hours=1))
     Heartbeat.objects.filter(name="sweep").update(at=timezone.now() - timedelta(seconds=40))
+    for kind in Kind:  # by a clock that was ahead
+        Heartbeat.objects.create(name=f"{kind} ahead", kind=kind, at=timezone.now() + timedelta(days=3650))
     told = scrape()
     assert told["receipts_workers"] == 2
     assert told["receipts_sweep_age_seconds"] == pytest.approx(40, abs=15)

@@ -11,7 +11,7 @@ from django.db.models import Max
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from accounting.clock import database_now
-from accounting.health import ALIVE_WITHIN
+from accounting.health import beats, living
 from jobs import canary
 from jobs.models import Heartbeat, JobLog
 from jobs.operations.attention import WAYS, Kind
@@ -62,9 +62,8 @@ def _number(kind: Kind, now: datetime) -> int:
 
 def _processes(now: datetime) -> Iterator[Metric]:
     kinds = Heartbeat.Kind
-    alive = Heartbeat.objects.filter(kind=kinds.WORKER, at__gte=now - ALIVE_WITHIN[kinds.WORKER]).count()
-    yield _gauge("workers", "Workers whose heart beats.", alive)
-    beat: datetime | None = Heartbeat.objects.filter(kind=kinds.SWEEP).aggregate(at=Max("at"))["at"]
+    yield _gauge("workers", "Workers whose heart beats.", living(kinds.WORKER, now).count())
+    beat: datetime | None = beats(kinds.SWEEP, now).aggregate(at=Max("at"))["at"]
     age = (now - beat).total_seconds() if beat else inf  # an alert is to fire where none has ever run, too
     yield _gauge("sweep_age_seconds", "Seconds since the latest beat of a sweep.", age)
 

@@ -24,12 +24,13 @@ from jobs.metrics.counting import count_events
 from jobs.models import Heartbeat
 from jobs.proof.sealing import seal_finished_hours
 from jobs.retention import is_overdue
-from jobs.sweep import beat, forget_dead_processes, sweep
+from jobs.sweep import beat, bring_forward, forget_dead_processes, sweep
 from receipts.orphans import Distrusted, remove_orphans
 
 logger = structlog.get_logger(__name__)
 
 SEAL_EVERY_SECONDS = 60
+BRING_FORWARD_EVERY_SECONDS = 60
 TIDY_EVERY_SECONDS = 3600
 LOOK_FOR_ORPHANS_EVERY_SECONDS = 86_400
 LOOK_FOR_ORPHANS_SECONDS = 1.0  # in one pass
@@ -43,7 +44,7 @@ class Command(BaseCommand):
     requires_system_checks = (SETTINGS,)  # the others load all views and the admin, which a sweep has no use for
 
     _stopping = False
-    _next_seal = _next_tidy = _next_look = 0.0
+    _next_forward = _next_seal = _next_tidy = _next_look = 0.0
     _once = False
     _look: Iterator[int] | None = None  # for orphans, while it is under way
 
@@ -87,7 +88,22 @@ class Command(BaseCommand):
                 logger.exception("sweep_failed", part=part.__name__)
 
     def _parts(self) -> tuple[Callable[[], None], ...]:
-        return self._sweep, self._count, self._send_canary, self._seal, self._tidy, self._look_for_orphans
+        return (
+            self._bring_forward,
+            self._sweep,
+            self._count,
+            self._send_canary,
+            self._seal,
+            self._tidy,
+            self._look_for_orphans,
+        )
+
+    def _bring_forward(self) -> None:
+        if time.monotonic() < self._next_forward:
+            return
+        self._next_forward = time.monotonic() + BRING_FORWARD_EVERY_SECONDS
+        if number := bring_forward():
+            logger.warning("brought_forward", jobs=number)
 
     def _sweep(self) -> None:
         swept = sweep()
