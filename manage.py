@@ -3,6 +3,7 @@
 
 import os
 import sys
+from importlib import import_module
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
@@ -20,6 +21,7 @@ def main() -> None:
     """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "accounting.settings")
     try:
+        import_module(os.environ["DJANGO_SETTINGS_MODULE"])  # Django lets some commands run into what is wrong there
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(f"manage.py: {error}")

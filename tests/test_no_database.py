@@ -1,4 +1,4 @@
-"""A database that is away, or not migrated: commands say so in one sentence, worker and sweep wait for it."""
+"""A database away or not migrated, a setting missing: commands say so in one sentence; worker and sweep wait for it."""
 
 import os
 import re
@@ -81,3 +81,10 @@ def test_on_sqlite_nobody_loads_the_driver_of_postgresql(tmp_path: Path) -> None
     loaded = {line.rpartition("|")[2].strip() for line in told.splitlines() if line.startswith("import time:")}
     assert "rest_framework.compat" in loaded
     assert "psycopg" not in loaded
+
+
+@pytest.mark.parametrize("command", ["check", "makemigrations", "help"])
+def test_where_a_setting_is_missing_every_command_says_which(command: str) -> None:
+    told = told_by(command, database="sqlite://:memory:", SECRET_KEY="")
+    assert told.startswith("manage.py: SECRET_KEY is missing: set it to ")
+    assert told.count("\n") == 1
