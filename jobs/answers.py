@@ -1,7 +1,7 @@
 """What an answer of N8N means: a pure function of the answer, the try and the schedule."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -77,7 +77,9 @@ class Decision:
     workflow_id: str = ""
 
 
-def decide(answer: Answer, *, tries: int, schedule: Sequence[int], jitter: float) -> Decision:
+def decide(
+    answer: Answer, *, tries: int, schedule: Sequence[int], jitter: float, masked: Callable[[str], str] = str
+) -> Decision:
     """Say what an answer means for the job.
 
     Args:
@@ -85,6 +87,7 @@ def decide(answer: Answer, *, tries: int, schedule: Sequence[int], jitter: float
         tries: how many deliveries this round has had, this one included.
         schedule: seconds to wait after the first, second, … refused delivery; none left ends the job.
         jitter: a number from 0 to 1, drawn by the caller.
+        masked: takes out of N8N's words what is to be told to nobody.
 
     Returns:
         What is to be done. The rules are the design's, from N8N's answers as observed (docs/architecture.md).
@@ -101,14 +104,15 @@ def decide(answer: Answer, *, tries: int, schedule: Sequence[int], jitter: float
     if answer.status == 500 and _message(answer) == WORKFLOW_ERROR:
         return _failed(FailureCode.WORKFLOW_FAILED, f"{FailureCode.WORKFLOW_FAILED.label}: {WORKFLOW_ERROR}.")
     if answer.status in NOT_TAKEN or answer.status >= 500:
-        return refused("n8n_busy", _with_message(f"N8N answered {answer.status}", answer))
+        return refused("n8n_busy", _with_message(f"N8N answered {answer.status}", masked(_message(answer))))
     if answer.status < 200:
         return _unconfirmed("n8n_answer_unclear", f"N8N answered {answer.status} and nothing more.")
     if 300 <= answer.status < 400:
         return _failed(FailureCode.N8N_REDIRECTED, f"{FailureCode.N8N_REDIRECTED.label} ({answer.status}).")
     if answer.status == TOO_LARGE:
         return _failed(FailureCode.PAYLOAD_TOO_LARGE, f"{FailureCode.PAYLOAD_TOO_LARGE.label} ({TOO_LARGE}).")
-    return _failed(FailureCode.N8N_REJECTED, _with_message(f"N8N refused the request ({answer.status})", answer))
+    sentence = _with_message(f"N8N refused the request ({answer.status})", masked(_message(answer)))
+    return _failed(FailureCode.N8N_REJECTED, sentence)
 
 
 def _decide_trouble(trouble: Trouble, refused: "_Refusal") -> Decision:
@@ -217,8 +221,8 @@ def _plain(text: str) -> str:
     return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
-def _with_message(sentence: str, answer: Answer) -> str:
+def _with_message(sentence: str, said: str) -> str:
     """Add what N8N said; no word is as long as the keys, addresses and data that it may quote of the request."""
-    words = ("…" if len(word) > MAX_WORD else word for word in _message(answer).split())
+    words = ("…" if len(word) > MAX_WORD else word for word in said.split())
     message = " ".join(words)[:MAX_SENTENCE].rstrip(".")
     return f"{sentence}: {message}." if message else f"{sentence}."

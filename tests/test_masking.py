@@ -117,3 +117,17 @@ def test_what_a_workflow_says_is_kept_without_a_key_that_it_quotes(settings: Laz
     job.refresh_from_db()
     said = job.events.get(kind="failed").detail["message"]
     assert said == job.result_message == "Request failed: Authorization: Bearer …, X-Callback-Token: …"
+
+
+@pytest.mark.parametrize("status", [400, 500, 503])
+@pytest.mark.parametrize("quoted", ["my-path", "four words of a key", "Käse alt"])
+def test_no_sentence_about_a_delivery_quotes_a_secret_or_the_files_name(
+    quoted: str, status: int, settings: LazySettings
+) -> None:
+    settings.N8N_WEBHOOK_URL, settings.N8N_API_KEY = "https://n8n.example/webhook/my-path", "four words of a key"
+    job = JobFactory.create(filename="Käse alt.jpg")
+    delivered(job, json_answer(status, {"message": f"Cannot take {quoted} now"}))
+    job.refresh_from_db()
+    detail = job.events.latest("id").detail
+    assert detail["message"].endswith(": Cannot take … now.")
+    assert quoted not in f"{detail} {job.result_message}"

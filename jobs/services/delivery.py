@@ -2,6 +2,7 @@
 
 import random
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -126,8 +127,12 @@ def mark_delivered(job_id: UUID, *, attempt: int, answer: Answer, worker: str) -
         logger.info("answer_overtaken", status=job.status, attempt=attempt, current_attempt=job.attempts)
         return None
     decision = decide(
-        answer, tries=job.tries, schedule=settings.DELIVERY_RETRY_SCHEDULE, jitter=random.random()  # noqa: S311 - no secret
-    )  # fmt: skip
+        answer,
+        tries=job.tries,
+        schedule=settings.DELIVERY_RETRY_SCHEDULE,
+        jitter=random.random(),  # noqa: S311 - no secret
+        masked=partial(masked, job=job),
+    )
     detail = _answer_detail(answer, decision, job)
     match decision.status:
         case Status.PROCESSING:
