@@ -9,6 +9,7 @@ from rest_framework.reverse import reverse
 
 from .callbacks import Report
 from .models import JobLog
+from .parsers import MAX_BODY_BYTES
 
 MAX_DATA_CHARACTERS = 200_000
 MAX_DATA_DEPTH = 20
@@ -111,7 +112,8 @@ class JobCallbackPayload(serializers.Serializer[Any]):
 
     # what was sent in its place is not quoted: it may be a secret in the wrong field
     status = serializers.ChoiceField(choices=OUTCOMES, error_messages={"invalid_choice": "Send success or failure."})
-    message = PlainTextField(keep=2000, help_text="a sentence for people; cut after 2000 characters")
+    # cut once the keys that it quotes are out of it: half a key is no key that could be found
+    message = PlainTextField(keep=MAX_BODY_BYTES, help_text="a sentence for people; cut after 2000 characters")
     notion_page_url = PageUrlField(
         keep=2000, help_text="the page's http(s) address; one of more than 2000 characters is not kept"
     )

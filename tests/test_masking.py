@@ -12,6 +12,7 @@ from jobs.masking import KEPT, masked, readable
 from jobs.models import JobLog
 from jobs.signatures import callback_token
 
+from .callback_posts import report
 from .factories import JobFactory
 from .histories import delivered, json_answer, reported, uploaded
 from .job_pages import text_of
@@ -131,3 +132,10 @@ def test_no_sentence_about_a_delivery_quotes_a_secret_or_the_files_name(
     detail = job.events.latest("id").detail
     assert detail["message"].endswith(": Cannot take … now.")
     assert quoted not in f"{detail} {job.result_message}"
+
+
+def test_no_part_of_a_key_is_kept_that_a_workflow_quotes_where_its_words_are_cut(settings: LazySettings) -> None:
+    job = JobFactory.create(processing=True)
+    report(job, status="failure", message=f"{'x' * 1990} {settings.N8N_API_KEY} and more")
+    job.refresh_from_db()
+    assert job.result_message == f"{'x' * 1990} … and mor"

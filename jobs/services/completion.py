@@ -17,7 +17,8 @@ logger = structlog.get_logger(__name__)
 
 Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
 
-KEPT_MESSAGE = 500
+MOST_LETTERS = 2000  # of a message; docs/api.md
+KEPT_MESSAGE = 500  # of these, in the event
 MOST_EVENTS = 200  # of a job; the rest of its reports that change nothing is in the log only
 
 
@@ -44,7 +45,7 @@ def complete_job(job_id: UUID, report: Report, *, actor: str) -> Completion:
         JobLog.DoesNotExist: there is no such job.
     """
     job = lock_job(job_id)
-    report = replace(report, message=without_keys(report.message, job))
+    report = replace(report, message=without_keys(report.message, job)[:MOST_LETTERS])
     verdict = judge(report, job, former_executions=_former_executions(job, report), was_concluded=_was_concluded(job))
     match verdict:
         case Verdict.ACCEPT | Verdict.ACCEPT_LATE:

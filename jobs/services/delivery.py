@@ -191,10 +191,10 @@ def _answer_detail(answer: Answer, decision: Decision, job: JobLog) -> Detail:
 def _said(answer: Answer, job: JobLog) -> Detail:
     said = {
         "status": answer.status,
-        "content_type": masked(answer.content_type[:100], job),
+        "content_type": masked(answer.content_type, job)[:100],
         "bytes": len(answer.body),
         "goes_on": answer.goes_on,
-        "retry_after": masked(answer.retry_after[:100], job),
+        "retry_after": masked(answer.retry_after, job)[:100],
         "body": readable(answer, job),
     }
     return {key: value for key, value in said.items() if value}
