@@ -18,6 +18,7 @@ from .formats import SUFFIXES
 from .models import ApiKey, Client, Receipt, Rendition, rendition_name, stored_name
 from .rendering import NotMade, Picture, rendered
 from .storage import StorageAway
+from .thumbnails import forget_thumbnail
 
 
 class Refusal(Exception):
@@ -119,7 +120,14 @@ def keep_receipt(*, client: Client, upload: CheckedUpload, stored: StoredFile, n
         receipt.file.name = stored.name
         receipt.purged_at = None
         receipt.save(update_fields=["file", "purged_at"])
+        transaction.on_commit(partial(_forget_thumbnail, receipt))
     return receipt, False
+
+
+def _forget_thumbnail(receipt: Receipt) -> None:
+    """Delete what was made of the former file, or the word that of a damaged one none can be made."""
+    with suppress(OSError):  # a list shows the former one then
+        forget_thumbnail(receipt.pk)
 
 
 def _lock_receipt(client: Client, upload: CheckedUpload) -> Receipt | None:

@@ -17,6 +17,7 @@ from receipts.thumbnails import find_thumbnail, thumbnail_name
 
 from .ages import purge
 from .factories import ReceiptFactory
+from .histories import uploaded
 from .pictures import heic, pdf, png, webp
 from .staff import auditor, staff
 
@@ -88,6 +89,17 @@ def test_a_file_that_is_away_for_now_is_tried_again() -> None:
     assert find_thumbnail(receipt) == b""
     receipt.file.storage.save(name, ContentFile(data))
     assert find_thumbnail(receipt) != b""
+
+
+def test_a_damaged_file_that_is_uploaded_anew_has_one_again(django_capture_on_commit_callbacks: Any) -> None:
+    receipt = uploaded().receipt
+    path = Path(receipt.file.path)
+    path.write_bytes(path.read_bytes()[:300])
+    assert find_thumbnail(receipt) == b""
+    with django_capture_on_commit_callbacks(execute=True):
+        uploaded()
+    receipt.refresh_from_db()
+    assert opened(find_thumbnail(receipt)).format == "JPEG"
 
 
 def test_of_a_deleted_receipt_none_is_shown_even_if_one_was_made() -> None:
