@@ -1,6 +1,7 @@
 """What an answer of N8N means: a pure function of the answer, the try and the schedule."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,6 +26,8 @@ MAY_HAVE_ARRIVED = {
 TOO_LARGE = 413
 WORKFLOW_ERROR = "Error in workflow"
 NO_JSON = object()  # null is some
+# N8N answers so until it is ready; its node Respond to Webhook calls every text text/html, unless it is told otherwise
+PAGE = re.compile(rb"\A\s*<(?:!doctype|html)\b|n8n is starting up", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,9 +129,9 @@ def _decide_trouble(trouble: Trouble, refused: "_Refusal") -> Decision:
 
 
 def _decide_success(answer: Answer, refused: "_Refusal") -> Decision:
-    if answer.content_type == "text/html":
-        return refused("n8n_starting", "A page instead of a webhook answered; N8N may be starting up.")
     body = _json(answer)
+    if body is NO_JSON and answer.content_type == "text/html" and PAGE.search(answer.body):
+        return refused("n8n_starting", "A page instead of a webhook answered; N8N may be starting up.")
     if body is NO_JSON and answer.goes_on and answer.content_type == "application/json":
         return Decision(status=JobLog.Status.PROCESSING, confirmed=True)  # a workflow that echoes what it was sent
     if body is NO_JSON:

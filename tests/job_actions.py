@@ -44,7 +44,7 @@ ANSWERS: list[Kind] = [
             Answer(trouble=Trouble.FILE_MISSING),
             Answer(status=429, retry_after="60"),
             Answer(status=404),
-            Answer(status=200, content_type="text/html"),
+            Answer(status=200, content_type="text/html", body=b"<html>"),
         )
     ),
     *(

@@ -30,6 +30,7 @@ def decision(given: Answer, tries: int = 1) -> Decision:
             "wf4EZnTJHk2c8oQX",
         ),
         (answer(200, b'{"executionId":3,"workflowId":4}'), "3", "4"),
+        (answer(200, b'{"execution_id":"3"}', "text/html"), "3", ""),  # a text of the node Respond to Webhook
         (answer(202, b"[]"), "", ""),
         (answer(200, b"null"), "", ""),
         (answer(200, b'{"execution_id":{"no":"id"}}'), "", ""),
@@ -48,6 +49,7 @@ def test_a_2xx_with_json_is_accepted_and_awaits_the_callback(
     [
         (Answer(trouble=Trouble.UNREACHABLE), "n8n_unreachable"),
         (answer(200, b"n8n is starting up. Please wait", "text/html"), "n8n_starting"),
+        (answer(200, b"\n<!DOCTYPE html>\n<title>n8n</title>", "text/html"), "n8n_starting"),
         (answer(408), "n8n_busy"),
         (answer(429), "n8n_busy"),
         (answer(502, b"<html>", "text/html"), "n8n_busy"),
@@ -66,6 +68,9 @@ def test_what_n8n_did_not_take_is_queued_by_the_schedule(given: Answer, code: st
     [
         answer(200),
         answer(200, b"OK", "text/plain"),
+        answer(200, b"OK", "text/html"),  # as N8N's node Respond to Webhook calls a text
+        answer(200, b"<p>We have it.</p>", "text/html"),
+        answer(200, b"", "text/html"),
         answer(200, b'{"cut'),
         answer(204),
         answer(103),
