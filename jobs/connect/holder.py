@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from jobs.executions import part
 from jobs.n8n_api import PublicApi
 
 from .listing import Row, rows
@@ -16,11 +17,12 @@ def holder_of_path(api: PublicApi) -> str:
     """
     ours = {each.name for each in workflows()}
     active = rows(api, "workflows", active="true", excludePinnedData="true")
-    return next((str(row["name"]) for row in active if row["name"] not in ours and _listens(row)), "")
+    return next((str(row["name"]) for row in active if row["name"] not in ours and listens(row)), "")
 
 
-def _listens(row: Row) -> bool:
-    nodes = row.get("nodes")
+def listens(row: Row) -> bool:
+    """Tell whether a workflow takes what is sent to the webhook, once it is active; what is published counts first."""
+    nodes = part(part(row, "activeVersion") or row, "nodes")
     return isinstance(nodes, list) and any(map(_is_our_webhook, nodes))
 
 
@@ -33,4 +35,7 @@ def _is_our_webhook(node: Any) -> bool:
     by_default = "POST" if parameters.get("multipleMethods") else "GET"  # N8N leaves out what is as it was
     methods = parameters.get("httpMethod") or by_default
     takes_posts = isinstance(methods, str | list) and "POST" in methods
-    return takes_posts and str(parameters.get("path", "")).strip("/") == webhook_path()
+    path = str(parameters.get("path", ""))
+    return takes_posts and (
+        path.startswith("=") or path.strip("/") == webhook_path()
+    )  # N8N alone knows an expression's

@@ -14,7 +14,7 @@ from jobs.n8n_api import ApiError, PublicApi
 from .credentials import Credentials, chosen_in, listed, set_ours, wanted_by
 from .holder import holder_of_path
 from .listing import Row, known
-from .standing import Standing, State, standings
+from .standing import LISTENS_ELSEWHERE, Standing, State, standings
 from .webhook import Reached, is_registered, knock
 from .workflows import REPORTER, Content
 
@@ -71,8 +71,8 @@ def install(api: PublicApi, *, replace: Collection[str] = (), activate: str = ""
 def let_take_receipts(api: PublicApi, slug: str) -> Iterator[Deed]:
     """Activate one of those with the webhook, and no other of ours; return once the webhook answers.
 
-    One in which a credential is left to choose is not activated: each receipt would fail for want of it. Where it is
-    active already, that is said.
+    One in which a credential is left to choose is not activated: each receipt would fail for want of it; nor is one
+    that listens elsewhere: none would come. Where it is active already, that is said.
 
     Raises:
         ApiError: N8N did not do it; what was active before is again, or the sentence says that nothing is.
@@ -85,6 +85,9 @@ def let_take_receipts(api: PublicApi, slug: str) -> Iterator[Deed]:
     _refuse_several([chosen])
     if chosen.to_choose:
         yield Deed(_left_to_choose(chosen), is_warning=True)
+        return
+    if not chosen.listens:
+        yield Deed(f"“{chosen.workflow.name}” {LISTENS_ELSEWHERE}", is_warning=True)
         return
     if not chosen.is_active:
         yield from _put_in_place(api, chosen, [each for each in found if each.is_active])

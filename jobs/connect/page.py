@@ -25,7 +25,7 @@ from .facts import facts
 from .holder import holder_of_path
 from .listing import hurried
 from .notion import properties
-from .standing import Standing, State, standings
+from .standing import LISTENS_ELSEWHERE, Standing, State, standings
 from .trial import Trial, latest_trial
 from .workflows import PURPOSES, TRIAL, webhook_path, workflow, workflows
 
@@ -163,12 +163,13 @@ def _holder(api: PublicApi) -> str:
 
 def _summary(found: list[Standing]) -> dict[str, Any]:
     """Return which takes receipts, what is left to do, and which steps are done."""
-    taking = next((each for each in found if each.workflow.takes_receipts and each.is_active), None)
+    taking = next((each for each in found if each.workflow.takes_receipts and each.is_active and each.listens), None)
     return {
         "takes": taking is not None,
         "chosen": (taking or found[0]).workflow.slug,
         "is_installed": all(each.state is not State.ABSENT for each in found),
         "to_choose": [each for each in found if each.to_choose],
+        "listens_elsewhere": LISTENS_ELSEWHERE,
         "are_in_place": taking is not None
         and all(each.is_active for each in found if not each.workflow.takes_receipts),
         "files_nothing": taking is not None and taking.workflow.slug == TRIAL,

@@ -10,9 +10,15 @@ from django.conf import settings
 from jobs.n8n_api import NOT_THE_API, ApiError, PublicApi
 
 from .credentials import Credentials, chosen_in, listed, wanted_by
+from .holder import listens
 from .listing import Row, hurried, rows
 from .workflows import Content, Workflow, version_in, workflows
 
+LISTENS_ELSEWHERE = (
+    "gets no receipts: its Webhook node has another path than N8N_WEBHOOK_URL or another method than POST, or is off. "
+    "Put that right in N8N and publish it; or tick Replace, and install; or set N8N_WEBHOOK_URL to the address that "
+    "the node shows."
+)
 FIRST_WORD = "Receipts:"  # of all our names; N8N lists the workflows that have it in theirs
 KINDS = {
     "httpHeaderAuth": "Header Auth",
@@ -64,6 +70,17 @@ class Standing:
     def is_active(self) -> bool:
         """Tell whether it runs."""
         return bool(self.content.get("active"))
+
+    @property
+    def listens(self) -> bool:
+        """Tell whether receipts come to it, once it is active: somebody may have changed its webhook's path."""
+        return listens(self.content)
+
+    @property
+    def may_be_replaced(self) -> bool:
+        """Tell whether there is a reason to make it anew."""
+        is_elsewhere = self.workflow.takes_receipts and not self.listens
+        return self.state is State.OTHER or (self.state is State.CURRENT and is_elsewhere)
 
     @property
     def has_draft(self) -> bool:

@@ -90,6 +90,19 @@ def test_that_somebody_elses_workflow_takes_the_receipts_is_said(
     assert "Receipts go to “Somebody's own”" in text
 
 
+def test_one_that_is_active_and_listens_elsewhere_is_not_said_to_take_receipts(
+    administrator: Browser, n8n: StubN8N
+) -> None:
+    assert "takes receipts" in install(administrator)
+    n8n.node(NAMES[TRY], "Receipt")["parameters"]["path"] = "elsewhere"
+    page = words_of(answer := administrator.get(CONNECT))
+    assert "listens elsewhere Answers and calls back." in page
+    assert "It is active, and gets no receipts: its Webhook node has another path" in page
+    assert f'name="replace" value="{TRY}"' in answer.content.decode()
+    assert not answer.context["are_in_place"]
+    assert "The webhook answers." in install(administrator, replace=[TRY])
+
+
 def test_several_of_a_name_are_told(administrator: Browser, n8n: StubN8N) -> None:
     install(administrator)
     n8n.add_workflow(workflow(AI).content)

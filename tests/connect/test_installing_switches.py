@@ -1,13 +1,16 @@
 """One workflow takes receipts in the place of another, or the former one goes on."""
 
+from copy import deepcopy
+
 import pytest
 
 from jobs.connect.holder import holder_of_path
+from jobs.connect.standing import LISTENS_ELSEWHERE
 from jobs.connect.workflows import REPORTER, workflow
 from jobs.n8n_api import ApiError, PublicApi
 from tests.stub_n8n import StubN8N
 
-from .installs import AI, NAMES, PLAIN, TRY, said, with_notion
+from .installs import AI, NAMES, PLAIN, TRY, how, said, with_notion
 
 
 def test_another_one_takes_receipts_in_the_place_of_the_first(n8n: StubN8N, api: PublicApi) -> None:
@@ -57,6 +60,33 @@ def test_a_workflow_that_does_not_take_what_is_sent_to_the_webhook_is_not_named(
     assert holder_of_path(api) == "Somebody's own"
     next(each for each in mine["nodes"] if each["name"] == "Receipt")["parameters"] |= change
     assert holder_of_path(api) == ""
+
+
+@pytest.mark.parametrize("change", [{"path": "elsewhere"}, {"httpMethod": "GET"}])
+def test_one_that_listens_elsewhere_takes_nobodys_place(
+    n8n: StubN8N, api: PublicApi, change: dict[str, object]
+) -> None:
+    with_notion(n8n)
+    said(api)
+    n8n.node(NAMES[PLAIN], "Receipt")["parameters"] |= change
+    assert f"“{NAMES[PLAIN]}” {LISTENS_ELSEWHERE}" in said(api, activate=PLAIN)
+    assert n8n.active() == {NAMES[REPORTER], NAMES[TRY]}
+    assert said(api, activate=PLAIN, replace=(PLAIN,)).endswith("The webhook answers.")
+    assert n8n.active() == {NAMES[REPORTER], NAMES[PLAIN]}
+
+
+def test_a_path_that_n8n_works_out_may_be_the_right_one(n8n: StubN8N, api: PublicApi) -> None:
+    said(api)
+    n8n.node(NAMES[TRY], "Receipt")["parameters"]["path"] = "={{ 'receipts' }}"
+    assert how(api, TRY).listens
+
+
+def test_what_is_published_listens_whatever_a_draft_says(n8n: StubN8N, api: PublicApi) -> None:
+    said(api)
+    there = n8n.named(NAMES[TRY])
+    there["activeVersion"] = {"nodes": deepcopy(there["nodes"])}
+    n8n.node(NAMES[TRY], "Receipt")["parameters"]["path"] = "elsewhere"
+    assert how(api, TRY).listens
 
 
 def test_where_n8n_refuses_the_new_one_the_old_one_takes_receipts_again(n8n: StubN8N, api: PublicApi) -> None:
