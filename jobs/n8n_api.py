@@ -30,7 +30,7 @@ MAX_SAID = 300
 RIGHT_ADDRESS = "See that N8N runs, and that N8N_BASE_URL is the address of its editor."
 NOT_THE_API = "See that N8N_BASE_URL is the address of N8N's editor, and that its public API is not switched off."
 RIGHT_KEY = "Make an API key in N8N (Settings, n8n API) and set N8N_PUBLIC_API_KEY to it."
-MORE_SCOPES = "Give the API key in N8N the scopes that docs/n8n.md names."
+MORE_SCOPES = "Let N8N's owner or an admin make the API key, with the scopes that docs/n8n.md names."
 CURES = {401: RIGHT_KEY, 403: MORE_SCOPES, 404: NOT_THE_API}
 
 

@@ -86,7 +86,12 @@ def test_an_id_leads_nowhere_else() -> None:
     ("answer", "status", "sentence", "cure"),
     [
         (as_json({"message": "'X-N8N-API-KEY' header required"}, 401), 401, "401: 'X-N8N-", "Make an API key in N8N"),
-        (as_json({"message": "Forbidden"}, 403), 403, "answered 403: Forbidden.", "scopes"),
+        (
+            as_json({"message": "Forbidden"}, 403),
+            403,
+            "answered 403: Forbidden.",
+            "Let N8N's owner or an admin make the API key, with the scopes",
+        ),
         (as_json({"message": "Not Found"}, 404), 404, "answered 404: Not Found.", "N8N_BASE_URL"),
         (response(500, b"oops"), 500, "answered 500.", "log"),
         (response(502, b"[" * 60_000), 502, "answered 502.", "log"),
