@@ -75,7 +75,7 @@ class Inquiry:
     def _without(self, error: ApiError, job: JobLog, end: float) -> Finding | None:
         """Say why there is no answer, and leave N8N alone for a while unless it gave one, or had no time to."""
         if (error.status, error.said) == UNKNOWN:
-            return Finding(remark="N8N no longer knows the execution.")
+            return Finding(remark="N8N no longer knows the execution, or does not show it to whoever made the API key.")
         if not error.status and time.monotonic() >= end:
             return None
         self._quiet_until = time.monotonic() + PAUSE_SECONDS

@@ -170,7 +170,9 @@ def test_an_odd_answer_says_nothing_of_how_the_execution_stands(n8n: StubExecuti
 def test_an_execution_that_n8n_no_longer_knows_leaves_it_as_it_was(n8n: StubExecutions) -> None:
     job = after_a_sweep(overdue())
     assert job.failure_code == FailureCode.CALLBACK_TIMEOUT
-    assert job.result_message.endswith("seconds. N8N no longer knows the execution.")
+    assert job.result_message.endswith(
+        "seconds. N8N no longer knows the execution, or does not show it to whoever made the API key."
+    )
 
 
 @pytest.mark.parametrize("said", [b"<h1>Not Found</h1>", b'{"message": "not found"}', b'{"detail": "Not Found"}'])
