@@ -171,9 +171,7 @@ def _wait_while(is_so: Callable[[], bool], *, until: float) -> None:
 def _refuse_several(found: list[Standing]) -> None:
     for each in found:
         if each.state is State.SEVERAL:
-            raise NotInstalled(
-                f"N8N holds {len(each.copies)} workflows called “{each.workflow.name}”: rename or archive all but one."
-            )
+            raise NotInstalled(f"N8N holds {len(each.copies)} workflows called “{each.workflow.name}”: {each.too_many}")
 
 
 def _bring(

@@ -171,6 +171,7 @@ def _summary(found: list[Standing]) -> dict[str, Any]:
         "to_choose": [each for each in found if each.to_choose],
         "listens_elsewhere": LISTENS_ELSEWHERE,
         "are_in_place": taking is not None
+        and all(each.state is not State.SEVERAL for each in found)
         and all(each.is_active for each in found if not each.workflow.takes_receipts),
         "files_nothing": taking is not None and taking.workflow.slug == TRIAL,
     }

@@ -58,8 +58,16 @@ class Standing:
 
     @property
     def content(self) -> Content:
-        """Return what N8N holds; nothing where it holds none."""
+        """Return what N8N holds, of several one that is active; nothing where it holds none."""
         return self.copies[0] if self.copies else {}
+
+    @property
+    def too_many(self) -> str:
+        """Return what somebody should do about the copies; "" where there is one at most."""
+        if self.state is not State.SEVERAL:
+            return ""
+        which = "that which is active" if self.is_active else "one"
+        return f"rename or archive all but {which}."
 
     @property
     def id(self) -> str:
@@ -116,6 +124,7 @@ def standings(api: PublicApi) -> list[Standing]:
     named_so = rows(api, "workflows", name=FIRST_WORD, excludePinnedData="true")
     found = [row for row in named_so if not row.get("isArchived")]
     there = listed(hurried(api, ends))
+    found.sort(key=lambda row: (not row.get("active"), not listens(row)))  # of several first what receipts come to
     return [Standing(each, [_whole(row) for row in found if row["name"] == each.name], there) for each in workflows()]
 
 

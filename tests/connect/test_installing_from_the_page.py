@@ -110,6 +110,19 @@ def test_several_of_a_name_are_told(administrator: Browser, n8n: StubN8N) -> Non
     assert "rename or archive all but one" in install(administrator)
 
 
+def test_of_several_that_which_takes_receipts_is_shown_and_to_be_kept(administrator: Browser, n8n: StubN8N) -> None:
+    install(administrator)
+    key = n8n.named(NAMES[TRY])["id"]
+    n8n.add_workflow(workflow(TRY).content)
+    n8n.workflows = dict(reversed(n8n.workflows.items()))  # N8N lists the newest first
+    page = words_of(answer := administrator.get(CONNECT))
+    assert "takes receipts several" in page
+    assert "N8N holds 2 of this name: rename or archive all but that which is active." in page
+    assert f"{n8n.url}/workflow/{key}" in answer.content.decode()
+    assert not answer.context["are_in_place"]
+    assert "all but that which is active" in install(administrator)
+
+
 @pytest.mark.parametrize(
     "form", [{"activate": "nothing-of-ours"}, {"activate": REPORTER}, {"activate": TRY, "replace": ["../x"]}]
 )
