@@ -16,6 +16,7 @@ from .holder import holder_of_path
 from .listing import Row, known
 from .standing import LISTENS_ELSEWHERE, Standing, State, standings
 from .webhook import Reached, is_registered, knock
+from .wiring import Wiring
 from .workflows import REPORTER, Content
 
 PATIENCE_SECONDS = 15.0
@@ -58,12 +59,13 @@ def install(api: PublicApi, *, replace: Collection[str] = (), activate: str = ""
     for sentence in set_ours(api, credentials):
         yield Deed(sentence)
     reporter = found.pop(REPORTER)
-    reporter_id = yield from _bring(api, reporter, credentials, "", replace)
+    reporter_id = yield from _bring(api, reporter, credentials, None, replace)
     if not reporter.is_active:
         api.post(f"workflows/{reporter_id}/activate")
         yield Deed(f"Activated “{reporter.workflow.name}”.")
+    wiring = Wiring(api, reporter_id)
     for each in found.values():
-        yield from _bring(api, each, credentials, reporter_id, replace)
+        yield from _bring(api, each, credentials, wiring, replace)
     if activate:
         yield from let_take_receipts(api, activate)
 
@@ -175,19 +177,19 @@ def _refuse_several(found: list[Standing]) -> None:
 
 
 def _bring(
-    api: PublicApi, found: Standing, credentials: Credentials, reporter_id: str, replace: Collection[str]
+    api: PublicApi, found: Standing, credentials: Credentials, wiring: Wiring | None, replace: Collection[str]
 ) -> Generator[Deed, None, str]:
     """Create, replace or complete a workflow, or leave it alone; return N8N's id of it."""
     name, slug = found.workflow.name, found.workflow.slug
     if found.state is State.ABSENT:
-        created = known(api.post("workflows", _as_made(found, credentials, reporter_id)))
+        created = known(api.post("workflows", _as_made(found, credentials, wiring)))
         yield Deed(f"Created “{name}”.")
         return str(created["id"])
     if slug in replace:
-        api.put(f"workflows/{found.id}", _as_made(found, credentials, reporter_id))
+        api.put(f"workflows/{found.id}", _as_made(found, credentials, wiring))
         yield Deed(f"Replaced “{name}”.")
         return found.id
-    is_completed = yield from _complete(api, found, credentials, reporter_id)
+    is_completed = yield from _complete(api, found, credentials, wiring)
     if found.state is State.OTHER:
         rest = "the rest of " if is_completed else ""
         yield Deed(f"Left {rest}“{name}” as it is: it differs from this version.", is_warning=True)
@@ -195,18 +197,17 @@ def _bring(
 
 
 def _complete(
-    api: PublicApi, found: Standing, credentials: Credentials, reporter_id: str
+    api: PublicApi, found: Standing, credentials: Credentials, wiring: Wiring | None
 ) -> Generator[Deed, None, bool]:
     """Choose what is not chosen, where there is no choice of it; nothing else changes; return whether that was done."""
     content, name = found.content, found.workflow.name
     nodes = [_completed(node, found, credentials) for node in content["nodes"]]
-    reports = not reporter_id or (content.get("settings") or {}).get("errorWorkflow")
-    if nodes == content["nodes"] and reports:
+    settings = wiring.settings if wiring and not wiring.reports(content) else {}  # N8N keeps what is not named
+    if nodes == content["nodes"] and not settings:
         return False
     if found.has_draft:  # to save would be to publish it
         yield Deed(f"Left “{name}” as it is: somebody has changed it, and not published that yet.", is_warning=True)
         return False
-    settings = {} if reports else {"errorWorkflow": reporter_id}  # N8N keeps what is not named
     api.put(f"workflows/{found.id}", _written(content, nodes, settings))
     yield Deed(f"Completed “{name}”.")
     return True
@@ -219,12 +220,12 @@ def _completed(node: Content, found: Standing, credentials: Credentials) -> Cont
     return {**node, "credentials": {**(node.get("credentials") or {}), **given}} if given else node
 
 
-def _as_made(found: Standing, credentials: Credentials, reporter_id: str) -> Content:
+def _as_made(found: Standing, credentials: Credentials, wiring: Wiring | None) -> Content:
     """Return our workflow as it is written into N8N; credentials that were chosen there stay."""
     content = found.workflow.content
     before = {node.get("name"): chosen_in(node) for node in found.content.get("nodes", [])}
     nodes = [_equipped(node, before.get(node["name"], {}), credentials) for node in content["nodes"]]
-    settings = content["settings"] | ({"errorWorkflow": reporter_id} if reporter_id else {})
+    settings = content["settings"] | (wiring.settings if wiring else {})
     return _written(content, nodes, settings)
 
 

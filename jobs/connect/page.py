@@ -27,6 +27,7 @@ from .listing import hurried
 from .notion import properties
 from .standing import LISTENS_ELSEWHERE, Standing, State, standings
 from .trial import Trial, latest_trial
+from .wiring import Wiring
 from .workflows import PURPOSES, TRIAL, webhook_path, workflow, workflows
 
 SEE, TEST, INSTALL = "jobs.view_joblog", "jobs.operate_joblog", "jobs.install_workflows"
@@ -150,8 +151,18 @@ def _in_n8n(asked_for: str) -> dict[str, Any]:
     summary = _summary(found)
     if asked_for in _taking_receipts():
         summary["chosen"] = asked_for
-    holder = "" if summary["takes"] else _holder(hurried(api, ends))
-    return {"can_ask": True, "standings": found, "holder": holder, **summary}
+    asked = hurried(api, ends)
+    if summary["takes"]:
+        return {"can_ask": True, "standings": found, "unheard": _unheard(asked, found), **summary}
+    return {"can_ask": True, "standings": found, "holder": _holder(asked), **summary}
+
+
+def _unheard(api: PublicApi, found: list[Standing]) -> list[Standing]:
+    """Return those that take receipts and call nobody when they fail."""
+    reporter = next(each for each in found if not each.workflow.takes_receipts)
+    wiring = Wiring(api, reporter.id)
+    taking = (each for each in found if each.workflow.takes_receipts and each.is_active)
+    return [each for each in taking if not wiring.reports(each.content)]
 
 
 def _holder(api: PublicApi) -> str:

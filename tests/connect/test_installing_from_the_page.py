@@ -103,6 +103,14 @@ def test_one_that_is_active_and_listens_elsewhere_is_not_said_to_take_receipts(
     assert "The webhook answers." in install(administrator, replace=[TRY])
 
 
+@pytest.mark.parametrize("chosen", ["", "one-that-is-gone"])
+def test_that_nobody_is_called_when_it_fails_is_said(administrator: Browser, n8n: StubN8N, chosen: str) -> None:
+    assert "error workflow, or one that is gone" not in install(administrator)
+    n8n.named(NAMES[TRY])["settings"]["errorWorkflow"] = chosen
+    assert f"“{NAMES[TRY]}” has no error workflow, or one that is gone" in shown(administrator)
+    assert "error workflow, or one that is gone" not in install(administrator)
+
+
 def test_several_of_a_name_are_told(administrator: Browser, n8n: StubN8N) -> None:
     install(administrator)
     n8n.add_workflow(workflow(AI).content)

@@ -146,6 +146,27 @@ def test_what_the_editors_import_drops_is_completed(n8n: StubN8N, api: PublicApi
     assert len(n8n.workflows) == 4
 
 
+def test_one_that_calls_an_error_workflow_which_is_gone_calls_ours_instead(n8n: StubN8N, api: PublicApi) -> None:
+    said(api)
+    n8n.named(NAMES[REPORTER]).update(isArchived=True, active=False, name="Archived")
+    assert f"Completed “{NAMES[TRY]}”." in said(api)
+    assert n8n.named(NAMES[TRY])["settings"]["errorWorkflow"] == n8n.named(NAMES[REPORTER])["id"]
+    written(n8n)
+    said(api)
+    assert [call for call in written(n8n) if call.startswith("PUT")] == []
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_an_error_workflow_of_somebodys_own_stays(n8n: StubN8N, api: PublicApi, is_told: bool) -> None:
+    said(api)
+    mine = n8n.add_workflow({**workflow(REPORTER).content, "name": "Mine"})["id"]
+    n8n.named(NAMES[TRY])["settings"]["errorWorkflow"] = mine
+    if not is_told:  # N8N lists more than is read
+        n8n.workflows["odd"] = {"id": "", "name": "odd", "active": False}
+    assert f"Completed “{NAMES[TRY]}”." not in said(api)
+    assert n8n.named(NAMES[TRY])["settings"]["errorWorkflow"] == mine
+
+
 def test_what_somebody_has_not_published_yet_is_not_published_for_him(n8n: StubN8N, api: PublicApi) -> None:
     said(api, activate="")
     n8n.publish(NAMES[PLAIN])
