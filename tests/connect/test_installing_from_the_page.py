@@ -103,6 +103,13 @@ def test_one_that_is_active_and_listens_elsewhere_is_not_said_to_take_receipts(
     assert "The webhook answers." in install(administrator, replace=[TRY])
 
 
+def test_that_changes_are_not_published_is_said(administrator: Browser, n8n: StubN8N) -> None:
+    assert "takes receipts changes not published" not in install(administrator)
+    n8n.named(NAMES[TRY])["versionId"] = "a-draft"
+    assert "takes receipts changes not published" in shown(administrator)
+    assert shown(administrator).count("changes not published") == 1
+
+
 @pytest.mark.parametrize("chosen", ["", "one-that-is-gone"])
 def test_that_nobody_is_called_when_it_fails_is_said(administrator: Browser, n8n: StubN8N, chosen: str) -> None:
     assert "error workflow, or one that is gone" not in install(administrator)
