@@ -104,6 +104,11 @@ def test_every_other_answer_has_its_entry_too(
     assert cause_of(code).cure
 
 
+@pytest.mark.parametrize("body", [b"n8n is starting up. Please wait", b"<title>Log in</title>"])
+def test_a_page_that_is_there_for_good_does_not_let_people_wait_for_n8n_alone(body: bytes) -> None:
+    assert "correct N8N_WEBHOOK_URL" in cause_of(decision(200, "text/html", body).code).cure
+
+
 def test_what_n8n_could_not_take_in_to_the_last_ends_as_too_large() -> None:
     decided = decision(500, "application/json", ANSWERS[-1][2], tries=2)
     assert (decided.status, decided.code) == (FAILURE, "payload_too_large")
