@@ -36,6 +36,5 @@ def _is_our_webhook(node: Any) -> bool:
     methods = parameters.get("httpMethod") or by_default
     takes_posts = isinstance(methods, str | list) and "POST" in methods
     path = str(parameters.get("path", ""))
-    return takes_posts and (
-        path.startswith("=") or path.strip("/") == webhook_path()
-    )  # N8N alone knows an expression's
+    is_ours = path.startswith("=") or path.strip("/") == webhook_path()  # N8N alone knows what an expression says
+    return takes_posts and is_ours
