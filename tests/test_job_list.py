@@ -55,6 +55,14 @@ def test_a_row_says_its_age_in_words_and_exactly_on_hover(browser: Browser) -> N
     assert f'title="{at:%Y-%m-%d %H:%M:%S} UTC">5\xa0hours ago</time>' in text
 
 
+def test_a_row_that_is_older_than_a_day_says_which_day_and_when(browser: Browser) -> None:
+    at = timezone.now() - timedelta(days=100)
+    jobs_at(at)
+    text = browser.get(LIST).content.decode()
+    assert f">{at:%-d %b %Y %H:%M}</time>" in text
+    assert "ago</time>" not in text
+
+
 @pytest.mark.parametrize(
     ("took", "words"),
     [(1.25, "1.2 s"), (600, "10 min"), (7199, "120 min"), (7200, "2 h"), (47 * 3600, "47 h"), (292 * 3600, "12 d")],

@@ -1,6 +1,6 @@
 """How pages write what they say of jobs: status, times, addresses."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -41,6 +41,12 @@ def ago(at: datetime) -> str:
     """Return the age in words, with the exact time on hover."""
     words = timesince(at, depth=1)
     return _time(at, "just now" if timezone.now() < at or words.startswith("0") else f"{words} ago")
+
+
+@register.simple_tag
+def when(at: datetime) -> str:
+    """Return the age of what came within a day, and of all else the day and the time, which tell it from others."""
+    return ago(at) if timezone.now() - at < timedelta(days=1) else _time(at, f"{at:%-d %b %Y %H:%M}")
 
 
 @register.simple_tag
