@@ -1,11 +1,12 @@
 """Finds a job by whatever one has at hand; what it costs does not grow with the number of jobs."""
 
+import unicodedata
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import Q, QuerySet
 
-from receipts.models import Receipt
+from receipts.models import Client, Receipt
 from receipts.notion import parse_database_id
 from receipts.search import UUID_DIGITS, find_receipts, id_digits, uuids_from
 
@@ -13,11 +14,12 @@ from .models import JobLog
 
 RECENT = 20_000  # so many are looked through for words
 FOUND = 200  # so few that a database looks each of them up, and does not read all jobs, newest first, in search of them
+MOST_WORDS = 8
 LAST_LETTER = "\U0010ffff"
 
 HELP = (
     "Job or receipt id or SHA-256 (8 digits of it will do), Notion database (id or address), beginning of a file name; "
-    f"any words of the file name or message among the newest {RECENT:,}. {FOUND} jobs at the most by either."
+    f"any words of file name, message or client among the newest {RECENT:,}. {FOUND} jobs at the most by either."
 )
 
 
@@ -64,15 +66,42 @@ def _by_database(jobs: QuerySet[JobLog], text: str) -> QuerySet[JobLog] | None:
 
 def _by_beginning(text: str) -> list[UUID]:
     """Return jobs, old ones too, whose file name begins so, in that spelling."""
-    if connection.vendor == "sqlite":  # its LIKE knows no case, and uses no index for that
-        return _ids(Q(filename__gte=text, filename__lt=text + LAST_LETTER, is_canary=False))
-    return _ids(Q(filename__startswith=text, is_canary=False))  # all canaries have one name
+    begins = Q()
+    for form in _composed_or_not(text):
+        if connection.vendor == "sqlite":  # its LIKE knows no case, and uses no index for that
+            begins |= Q(filename__gte=form, filename__lt=form + LAST_LETTER)
+        else:
+            begins |= Q(filename__startswith=form)
+    return _ids(begins & Q(is_canary=False))  # all canaries have one name
 
 
 def _by_words(jobs: QuerySet[JobLog], text: str) -> list[UUID]:
+    """Return recent jobs that have all of the words, in whatever order; what is beyond the eighth narrows nothing."""
     recent = jobs.order_by("-created_at")
     oldest = list(recent.values_list("created_at", flat=True)[RECENT : RECENT + 1])
     for at in oldest:
         recent = recent.filter(created_at__gt=at)
-    words = Q(filename__icontains=text) | Q(result_message__icontains=text) | Q(n8n_execution_id=text)
-    return list(recent.filter(words).values_list("pk", flat=True)[:FOUND])
+    words = Q()
+    for word in text.split()[:MOST_WORDS]:
+        words &= _has(word)
+    return list(recent.filter(words | Q(n8n_execution_id=text)).values_list("pk", flat=True)[:FOUND])
+
+
+def _has(word: str) -> Q:
+    """Return the condition that a job's file name or message has the word, or its client's name does."""
+    has, named = Q(), Q()
+    for form in _spellings(word):
+        has |= Q(filename__icontains=form) | Q(result_message__icontains=form)
+        named |= Q(name__icontains=form)
+    clients = list(Client.objects.filter(named).order_by().values_list("pk", flat=True)[:FOUND])
+    return has | Q(client__in=clients) if clients else has
+
+
+def _spellings(word: str) -> list[str]:
+    """Return how else it may be written: SQLite knows no case beyond ASCII, and a Mac writes é as two letters."""
+    cases = [word] if word.isascii() else [word, word.lower(), word.upper(), word.capitalize()]
+    return list(dict.fromkeys(form for case in cases for form in _composed_or_not(case)))
+
+
+def _composed_or_not(text: str) -> list[str]:
+    return list(dict.fromkeys([text, unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text)]))

@@ -53,6 +53,9 @@ def found(text: str, **query: str) -> list[Any]:
         lambda job: "unch 100%_1",
         lambda job: "lunch",
         lambda job: "trattoria",
+        lambda job: "100%_1 lunch",
+        lambda job: "lunch filed",
+        lambda job: f"lunch {job.client.name}",
         lambda job: "471123",
     ],
 )
@@ -66,6 +69,26 @@ def test_a_job_is_found_by(wanted: JobLog, form: Any) -> None:
 def test_what_there_is_not_is_not_found(text: str) -> None:
     JobFactory.create(filename="other.jpg")
     assert found(text) == []
+
+
+@pytest.mark.parametrize("text", ["lunch dinner", "trattoria other.jpg"])
+def test_what_has_one_of_the_words_only_is_not_found(wanted: JobLog, text: str) -> None:
+    assert found(text) == []
+
+
+@pytest.mark.parametrize("named", ["Caf\u00e9 ZÜRICH.jpg", "Cafe\u0301 ZU\u0308RICH.jpg"])
+@pytest.mark.parametrize("text", ["Caf\u00e9 Z", "Cafe\u0301 Z", "CAFÉ", "café zürich", "Zürich"])
+def test_words_are_found_in_either_case_and_however_their_accents_are_written(named: str, text: str) -> None:
+    job = JobFactory.create(filename=named)
+    JobFactory.create(filename="Cafeteria.jpg")
+    assert found(text) == [job.pk]
+
+
+def test_an_old_name_is_found_by_its_beginning_however_its_accents_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "RECENT", 1)
+    old = JobFactory.create(filename="Cafe\u0301.jpg")
+    JobFactory.create_batch(2, receipt=old.receipt, filename="other.jpg")
+    assert found("Caf\u00e9") == [old.pk]
 
 
 def test_too_few_digits_are_words(wanted: JobLog) -> None:
