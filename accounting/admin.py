@@ -4,10 +4,13 @@ from typing import TypeVar
 
 import django_stubs_ext
 from axes.models import AccessAttempt
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Model
-from django.http import HttpRequest
+from django.db.models.options import Options
+from django.http import HttpRequest, HttpResponseRedirect
+from django.urls import reverse
 
 # lets Django's classes say at run time, too, which model they are for; only pages need it, and a worker has none
 django_stubs_ext.monkeypatch()
@@ -32,6 +35,14 @@ class ReadOnlyAdmin(admin.ModelAdmin[T]):
     def has_delete_permission(self, request: HttpRequest, obj: T | None = None) -> bool:
         """Refuse."""
         return False
+
+    def _get_obj_does_not_exist_redirect(
+        self, request: HttpRequest, opts: "Options[T]", object_id: str
+    ) -> HttpResponseRedirect:
+        """Lead to the list; Django asks whether it was deleted, of rows that nobody can delete."""
+        sentence = f"There is no {opts.verbose_name} “{unquote(object_id)}”: see whether its id is written wrongly."
+        self.message_user(request, sentence, messages.WARNING)
+        return HttpResponseRedirect(reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist"))
 
 
 @admin.register(AccessAttempt)

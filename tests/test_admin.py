@@ -44,6 +44,15 @@ def operate(browser: Browser, job: JobLog, verb: str, reason: str = "N8N was dow
 # -- finding
 
 
+@pytest.mark.parametrize("key", ["00000000-0000-4000-8000-000000000000", "nonsense"])
+def test_nobody_is_asked_whether_a_job_was_deleted_that_there_is_not(auditor: Browser, key: str) -> None:
+    answer = auditor.get(f"{LIST}{key}/change/", follow=True)
+    text = answer.content.decode()
+    assert answer.redirect_chain == [(LIST, 302)]
+    assert f"There is no job “{key}”" in text
+    assert "deleted?" not in text
+
+
 @pytest.mark.parametrize("status", JobLog.Status)
 def test_the_list_and_the_page_show_a_job_in_any_status(auditor: Browser, status: JobLog.Status) -> None:
     job = job_in(status, filename="lunch.jpg")
