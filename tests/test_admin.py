@@ -53,6 +53,12 @@ def test_nobody_is_asked_whether_a_job_was_deleted_that_there_is_not(auditor: Br
     assert "deleted?" not in text
 
 
+def test_a_job_that_staff_did_nothing_to_says_so(auditor: Browser) -> None:
+    text = auditor.get(f"{LIST}{JobFactory.create().pk}/history/").content.decode()
+    assert "No member of staff has changed anything here." in text
+    assert "added via this admin site" not in text
+
+
 @pytest.mark.parametrize("status", JobLog.Status)
 def test_the_list_and_the_page_show_a_job_in_any_status(auditor: Browser, status: JobLog.Status) -> None:
     job = job_in(status, filename="lunch.jpg")
