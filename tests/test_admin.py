@@ -16,6 +16,7 @@ from jobs.services.bulk import DONE
 
 from . import staff as people
 from .factories import JobFactory, ReceiptFactory, job_in
+from .happenings import event
 from .job_pages import page
 
 pytestmark = pytest.mark.django_db
@@ -57,6 +58,14 @@ def test_a_job_that_staff_did_nothing_to_says_so(auditor: Browser) -> None:
     text = auditor.get(f"{LIST}{JobFactory.create().pk}/history/").content.decode()
     assert "No member of staff has changed anything here." in text
     assert "added via this admin site" not in text
+
+
+def test_an_events_page_calls_nothing_filed_that_was_filed_nowhere(auditor: Browser) -> None:
+    job = JobFactory.create(success=True)
+    succeeded = event(job, JobEvent.Kind.SUCCEEDED, job.created_at, JobEvent.Source.CALLBACK)
+    text = auditor.get(f"/admin/jobs/jobevent/{succeeded.pk}/change/").content.decode()
+    assert "Succeeded" in text
+    assert "Filed in Notion" not in text
 
 
 @pytest.mark.parametrize("status", JobLog.Status)

@@ -28,6 +28,8 @@ class JobEventAdmin(ReadOnlyAdmin[JobEvent]):
     list_display = ["at", "label", "by", "job", "step", "attempt"]
     list_filter = ["kind", "source", "at"]
     list_select_related = ["job"]
+    fields = ["job", "at", "label", "source", "actor", "from_status", "to_status", "attempt", "detail"]
+    readonly_fields = ["label"]  # the kind would say "Filed in Notion" of what was filed nowhere
     sortable_by = ()
     show_facets = ShowFacets.NEVER
     search_fields = ["actor"]
