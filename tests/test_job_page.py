@@ -168,6 +168,16 @@ def test_the_timeline_says_who_did_it_and_measures_in_units(browser: Browser) ->
 
 
 @pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.254, "+0.25 s"), (59, "+59.00 s"), (1000.7, "+17 min"), (29_000, "+8 h"), (260_000, "+3 d")],
+)
+def test_the_timeline_says_how_long_it_took_as_one_would_say_it(browser: Browser, seconds: float, said: str) -> None:
+    job = JobFactory.create(created_at=timezone.now() - timedelta(days=9))
+    event(job, JobEvent.Kind.CLAIMED, job.created_at + timedelta(seconds=seconds), JobEvent.Source.WORKER)
+    assert f"<b>{said}</b>" in text_of(browser, job)
+
+
+@pytest.mark.parametrize(
     "address", ["javascript:alert(1)", "http://www.notion.so/x", "https://", "x", "https://[", "data:x"]
 )
 def test_only_an_https_address_is_a_link(browser: Browser, address: str) -> None:

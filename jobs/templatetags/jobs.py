@@ -14,7 +14,7 @@ from django.utils.timesince import timesince
 from rq.exceptions import DeserializationError
 from rq.job import Job
 
-from accounting.durations import in_milliseconds
+from accounting.durations import in_milliseconds, told
 from jobs.admin.jobpage import https_only as only_https
 from jobs.causes import cause_of_delay
 from jobs.models import JobLog
@@ -130,6 +130,12 @@ def seconds(took: float | None) -> str:
     if took < 2 * HOUR:
         return f"{took / MINUTE:.0f} min"
     return f"{took / HOUR:.0f} h" if took < 2 * DAY else f"{took / DAY:.0f} d"
+
+
+@register.filter
+def lapse(since: float) -> str:
+    """Return how long after the beginning it was: to a hundredth of a second first, and then as `told` says it."""
+    return f"{since:.2f} s" if since < MINUTE else told(since)
 
 
 @register.filter
