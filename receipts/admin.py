@@ -5,11 +5,12 @@ import re
 from typing import Any
 from uuid import UUID
 
+from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.admin import ShowFacets
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import filesizeformat
@@ -117,18 +118,21 @@ class ReceiptList(EndlessList):
     """The list of receipts, without the canaries' pictures."""
 
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Receipt]:
-        """Return what the filters leave."""
-        return super().get_queryset(request, *args, **kwargs).exclude(jobs__is_canary=True)
+        """Return what the filters leave, each with the name under which it came last."""
+        receipts = super().get_queryset(request, *args, **kwargs).exclude(jobs__is_canary=True)
+        jobs = apps.get_model("jobs", "JobLog").objects.filter(receipt=OuterRef("pk")).order_by("-created_at")
+        named: QuerySet[Receipt] = receipts.annotate(filename=Subquery(jobs.values("filename")[:1]))
+        return named
 
 
 @admin.register(Receipt)
 class ReceiptAdmin(ReadOnlyAdmin[Receipt]):
     """What was uploaded."""
 
-    list_display = ["id", "client", "content_type", "length", "created_at"]
+    list_display = ["id", "name", "client", "content_type", "length", "created_at"]
     list_filter = ["client", "content_type", "created_at"]
     search_fields = ["id"]
-    search_help_text = "Receipt id or SHA-256; 8 digits of it will do."
+    search_help_text = "Receipt id or SHA-256; 8 digits of it will do. By its file's name the list of jobs finds it."
     change_list_template = "admin/endless_list.html"
     sortable_by = ()
     show_facets = ShowFacets.NEVER  # they would count
@@ -163,6 +167,16 @@ class ReceiptAdmin(ReadOnlyAdmin[Receipt]):
     def length(self, receipt: Receipt) -> str:
         """Return how large the file is, in the unit that one would say it in."""
         return filesizeformat(receipt.size)
+
+    @admin.display(description="file name")
+    def name(self, receipt: Receipt) -> str:
+        """Return the name that its latest job has for it."""
+        return str(getattr(receipt, "filename", "") or "–")
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Return the columns; what a job says is for those who may see jobs."""
+        columns = list(super().get_list_display(request))
+        return columns if request.user.has_perm("jobs.view_joblog") else [one for one in columns if one != "name"]
 
     def get_fields(self, request: HttpRequest, obj: Receipt | None = None) -> list[Any]:
         """Return the rows; what leads to the jobs is for those who may see them."""

@@ -14,11 +14,12 @@ from .ages import purge
 from .factories import JobFactory, ReceiptFactory
 from .pictures import heic
 from .renditions import job_for, sent
-from .staff import staff, words_of
+from .staff import auditor, staff, words_of
 
 pytestmark = pytest.mark.django_db
 
 KEYS = "/admin/receipts/apikey/"
+RECEIPTS = "/admin/receipts/receipt/"
 
 
 # -- keys
@@ -87,6 +88,13 @@ def test_it_leads_nobody_to_jobs_who_may_not_see_them() -> None:
     assert "joblog" not in page.content.decode()
 
 
+def test_the_list_says_the_name_under_which_a_receipt_came_last() -> None:
+    earlier = JobFactory.create(filename="scan.jpg", created_at=timezone.now() - timedelta(days=1))
+    JobFactory.create(receipt=earlier.receipt, filename="lunch.jpg")
+    assert "lunch.jpg" in auditor().get(RECEIPTS).content.decode()
+    assert "lunch.jpg" not in staff("receipts.view_receipt", name="bert").get(RECEIPTS).content.decode()
+
+
 def sent_to_n8n(browser: Browser, receipt: Receipt) -> str:
     """Return what the page says of it."""
     found = re.search(r"Sent to N8N: (.+?) Jobs:", words_of(browser.get(page_of(receipt))))
@@ -115,5 +123,5 @@ def test_what_was_sent_is_not_guessed_at(admin_client: Browser, fate: str, monke
 
 def test_a_receipts_size_is_said_in_the_unit_that_one_would_say_it_in(admin_client: Browser) -> None:
     receipt = ReceiptFactory.create(size=49_072)
-    for address in (page_of(receipt), "/admin/receipts/receipt/"):
+    for address in (page_of(receipt), RECEIPTS):
         assert "47.9\xa0KB" in admin_client.get(address).content.decode()
