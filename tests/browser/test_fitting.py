@@ -28,6 +28,12 @@ def width_of(locator: Locator) -> float:
     return box["width"]
 
 
+def height_of(locator: Locator) -> float:
+    box = locator.bounding_box()
+    assert box is not None
+    return box["height"]
+
+
 def ask_about(page: Page, job: str) -> None:
     """Choose a job in the list, and what is to be done with it."""
     page.goto(JOBS)
@@ -70,3 +76,20 @@ def test_the_actions_of_a_list_end_where_its_card_does(visitor: Visitor, jobs: l
     page = visitor.open("root")
     page.goto(address)
     assert width_of(page.locator(".actions").first) <= width_of(page.locator(".changelist-form-container"))
+
+
+@pytest.mark.parametrize("width", [720, 860, 900, 940, 1100, 1280, 1440])
+def test_no_column_of_the_list_ends_beyond_its_card(visitor: Visitor, jobs: list[str], width: int) -> None:
+    page = visitor.open("oscar", viewport={"width": width, "height": 900})
+    page.goto(JOBS)
+    assert width_of(page.locator("#result_list")) <= width_of(page.locator(".results"))
+
+
+@pytest.mark.parametrize("width", [PHONE["width"], 1440])
+def test_the_name_that_a_camera_gives_stands_on_one_line(visitor: Visitor, jobs: list[str], width: int) -> None:
+    page = visitor.open("oscar", viewport={"width": width, "height": 900})
+    page.goto(JOBS)
+    name = page.locator(".cell-job a").first
+    one_line = height_of(name)
+    name.evaluate("name => name.textContent = 'PXL_20261123_041915777.jpg'")
+    assert height_of(name) == one_line
