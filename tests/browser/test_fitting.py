@@ -93,3 +93,14 @@ def test_the_name_that_a_camera_gives_stands_on_one_line(visitor: Visitor, jobs:
     one_line = height_of(name)
     name.evaluate("name => name.textContent = 'PXL_20261123_041915777.jpg'")
     assert height_of(name) == one_line
+
+
+def test_in_colours_of_ones_own_buttons_have_edges_and_legends_tell_their_colours(
+    visitor: Visitor, jobs: list[str]
+) -> None:
+    page = visitor.open("oscar", forced_colors="active")
+    swatch = "element => getComputedStyle(element, '::before').backgroundColor"
+    legend = page.locator(".chart .legend").first.locator("li")
+    assert len({one.evaluate(swatch) for one in legend.all()}) == legend.count() == 2
+    button = page.locator("summary.button").first
+    assert button.evaluate("element => getComputedStyle(element).borderTopStyle") == "solid"
