@@ -34,8 +34,16 @@ def choose(browser: Browser, verb: str, jobs: list[JobLog], query: str = "", **f
     return browser.post(LIST + query, chosen)
 
 
-def do(browser: Browser, verb: str, jobs: list[JobLog], reason: str = "N8N was down", query: str = "") -> Any:
-    form = {"verb": verb, "jobs": " ".join(str(job.pk) for job in jobs), "reason": reason}
+def asked(browser: Browser, jobs: list[JobLog]) -> str:
+    """Return the page between."""
+    text: str = choose(browser, "retry", jobs).content.decode()
+    return text
+
+
+def do(
+    browser: Browser, verb: str, jobs: list[JobLog], reason: str = "N8N was down", query: str = "", **more: str
+) -> Any:
+    form = {"verb": verb, "jobs": " ".join(str(job.pk) for job in jobs), "reason": reason, **more}
     return browser.post(BULK + query, form, follow=True)
 
 
@@ -54,6 +62,23 @@ def test_those_whose_state_allows_it_are_changed_and_the_others_left_alone_with_
     assert "Retried: 2 of 3 jobs." in text
     assert "Left 1 alone: It has succeeded; only a failed job can be retried." in text
     assert JobEvent.objects.filter(kind="retried", actor="anna", detail__reason="N8N was down").count() == 2
+
+
+def test_what_staff_cancelled_is_retried_with_others_only_where_that_is_asked_for(browser: Browser) -> None:
+    cancelled = JobFactory.create(failure=True, failure_code="cancelled")
+    jobs = [JobFactory.create(failure=True), cancelled]
+    assert 'name="cancelled_too"> Retry those, too, that staff cancelled: 1 of them' in asked(browser, jobs)
+    text = do(browser, "retry", jobs).content.decode()
+    assert "Retried: 1 of 2 jobs." in text
+    assert "Left 1 alone: Staff cancelled it, and such jobs were not to be retried." in text
+    assert "Retried: 1 of 1 job." in do(browser, "retry", [cancelled], cancelled_too="on").content.decode()
+
+
+def test_whoever_chooses_cancelled_jobs_only_means_them(browser: Browser) -> None:
+    jobs = JobFactory.create_batch(2, failure=True, failure_code="cancelled")
+    assert 'name="cancelled_too" checked>' in asked(browser, jobs)
+    assert 'name="cancelled_too">' in asked(browser, [*jobs, JobFactory.create(success=True)])
+    assert "cancelled_too" not in asked(browser, [JobFactory.create(failure=True)])
 
 
 def test_each_change_is_in_the_staff_members_log(browser: Browser) -> None:

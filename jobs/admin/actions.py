@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from jobs.models import JobLog
+from jobs.models import FailureCode, JobLog
 from jobs.reason import reason_in, staff_of
 from jobs.services import NotNow, operate_on_all
 from jobs.services.bulk import AT_ONCE, TOUCHED, VERBS
@@ -23,19 +23,22 @@ THOSE = {JobLog.Status.FAILURE: "have failed", JobLog.Status.QUEUED: "are queued
 
 def ask(model_admin: Any, request: HttpRequest, chosen: QuerySet[JobLog], verb: str) -> HttpResponse:
     """Return the page between choosing and doing."""
-    jobs = list(chosen.values_list("pk", "status")[: AT_ONCE + 1])
-    return _page(model_admin, request, [pk for pk, _ in jobs], Counter(status for _, status in jobs[:AT_ONCE]), verb)
+    jobs = list(chosen.values_list("pk", "status", "failure_code")[: AT_ONCE + 1])
+    return _page(model_admin, request, jobs, verb)
 
 
-def _page(
-    model_admin: Any, request: HttpRequest, ids: list[UUID], statuses: Counter[str], verb: str
-) -> TemplateResponse:
+def _page(model_admin: Any, request: HttpRequest, jobs: list[tuple[UUID, str, str]], verb: str) -> TemplateResponse:
+    ids = [pk for pk, _, _ in jobs]
+    statuses = Counter(status for _, status, _ in jobs[:AT_ONCE])
+    cancelled = sum(code == FailureCode.CANCELLED for _, _, code in jobs[:AT_ONCE])
     context = {
         **model_admin.admin_site.each_context(request),
         "title": "Many jobs at once",
         "opts": model_admin.opts,
         "verb": verb,
         "verbs": [(name, LABELS[name], statuses[status], THOSE[status]) for name, status in TOUCHED.items()],
+        "cancelled": cancelled,
+        "are_all_cancelled": cancelled == statuses.total(),  # whoever chose those means them
         "number": min(len(ids), AT_ONCE),
         "at_once": AT_ONCE,
         "are_more": len(ids) > AT_ONCE,
@@ -51,7 +54,8 @@ def do(model_admin: Any, request: HttpRequest) -> HttpResponse:
     if verb not in VERBS or len(ids) > AT_ONCE:
         raise PermissionDenied
     try:
-        outcome = operate_on_all(verb, ids, staff_of(request), reason_in(request))
+        cancelled_too = "cancelled_too" in request.POST
+        outcome = operate_on_all(verb, ids, staff_of(request), reason_in(request), cancelled_too=cancelled_too)
     except NotNow as refusal:
         messages.error(request, f"Nothing was changed. {refusal}")
     else:

@@ -61,12 +61,19 @@ def operate(verb: str, job: JobLog, actor: User, reason: str, **seen: str) -> No
     _do(VERBS[verb], verb, job.pk, actor, reason, **seen)
 
 
-def operate_on_all(verb: str, job_ids: Iterable[UUID], actor: User, reason: str) -> Outcome:
-    """Do it to those whose state allows it, each in a transaction of its own, for as long as the database is there."""
+def operate_on_all(
+    verb: str, job_ids: Iterable[UUID], actor: User, reason: str, *, cancelled_too: bool = False
+) -> Outcome:
+    """Do it to those whose state allows it, each in a transaction of its own, for as long as the database is there.
+
+    Args:
+        cancelled_too: whether a retry is meant for those that staff cancelled as well.
+    """
+    meant = {"cancelled_too": cancelled_too} if verb == "retry" else {}
     done, left_alone, pending = 0, Counter[str](), list(job_ids)
     for number, job_id in enumerate(pending):
         try:
-            _do(VERBS_FOR_MANY[verb], verb, job_id, actor, reason)
+            _do(VERBS_FOR_MANY[verb], verb, job_id, actor, reason, **meant)
             done += 1
         except NotNow as refusal:
             left_alone[str(refusal)] += 1
@@ -82,8 +89,8 @@ def operate_on_all(verb: str, job_ids: Iterable[UUID], actor: User, reason: str)
 
 
 @transaction.atomic
-def _do(act: Verb, verb: str, job_id: UUID, actor: User, reason: str, **seen: str) -> None:
-    job = act(job_id, actor=actor.get_username(), reason=reason, **seen)
+def _do(act: Verb, verb: str, job_id: UUID, actor: User, reason: str, **asked: str | bool) -> None:
+    job = act(job_id, actor=actor.get_username(), reason=reason, **asked)
     if job.is_canary:
         raise NotNow(CANARY)
     LogEntry.objects.log_actions(str(actor.pk), [job], CHANGE, f"{DONE[verb]}: {reason}", single_object=True)

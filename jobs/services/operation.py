@@ -26,6 +26,7 @@ STATES = {
     Status.FAILURE: "It has failed",
 }
 CANARY = "It is a canary; send another one instead (manage.py canary)."
+CANCELLED = "Staff cancelled it, and such jobs were not to be retried."
 
 
 class NotNow(Refusal):
@@ -33,17 +34,22 @@ class NotNow(Refusal):
 
 
 @transaction.atomic
-def retry_job(job_id: UUID, *, actor: str, reason: str) -> JobLog:
+def retry_job(job_id: UUID, *, actor: str, reason: str, cancelled_too: bool = True) -> JobLog:
     """Give a failed job another round of tries; what happened before stays written down.
 
+    Args:
+        cancelled_too: whether one that staff cancelled is meant as well.
+
     Raises:
-        NotNow: it has not failed, its file is gone, or another job does the same.
+        NotNow: it has not failed, its file is gone, another job does the same, or it is not meant.
     """
     receipt_id = JobLog.objects.values_list("receipt_id", flat=True).get(pk=job_id)
     receipt = Receipt.objects.select_for_update().get(pk=receipt_id)
     job = lock_job(job_id)
     if refusal := why_not_retry(job, receipt):
         raise NotNow(refusal)
+    if job.failure_code == FailureCode.CANCELLED and not cancelled_too:
+        raise NotNow(CANCELLED)
     _start_round(job, kind=Kind.RETRIED, actor=actor, detail={"reason": reason, "was": job.failure_code})
     return job
 
