@@ -62,7 +62,7 @@ def _normal(path: str) -> str:
 
 def not_logged_in() -> Problem:
     """Return the answer to an upload from a page whose session has ended."""
-    return Problem(403, "not_authenticated", "You are no longer logged in: load this page again, and log in.")
+    return Problem(403, "not_authenticated", "You are no longer logged in: log in in another tab, then try again.")
 
 
 def _without_key() -> Problem:

@@ -8,7 +8,7 @@ from tests.factories import DATABASE_ID
 from tests.installation import Installation, wait_for
 from tests.pictures import heic, pdf
 
-from .chromium import Visitor
+from .chromium import Visitor, log_in
 
 pytestmark = pytest.mark.browser
 
@@ -62,6 +62,23 @@ def test_what_broke_off_is_sent_again_and_taken_in_once(visitor: Visitor, servic
     page.get_by_role("button", name="Try tunnel.jpg again").click()
     expect(page.locator("#summary")).to_have_text("1 taken in")
     assert service.query("SELECT count(*) FROM jobs_joblog WHERE filename = 'tunnel.jpg'") == [(1,)]
+
+
+def test_whoever_was_logged_out_logs_in_elsewhere_and_goes_on_with_the_files_that_were_chosen(visitor: Visitor) -> None:
+    page = visitor.open("oscar")
+    page.goto("/admin/jobs/joblog/add/")
+    page.context.clear_cookies()
+    page.locator("#other-database").fill(DATABASE_ID)
+    page.locator("#files").set_input_files([photograph(61, "one.jpg"), photograph(62, "two.jpg")])
+    page.locator("#upload input[type=submit]").click()
+    expect(page.locator("#summary")).to_have_text("2 refused")
+    expect(page.locator(".said").first).to_have_text(
+        "Refused: You are no longer logged in: log in in another tab, then try again."
+    )
+    log_in(page.context.new_page(), "oscar")
+    page.locator("#upload input[type=submit]").click()
+    expect(page.locator("#summary")).to_have_text("2 taken in")
+    visitor.forgive("status of 403", times=4)  # each is refused before and after that, in the browser's own words
 
 
 def test_a_mistyped_database_is_mended_once_for_all_files(visitor: Visitor) -> None:

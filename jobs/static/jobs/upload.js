@@ -74,7 +74,7 @@
         this.asked = { notion_database_id: database(), allow_duplicate: form.elements.allow_duplicate.checked };
       }
       this.brokeOff = this.brokeOff || this.state === "broken";
-      this.mayBeMended = false;
+      this.mayBeMended = this.renewed = false;
       this.turn("ready", "Waits for its turn");
       pump();
     }
@@ -89,7 +89,7 @@
       request.setRequestHeader("Idempotency-Key", this.key);
       request.upload.addEventListener("progress", (event) => this.progress(event.loaded / event.total));
       request.upload.addEventListener("load", () => this.say("Sent; the server looks at it"));
-      request.addEventListener("load", () => this.answered(request));
+      request.addEventListener("load", () => this.answered(request).then(pump));
       request.addEventListener("error", () => this.turn("broken", "The connection broke off."));
       request.addEventListener("timeout", () => this.turn("broken", "It took too long."));
       request.addEventListener("loadend", pump);
@@ -112,7 +112,11 @@
       this.part("said").textContent = sentence;
     }
 
-    answered(request) {
+    async answered(request) {
+      if (request.status === 403 && !this.renewed) {
+        this.renewed = true;
+        if (await renew()) return this.send();
+      }
       const answer = parsed(request.responseText);
       const detail = answer.errors ? Object.values(answer.errors).flat().join(" ") : answer.detail;
       if (request.status === 202 || (request.status === 200 && this.brokeOff)) {
@@ -126,6 +130,16 @@
         this.turn("refused", `Refused: ${detail || `the server answered ${request.status}; load this page again.`}`);
       }
     }
+  }
+
+  /* The form's proof that it is ours holds for one log-in; whoever has logged in once more, elsewhere, has another. */
+  async function renew() {
+    const answer = await fetch(location.pathname, { cache: "no-store", redirect: "manual" }).catch(() => null);
+    if (!answer || !answer.ok) return false;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("upload");
+    if (!fresh) return false;
+    form.elements.csrfmiddlewaretoken.value = fresh.elements.csrfmiddlewaretoken.value;
+    return true;
   }
 
   function pump() {
