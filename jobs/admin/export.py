@@ -90,7 +90,8 @@ def harmless(text: str) -> str:
 
 
 def _time(at: Any) -> str:
-    return at.isoformat(timespec="seconds") if at else ""
+    """Return a time in UTC as every spreadsheet takes it for one; with an offset it would be words there."""
+    return f"{at:%Y-%m-%d %H:%M:%S}" if at else ""
 
 
 class _Line:
