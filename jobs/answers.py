@@ -196,7 +196,7 @@ def parse_retry_after(value: str, *, now: datetime | None = None) -> float:
     """Return the seconds that `Retry-After` asks for (RFC 9110 section 10.2.3), at most an hour, 0 if unreadable."""
     value = value.strip()
     if value.isascii() and value.isdigit():
-        seconds = float(value[:10])
+        seconds = float(value)
     else:
         try:
             moment = parsedate_to_datetime(value)

@@ -44,6 +44,11 @@ def test_a_2xx_with_json_is_accepted_and_awaits_the_callback(
     assert (decided.execution_id, decided.workflow_id) == (execution_id, workflow_id)
 
 
+def test_an_execution_id_is_cut_where_its_column_ends() -> None:
+    decided = decision(answer(200, b'{"execution_id":"' + b"3" * 1000 + b'"}'))
+    assert decided.execution_id == "3" * (JobLog._meta.get_field("n8n_execution_id").max_length or 0)
+
+
 @pytest.mark.parametrize(
     ("given", "code"),
     [
@@ -71,6 +76,7 @@ def test_what_n8n_did_not_take_is_queued_by_the_schedule(given: Answer, code: st
         answer(200, b"OK", "text/html"),  # as N8N's node Respond to Webhook calls a text
         answer(200, b"<p>We have it.</p>", "text/html"),
         answer(200, b"", "text/html"),
+        Answer(status=200, body=b"OK", content_type="text/plain", goes_on=True),
         answer(200, b'{"cut'),
         answer(204),
         answer(103),
@@ -92,6 +98,7 @@ def test_what_may_have_arrived_awaits_the_callback_unconfirmed(given: Answer) ->
     ("given", "code"),
     [
         (answer(500, b'{"message":"Error in workflow"}'), "workflow_failed"),
+        (answer(300), "n8n_redirected"),
         (answer(301), "n8n_redirected"),
         (answer(307), "n8n_redirected"),
         (answer(400), "n8n_rejected"),
@@ -160,7 +167,10 @@ def test_a_delay_grows_by_at_most_a_quarter() -> None:
         ("90", 90),
         ("0", 0),
         ("999999999999", 3600),
+        ("9" * 5000, 3600),
+        ("000000000090", 90),
         ("Mon, 23 Nov 2026 10:01:30 GMT", 90),
+        ("Mon, 23 Nov 2026 10:01:30 -0000", 90),
         ("Mon, 23 Nov 2026 09:00:00 GMT", 0),
         ("soon", 0),
         ("-5", 0),
