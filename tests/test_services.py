@@ -1,13 +1,15 @@
 """The verbs on jobs: claim, answer, retry, send again, cancel."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from jobs import services
@@ -18,10 +20,14 @@ from receipts.services import has_file
 
 from .factories import ClientFactory, JobFactory, ReceiptFactory, job_in
 from .histories import uploaded
+from .installation import wait_for
 from .raising import raising
 
 Status = JobLog.Status
 pytestmark = pytest.mark.django_db
+only_where_rows_are_locked = pytest.mark.skipif(
+    "config.getoption('--database') == 'sqlite'", reason="SQLite locks no rows"
+)
 
 ACCEPTED = Answer(status=200, content_type="application/json", body=b'{"execution_id":"17"}', milliseconds=12)
 BUSY = Answer(status=503)
@@ -36,6 +42,28 @@ def delivered(job: JobLog, answer: Answer) -> JobLog:
     services.mark_delivered(job.pk, attempt=job.attempts, answer=answer, worker="w1")
     job.refresh_from_db()
     return job
+
+
+def beside(one: Callable[[], Any], other: Callable[[], Any]) -> Any:
+    """Do one, and let another process do the other before that is committed, or wait for it; return what that got."""
+
+    def do_and_leave() -> Any:
+        try:
+            return other()
+        finally:
+            connection.close()
+
+    def is_done_or_waits() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+            return came.done() or bool(cursor.fetchone()[0])
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            one()
+            came = pool.submit(do_and_leave)
+            wait_for(is_done_or_waits, "the other, done or waiting")
+        return came.result()
 
 
 # -- submit
@@ -77,7 +105,14 @@ def test_a_claim_leases_the_job_and_counts_the_attempt(settings: LazySettings) -
     assert (job.status, job.attempts, job.tries) == (Status.SENDING, 1, 1)
     assert job.due_at is not None
     assert job.due_at - job.now == timedelta(seconds=settings.N8N_LEASE_SECONDS)
-    assert job.events.get().actor == "w1"
+    event = job.events.get()
+    assert (event.actor, event.attempt) == ("w1", 1)
+
+
+def test_a_claim_holds_until_another_worker_has_the_job() -> None:
+    job = JobFactory.create(sending=True, attempts=2, tries=2)
+    assert services.is_claimed(job.pk, attempt=2)
+    assert not services.is_claimed(job.pk, attempt=1)
 
 
 def test_a_second_claim_gets_nothing() -> None:
@@ -107,6 +142,17 @@ def test_no_more_jobs_are_claimed_than_n8n_may_have_in_flight(settings: LazySett
     assert services.claim_job(job.pk, worker="w1") is not None
 
 
+@only_where_rows_are_locked
+@pytest.mark.django_db(transaction=True)
+def test_nor_are_they_by_two_workers_at_once(settings: LazySettings) -> None:
+    settings.N8N_MAX_IN_FLIGHT = 1
+    first, second = JobFactory.create(), JobFactory.create()
+    claim = partial(services.claim_job, worker="w")
+    assert beside(lambda: claim(first.pk), lambda: claim(second.pk)) is None
+    first.refresh_from_db()
+    assert first.status == Status.SENDING
+
+
 # -- what an answer does
 
 
@@ -134,6 +180,7 @@ def test_a_refused_delivery_is_queued_by_the_schedule(settings: LazySettings) ->
     assert (job.status, job.last_error, job.tries) == (Status.QUEUED, "n8n_busy", 1)
     assert job.due_at is not None
     assert timedelta(seconds=99) < job.due_at - timezone.now() <= timedelta(seconds=126)
+    assert 100 <= job.events.get().detail["again_in_seconds"] <= 125
 
 
 def test_a_wrong_setting_keeps_the_job_and_asks_for_attention() -> None:
@@ -192,6 +239,24 @@ def test_a_cancelled_job_frees_no_place_and_rings_for_nobody(
     assert rung() == []
 
 
+def test_a_delivery_frees_no_place_and_rings_for_nobody(
+    rung: Callable[[], list[str]], django_capture_on_commit_callbacks: object
+) -> None:
+    JobFactory.create(due_at=timezone.now() - timedelta(minutes=1))
+    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator] # a fixture without a type
+        delivered(JobFactory.create(sending=True), ACCEPTED)
+    assert rung() == []
+
+
+def test_an_end_rings_for_no_job_whose_own_bell_rings_just_now(
+    rung: Callable[[], list[str]], django_capture_on_commit_callbacks: object
+) -> None:
+    JobFactory.create()
+    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator] # a fixture without a type
+        delivered(JobFactory.create(sending=True), Answer(status=400))
+    assert rung() == []
+
+
 def test_an_end_rings_for_the_job_that_has_waited_longest(
     rung: Callable[[], list[str]], django_capture_on_commit_callbacks: object
 ) -> None:
@@ -241,6 +306,31 @@ def test_a_deliberate_duplicate_is_retried_beside_its_original() -> None:
     assert services.retry_job(job.pk, actor="anna", reason="").status == Status.QUEUED
 
 
+def test_a_deliberate_duplicate_is_not_retried_beside_a_later_one() -> None:
+    original = JobFactory.create(failure=True, created_at=timezone.now() - timedelta(hours=2))
+    job, _ = (
+        JobFactory.create(
+            **{trait: True},
+            receipt=original.receipt,
+            duplicate_of=original,
+            created_at=timezone.now() - timedelta(minutes=minutes),
+        )
+        for trait, minutes in (("failure", 2), ("processing", 1))
+    )
+    with pytest.raises(services.NotNow, match="Another job"):
+        services.retry_job(job.pk, actor="anna", reason="")
+
+
+@only_where_rows_are_locked
+@pytest.mark.django_db(transaction=True)
+def test_of_two_jobs_of_a_receipt_that_are_retried_at_once_one_is() -> None:
+    first = JobFactory.create(failure=True)
+    second = JobFactory.create(failure=True, receipt=first.receipt)
+    retry = partial(services.retry_job, actor="anna", reason="")
+    with pytest.raises(services.NotNow, match="Another job"):
+        beside(lambda: retry(first.pk), lambda: retry(second.pk))
+
+
 def test_a_new_round_shows_nothing_of_the_former_one() -> None:
     job = JobFactory.create(failure=True, result={"total": 1}, notion_page_url="https://notion.so/x", last_error="x")
     services.retry_job(job.pk, actor="anna", reason="")
@@ -257,6 +347,26 @@ def test_a_retry_without_the_receipts_file_is_refused() -> None:
         services.retry_job(job.pk, actor="anna", reason="")
 
 
+@pytest.mark.parametrize(
+    ("was", "act"),
+    [
+        (Status.FAILURE, services.retry_job),
+        (Status.PROCESSING, services.resend_job),
+        (Status.QUEUED, services.resend_job),
+    ],
+)
+def test_what_staff_want_sent_is_rung_for_at_once(
+    was: JobLog.Status,
+    act: Callable[..., JobLog],
+    rung: Callable[[], list[str]],
+    django_capture_on_commit_callbacks: object,
+) -> None:
+    job = job_in(was)
+    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator] # a fixture without a type
+        act(job.pk, actor="anna", reason="N8N is back")
+    assert rung() == [str(job.pk)]
+
+
 def test_staff_may_send_a_processing_job_again() -> None:
     job = JobFactory.create(processing=True)
     services.resend_job(job.pk, actor="anna", reason="workflow was stopped")
@@ -266,11 +376,12 @@ def test_staff_may_send_a_processing_job_again() -> None:
 
 
 def test_staff_may_cancel_what_waits() -> None:
-    job = JobFactory.create()
+    job = JobFactory.create(last_error="n8n_not_found", needs_attention=True)
     services.cancel_job(job.pk, actor="anna", reason="wrong receipt")
     job.refresh_from_db()
     assert (job.status, job.failure_code) == (Status.FAILURE, FailureCode.CANCELLED)
     assert job.result_message == "Cancelled by staff."  # the client reads it; the reason is for staff
+    assert not job.needs_attention
     event = job.events.get()
     assert (event.kind, event.detail["reason"]) == (JobEvent.Kind.CANCELLED, "wrong receipt")
 
