@@ -146,6 +146,16 @@ def test_an_execution_that_still_runs_gives_the_job_as_much_time_again_once(
     assert job.result_message == "N8N is still running it."
 
 
+def test_two_sweeps_that_ask_at_once_give_it_that_time_once_and_do_not_end_it(n8n: StubExecutions) -> None:
+    n8n.run("17", "running")
+    job = overdue()
+    finding = sweeping.inquiry.ask([job])[job.pk]
+    assert after_a_sweep(job).status == Status.PROCESSING
+    assert not sweeping._act_once(job.pk, Status.PROCESSING, lambda job: sweeping._stop_waiting(job, finding=finding))
+    job.refresh_from_db()
+    assert job.status == Status.PROCESSING
+
+
 def test_another_attempt_has_more_time_of_its_own(n8n: StubExecutions) -> None:
     n8n.run("17", "running")
     job = after_a_sweep(overdue())

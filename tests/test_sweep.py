@@ -7,11 +7,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.conf import LazySettings
 from django.core.management import call_command
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -72,6 +73,21 @@ def test_a_job_that_cannot_be_acted_on_keeps_no_other_from_its_turn(monkeypatch:
 
     monkeypatch.setattr(sweeping, "fail", fail_but_one)
     assert after_a_sweep(good).status == Status.FAILURE
+
+
+def test_a_database_that_goes_away_ends_the_pass_and_is_not_asked_for_each_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(3):
+        JobFactory.create(sending=True, due_at=PAST)
+    asked: list[UUID] = []
+
+    def away(job_id: UUID) -> None:
+        asked.append(job_id)
+        raise OperationalError("the connection is closed")
+
+    monkeypatch.setattr(sweeping, "lock_free_job", away)
+    with pytest.raises(OperationalError):
+        sweep()
+    assert len(asked) == 1
 
 
 @pytest.mark.skipif("config.getoption('--database') == 'sqlite'", reason="SQLite locks no rows")
