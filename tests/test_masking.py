@@ -51,10 +51,10 @@ def test_without_an_answer_there_is_only_the_request() -> None:
 def test_no_secret_of_ours_is_kept_of_an_answer(settings: LazySettings) -> None:
     settings.N8N_WEBHOOK_URL = "https://n8n.example/webhook/my-path/sub%20path?key=short"
     settings.N8N_API_KEY, settings.CALLBACK_SECRET_TOKEN = "four words of a key", ["call token"]
-    settings.N8N_WEBHOOK_SECRET = ["hook secret"]
+    settings.N8N_WEBHOOK_SECRET, settings.N8N_PUBLIC_API_KEY = ["hook secret"], "key of the API"
     job = JobFactory.create(filename="Käse alt.jpg")
     secrets = ["my-path", "sub path", "sub%20path", "short", "four words of a key", "call token", "hook secret",
-               "Käse alt", callback_token(job.pk)]  # fmt: skip
+               "key of the API", "Käse alt", callback_token(job.pk)]  # fmt: skip
     for body in (json.dumps(secrets), json.dumps(secrets, ensure_ascii=False), " ".join(secrets)):
         kept = readable(Answer(status=404, content_type="text/plain", body=body.encode()), job)
         assert [secret for secret in secrets if secret in kept or json.dumps(secret)[1:-1] in kept] == []
@@ -89,6 +89,19 @@ def test_what_is_kept_is_bounded() -> None:
 def test_what_is_read_may_end_in_the_middle_of_a_letter(shift: int) -> None:
     body = ("€ " * 500 + "x" * shift).encode()
     assert "€ €" in readable(Answer(content_type="text/plain", body=body, goes_on=True), JobFactory.create())
+
+
+def test_no_secret_of_ours_is_kept_of_an_answers_headers_either() -> None:
+    job = JobFactory.create()
+    token = callback_token(job.pk)
+    delivered(job, Answer(status=503, content_type=f"text/{token}", retry_after=token))
+    answer = job.events.get(kind="refused").detail["answer"]
+    assert (answer["content_type"], answer["retry_after"]) == ("text/…", "…")
+
+
+def test_of_a_secret_that_begins_as_another_does_no_end_is_kept(settings: LazySettings) -> None:
+    settings.CALLBACK_SECRET_TOKEN = ["call token", "call token of May"]
+    assert masked("It said: call token of May", JobFactory.create()) == "It said: …"
 
 
 def test_a_secret_that_was_cut_in_two_is_not_kept() -> None:
