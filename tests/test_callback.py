@@ -45,6 +45,23 @@ def test_a_failure_ends_it_with_n8ns_words() -> None:
     assert job.events.get().detail["message"] == "Notion: object not found"
 
 
+@pytest.mark.parametrize("outcome", ["success", "failure"])
+def test_what_was_amiss_before_is_no_longer_told_of_a_job_that_was_reported_on(outcome: str) -> None:
+    job = JobFactory.create(attempts=1, tries=1, last_error="n8n_not_found", needs_attention=True)
+    report(job, status=outcome)
+    job.refresh_from_db()
+    assert (job.status, job.last_error, job.needs_attention) == (outcome, "", False)
+
+
+def test_the_event_keeps_the_beginning_of_a_long_failure_and_the_job_all_of_it() -> None:
+    job = JobFactory.create(processing=True)
+    message = "Notion said no. " * 100
+    report(job, status="failure", message=message)
+    job.refresh_from_db()
+    assert job.result_message == message.strip()
+    assert job.events.get().detail["message"] == message[: completion.KEPT_MESSAGE]
+
+
 def test_the_callback_may_overtake_the_webhooks_own_answer() -> None:
     job = JobFactory.create(sending=True)
     assert report(job).status_code == 200
