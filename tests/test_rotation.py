@@ -11,11 +11,13 @@ from rest_framework.test import APIClient
 from standardwebhooks import Webhook
 
 from jobs.models import JobLog
+from jobs.proof.audit import verify_job
 from jobs.signatures import callback_token
 from jobs.tasks import trigger_n8n_workflow
 
 from .deliveries import n8n_at
 from .factories import JobFactory
+from .histories import filed
 from .servers import made_up
 from .stub_server import Behaviour, Visit, answering, response, stub_server
 
@@ -55,6 +57,17 @@ def test_a_token_of_the_old_key_ends_its_job_as_long_as_that_is_a_fallback(setti
     settings.SECRET_KEY_FALLBACKS = []
     assert report(second, tokens[1]) == 401
     assert report(second, callback_token(second.pk)) == 200
+
+
+def test_without_an_audit_key_a_history_of_the_old_key_verifies_as_long_as_that_is_a_fallback(
+    settings: LazySettings,
+) -> None:
+    settings.AUDIT_KEY, settings.SECRET_KEY = [], OLD
+    job = filed()
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = NEW, [OLD]
+    assert verify_job(job).ok
+    settings.SECRET_KEY_FALLBACKS = []
+    assert not verify_job(job).ok
 
 
 def test_a_process_that_has_the_new_key_as_a_fallback_takes_the_tokens_of_those_that_use_it(

@@ -69,6 +69,7 @@ def test_after_an_outage_each_hour_gets_its_seal_and_the_log_says_that_it_is_lat
         assert seal_finished_hours(due(NINE + 5 * HOUR)) == 5
     assert list(Seal.objects.values_list("events", flat=True)) == [0, 4, 0, 0, 4, 0]
     assert [log["late"] for log in logs] == [True, True, True, False, False]
+    assert [log["log_level"] for log in logs] == ["warning"] * 3 + ["info"] * 2
     assert wrong(due(NINE + 5 * HOUR)) == []
 
 
@@ -233,3 +234,4 @@ def test_seals_before_a_moment_may_be_believed() -> None:
     JobEvent.objects.filter(job=jobs[0]).delete()
     assert len(wrong()) == 1
     assert wrong(since=NINE + HOUR) == []
+    assert wrong(since=NINE + 2 * HOUR) == []

@@ -20,10 +20,12 @@ from django.utils import timezone
 from jobs.models import JobEvent, JobLog, Seal
 from jobs.proof import audit
 from jobs.proof.sealing import HOUR, SETTLED_AFTER, seal_finished_hours
+from jobs.proof.sharing import SHARES, _verify_share
 from jobs.transitions import lock_job, note
 from receipts.models import Receipt
 
 from .audits import WELL, rendition_of, verify
+from .factories import JobFactory
 from .histories import filed_by, uploaded
 from .installation import Installation
 
@@ -193,6 +195,12 @@ def test_on_a_terminal_there_is_a_bar_and_the_exit_code_says_whether_all_is_well
         code, last, shown = run_in_a_terminal(installation.env)
         assert (code, "100%" in shown, "1 thing is broken." in shown) == (1, True, True)
         assert last == "Seals kept elsewhere: 0 looked at, 0 broken"
+
+
+def test_the_shares_of_several_processes_leave_no_job_out() -> None:
+    for beginning in ("00", "7f", "80", "ff"):
+        JobFactory.create(job_id=UUID(beginning + "0198c1f2" * 3 + "123456"))
+    assert [_verify_share(JobLog.objects.all().query, share)[0] for share in SHARES].count(1) == 4
 
 
 @pytest.mark.faults
