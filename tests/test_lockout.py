@@ -75,6 +75,22 @@ def test_guesses_long_ago_do_not_count(anna: User) -> None:
     assert guess(GUESSES_AT_ONE_NAME - 1) == [200] * (GUESSES_AT_ONE_NAME - 1)
 
 
+def test_the_lock_lasts_from_the_last_allowed_guess(anna: User) -> None:
+    guess(GUESSES_AT_ONE_NAME - 1)
+    let_pass(COOL_OFF - timedelta(minutes=1))
+    assert guess(1) == [429]
+    let_pass(COOL_OFF - timedelta(minutes=1))
+    assert log_in(password=PASSWORD).status_code == 429
+
+
+def test_guesses_count_together_from_the_first_on_however_they_are_spread(anna: User) -> None:
+    guess(1)
+    let_pass(COOL_OFF - timedelta(minutes=1))
+    guess(GUESSES_AT_ONE_NAME - 2)
+    let_pass(timedelta(minutes=1))
+    assert guess(GUESSES_AT_ONE_NAME - 1) == [200] * (GUESSES_AT_ONE_NAME - 1)
+
+
 def test_a_success_gives_all_guesses_back(anna: User) -> None:
     for _ in range(3):
         guess(GUESSES_AT_ONE_NAME - 1)
