@@ -51,6 +51,10 @@ def test_a_valid_key_gets_in(scheme: str, key: str) -> None:
     assert ask(f"{scheme} {key}").status_code == 200
 
 
+def test_blanks_around_a_key_are_no_part_of_it(key: str) -> None:
+    assert ask(f"Api-Key   {key} ").status_code == 200
+
+
 @pytest.mark.parametrize("authorization", [None, "", "Bearer {key}", "Basic {key}", "{key}", "Api-Key:{key}"])
 def test_without_a_key_in_its_place_nobody_gets_in(authorization: str | None, key: str) -> None:
     assert denied(ask(authorization and authorization.format(key=key))) == "not_authenticated"

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 from django.conf import LazySettings
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from redis import Redis
 from rest_framework.test import APIClient
@@ -23,7 +24,8 @@ from jobs.transitions import lock_job
 from receipts.models import ApiKey, Client, Receipt
 
 from .factories import DATABASE_ID, SMALL
-from .uploads import client_named, content, picture, post
+from .pictures import pdf
+from .uploads import client_named, content, file_part, form, picture, post, post_raw, text_part
 
 pytestmark = pytest.mark.django_db
 
@@ -41,6 +43,11 @@ def kinds(job_id: str) -> list[str]:
 
 
 # -- a new receipt
+
+
+def test_a_form_that_says_the_same_twice_is_taken(api: APIClient) -> None:
+    again = text_part("notion_database_id", DATABASE_ID)  # the form's own end says so, too
+    assert post_raw(api, form(again, file_part())).status_code == 202
 
 
 def test_a_receipt_is_answered_with_its_job_and_where_to_ask_for_it(api: APIClient) -> None:
@@ -74,6 +81,15 @@ def test_the_receipt_the_job_and_the_first_event_are_kept(api: APIClient, shop: 
     assert (event.kind, event.source, event.attempt) == ("received", "api", 0)
     assert event.actor == f"key {ApiKey.objects.get().prefix}"
     assert event.detail == {"request_id": "till-3-77", "size": len(content()), "sha256": digest}
+
+
+@pytest.mark.parametrize(("pages", "noted"), [(1, None), (2, 2)])
+def test_the_first_event_says_how_many_pages_a_receipt_has_where_there_are_several(
+    pages: int, noted: int | None, api: APIClient
+) -> None:
+    file = SimpleUploadedFile("receipt.pdf", pdf(pages=pages), content_type="application/pdf")
+    assert post(api, file=file).status_code == 202
+    assert JobEvent.objects.get().detail.get("pages") == noted
 
 
 def test_the_bytes_are_kept_as_they_came_for_our_eyes_only_and_under_a_random_name(
@@ -138,6 +154,7 @@ def test_the_same_key_is_answered_with_the_same_job_whatever_became_of_it(api: A
     again = post(api, headers=key("k1"), file=picture(name="renamed.jpg"))
     assert (again.status_code, again.json()["job_id"]) == (200, first.json()["job_id"])
     assert again.json()["status"] == "failure"
+    assert kinds(first.json()["job_id"]) == ["received", "cancelled", "repeated"]
 
 
 @pytest.mark.parametrize(
