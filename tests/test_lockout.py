@@ -61,6 +61,10 @@ def test_the_last_allowed_guess_and_all_after_it_are_told_when_to_come_back(anna
     assert "UTC" in locked.content.decode()
 
 
+def test_there_are_as_many_guesses_and_as_long_a_rest_as_docs_security_says() -> None:
+    assert (5, 50, timedelta(minutes=30)) == (GUESSES_AT_ONE_NAME, GUESSES_AT_ALL_NAMES, COOL_OFF)
+
+
 def test_it_opens_again_after_the_cool_off_and_knocking_meanwhile_makes_it_no_longer(anna: User) -> None:
     guess(GUESSES_AT_ONE_NAME)
     let_pass(COOL_OFF - timedelta(minutes=1))
