@@ -9,7 +9,7 @@ import pytest
 from receipts.client.refusals import Misused
 
 from .bodies import parse_body
-from .client_runs import FILED, JOB, NO_JOBS, TAKEN, pictures, scripted, tell
+from .client_runs import FILED, JOB, KEY, NO_JOBS, TAKEN, pictures, scripted, tell
 from .stub_server import Visit, response, stub_server
 
 pytestmark = pytest.mark.processes
@@ -26,6 +26,16 @@ def test_a_service_that_asks_for_patience_gets_it(tmp_path: Path, status: int) -
     refused, taken = (request for request in server.requests if request.method == "POST")
     assert refused.headers["Idempotency-Key"] == taken.headers["Idempotency-Key"]
     assert parse_body(taken.headers["Content-Type"], taken.body).picture == (tmp_path / "000.jpg").read_bytes()
+
+
+def test_what_a_netrc_says_of_the_service_replaces_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login anna password annas\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with stub_server(scripted(NO_JOBS, TAKEN, FILED)) as server:
+        told = tell(pictures(tmp_path, range(1)), url=server.url)
+    assert told.words == ["filed"]
+    assert {request.headers["Authorization"] for request in server.requests} == {f"Api-Key {KEY}"}
 
 
 def test_patience_has_an_end_however_much_is_asked_for(tmp_path: Path) -> None:
