@@ -62,6 +62,13 @@ def test_the_event_keeps_the_beginning_of_a_long_failure_and_the_job_all_of_it()
     assert job.events.get().detail["message"] == message[: completion.KEPT_MESSAGE]
 
 
+def test_a_report_that_names_no_execution_leaves_the_one_that_is_known() -> None:
+    job = JobFactory.create(processing=True, n8n_execution_id="17")
+    report(job)
+    job.refresh_from_db()
+    assert (job.status, job.n8n_execution_id) == (Status.SUCCESS, "17")
+
+
 def test_the_callback_may_overtake_the_webhooks_own_answer() -> None:
     job = JobFactory.create(sending=True)
     assert report(job).status_code == 200
