@@ -17,7 +17,7 @@ from jobs.histogram import ERROR, bucket_of, percentile
 from jobs.models import JobEvent
 from jobs.stats import HOUR, Figures, Happening, added_up, begin_of, counted, tally
 
-from .happenings import NOON, received
+from .happenings import NOON, event, received
 from .plans import multiply, plan
 
 
@@ -44,6 +44,14 @@ def test_events_are_counted(happenings: list[Happening], expected: tuple[int, in
     counted = tally(happenings)
     assert (counted.received, counted.succeeded, dict(counted.failed)) == expected
     assert counted.latencies.total() == counted.succeeded
+
+
+@pytest.mark.django_db
+def test_what_staff_cancelled_is_among_what_failed() -> None:
+    at = NOON + timedelta(minutes=1)
+    event(received(NOON), JobEvent.Kind.CANCELLED, at, JobEvent.Source.ADMIN, code="cancelled")
+    figures = counted(NOON, NOON + HOUR)
+    assert (figures.received, dict(figures.failed)) == (1, {"cancelled": 1})
 
 
 def test_the_success_rate_is_of_those_that_ended() -> None:
