@@ -104,7 +104,7 @@ def test_every_other_answer_has_its_entry_too(
     assert cause_of(code).cure
 
 
-@pytest.mark.parametrize("body", [b"n8n is starting up. Please wait", b"<title>Log in</title>"])
+@pytest.mark.parametrize("body", [b"n8n is starting up. Please wait", b"<!DOCTYPE html><title>Log in</title>"])
 def test_a_page_that_is_there_for_good_does_not_let_people_wait_for_n8n_alone(body: bytes) -> None:
     assert "correct N8N_WEBHOOK_URL" in cause_of(decision(200, "text/html", body).code).cure
 
