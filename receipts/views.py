@@ -1,5 +1,7 @@
 """Receipts over HTTP: upload one, ask for its facts, have its bytes back."""
 
+from collections.abc import Callable
+
 from django.db.models import QuerySet
 from django.http import FileResponse
 from drf_spectacular.types import OpenApiTypes
@@ -79,25 +81,33 @@ class ReceiptViewSet(RetrieveModelMixin, GenericViewSet[Receipt]):
     )
     def file(self, request: Request, pk: str) -> FileResponse:
         """Return the bytes as they came, to their own client or to staff."""
-        receipt = self.get_object()
-        if not has_file(receipt):
-            raise _gone(receipt)
-        return _serve(receipt)
+        return self._served(_file)
 
     @extend_schema(responses={(200, "image/jpeg"): OpenApiTypes.BINARY} | problems(401, 403, 404, 410, 429, 503))
     def rendition(self, request: Request, pk: str) -> FileResponse:
         """Return the picture that N8N gets of it, where it is not the bytes as they came."""
-        receipt = self.get_object()
-        if receipt.purged_at is not None:
-            raise _gone(receipt)
-        made = find_rendition(receipt)
-        if made is None:
-            raise Problem(
-                404,
-                "rendition_missing",
-                NO_RENDITION,
-            )
-        return _serve(made)
+        return self._served(_rendition)
+
+    def _served(self, answer: Callable[[Receipt], FileResponse]) -> FileResponse:
+        try:
+            return answer(self.get_object())
+        except FileNotFoundError:  # deleted, or made anew, since the row was read
+            return answer(self.get_object())
+
+
+def _file(receipt: Receipt) -> FileResponse:
+    if not has_file(receipt):
+        raise _gone(receipt)
+    return _serve(receipt)
+
+
+def _rendition(receipt: Receipt) -> FileResponse:
+    if receipt.purged_at is not None:
+        raise _gone(receipt)
+    made = find_rendition(receipt)
+    if made is None:
+        raise Problem(404, "rendition_missing", NO_RENDITION)
+    return _serve(made)
 
 
 def _gone(receipt: Receipt) -> Problem:

@@ -1,5 +1,6 @@
 """A receipt whose file is purged: what is said of it, and that what comes meanwhile is neither lost nor left behind."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,12 @@ from rest_framework.test import APIClient
 from jobs import services
 from jobs.models import JobLog
 from receipts import services as receipt_services
-from receipts import thumbnails
+from receipts import thumbnails, views
 from receipts.models import Receipt, Rendition
 from receipts.rendering import NotMade
 from receipts.thumbnails import find_thumbnail
 
-from .ages import purge
+from .ages import purge, rendition_of
 from .factories import JobFactory
 from .histories import filed, uploaded
 from .pictures import heic
@@ -40,6 +41,47 @@ def test_the_api_says_that_it_was_deleted_and_when(api: APIClient, shop: Any) ->
         assert (answer.status_code, answer.json()["code"]) == (410, "file_gone")
         assert f"{timezone.now():%Y-%m}" in answer.json()["detail"]
     assert api.get(f"/api/v1/receipts/{receipt.pk}/").json()["purged_at"]
+
+
+@pytest.mark.parametrize(("what", "look"), [("file", "has_file"), ("rendition", "find_rendition")])
+def test_the_api_says_so_of_what_went_between_its_look_and_its_answer(
+    what: str, look: str, api: APIClient, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receipt = filed(shop).receipt
+    rendition_of(receipt)
+    seen = look_before(lambda: purge(receipt), look, monkeypatch)
+    answer = api.get(f"/api/v1/receipts/{receipt.pk}/{what}")
+    assert seen[0]
+    assert (answer.status_code, answer.json()["code"]) == (410, "file_gone")
+
+
+@pytest.mark.parametrize(
+    ("what", "look", "code"),
+    [("file", "has_file", "file_gone"), ("rendition", "find_rendition", "rendition_missing")],
+)
+def test_the_api_finds_nothing_where_it_was_lost_then(
+    what: str, look: str, code: str, api: APIClient, shop: Any, media: Media, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receipt = filed(shop).receipt
+    rendition_of(receipt)
+    seen = look_before(lambda: list(map(os.unlink, media())), look, monkeypatch)
+    answer = api.get(f"/api/v1/receipts/{receipt.pk}/{what}")
+    assert seen[0]
+    assert (answer.status_code, answer.json()["code"]) == (404, code)
+
+
+def look_before(happens: Callable[[], object], look: str, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Let something happen right after the views' first look; return what each look finds."""
+    real, found = getattr(views, look), list[Any]()
+
+    def looked(receipt: Receipt) -> Any:
+        found.append(real(receipt))
+        if len(found) == 1:
+            happens()
+        return found[-1]
+
+    monkeypatch.setattr(views, look, looked)
+    return found
 
 
 def test_the_admin_says_so_and_links_to_nothing() -> None:
