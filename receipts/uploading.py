@@ -13,10 +13,11 @@ from accounting.filenames import display_name
 from accounting.middleware import waited_seconds
 from accounting.problems import Problem, busy
 from jobs.models import JobEvent
-from jobs.services import IdempotencyKeyReused, Submission, UploadRequest, submit_receipt
+from jobs.services import IdempotencyKeyReused, StoredLongAgo, Submission, UploadRequest, submit_receipt
 
 from .models import Client
 from .serializers import ReceiptUploadSerializer
+from .services import JustPurged
 from .validators import check_upload
 
 PATIENCE_SECONDS = 20.0  # for a thread; with all else that an upload may wait for it is answered within a minute
@@ -65,6 +66,8 @@ def take_in(form: Any, *, client: Client, source: JobEvent.Source, actor: str, i
         raise Problem(
             422, "idempotency_key_reused", "This Idempotency-Key came with another request before; use a new one."
         ) from None
+    except (JustPurged, StoredLongAgo):
+        raise busy() from None
 
 
 def refuse_unread(request: Request | HttpRequest) -> None:

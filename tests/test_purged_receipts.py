@@ -24,6 +24,7 @@ from .pictures import heic
 from .renditions import job_for
 from .renditions import sent as delivered_picture
 from .staff import auditor
+from .uploads import post
 
 pytestmark = pytest.mark.django_db
 
@@ -111,6 +112,25 @@ def test_bytes_that_come_while_their_file_goes_are_stored(media: Media, monkeypa
     receipt = Receipt.objects.get()
     assert (seen[0], receipt.purged_at) == (True, None)
     assert Path(receipt.file.path) in media()
+
+
+def test_bytes_whose_file_goes_comes_back_and_goes_again_meanwhile_are_asked_for_anew(
+    api: APIClient, shop: Any, media: Media, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filed(shop)
+    look = receipt_services.has_file
+    before = list(JobLog.objects.values()), media()
+
+    def be_there_for_the_look_only(receipt: Receipt) -> bool:
+        Receipt.objects.update(purged_at=None)
+        is_there = look(Receipt.objects.get())
+        Receipt.objects.update(purged_at=timezone.now())
+        return is_there
+
+    monkeypatch.setattr(receipt_services, "has_file", be_there_for_the_look_only)
+    answer = post(api)
+    assert (answer.status_code, answer.json()["code"], answer["Retry-After"]) == (503, "busy", "5")
+    assert (list(JobLog.objects.values()), media()) == before
 
 
 def test_who_comes_second_purges_nothing(media: Media) -> None:

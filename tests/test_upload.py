@@ -250,6 +250,18 @@ def test_a_machine_that_slept_between_file_and_row_stores_the_file_again_and_cou
     assert (f"{receipt.created_at - ago:%Y/%m/%d}" in str(kept)) is stored_at_once
 
 
+def test_a_machine_that_falls_asleep_there_again_asks_for_the_upload_anew_and_keeps_nothing(
+    api: APIClient, media: Media, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = [database_now() + timedelta(days=day) for day in range(4)]
+    monkeypatch.setattr(submission, "database_now", lambda: looks.pop(0))
+    answer = post(api)
+    assert (answer.status_code, answer.json()["code"], answer["Retry-After"]) == (503, "busy", "5")
+    assert (looks, media()) == ([], [])
+    assert not Receipt.objects.exists()
+    assert not JobLog.objects.exists()
+
+
 @pytest.fixture
 def fail_when_locked(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Return a function that lets a job fail as soon as an upload is about to lock it."""

@@ -6,13 +6,14 @@ from .delivery import claim_job, free_places, is_claimed, mark_delivered
 from .ending import fail
 from .operation import NotNow, cancel_job, resend_job, retry_job, why_not_retry
 from .purging import purge_receipt
-from .submission import IdempotencyKeyReused, Submission, UploadRequest, submit_receipt
+from .submission import IdempotencyKeyReused, StoredLongAgo, Submission, UploadRequest, submit_receipt
 
 __all__ = [
     "Completion",
     "IdempotencyKeyReused",
     "NotNow",
     "Outcome",
+    "StoredLongAgo",
     "Submission",
     "UploadRequest",
     "cancel_job",

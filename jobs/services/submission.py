@@ -74,6 +74,7 @@ def submit_receipt(request: UploadRequest) -> Submission:
 
     Raises:
         IdempotencyKeyReused: nothing was changed.
+        JustPurged, StoredLongAgo: twice, one after the other; nothing was changed.
     """
     try:
         return _store_and_submit(request)
