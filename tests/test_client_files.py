@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from receipts.client import files
 from receipts.client import run as client
 from receipts.client.files import Form, find_files
 from receipts.client.refusals import Misused, Refused
@@ -152,17 +153,42 @@ def test_a_large_file_is_never_whole_in_memory(tmp_path: Path) -> None:
     assert most < 1_000_000
 
 
-@pytest.mark.parametrize("change", [b"", b"longer than before"])
-def test_a_file_that_changes_on_its_way_is_never_sent_with_a_wrong_length(tmp_path: Path, change: bytes) -> None:
+@pytest.mark.parametrize("change", [b"", b"as it is!", b"longer than before"])
+def test_a_file_that_changes_on_its_way_is_never_sent_to_its_end(tmp_path: Path, change: bytes) -> None:
     file = tmp_path / "one.jpg"
     file.write_bytes(b"as it was")
     form = Form(file, DATABASE_ID)
     file.write_bytes(change)
-    if change:
-        assert sum(map(len, form)) == len(form)
-    else:
-        with pytest.raises(Refused, match="shorter"):
-            list(form)
+    with pytest.raises(Refused, match="changed while it was read"):
+        list(form)
+
+
+def test_a_file_that_grows_on_its_way_is_sent_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "one.jpg"
+    file.write_bytes(b"as it was")
+    form = Form(file, DATABASE_ID)
+    file.write_bytes(b"as it was, and more")
+    body = b"".join(form)
+    assert (len(body), b"as it was\r\n" in body) == (len(form), True)
+
+
+def test_what_is_changed_between_look_and_upload_comes_under_no_others_key_and_is_taken_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan = pictures(tmp_path, range(1)) / "000.jpg"
+    real = files.digest
+
+    def scan_again_after_the_look(path: Path) -> str:
+        seen = real(path)
+        scan.write_bytes(bytes(scan.stat().st_size))
+        return seen
+
+    with stub_server(scripted(NO_JOBS, TAKEN)) as server, monkeypatch.context() as patch:
+        patch.setattr(files, "digest", scan_again_after_the_look)
+        told = tell(scan, "--no-wait", url=server.url)
+    assert (told.code, told.words) == (1, ["changed"])
+    with stub_server(scripted(NO_JOBS, TAKEN)) as server:
+        assert tell(scan, "--no-wait", url=server.url).words == ["taken"]
 
 
 @pytest.mark.parametrize(

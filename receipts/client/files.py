@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from accounting.multipart import Frame, frame
 
-from .refusals import Misused, Refused
+from .refusals import FILE_CHANGED, Misused, Refused
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".pdf"})
 PIECE_BYTES = 128 * 1024
@@ -88,11 +88,16 @@ def digest(path: Path) -> str:
 
 
 class Form:
-    """An upload's body, streamed from the file as often as it is asked for; `len` tells its length."""
+    """An upload's body, streamed from the file as often as it is asked for; `len` tells its length.
+
+    Attributes:
+        sha256: of the file as it was; what it holds later is never sent to its end, for it has another key.
+    """
 
     def __init__(self, path: Path, database: str) -> None:
         self._path = path
         self._size = path.stat().st_size
+        self.sha256 = digest(path)
         self._frame: Frame = frame(
             {"notion_database_id": database},
             file="file",
@@ -110,11 +115,12 @@ class Form:
 
     def __iter__(self) -> Iterator[bytes]:
         yield self._frame.head
-        left = self._size
+        left, sent = self._size, hashlib.sha256()
         with self._path.open("rb") as file:
             while piece := file.read(min(PIECE_BYTES, left)):
                 left -= len(piece)
+                sent.update(piece)
                 yield piece
-        if left:
-            raise Refused("file_changed", "It became shorter while it was read.")
+        if left or sent.hexdigest() != self.sha256:
+            raise Refused(FILE_CHANGED, "It changed while it was read; it is taken the next time.")
         yield self._frame.tail

@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from .refusals import Refused
+from .refusals import FILE_CHANGED, Refused
 
 WIDTH = 13
 
@@ -75,19 +75,20 @@ def outcome_of(path: Path, job: dict[str, Any], *, sha256: str, was_known: bool)
 
 def refusal_of(path: Path, refused: Refused) -> Outcome:
     """Return what is to be said of a file that was not taken."""
-    return Outcome(path=path, word=Word.REFUSED, code=refused.code, detail=refused.detail)
+    word = Word.CHANGED if refused.code == FILE_CHANGED else Word.REFUSED
+    return Outcome(path=path, word=word, code=refused.code, detail=refused.detail)
 
 
 def left_alone(path: Path) -> Outcome:
     """Return what is to be said of a file that is still being written."""
     detail = "It is still being written; it is taken the next time."
-    return Outcome(path=path, word=Word.CHANGED, code="file_changed", detail=detail)
+    return Outcome(path=path, word=Word.CHANGED, code=FILE_CHANGED, detail=detail)
 
 
 def changed_since(outcome: Outcome) -> Outcome:
     """Return what is to be said of a filed file in whose place there is another now."""
     detail = "It was filed, but was changed meanwhile; what is there now is taken the next time."
-    return replace(outcome, word=Word.CHANGED, code="file_changed", detail=detail)
+    return replace(outcome, word=Word.CHANGED, code=FILE_CHANGED, detail=detail)
 
 
 def _visible(text: str) -> str:

@@ -1,5 +1,7 @@
 """What keeps the client from doing what it was told."""
 
+FILE_CHANGED = "file_changed"
+
 
 class Misused(Exception):
     """Nothing can be done as it was told; the message says why."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .crew import as_they_come
-from .files import Form, digest
+from .files import Form
 from .options import Options
 from .outcomes import Outcome, outcome_of, refusal_of
 from .refusals import Refused
@@ -78,16 +78,16 @@ def _try_upload(service: Service, path: Path, options: Options) -> Upload | Outc
 
 
 def _upload(service: Service, path: Path, options: Options) -> Upload:
-    form, sha256 = Form(path, options.database), digest(path)
-    job, was_known = service.upload(form, idempotency_key=_key(sha256, options.database))
+    form = Form(path, options.database)
+    job, was_known = service.upload(form, idempotency_key=_key(form.sha256, options.database))
     if not was_known:
-        return Upload(path, sha256, job, was_known=False)
+        return Upload(path, form.sha256, job, was_known=False)
     if job["status"] == "failure":
         job = service.telling_job(job, options.database)
     if job["status"] == "failure" and options.retry_failed:
-        job, was_known = service.upload(form, idempotency_key=_key(sha256, options.database, after=job["job_id"]))
+        job, was_known = service.upload(form, idempotency_key=_key(form.sha256, options.database, after=job["job_id"]))
     full, _ = service.job(job["job_id"])
-    return Upload(path, sha256, full, was_known)
+    return Upload(path, form.sha256, full, was_known)
 
 
 def _key(sha256: str, database: str, *, after: str = "") -> str:
