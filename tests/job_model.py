@@ -22,7 +22,7 @@ class ModelJob:
     Attributes:
         created_at: when it came.
         database: where its receipt goes.
-        is_duplicate: it was asked for beside another one, on purpose.
+        is_duplicate: it was asked for beside another one, whatever became of that, on purpose.
         is_due: what `due_at` promises may happen now.
         is_confirmed: N8N said that it took it.
         ended_by_n8n: N8N reported how it ended, by itself and not when it was asked.
@@ -48,6 +48,11 @@ class ModelJob:
     def is_open(self) -> bool:
         """Whether something is still to happen."""
         return self.status in OPEN
+
+    def has_filed_for(self, other: "ModelJob") -> bool:
+        """Tell whether that one need not be sent any more, for this one has filed its receipt."""
+        was_meant_for_it = not self.is_duplicate or self.created_at < other.created_at
+        return self.status == "success" and not other.is_duplicate and was_meant_for_it
 
     def claim(self) -> None:
         """A worker takes it."""

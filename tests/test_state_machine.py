@@ -78,7 +78,8 @@ class Jobs(RuleBasedStateMachine):
         asked = (database, allow_duplicate)
         if key in self.keys:
             return self._repeat(request, key, asked)
-        same = {job_id for job_id, job in self._of_database(database) if job.status != "failure"}
+        former = dict(self._of_database(database))
+        same = {job_id for job_id, job in former.items() if job.status != "failure"}
         submission = services.submit_receipt(request)
         job_id = submission.job.pk
         if key:
@@ -88,7 +89,9 @@ class Jobs(RuleBasedStateMachine):
             assert job_id in same
             return multiple()
         assert job_id not in self.model
-        self.model[job_id] = ModelJob(submission.job.created_at, database, is_duplicate=bool(same))
+        self.model[job_id] = ModelJob(
+            submission.job.created_at, database, is_duplicate=allow_duplicate and bool(former)
+        )
         return job_id
 
     def _repeat(self, request: services.UploadRequest, key: str, asked: object) -> Any:
@@ -110,6 +113,10 @@ class Jobs(RuleBasedStateMachine):
         job = self.model[job_id]
         in_flight = sum(other.status in IN_FLIGHT for other in self.model.values())
         if job.status == "queued" and job.is_due and in_flight < PLACES:
+            if self._is_filed_elsewhere(job):
+                job.end("success")
+                assert services.claim_job(job_id, worker="w1") is None
+                return
             job.claim()
             claimed = services.claim_job(job_id, worker="w1")
             assert claimed is not None
@@ -250,6 +257,11 @@ class Jobs(RuleBasedStateMachine):
 
     def _of_database(self, database: str) -> Iterator[tuple[UUID, ModelJob]]:
         return ((pk, job) for pk, job in self.model.items() if job.database == database)
+
+    def _is_filed_elsewhere(self, job: ModelJob) -> bool:
+        """Tell whether a job that had been given up was reported late, and so did what this one waits to do."""
+        others = (other for _, other in self._of_database(job.database) if other is not job)
+        return any(other.has_filed_for(job) for other in others)
 
     def _is_done_elsewhere(self, job: ModelJob) -> bool:
         others = [
