@@ -111,6 +111,16 @@ class Channel(HTTPChannel):
     lingers_since = 0.0
     dropped_bytes = 0
 
+    @property
+    def last_activity(self) -> float:
+        """When something was read or written, by the clock that never jumps."""
+        return self._active_at
+
+    @last_activity.setter
+    def last_activity(self, _: float) -> None:
+        """Take note of the moment in which waitress says so; it says it by the other clock."""
+        self._active_at = time.monotonic()
+
     def handle_write(self) -> None:
         """Send what is ready; then close, or begin to linger."""
         if self.will_close or not (self.will_linger and self.close_when_flushed):
@@ -137,7 +147,11 @@ class Channel(HTTPChannel):
             self.request = None
 
     def waited(self, now: float) -> float:
-        """Return for how many seconds it has waited for its client to send a whole request, or to read an answer."""
+        """Return for how many seconds it has waited for its client to send a whole request, or to read an answer.
+
+        Args:
+            now: by `time.monotonic`.
+        """
         if self.requests:
             return 0.0  # it is our turn
         request: Request | None = self.request  # type: ignore[assignment] # made by `parser_class`
@@ -151,7 +165,7 @@ class Channel(HTTPChannel):
 
     def _begin_to_linger(self) -> None:
         self.will_linger = self.close_when_flushed = False
-        self.lingers_since = time.time()
+        self.lingers_since = time.monotonic()
         try:
             connected: Any = self.socket
             connected.shutdown(socket.SHUT_WR)

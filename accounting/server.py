@@ -50,6 +50,7 @@ class Server(TcpWSGIServer):
     def __init__(self, application: WSGIApplication, listener: socket.socket, lanes: Lanes) -> None:
         self.is_stopping = False
         self._sockets: dict[int, Any] = {}
+        self._looks_again_at = 0.0
         super().__init__(
             without_content_for_head(application),
             map=self._sockets,
@@ -59,7 +60,6 @@ class Server(TcpWSGIServer):
             adj=Adjustments(
                 connection_limit=_connection_limit(),
                 asyncore_use_poll=True,
-                cleanup_interval=LINGER_IDLE_SECONDS,
                 max_request_header_size=HEADER_BYTES,
                 max_request_body_size=sys.maxsize,  # `bodies.bound_of` says it for each address
                 inbuf_overflow=IN_MEMORY_BYTES,
@@ -101,16 +101,23 @@ class Server(TcpWSGIServer):
             return False
         return self._is_busy() or (seconds < LAST_CALL_SECONDS and bool(self.active_channels))
 
-    def maintenance(self, now: float) -> None:
+    def maintenance(self, _: float) -> None:
+        """Do nothing: waitress asks for it by a clock that may jump."""
+
+    def readable(self) -> bool:
+        """Tell whether somebody new may come in; each turn of the loop asks, so this is where others are let go."""
+        now = time.monotonic()
+        if now >= self._looks_again_at:
+            self._looks_again_at = now + LINGER_IDLE_SECONDS
+            self.end_what_is_over(now)
+        if len(self._sockets) >= self.adj.connection_limit:
+            self._make_room(now)
+        return super().readable()
+
+    def end_what_is_over(self, now: float) -> None:
         """Close connections that have waited for their clients long enough."""
         for channel in self._channels():
             channel.will_close = channel.will_close or channel.is_over(now)
-
-    def readable(self) -> bool:
-        """Tell whether somebody new may come in; where there is no room, make some."""
-        if len(self._sockets) >= self.adj.connection_limit:
-            self._make_room(time.time())
-        return super().readable()
 
     def _make_room(self, now: float) -> None:
         """Close those that have waited longest, idle or slow, so that nobody keeps others out by doing nothing."""

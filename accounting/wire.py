@@ -59,7 +59,7 @@ class Request(HTTPRequestParser):
 
     def __init__(self, adj: Adjustments) -> None:
         super().__init__(adj)
-        self.begun_at = time.time()
+        self.begun_at = time.monotonic()
         self._next_piece = PIECE_BYTES
 
     @property

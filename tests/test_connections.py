@@ -66,9 +66,9 @@ def test_nobody_sends_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_nobody_is_waited_for_without_end(since: int, active: int, stays: bool) -> None:
     with lingering() as (server, channel, _):
-        now = time.time()
-        channel.lingers_since, channel.last_activity = now - since, now - active
-        server.maintenance(now)
+        now = time.monotonic()
+        channel.lingers_since, channel._active_at = now - since, now - active
+        server.end_what_is_over(now)
         turned(server)
         assert bool(server._channels()) is stays
 

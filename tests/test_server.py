@@ -229,14 +229,36 @@ def test_a_request_that_does_not_come_to_its_end_is_cut_however_busy_its_sender_
         try:
             client.sendall(HALF_A_REQUEST)
             wait_for(lambda: turned(server) and server._is_busy(), "the half of a request")
-            server.maintenance(time.time() + ARRIVAL_SECONDS - 5)
+            server.end_what_is_over(time.monotonic() + ARRIVAL_SECONDS - 5)
             assert server._is_busy()
 
             for channel in server._channels():
-                channel.last_activity = time.time() + ARRIVAL_SECONDS  # as if it had just sent another byte
-            server.maintenance(time.time() + ARRIVAL_SECONDS + 5)
+                channel._active_at = time.monotonic() + ARRIVAL_SECONDS  # as if it had just sent another byte
+            server.end_what_is_over(time.monotonic() + ARRIVAL_SECONDS + 5)
             wait_for(lambda: turned(server) and not server._is_busy(), "the cut")
             assert client.recv(1) == b""
+        finally:
+            server.task_dispatcher.shutdown()
+            server.close()
+
+
+@pytest.mark.parametrize("jump", [3600, -3600])
+def test_a_clock_that_jumps_ends_no_upload_on_its_way_and_keeps_none_for_longer(
+    jump: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wall, monotonic = time.time, time.monotonic
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+        server = Server(tell_caller, listener, Lanes(pictures=1, all_else=1))
+        try:
+            client.sendall(HALF_A_REQUEST)
+            wait_for(lambda: turned(server) and server._is_busy(), "the half of a request")
+            monkeypatch.setattr(time, "time", lambda: wall() + jump)
+            monkeypatch.setattr(time, "monotonic", lambda: monotonic() + ARRIVAL_SECONDS - 20)
+            assert all(turned(server) for _ in range(3))
+            assert server._is_busy()
+
+            monkeypatch.setattr(time, "monotonic", lambda: monotonic() + ARRIVAL_SECONDS + 20)
+            wait_for(lambda: turned(server) and not server._is_busy(), "the cut")
         finally:
             server.task_dispatcher.shutdown()
             server.close()
