@@ -7,7 +7,8 @@ from typing import Any
 from unittest.mock import patch
 
 from jobs.models import JobLog, Seal
-from jobs.proof.sealing import HOUR, SETTLED_AFTER, seal_finished_hours, verify_seals
+from jobs.proof.sealing import SETTLED_AFTER, seal_finished_hours, verify_seals
+from jobs.stats import HOUR
 from jobs.transitions import begin, lock_job
 from receipts.models import Client
 

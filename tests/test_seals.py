@@ -14,7 +14,8 @@ from structlog.testing import capture_logs
 
 from jobs.models import Heartbeat, JobEvent, JobLog, Seal
 from jobs.proof import sealing
-from jobs.proof.sealing import HOUR, seal_finished_hours
+from jobs.proof.sealing import seal_finished_hours
+from jobs.stats import HOUR
 from receipts.models import Client
 
 from .histories import delivered, filed, reported, uploaded

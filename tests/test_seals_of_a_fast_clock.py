@@ -3,7 +3,8 @@
 import pytest
 
 from jobs.models import Heartbeat, JobEvent, Seal
-from jobs.proof.sealing import HOUR, SEALED_AT_ONCE, seal_finished_hours
+from jobs.proof.sealing import SEALED_AT_ONCE, seal_finished_hours
+from jobs.stats import HOUR
 from receipts.models import Client
 
 from .histories import filed

@@ -19,8 +19,9 @@ from django.utils import timezone
 
 from jobs.models import JobEvent, JobLog, Seal
 from jobs.proof import audit
-from jobs.proof.sealing import HOUR, SETTLED_AFTER, seal_finished_hours
+from jobs.proof.sealing import SETTLED_AFTER, seal_finished_hours
 from jobs.proof.sharing import SHARES, _verify_share
+from jobs.stats import HOUR
 from jobs.transitions import lock_job, note
 from receipts.models import Receipt
 

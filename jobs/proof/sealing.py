@@ -5,7 +5,7 @@ again later although jobs go on.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 import structlog
@@ -14,12 +14,12 @@ from django.db.models import Count, Max, QuerySet
 
 from accounting.clock import database_now
 from jobs.models import Heartbeat, JobEvent, Seal
+from jobs.stats import HOUR, hour_of
 
 from .chain import keys, sign, signer
 
 logger = structlog.get_logger(__name__)
 
-HOUR = timedelta(hours=1)
 # An event has its time and its id when it is written, and is seen when its transaction ends: seconds later at the most,
 # since nobody waits longer for a lock or within a transaction (DATABASES in settings).
 SETTLED_AFTER = timedelta(minutes=5)
@@ -46,14 +46,10 @@ def seal_finished_hours(now: datetime | None = None) -> int:
 
 def _next_hour(now: datetime) -> datetime | None:
     """Return the first hour without a seal, if it is over. The very first seal covers all that was before, too."""
-    finished = _beginning_of_hour(now - SETTLED_AFTER) - HOUR
+    finished = hour_of(now - SETTLED_AFTER) - HOUR
     last = Seal.objects.last()
     hour = last.hour + HOUR if last else finished
     return hour if hour <= finished else None
-
-
-def _beginning_of_hour(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def _seal(hour: datetime, now: datetime) -> bool:
