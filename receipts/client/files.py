@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from accounting.multipart import Frame, frame
+from receipts.formats import FURTHER_SUFFIXES, SUFFIXES
 
 from .refusals import FILE_CHANGED, Misused, Refused
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".pdf"})
+NAMED_AS_OURS = frozenset({*SUFFIXES.values(), *FURTHER_SUFFIXES})
 PIECE_BYTES = 128 * 1024
 
 
@@ -36,7 +37,7 @@ def find_files(paths: Iterable[Path]) -> Found:
         if not os.path.exists(path):  # a path's own method raises where its name is too long
             raise Misused(f"There is no {path}.")
         for file in sorted(_below(path)) if path.is_dir() else [path]:
-            is_ours = file.suffix.lower() in SUFFIXES or file == path or os.path.isdir(file)
+            is_ours = file.suffix.lower() in NAMED_AS_OURS or file == path or os.path.isdir(file)
             passed_over += not is_ours
             files |= {file: None} if is_ours else {}
     return Found(list(files), passed_over)
