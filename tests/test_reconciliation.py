@@ -1,9 +1,10 @@
 """Reconciliation: N8N is asked about jobs whose callback is overdue, and never waited for."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.conf import LazySettings
@@ -14,11 +15,12 @@ from jobs import sweep as sweeping
 from jobs.callbacks import Report, Verdict
 from jobs.executions import Execution
 from jobs.models import FailureCode, JobLog
-from jobs.reconciliation import Inquiry
+from jobs.reconciliation import Finding, Inquiry
 from jobs.services import complete_job, resend_job, retry_job
 from jobs.signatures import callback_token
 from jobs.sweep import sweep
 
+from .client_runs import scripted
 from .factories import JobFactory
 from .servers import free_port, made_up
 from .stub_executions import API_KEY, WORKFLOW_ID, StubExecutions, stub_executions
@@ -264,6 +266,20 @@ def test_what_answers_instead_of_n8n_has_no_word_in_the_job_and_no_secret_in_the
     assert API_KEY not in caplog.text
 
 
+def test_why_an_error_was_not_read_is_logged_without_a_secret(
+    n8n: StubExecutions, settings: LazySettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    n8n.run("17", "error")
+    refusal = {"message": f"Nobody knows {API_KEY} here"}
+    answers = [response(200, json.dumps(n8n.executions["17"]).encode()), response(500, json.dumps(refusal).encode())]
+    with stub_server(scripted(*answers)) as server:
+        settings.N8N_BASE_URL = server.url
+        assert after_a_sweep(overdue()).result_message == "N8N: error."
+    (line,) = [record.msg for record in caplog.records if "n8n_error_not_read" in str(record.msg)]
+    assert "Nobody knows … here" in str(line)
+    assert API_KEY not in caplog.text
+
+
 def test_a_slow_n8n_is_asked_for_a_bounded_time_and_the_others_wait_for_the_next_pass(
     n8n: StubExecutions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -283,6 +299,22 @@ def test_a_slow_n8n_is_asked_for_a_bounded_time_and_the_others_wait_for_the_next
             sweep()
     codes = JobLog.objects.filter(pk__in=[job.pk for job in jobs]).values_list("failure_code", flat=True)
     assert set(codes) == {"callback_lost"}
+
+
+def test_n8n_is_asked_when_all_else_is_done(rung: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting, lease_over = JobFactory.create(due_at=PAST), JobFactory.create(sending=True, due_at=PAST)
+    seen: list[tuple[str, list[str]]] = []
+
+    class Watched(Inquiry):
+        def ask(self, jobs: Iterable[JobLog]) -> dict[UUID, Finding]:
+            lease_over.refresh_from_db()
+            seen.append((lease_over.status, rung()))
+            return super().ask(jobs)
+
+    monkeypatch.setattr(sweeping, "inquiry", Watched())
+    assert after_a_sweep(overdue()).status == Status.FAILURE
+    ((status, rings),) = seen
+    assert (status, str(waiting.pk) in rings) == (Status.QUEUED, True)
 
 
 def test_what_an_execution_failed_of_is_not_waited_for_longer_than_a_pass_may_last(
