@@ -17,13 +17,16 @@ from rest_framework.test import APIClient
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from accounting.bodies import FORM_BYTES
 from accounting.clock import database_now
 from jobs.models import IdempotencyKey, JobEvent, JobLog
 from jobs.services import cancel_job, submission
 from jobs.transitions import lock_job
 from receipts.models import ApiKey, Client, Receipt
+from receipts.services import keep_receipt
 
 from .factories import DATABASE_ID, SMALL
+from .installation import wait_for
 from .pictures import pdf
 from .uploads import client_named, content, file_part, form, picture, post, post_raw, text_part
 
@@ -48,6 +51,14 @@ def kinds(job_id: str) -> list[str]:
 def test_a_form_that_says_the_same_twice_is_taken(api: APIClient) -> None:
     again = text_part("notion_database_id", DATABASE_ID)  # the form's own end says so, too
     assert post_raw(api, form(again, file_part())).status_code == 202
+
+
+def test_a_form_that_is_just_as_long_as_may_be_is_taken(api: APIClient, settings: LazySettings) -> None:
+    body = form(text_part("note", "x" * 66_000), file_part())
+    settings.UPLOAD_MAX_BYTES = len(body) - FORM_BYTES
+    assert post_raw(api, body).status_code == 202
+    settings.UPLOAD_MAX_BYTES -= 1
+    assert post_raw(api, body).status_code == 413
 
 
 def test_a_receipt_is_answered_with_its_job_and_where_to_ask_for_it(api: APIClient) -> None:
@@ -260,6 +271,27 @@ def test_a_machine_that_falls_asleep_there_again_asks_for_the_upload_anew_and_ke
     assert (looks, media()) == ([], [])
     assert not Receipt.objects.exists()
     assert not JobLog.objects.exists()
+
+
+def test_a_duplicate_that_waited_for_anothers_lock_is_the_later_one_and_of_that(
+    api: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post(api)
+    lock, others = keep_receipt, list[str]()
+
+    def lock_after_another(**upload: Any) -> tuple[Receipt, bool]:
+        if not others:
+            others.append("is on its way")
+            before = database_now()
+            wait_for(lambda: database_now() > before, "the clock's next tick")
+            others[0] = post(api, allow_duplicate="true").json()["job_id"]
+        return lock(**upload)
+
+    monkeypatch.setattr(submission, "keep_receipt", lock_after_another)
+    job = JobLog.objects.get(pk=post(api, allow_duplicate="true").json()["job_id"])
+    (other,) = JobLog.objects.filter(pk__in=others)
+    assert job.duplicate_of == other
+    assert job.created_at >= other.created_at
 
 
 @pytest.fixture

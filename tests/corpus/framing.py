@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from jobs.parsers import MAX_BODY_BYTES
 from tests.uploads import UPLOAD
 
 from .callbacks import GLOBAL, SUCCESS
@@ -51,6 +52,10 @@ def lengths(site: Site) -> Iterator[tuple[str, bytes, str]]:
     yield from uploads_too_long(site)
     asked = {"Expect": "100-continue"}
     yield "leave asked, and given", site.callback(b'{"status": "done"}', asked), "100, 400 invalid"
+    longest = b'{"status": "done"}'.ljust(MAX_BODY_BYTES)
+    yield "as long as may be", site.callback(longest), "400 invalid"
+    yield "leave asked for as much as may be", site.callback(longest, asked), "100, 400 invalid"
+    yield "leave asked for one byte more", site.callback(longest + b" ", asked), TOO_LARGE
     yield "leave asked for nothing", site.message("GET", "/health", headers=asked), "200"
     yield "another expectation", site.message("GET", "/health", headers={"Expect": "coffee"}), "200"
     yield "body of a GET", site.message("GET", "/health", b"x" * 10_000), "200"
