@@ -35,6 +35,13 @@ def test_an_event_that_is_gone_from_the_middle_is_missed(number: int) -> None:
     assert f"event {number + 1} stands where {number} should" in wrong(job)
 
 
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_no_other_event_is_blamed_for_the_one_that_is_gone(number: int) -> None:
+    job = filed()
+    event(job, number).delete()
+    assert not [sentence for sentence in wrong(job) if sentence.endswith("is not as it was written")]
+
+
 def test_a_last_event_that_is_gone_is_missed() -> None:
     job = filed()
     event(job, 4).delete()
