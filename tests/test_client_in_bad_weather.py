@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from receipts.client import service
 from receipts.client.refusals import Misused
 
 from .bodies import parse_body
@@ -15,7 +16,7 @@ from .stub_server import Visit, response, stub_server
 pytestmark = pytest.mark.processes
 
 
-@pytest.mark.parametrize("status", [429, 503, 507])
+@pytest.mark.parametrize("status", [425, 429, 503, 507])
 def test_a_service_that_asks_for_patience_gets_it(tmp_path: Path, status: int) -> None:
     busy = response(status, b"{}", Retry_After="1")
     with stub_server(scripted(NO_JOBS, busy, TAKEN, FILED)) as server:
@@ -44,6 +45,16 @@ def test_patience_has_an_end_however_much_is_asked_for(tmp_path: Path) -> None:
         told = tell(pictures(tmp_path, range(1)), "--patience", 5, url=server.url)
     assert (told.code, told.words) == (1, ["refused"])
     assert json.loads(told.lines[0])["code"] == "throttled"
+
+
+def test_nobody_waits_for_longer_than_is_reasonable_whatever_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "LONGEST_PAUSE_SECONDS", 0.1)
+    busy = response(429, b"{}", Retry_After="86400")
+    with stub_server(scripted(NO_JOBS, busy, TAKEN)) as server:
+        told = tell(pictures(tmp_path, range(1)), "--no-wait", url=server.url)
+    assert (told.code, told.words) == (0, ["taken"])
 
 
 def test_a_connection_that_breaks_is_tried_again_with_the_same_key(tmp_path: Path) -> None:
