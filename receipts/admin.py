@@ -55,7 +55,7 @@ class ClientAdmin(admin.ModelAdmin[Client]):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(APIKeyModelAdmin):
-    """Makes keys, shows each once, and revokes them."""
+    """Makes keys, shows each once, and revokes them; none is deleted."""
 
     list_display = ["prefix", "client", "name", "created", "expiry_date", "state"]  # type: ignore[assignment] # the library names others
     list_filter = ["client", "revoked"]  # type: ignore[assignment] # as above
@@ -63,6 +63,10 @@ class ApiKeyAdmin(APIKeyModelAdmin):
     search_fields = ["name", "prefix", "client__name"]  # type: ignore[assignment] # as above
     autocomplete_fields = ["client"]
     add_form_template = "admin/receipts/apikey/add.html"
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: timelines name a key by its prefix, and its row alone says whose it was; revoke it instead."""
+        return False
 
     @admin.display(description="state")
     def state(self, api_key: ApiKey) -> str:

@@ -67,6 +67,16 @@ def test_another_form_makes_another_key_and_one_without_a_sound_prefix_too(admin
     assert ApiKey.objects.count() == 4
 
 
+def test_not_even_a_superuser_deletes_a_key_that_timelines_name(admin_client: Browser) -> None:
+    key, _ = ApiKey.objects.create_key(client=Client.objects.create(name="Bakery"), name="till")
+    chosen = {"action": "delete_selected", "_selected_action": [key.pk], "post": "yes"}
+    admin_client.post(KEYS, chosen)
+    assert admin_client.post(f"{KEYS}{key.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert ApiKey.objects.get() == key
+    for address in (KEYS, f"{KEYS}{key.pk}/change/"):
+        assert "Delete" not in admin_client.get(address).content.decode()
+
+
 # -- receipts
 
 

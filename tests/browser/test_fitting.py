@@ -71,7 +71,7 @@ def test_to_cancel_a_job_does_not_look_like_sending_it(visitor: Visitor, service
     assert send.evaluate(FILLING) != cancel.evaluate(FILLING)
 
 
-@pytest.mark.parametrize("address", [JOBS, "/admin/receipts/apikey/"])
+@pytest.mark.parametrize("address", [JOBS, "/admin/auth/group/"])
 def test_the_actions_of_a_list_end_where_its_card_does(visitor: Visitor, jobs: list[str], address: str) -> None:
     page = visitor.open("root")
     page.goto(address)
