@@ -1,10 +1,13 @@
 """Finds a job by whatever one has at hand; what it costs does not grow with the number of jobs."""
 
+import json
+import re
 import unicodedata
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, TextField
+from django.db.models.functions import Cast
 
 from receipts.models import Client, Receipt
 from receipts.notion import parse_database_id
@@ -16,10 +19,12 @@ RECENT = 20_000  # so many are looked through for words
 FOUND = 200  # so few that a database looks each of them up, and does not read all jobs, newest first, in search of them
 MOST_WORDS = 8
 LAST_LETTER = "\U0010ffff"
+ENDS_IN_ZEROS = re.compile(r"[0-9]+\.[0-9]*0")
 
 HELP = (
     "Job or receipt id or SHA-256 (8 digits of it will do), Notion database (id or address), beginning of a file name; "
-    f"any words of file name, message or client among the newest {RECENT:,}. {FOUND} jobs at the most by either."
+    "any words or amounts of file name, message, client or what the workflow read among the newest "
+    f"{RECENT:,}. {FOUND} jobs at the most by either."
 )
 
 
@@ -81,6 +86,7 @@ def _by_words(jobs: QuerySet[JobLog], text: str) -> list[UUID]:
     oldest = list(recent.values_list("created_at", flat=True)[RECENT : RECENT + 1])
     for at in oldest:
         recent = recent.filter(created_at__gt=at)
+    recent = recent.alias(read=Cast("result", TextField()))
     words = Q()
     for word in text.split()[:MOST_WORDS]:
         words &= _has(word)
@@ -88,19 +94,33 @@ def _by_words(jobs: QuerySet[JobLog], text: str) -> list[UUID]:
 
 
 def _has(word: str) -> Q:
-    """Return the condition that a job's file name or message has the word, or its client's name does."""
+    """Return the condition that a job's file name, message or result has the word, or its client's name does."""
     has, named = Q(), Q()
     for form in _spellings(word):
         has |= Q(filename__icontains=form) | Q(result_message__icontains=form)
         named |= Q(name__icontains=form)
+    for form in _in_json(word):
+        has |= Q(read__icontains=form)
     clients = list(Client.objects.filter(named).order_by().values_list("pk", flat=True)[:FOUND])
     return has | Q(client__in=clients) if clients else has
+
+
+def _in_json(word: str) -> list[str]:
+    """Return how JSON may hold it: escaped as Django writes it, and without an amount's last zeros (25.8 for 25.80)."""
+    in_ascii = connection.vendor == "sqlite"
+    forms = [json.dumps(form, ensure_ascii=in_ascii)[1:-1] for form in _spellings(word)]
+    if not ENDS_IN_ZEROS.fullmatch(word):
+        return forms
+    shortest = word.rstrip("0")
+    numbers = [f"{shortest}0", shortest[:-1]] if shortest.endswith(".") else [shortest]
+    return forms + [number + end for number in numbers for end in ",}]"]  # what follows a number there
 
 
 def _spellings(word: str) -> list[str]:
     """Return how else it may be written: SQLite knows no case beyond ASCII, and a Mac writes é as two letters."""
     cases = [word] if word.isascii() else [word, word.lower(), word.upper(), word.capitalize()]
-    return list(dict.fromkeys(form for case in cases for form in _composed_or_not(case)))
+    forms = (form for case in cases for form in _composed_or_not(case))
+    return list({form.encode().upper(): form for form in forms}.values())  # both databases know the case of ASCII
 
 
 def _composed_or_not(text: str) -> list[str]:

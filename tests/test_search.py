@@ -84,6 +84,21 @@ def test_words_are_found_in_either_case_and_however_their_accents_are_written(na
     assert found(text) == [job.pk]
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["Old Mill Grocery", "grocery old", "32.82", "25.80", "25.8", "40.00", "40.0", "1200.00", "Bäckerei", "BÄCKEREI",
+     "Ba\u0308ckerei", "日本", 'the"mill"', "lunch grocery", "\U0001f35e"],
+)  # fmt: skip
+def test_a_job_is_found_by_what_the_workflow_read(text: str) -> None:
+    lines = [{"item": "Bäckerei 日本 \U0001f35e", "amount": 25.8}, {"item": 'the"mill"', "amount": 40.0}]
+    read = {"vendor": "Old Mill Grocery", "total": 32.82, "lines": lines, "rates": [7, 1200]}
+    job = JobFactory.create(success=True, filename="lunch.jpg", result=read)
+    JobFactory.create(success=True, filename="other.jpg", result={"total": 25.81, "lines": [40.05, 1200.5]})
+    JobFactory.create(filename="other.jpg")
+    assert job.pk in found(text)
+    assert len(found(text)) == (2 if text in ("25.8", "40.0") else 1)  # parts of other numbers, as of other words
+
+
 def test_an_old_name_is_found_by_its_beginning_however_its_accents_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "RECENT", 1)
     old = JobFactory.create(filename="Cafe\u0301.jpg")
@@ -115,9 +130,9 @@ def test_a_search_stays_within_the_filters(wanted: JobLog) -> None:
 def test_words_are_looked_for_among_the_newest_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "RECENT", 3)
     receipt = ReceiptFactory.create()
-    old = JobFactory.create(receipt=receipt, filename="old lunch.jpg")
+    old = JobFactory.create(receipt=receipt, filename="old lunch.jpg", success=True, result={"vendor": "Old Mill"})
     JobFactory.create_batch(3, receipt=receipt, filename="other.jpg")
-    assert found("lunch") == []
+    assert found("lunch") == found("mill") == []
     assert found("old l") == [old.pk]  # its beginning has an index
 
 
