@@ -25,6 +25,6 @@ def lookup_allowed(model_admin: "ModelAdmin[Any]", lookup: str, value: str, requ
 def _lookups_of(entry: Any) -> list[str]:
     """Return what a filter links to: one of our own names it, one of a field is that, or a pair that begins so."""
     if isinstance(entry, type):
-        return [getattr(entry, "parameter_name", "")]
+        return list(getattr(entry, "parameter_names", [getattr(entry, "parameter_name", "")]))
     path = entry if isinstance(entry, str) else entry[0]
     return [f"{path}{suffix}" for suffix in OF_A_FIELD]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.contrib.admin import ChoicesFieldListFilter, RelatedFieldListFilter, SimpleListFilter
+from django.contrib.admin import ChoicesFieldListFilter, ListFilter, RelatedFieldListFilter, SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import Q, QuerySet
@@ -186,7 +186,7 @@ class DayFilter(SimpleListFilter):
                 yield self._choice(changelist, period, label=period.short)
 
     def _choice(self, changelist: ChangeList, period: Period, *, label: str) -> dict[str, Any]:
-        link = changelist.get_query_string({self.parameter_name: period.name})
+        link = changelist.get_query_string({self.parameter_name: period.name}, remove=SpanFilter.parameter_names)
         return {"query_string": link, "display": label, "selected": period.name == self.value()}
 
     @cached_property
@@ -208,6 +208,68 @@ class DayFilter(SimpleListFilter):
         if len(wide.parts) == 3:
             return [wide]
         return [period for period in wide.within() if period.end > first and period.start <= last]
+
+
+class SpanFilter(ListFilter):
+    """From one day to another, both of them included (UTC)."""
+
+    title = "dates"
+    is_span = True
+    parameter_names = ("from", "to")
+    replaces = (*parameter_names, DayFilter.parameter_name, "created_at__gte", "created_at__lt")
+
+    def __init__(self, request: HttpRequest, params: dict[str, list[str]], model: Any, model_admin: Any) -> None:
+        super().__init__(request, params, model, model_admin)
+        self.used_parameters = {name: params.pop(name)[-1] for name in self.parameter_names if name in params}
+
+    def expected_parameters(self) -> list[str | None]:
+        """Return the names that it has in an address."""
+        return list(self.parameter_names)
+
+    def has_output(self) -> bool:
+        """Tell whether there is anything to choose."""
+        return True
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        """Yield nothing: days are written."""
+        return iter(())
+
+    @property
+    def first(self) -> str:
+        """The day from which on, or ""."""
+        return str(self.used_parameters.get("from", ""))
+
+    @property
+    def last(self) -> str:
+        """The day up to which, or ""."""
+        return str(self.used_parameters.get("to", ""))
+
+    @property
+    def is_backwards(self) -> bool:
+        """Whether no day can be meant."""
+        return bool(self.first and self.last) and self.first > self.last
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[JobLog]) -> QuerySet[JobLog]:
+        """Return the jobs that came in meanwhile.
+
+        Raises:
+            IncorrectLookupParameters: there is no such day.
+        """
+        try:
+            if self.first:
+                queryset = queryset.filter(created_at__gte=_day(self.first).start)
+            if self.last:
+                queryset = queryset.filter(created_at__lt=_day(self.last).end)
+        except (ValueError, OverflowError) as fault:
+            raise IncorrectLookupParameters(fault) from fault
+        return queryset
+
+
+def _day(name: str) -> Period:
+    day = Period(name)
+    if len(day.parts) != 3:
+        raise ValueError("It is no day.")
+    return day
 
 
 def _edge(order: str) -> datetime | None:
