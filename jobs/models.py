@@ -141,6 +141,16 @@ class JobLog(models.Model):
         return self.status in self.OPEN
 
     @property
+    def is_cancelled(self) -> bool:
+        """Whether staff gave it up; its status is that of a failure, as it may be retried like one."""
+        return self.failure_code == FailureCode.CANCELLED
+
+    @property
+    def state(self) -> str:
+        """The status in words, and "Cancelled" of what did not fail by itself."""
+        return "Cancelled" if self.is_cancelled else self.get_status_display()
+
+    @property
     def is_overdue(self) -> bool:
         """Whether what was to happen at `due_at` should have happened by now."""
         return self.due_at is not None and self.due_at < timezone.now() - self.LATE

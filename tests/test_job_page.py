@@ -48,6 +48,19 @@ def test_a_cancelled_job_says_once_who_cancelled_it_and_why(browser: Browser) ->
     assert text.count("Cancelled by staff") == 2  # above, and in the timeline
 
 
+def test_what_was_cancelled_has_no_badge_of_a_failure(browser: Browser) -> None:
+    job = JobFactory.create()
+    cancel_job(job.pk, actor="anna", reason="Uploaded by mistake")
+    sibling = JobFactory.create(receipt=job.receipt)
+    texts = [text_of(browser, job), text_of(browser, sibling)]
+    texts.append(browser.get("/admin/jobs/joblog/", {"status__exact": "failure"}).content.decode())  # it counts as one
+    for text in texts:
+        assert '<span class="badge badge-cancelled">Cancelled</span>' in text
+        assert "badge-failure" not in text
+    assert '<p class="callout"><strong>Cancelled by staff.' in texts[0]
+    assert "<title>Cancelled: " in texts[0]
+
+
 @pytest.mark.parametrize("code", FailureCode)
 def test_a_failure_comes_with_its_reason_and_its_cure(browser: Browser, code: FailureCode) -> None:
     text = text_of(browser, JobFactory.create(failure=True, failure_code=code, result_message="So it was."))

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from jobs.causes import cause_of_delay, cause_of_failure
-from jobs.models import FailureCode, JobEvent, JobLog
+from jobs.models import JobEvent, JobLog
 from jobs.proof.audit import verify_job
 from jobs.services import why_not_retry
 from jobs.timeline import MOST, Entry, timeline
@@ -65,7 +65,7 @@ def _cure(job: JobLog, no_retry: str) -> str:
 
 def _cancellation(job: JobLog, entries: Iterable[Entry]) -> JobEvent | None:
     """Return the event of a cancelled job that says by whom, and why."""
-    if job.failure_code != FailureCode.CANCELLED:
+    if not job.is_cancelled:
         return None
     return next((entry.event for entry in entries if entry.event.kind == JobEvent.Kind.CANCELLED), None)
 

@@ -31,9 +31,10 @@ ATTENTION = ("attention", "Needs attention")
 
 @register.simple_tag
 def badge(job: JobLog) -> str:
-    """Return the status as a word and a sign; the colour only repeats it."""
+    """Return the state as a word and a sign; the colour only repeats it, and what was done on purpose has none."""
     needy = format_html(' <span class="badge badge-{}">{}</span>', *ATTENTION) if job.needs_attention else ""
-    return format_html('<span class="badge badge-{}">{}</span>{}', job.status, job.get_status_display(), needy)
+    tone = "cancelled" if job.is_cancelled else job.status
+    return format_html('<span class="badge badge-{}">{}</span>{}', tone, job.state, needy)
 
 
 @register.simple_tag
