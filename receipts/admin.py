@@ -28,11 +28,13 @@ from accounting.admin import ReadOnlyAdmin
 from accounting.change_list import EndlessList
 
 from .models import ApiKey, Client, Receipt, Rendition
+from .pictures import picture_url
 from .search import find_receipts
 from .services import rendition_to_show
 from .thumbnails import find_thumbnail
 
 PREFIX = re.compile("[0-9A-Za-z]{8}")
+MOST_NAMES = 20  # of so many latest jobs
 MADE_ALREADY = (
     "No other key was made: this form has made one already, which was shown then. "
     "If nobody has copied it, revoke it and make a new one."
@@ -141,10 +143,36 @@ class ReceiptAdmin(ReadOnlyAdmin[Receipt]):
     sortable_by = ()
     show_facets = ShowFacets.NEVER  # they would count
     fields = [
-        "id", "client", "picture", "sent", "jobs", "sha256", "length", "content_type", "width", "height",
-        "created_at", "purged_at",
+        "shown", "names", "id", "client", "picture", "sent", "jobs", "sha256", "length", "content_type", "width",
+        "height", "created_at", "purged_at",
     ]  # fmt: skip
-    readonly_fields = ["picture", "sent", "jobs", "length"]
+    readonly_fields = ["shown", "names", "picture", "sent", "jobs", "length"]
+
+    class Media:
+        css = {"all": ["jobs/jobs.css"]}
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show one receipt, headed by the name under which it came last, for those who may see its jobs."""
+        receipt = self.get_object(request, object_id)
+        names = _names_of(receipt) if receipt and request.user.has_perm("jobs.view_joblog") else []
+        heading = {"title": names[0] if names else "Receipt", "subtitle": None}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **heading})
+
+    @admin.display(description="picture")
+    def shown(self, receipt: Receipt) -> str:
+        """Return the picture, which leads to itself in full."""
+        image = format_html(
+            '<img class="receipt" src="{0}" alt="The uploaded receipt" width="{1}" height="{2}">',
+            picture_url(receipt), receipt.width, receipt.height,
+        )  # fmt: skip
+        return format_html('<a href="{}">{}</a>', picture_url(receipt), image)
+
+    @admin.display(description="came as")
+    def names(self, receipt: Receipt) -> str:
+        """Return the names under which it came, the latest first."""
+        return ", ".join(_names_of(receipt)) or "–"
 
     @admin.display(description="file")
     def picture(self, receipt: Receipt) -> str:
@@ -183,9 +211,13 @@ class ReceiptAdmin(ReadOnlyAdmin[Receipt]):
         return columns if request.user.has_perm("jobs.view_joblog") else [one for one in columns if one != "name"]
 
     def get_fields(self, request: HttpRequest, obj: Receipt | None = None) -> list[Any]:
-        """Return the rows; what leads to the jobs is for those who may see them."""
-        fields = list(super().get_fields(request, obj))
-        return fields if request.user.has_perm("jobs.view_joblog") else [name for name in fields if name != "jobs"]
+        """Return the rows that say something; what is known from the jobs is for those who may see them."""
+        without = [] if request.user.has_perm("jobs.view_joblog") else ["jobs", "names"]
+        if obj is not None and obj.purged_at is None:
+            without.append("purged_at")
+        if obj is not None and not picture_url(obj):
+            without.append("shown")
+        return [name for name in super().get_fields(request, obj) if name not in without]
 
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[EndlessList]:
         """Return the list that counts nothing."""
@@ -220,6 +252,12 @@ class ReceiptAdmin(ReadOnlyAdmin[Receipt]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Receipt]:
         """Return the receipts with their clients."""
         return super().get_queryset(request).select_related("client")
+
+
+def _names_of(receipt: Receipt) -> list[str]:
+    """Return the names under which it came, each once, the latest first."""
+    latest = receipt.jobs.order_by("-created_at").values_list("filename", flat=True)[:MOST_NAMES]
+    return [name for name in dict.fromkeys(latest) if name]
 
 
 def _was_sent_as_it_came(receipt: Receipt) -> bool:

@@ -105,6 +105,29 @@ def test_the_list_says_the_name_under_which_a_receipt_came_last() -> None:
     assert "lunch.jpg" not in staff("receipts.view_receipt", name="bert").get(RECEIPTS).content.decode()
 
 
+def test_a_receipts_page_is_headed_by_the_name_that_it_came_under_last_and_shows_it(admin_client: Browser) -> None:
+    earlier = JobFactory.create(filename="scan.jpg", success=True, created_at=timezone.now() - timedelta(days=1))
+    receipt = JobFactory.create(receipt=earlier.receipt, filename="lunch.jpg", success=True).receipt
+    page = admin_client.get(page_of(receipt))
+    text = page.content.decode()
+    assert "<h1>lunch.jpg</h1>" in text
+    assert "View receipt" not in text
+    assert f'<img class="receipt" src="/api/v1/receipts/{receipt.pk}/file"' in text
+    assert "Came as: lunch.jpg, scan.jpg" in words_of(page)
+    assert "Purged at" not in text
+    purge(receipt)
+    text = admin_client.get(page_of(receipt)).content.decode()
+    assert "Purged at" in text
+    assert 'class="receipt"' not in text
+
+
+def test_names_are_for_those_who_may_see_jobs() -> None:
+    receipt = JobFactory.create(filename="lunch.jpg").receipt
+    text = staff("receipts.view_receipt").get(page_of(receipt)).content.decode()
+    assert "<h1>Receipt</h1>" in text
+    assert "lunch.jpg" not in text
+
+
 def sent_to_n8n(browser: Browser, receipt: Receipt) -> str:
     """Return what the page says of it."""
     found = re.search(r"Sent to N8N: (.+?) Jobs:", words_of(browser.get(page_of(receipt))))

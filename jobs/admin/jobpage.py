@@ -6,17 +6,13 @@ from urllib.parse import quote, urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.urls import reverse
 
 from jobs.causes import cause_of_delay, cause_of_failure
 from jobs.models import JobEvent, JobLog
 from jobs.proof.audit import verify_job
 from jobs.services import why_not_retry
 from jobs.timeline import MOST, Entry, timeline
-from receipts.formats import SHOWN_BY_BROWSERS
-from receipts.models import Receipt
-from receipts.services import has_file, rendition_to_show
-from receipts.storage import StorageAway
+from receipts.pictures import picture_url
 
 MOST_SIBLINGS = 20
 VERBS_OF_STATUS = {
@@ -52,7 +48,7 @@ def context_of(request: HttpRequest, job: JobLog, *, may_operate: bool) -> dict[
         "execution": execution_link(job, (entry.event for entry in reversed(entries))),
         "notion_url": https_only(job.notion_page_url),
         "may_see_receipt": request.user.has_perm("receipts.view_receipt"),
-        "picture_url": _picture_url(job.receipt),
+        "picture_url": picture_url(job.receipt),
         "siblings": siblings[:MOST_SIBLINGS],
         "are_more_siblings": len(siblings) > MOST_SIBLINGS,
     }
@@ -100,21 +96,3 @@ def https_only(address: str) -> str:
     except ValueError:
         return ""
     return address if parts.scheme == "https" and parts.hostname else ""
-
-
-def _is_at_hand(receipt: Receipt) -> bool:
-    try:
-        return has_file(receipt)
-    except StorageAway:
-        return False
-
-
-def _picture_url(receipt: Receipt) -> str:
-    """Return where a browser finds a picture: as N8N gets it, or as it came; "" where it could show neither."""
-    if receipt.purged_at is not None:
-        return ""
-    if rendition_to_show(receipt) is not None:
-        return reverse("receipt-rendition", args=[receipt.pk])
-    if receipt.content_type in SHOWN_BY_BROWSERS and _is_at_hand(receipt):
-        return reverse("receipt-file", args=[receipt.pk])
-    return ""

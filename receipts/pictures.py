@@ -1,0 +1,26 @@
+"""Where a browser finds a picture of a receipt."""
+
+from django.urls import reverse
+
+from .formats import SHOWN_BY_BROWSERS
+from .models import Receipt
+from .services import has_file, rendition_to_show
+from .storage import StorageAway
+
+
+def picture_url(receipt: Receipt) -> str:
+    """Return where a browser finds a picture: as N8N gets it, or as it came; "" where it could show neither."""
+    if receipt.purged_at is not None:
+        return ""
+    if rendition_to_show(receipt) is not None:
+        return reverse("receipt-rendition", args=[receipt.pk])
+    if receipt.content_type in SHOWN_BY_BROWSERS and _is_at_hand(receipt):
+        return reverse("receipt-file", args=[receipt.pk])
+    return ""
+
+
+def _is_at_hand(receipt: Receipt) -> bool:
+    try:
+        return has_file(receipt)
+    except StorageAway:
+        return False
