@@ -27,6 +27,7 @@ from rest_framework_api_key.models import APIKey as UnusedApiKey
 from accounting.admin import ReadOnlyAdmin
 from accounting.change_list import EndlessList
 
+from .filters import ClientFilter
 from .models import ApiKey, Client, Receipt, Rendition
 from .pictures import picture_url
 from .search import find_receipts
@@ -54,13 +55,17 @@ class ClientAdmin(admin.ModelAdmin[Client]):
         """Refuse: a client's receipts and jobs are evidence; revoke its keys instead."""
         return False
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Client | None = None) -> tuple[str, ...]:
+        """Return what stays as it is: the service finds its own client by the name."""
+        return ("name",) if obj is not None and obj.name == Client.CANARY else ()
+
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(APIKeyModelAdmin):
     """Makes keys, shows each once, and revokes them; none is deleted."""
 
     list_display = ["prefix", "client", "name", "created", "expiry_date", "state"]  # type: ignore[assignment] # the library names others
-    list_filter = ["client", "revoked"]  # type: ignore[assignment] # as above
+    list_filter = [("client", ClientFilter), "revoked"]  # type: ignore[assignment] # as above
     list_select_related = ["client"]
     search_fields = ["name", "prefix", "client__name"]  # type: ignore[assignment] # as above
     autocomplete_fields = ["client"]
@@ -136,7 +141,7 @@ class ReceiptAdmin(ReadOnlyAdmin[Receipt]):
     """What was uploaded."""
 
     list_display = ["id", "name", "client", "content_type", "length", "created_at"]
-    list_filter = ["client", "content_type", "created_at"]
+    list_filter = [("client", ClientFilter), "content_type", "created_at"]
     search_fields = ["id"]
     search_help_text = "Receipt id or SHA-256; 8 digits of it will do. By its file's name the list of jobs finds it."
     change_list_template = "admin/endless_list.html"

@@ -15,6 +15,8 @@ from rest_framework_api_key.models import AbstractAPIKey, APIKeyManager
 class Client(models.Model):
     """Whoever uploads receipts: a shop, a phone, a script. Its keys may change, its jobs stay its own."""
 
+    CANARY = "Canary"  # the service itself, which has no key
+
     name = models.CharField(max_length=100, unique=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -6,12 +6,12 @@ from html import unescape
 from urllib.parse import parse_qs
 
 import pytest
+from django.test import Client as Browser
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounting.clock import database_now
 from jobs import canary
-from jobs.admin.filters import ClientFilter
 from jobs.admin.upload import databases_of_late
 from jobs.answers import Answer
 from jobs.closing import close_hours
@@ -67,15 +67,24 @@ def test_where_nothing_is_found_one_is_led_to_look_among_them() -> None:
     assert parse_qs(unescape(found[1])[1:]) == {"q": [str(job.pk)], "progress": ["open"], "canaries": ["only"]}
     there = browser.get(f"{LIST}{unescape(found[1])}")
     assert shown(there) == [job]
-    assert "Look among the canaries" not in browser.get(f"{LIST}?canaries=only&q=nothing").content.decode()
+    for query in ("canaries=only&q=nothing", "q=nothing", "status__exact=failure"):
+        assert "Look among the canaries" not in browser.get(f"{LIST}?{query}").content.decode()
 
 
-def test_their_client_is_none_of_those_that_jobs_are_filtered_by() -> None:
+@pytest.mark.parametrize("address", [LIST, RECEIPTS, "/admin/receipts/apikey/"])
+def test_their_client_is_none_of_those_that_lists_are_filtered_by(admin_client: Browser, address: str) -> None:
     JobFactory.create_batch(2)
     sent()
-    (clients,) = [spec for spec in auditor().get(LIST).context["cl"].filter_specs if isinstance(spec, ClientFilter)]
+    (clients,) = [spec for spec in admin_client.get(address).context["cl"].filter_specs if spec.title == "client"]
     names = set(Client.objects.values_list("name", flat=True))
     assert {name for _, name in clients.lookup_choices} == names - {"Canary"}
+
+
+def test_their_client_keeps_its_name_by_which_it_is_found(admin_client: Browser) -> None:
+    own, other = sent().client, JobFactory.create().client
+    for client in (own, other):
+        admin_client.post(f"/admin/receipts/client/{client.pk}/change/", {"name": "renamed"})
+    assert set(Client.objects.values_list("name", flat=True)) == {"Canary", "renamed"}
 
 
 def test_their_number_hides_no_file_whose_name_begins_as_theirs() -> None:

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.contrib.admin import ChoicesFieldListFilter, ListFilter, RelatedFieldListFilter, SimpleListFilter
+from django.contrib.admin import ChoicesFieldListFilter, ListFilter, SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
 from accounting.clock import database_now
-from jobs import canary
 from jobs.models import JobLog
 from jobs.operations.attention import failed_lately
 
@@ -49,16 +48,6 @@ class FoldedChoicesFilter(ChoicesFieldListFilter):
     """Choices that are too many to stand open all the time."""
 
     template = "admin/jobs/joblog/folded_filter.html"
-
-
-class ClientFilter(RelatedFieldListFilter):
-    """The clients but for that of the canaries, which have a filter of their own."""
-
-    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[Any]:
-        """Return the choices."""
-        ordering = self.field_admin_ordering(field, request, model_admin)
-        but_canaries = ~Q(name=canary.CLIENT)
-        return list(field.get_choices(include_blank=False, ordering=ordering, limit_choices_to=but_canaries))
 
 
 class CanaryFilter(SimpleListFilter):

@@ -21,9 +21,10 @@ from jobs.models import JobLog
 from jobs.reason import reason_in, staff_of
 from jobs.search import HELP, search
 from jobs.services.bulk import AT_ONCE, DONE, VERBS
+from receipts.filters import ClientFilter
 
 from . import actions, export, jobpage
-from .filters import CanaryFilter, ClientFilter, DayFilter, FoldedChoicesFilter, ProgressFilter, SpanFilter
+from .filters import CanaryFilter, DayFilter, FoldedChoicesFilter, ProgressFilter, SpanFilter
 from .upload import UploadsReceipts
 
 
@@ -66,7 +67,9 @@ class JobLogAdmin(UploadsReceipts):
         shown = getattr(page, "context_data", None) or {}
         if "cl" not in shown:
             return page
-        jobs = shown["cl"].result_list
+        jobs, text = shown["cl"].result_list, shown["cl"].query
+        canaries = JobLog.objects.filter(is_canary=True)
+        shown["is_of_canaries"] = bool(text and not jobs) and search(canaries, text).exists()
         shown["is_live"] = shown["cl"].is_newest or any(job.is_open for job in jobs)
         shown["seconds"] = 3 if any(job.is_open for job in jobs) else 10
         version = live.version_of(jobpage.seen_of(job) for job in jobs)

@@ -19,7 +19,7 @@ from receipts.note import draw_note
 
 Source, Status = JobEvent.Source, JobLog.Status
 
-CLIENT = "Canary"
+CLIENT = Client.CANARY
 DATABASE_ID = str(UUID(int=0))  # the nil UUID (RFC 9562 section 5.9): no Notion database has it
 FILENAME = "canary.png"
 FORMER = 20  # so many before it are looked at: each has tidied up behind those before
