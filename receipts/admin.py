@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -140,7 +141,7 @@ class ReceiptList(EndlessList):
 class ReceiptAdmin(ReadOnlyAdmin[Receipt]):
     """What was uploaded."""
 
-    list_display = ["id", "name", "client", "content_type", "length", "created_at"]
+    list_display = ["id", "name", "client", "content_type", "length", "created"]
     list_filter = [("client", ClientFilter), "content_type", "created_at"]
     search_fields = ["id"]
     search_help_text = "Receipt id or SHA-256; 8 digits of it will do. By its file's name the list of jobs finds it."
@@ -204,6 +205,11 @@ class ReceiptAdmin(ReadOnlyAdmin[Receipt]):
     def length(self, receipt: Receipt) -> str:
         """Return how large the file is, in the unit that one would say it in."""
         return filesizeformat(receipt.size)
+
+    @admin.display(description="created (UTC)")
+    def created(self, receipt: Receipt) -> datetime:
+        """Return when it came, under the heading that the list of jobs has for it."""
+        return receipt.created_at
 
     @admin.display(description="file name")
     def name(self, receipt: Receipt) -> str:

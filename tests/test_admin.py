@@ -55,8 +55,10 @@ def test_nobody_is_asked_whether_a_job_was_deleted_that_there_is_not(auditor: Br
 
 
 def test_a_job_that_staff_did_nothing_to_says_so(auditor: Browser) -> None:
-    text = auditor.get(f"{LIST}{JobFactory.create().pk}/history/").content.decode()
+    job = JobFactory.create()
+    text = auditor.get(f"{LIST}{job.pk}/history/").content.decode()
     assert "No member of staff has changed anything here." in text
+    assert f"<h1>What staff did: {job}</h1>" in text
     assert "added via this admin site" not in text
 
 

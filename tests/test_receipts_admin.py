@@ -80,6 +80,14 @@ def test_not_even_a_superuser_deletes_a_key_that_timelines_name(admin_client: Br
 # -- receipts
 
 
+@pytest.mark.parametrize("address", [RECEIPTS, "/admin/jobs/joblog/"])
+def test_the_lists_of_receipts_and_of_jobs_have_one_heading_for_when_one_came(
+    admin_client: Browser, address: str
+) -> None:
+    JobFactory.create()
+    assert "Created (UTC)" in words_of(admin_client.get(address))
+
+
 def page_of(receipt: Receipt) -> str:
     return f"/admin/receipts/receipt/{receipt.pk}/change/"
 
