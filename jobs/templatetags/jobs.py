@@ -26,6 +26,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400
 MOST_COLUMNS = 6
 MOST_VALUES = 500  # of a result on a page
 CUT = format_html('<p class="quiet">Only the first {} values are shown; the API has them all.</p>', MOST_VALUES)
+AMOUNTS = ("amount", "total", "subtotal", "tax", "net", "gross", "price", "tip", "discount")
 ATTENTION = ("attention", "Needs attention")
 
 
@@ -112,13 +113,20 @@ def _table(value: Any) -> tuple[list[str], list[list[Any]]] | None:
     is_flat = not any(isinstance(cell, dict | list) for row in value for cell in row.values())
     if not is_flat or not 0 < len(columns) <= MOST_COLUMNS:
         return None
-    return [name.replace("_", " ") for name in columns], [[row.get(name) for name in columns] for row in value]
+    rows = [[_as_amount(name, row.get(name)) for name in columns] for row in value]
+    return [name.replace("_", " ") for name in columns], rows
 
 
 def _rows(value: Any) -> list[tuple[str, Any]] | None:
     if isinstance(value, dict):
-        return [(str(name).replace("_", " "), below) for name, below in value.items()]
+        return [(str(name).replace("_", " "), _as_amount(str(name), below)) for name, below in value.items()]
     return [(str(number), below) for number, below in enumerate(value, 1)] if isinstance(value, list) else None
+
+
+def _as_amount(name: str, value: Any) -> Any:
+    """Return an amount with its cents, of which JSON leaves the last zeros out; a tax rate or a weight is none."""
+    is_amount = isinstance(value, float) and name.lower().rpartition("_")[2] in AMOUNTS
+    return f"{value:.2f}" if is_amount and round(value, 2) == value else value
 
 
 @register.filter
