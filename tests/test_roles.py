@@ -65,7 +65,7 @@ OTHERWISE = {  # what is answered where it is not simply 200 or 403
     "django_rq_scheduler_jobs": 404,
     "django_rq_cron_scheduler_detail": 404,
     "django_rq_cron_job_detail": 404,
-    "jobs_joblog_export": 405,  # it takes POST only, and writes down who had it
+    "jobs_joblog_export": 302,  # to the list: POST writes down who had it
     "connect_test": 405,
     "connect_install": 405,
 }

@@ -12,7 +12,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
-from django.views.decorators.http import require_POST
 
 from accounting.admin_site import MEANINGLESS
 from accounting.change_list import EndlessList
@@ -133,9 +132,11 @@ class JobLogAdmin(UploadsReceipts):
         return actions.do(self, request)
 
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
-        """Hand out the list, as it is filtered, as CSV."""
+        """Hand out the list, as it is filtered, as CSV; lead to it whoever only calls up the address."""
         if not self.has_view_permission(request):
             raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseRedirect(reverse("admin:jobs_joblog_changelist", query=request.GET))
         try:
             rows = self.get_changelist_instance(request).queryset
         except (IncorrectLookupParameters, *MEANINGLESS):
@@ -151,7 +152,7 @@ class JobLogAdmin(UploadsReceipts):
         """Return Django's addresses and those of the changes that staff can make."""
         guarded = self.admin_site.admin_view
         return [
-            path("export/", guarded(require_POST(self.export_view)), name="jobs_joblog_export"),
+            path("export/", guarded(self.export_view), name="jobs_joblog_export"),
             path("bulk/", guarded(self.bulk_view), name="jobs_joblog_bulk"),
             path("<uuid:job_id>/operate/<str:verb>/", guarded(self.operate_view), name="jobs_joblog_operate"),
             *super().get_urls(),
