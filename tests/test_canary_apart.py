@@ -119,8 +119,8 @@ def test_the_api_tells_no_other_client_of_them(api: APIClient) -> None:
 
 def test_the_upload_page_suggests_no_database_of_theirs() -> None:
     sent()
-    JobFactory.create(notion_database_id="1" * 36)
-    assert databases_of_late() == [("1" * 36, 1)]
+    job = JobFactory.create(notion_database_id="1" * 36)
+    assert databases_of_late() == [("1" * 36, 1, [job.client.name])]
 
 
 # -- figures

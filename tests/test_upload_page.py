@@ -15,7 +15,7 @@ from receipts.notion import NO_DATABASE_ID
 
 from .admin_uploads import PAGE, send
 from .factories import DATABASE_ID, JobFactory
-from .staff import browser_of, member
+from .staff import browser_of, member, words_of
 from .uploads import picture
 
 pytestmark = pytest.mark.django_db
@@ -63,12 +63,24 @@ def test_phones_are_asked_for_pictures_and_for_their_camera(operator: Browser) -
 
 def test_the_databases_used_lately_are_offered_the_latest_first(operator: Browser) -> None:
     one, two = (f"{letter * 8}-4567-89ab-cdef-0123456789ab" for letter in "ab")
-    for database in (one, two, one, two, two):
+    for database in (one, two, one, two, two, one):
         JobFactory.create(notion_database_id=database)
-    JobFactory.create(notion_database_id=one)
-    assert databases_of_late() == [(one, 3), (two, 3)]
+    assert [(database.pk, database.number) for database in databases_of_late()] == [(one, 3), (two, 3)]
     radios = [field for field in Fields(operator.get(PAGE).content.decode()).found if field.get("type") == "radio"]
     assert [(field["value"], "checked" in field) for field in radios] == [(one, True), (two, False)]
+
+
+def test_each_database_comes_with_the_clients_that_use_it_the_latest_first(operator: Browser) -> None:
+    shops = [Client.objects.create(name=name) for name in ("Attic", "Bakery", "Café & Co", "Deli")]
+    for number, database in ((0, "a"), (1, "a"), (1, "a"), (1, "b"), (2, "b"), (3, "b"), (0, "b")):
+        JobFactory.create(client=shops[number], notion_database_id=database * 36)
+    assert [database.clients for database in databases_of_late()] == [
+        ["Attic", "Deli", "Café & Co", "Bakery"],
+        ["Bakery", "Attic"],
+    ]
+    text = words_of(operator.get(PAGE))
+    assert "4 receipts lately, from Attic, Deli, Café & Co and others" in text
+    assert "3 receipts lately, from Bakery, Attic " in text
 
 
 def test_the_databases_are_found_without_reading_all_jobs(django_assert_num_queries: Any) -> None:

@@ -2,10 +2,9 @@
 
 import re
 import secrets
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from django.conf import settings
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
@@ -49,6 +48,14 @@ class Outcome:
     name: str
     submission: Submission | None = None
     refusal: str = ""
+
+
+class Database(NamedTuple):
+    """A Notion database, how many of the latest jobs are for it, and whose they are, the latest client first."""
+
+    pk: str
+    number: int
+    clients: list[str]
 
 
 class MayUpload(BasePermission):
@@ -124,11 +131,13 @@ class UploadsReceipts(ReadOnlyAdmin[JobLog]):
         return TemplateResponse(request, "admin/jobs/joblog/upload.html", context)
 
 
-def databases_of_late() -> list[tuple[str, int]]:
-    """Return the databases of the latest jobs, the one used last first, each with how many of these jobs are for it."""
+def databases_of_late() -> list[Database]:
+    """Return the databases of the latest jobs, the one used last first."""
     latest = JobLog.objects.filter(is_canary=False).order_by("-created_at")
-    used = latest.values_list("notion_database_id", flat=True)[:LATELY]
-    return list(Counter(used).items())[:CHOICES]
+    used: dict[str, list[str]] = {}
+    for database, client in latest.values_list("notion_database_id", "client__name")[:LATELY]:
+        used.setdefault(database, []).append(client)
+    return [Database(pk, len(names), list(dict.fromkeys(names))) for pk, names in used.items()][:CHOICES]
 
 
 def accepted_types() -> list[str]:
