@@ -35,6 +35,7 @@ REFUSED = {  # pages that nobody is shown, and what is answered instead
     403: [
         "accessattempt_add",
         "client_delete",
+        "apikey_delete",
         "receipt_add",
         "receipt_delete",
         "joblog_delete",
@@ -51,8 +52,8 @@ REFUSED = {  # pages that nobody is shown, and what is answered instead
         *(f"django_rq_{name}" for name in ("confirm_action", "actions", "stop_job")),
     ],
     404: ["scheduler_jobs", "cron_scheduler_detail", "cron_job_detail"],
-    405: ["logout", "joblog_upload", "joblog_export", "connect_test", "connect_install"],
-    302: ["login"],
+    405: ["logout", "joblog_upload", "connect_test", "connect_install"],
+    302: ["login", "joblog_export"],
 }
 
 
