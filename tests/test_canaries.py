@@ -31,6 +31,7 @@ RIGHTLY = {
     ("file name", "the jobs' list in the admin"),
     ("file name", "the job in the admin"),
     ("file name", "the events in the admin"),
+    ("file name", "the receipts in the admin"),  # for those who may see jobs
 }
 
 
