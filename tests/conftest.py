@@ -29,6 +29,8 @@ from .s3_server import S3Server, use_storage
 from .sandbox_visits import Receiver, quick_sandbox, receiving
 from .scrapes import TOKEN
 from .staff import staff
+from .stub_server import StubServer
+from .workers import accepting_n8n
 
 # the same examples in every run; `--hypothesis-profile=deep` draws many others, and remembers those that failed
 hypothesis_settings.register_profile(
@@ -85,6 +87,13 @@ def rung(redis: "Redis") -> Callable[[], list[str]]:
     """Return a function that lists the ids of the jobs for which workers were rung, in their order."""
     queue = Queue("default", connection=redis, serializer=JSONSerializer)
     return lambda: [str(ring.args[0]) for ring in queue.jobs]
+
+
+@pytest.fixture
+def n8n() -> Iterator[StubServer]:
+    """Return an N8N that accepts everything."""
+    with accepting_n8n() as server:
+        yield server
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 
 import django_rq
 import pytest
@@ -26,17 +25,10 @@ from jobs.worker import DeliveryWorker
 from .deliveries import WEBHOOK
 from .factories import JobFactory, job_in
 from .stub_server import StubServer
-from .workers import accepting_n8n, ring, status_of, work
+from .workers import ring, status_of, work
 
 Status = JobLog.Status
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def n8n() -> Iterator[StubServer]:
-    """Return an N8N that accepts everything."""
-    with accepting_n8n() as server:
-        yield server
 
 
 # -- as an operator starts it

@@ -2,7 +2,7 @@
 
 import pickle
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,17 +27,10 @@ from jobs.queue import TASK
 
 from .factories import JobFactory
 from .stub_server import StubServer
-from .workers import accepting_n8n, lines, ring, status_of, work
+from .workers import lines, ring, status_of, work
 
 Status = JobLog.Status
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def n8n() -> Iterator[StubServer]:
-    """Return an N8N that accepts everything."""
-    with accepting_n8n() as server:
-        yield server
 
 
 def poison(redis: "Redis", *arguments: object) -> Job:

@@ -1,6 +1,5 @@
 """A worker's signs of life: written down now and then, also while N8N keeps it waiting, and not once it hangs."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -23,17 +22,10 @@ from .factories import JobFactory
 from .installation import wait_for
 from .outages import Clock, closed_port
 from .stub_server import StubServer, Visit, response, stub_server
-from .workers import accepting_n8n, lines, ring, status_of, work
+from .workers import lines, ring, status_of, work
 
 Status = JobLog.Status
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def n8n() -> Iterator[StubServer]:
-    """Return an N8N that accepts everything."""
-    with accepting_n8n() as server:
-        yield server
 
 
 def test_a_worker_writes_down_that_it_lives(n8n: StubServer) -> None:
