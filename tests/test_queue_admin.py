@@ -115,7 +115,7 @@ def test_a_ring_of_another_kind_and_one_that_cannot_be_read_are_shown_without_a_
     administrator: Browser, queue: Queue
 ) -> None:
     rings = [queue.enqueue("builtins.len", "abc"), queue.enqueue("builtins.len", "abc")]
-    queue.connection.hset(rings[1].key, "data", b"nothing")
+    queue.connection.hset(rings[1].key, mapping={"data": b"nothing"})
     assert "builtins.len" in administrator.get(RINGS).content.decode()
     assert "Arguments abc" in words_of(administrator.get(f"{RINGS}{rings[0].id}/"))
     assert "Arguments cannot be read" in words_of(administrator.get(f"{RINGS}{rings[1].id}/"))

@@ -147,7 +147,7 @@ def test_while_the_database_is_away_a_ring_costs_a_pause_and_a_line(
 
 def test_a_ring_that_is_not_even_json_is_survived(n8n: StubServer, redis: "Redis") -> None:
     poisoned, job = poison(redis, "no-id"), JobFactory.create()
-    redis.hset(poisoned.key, "data", pickle.dumps("made by something else"))
+    redis.hset(poisoned.key, mapping={"data": pickle.dumps("made by something else")})
     ring(job)
     work()
     assert status_of(job) == Status.PROCESSING
