@@ -4,6 +4,7 @@ import re
 from datetime import UTC, datetime
 from html import unescape
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from django.test import Client as Browser
@@ -110,6 +111,23 @@ def test_the_form_shows_what_is_chosen_keeps_other_filters_and_tells_how_to_be_r
 def test_a_day_that_is_chosen_takes_the_place_of_the_two(browser: Browser, march: list[Any]) -> None:
     text = unescape(browser.get(LIST, {"from": "2025-03-03", "to": "2025-03-17"}).content.decode())
     assert 'href="?on=2025-03-02"' in text
+
+
+@pytest.mark.parametrize("chosen", ["from=2025-03-03&to=2025-03-17", "on=2025-03"])
+def test_today_takes_the_place_of_days_that_were_chosen_before(browser: Browser, march: list[Any], chosen: str) -> None:
+    today = link_of(browser, f"?status__exact=queued&{chosen}", "Today")
+    assert sorted(parse_qs(today.removeprefix("?"))) == ["created_at__gte", "created_at__lt", "status__exact"]
+
+
+def test_a_day_takes_the_place_of_today(browser: Browser, march: list[Any]) -> None:
+    today = link_of(browser, "", "Today")
+    assert link_of(browser, today, "2 Mar") == "?on=2025-03-02"
+
+
+def link_of(browser: Browser, query: str, label: str) -> str:
+    """Return where a link of the list leads."""
+    (link,) = re.findall(rf'<a href="([^"]*)"[^>]*>\s*{label}\s*</a>', browser.get(f"{LIST}{query}").content.decode())
+    return unescape(link)
 
 
 def test_a_first_day_after_the_last_is_told_in_words(browser: Browser, march: list[Any]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.contrib.admin import ChoicesFieldListFilter, ListFilter, SimpleListFilter
+from django.contrib.admin import ChoicesFieldListFilter, DateFieldListFilter, ListFilter, SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
@@ -18,6 +18,7 @@ from jobs.models import JobLog
 from jobs.operations.attention import failed_lately
 
 DAY = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?")
+DATES = ("on", "from", "to", "created_at__gte", "created_at__lt")  # whichever is chosen replaces the others
 
 Narrow = Callable[[QuerySet[JobLog]], QuerySet[JobLog]]
 PROGRESS: dict[str, tuple[str, Narrow]] = {
@@ -69,6 +70,15 @@ class CanaryFilter(SimpleListFilter):
         without, *others = super().choices(changelist)
         yield without | {"display": "Left out"}
         yield from others
+
+
+class LatelyFilter(DateFieldListFilter):
+    """Today, this month and the like."""
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        """Yield the choices."""
+        for choice, (_, dates) in zip(super().choices(changelist), self.links, strict=True):
+            yield choice | {"query_string": changelist.get_query_string(dates, remove=DATES)}
 
 
 @dataclass(frozen=True)
@@ -167,7 +177,7 @@ class DayFilter(SimpleListFilter):
         for period in filter(None, [self._chosen and self._chosen.above]):
             yield self._choice(changelist, period, label=f"‹ {period.label}")
         if self.value():
-            yield {"query_string": changelist.get_query_string(remove=[self.parameter_name]), "display": "‹ All dates"}
+            yield {"query_string": changelist.get_query_string(remove=DATES), "display": "‹ All dates"}
         if self._chosen:
             yield self._choice(changelist, self._chosen, label=self._chosen.label)
         for period in self.periods():
@@ -175,7 +185,7 @@ class DayFilter(SimpleListFilter):
                 yield self._choice(changelist, period, label=period.short)
 
     def _choice(self, changelist: ChangeList, period: Period, *, label: str) -> dict[str, Any]:
-        link = changelist.get_query_string({self.parameter_name: period.name}, remove=SpanFilter.parameter_names)
+        link = changelist.get_query_string({self.parameter_name: period.name}, remove=DATES)
         return {"query_string": link, "display": label, "selected": period.name == self.value()}
 
     @cached_property
@@ -205,7 +215,7 @@ class SpanFilter(ListFilter):
     title = "dates"
     is_span = True
     parameter_names = ("from", "to")
-    replaces = (*parameter_names, DayFilter.parameter_name, "created_at__gte", "created_at__lt")
+    replaces = DATES
 
     def __init__(self, request: HttpRequest, params: dict[str, list[str]], model: Any, model_admin: Any) -> None:
         super().__init__(request, params, model, model_admin)

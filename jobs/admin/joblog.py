@@ -23,7 +23,7 @@ from jobs.services.bulk import AT_ONCE, DONE, VERBS
 from receipts.filters import ClientFilter
 
 from . import actions, export, jobpage
-from .filters import CanaryFilter, DayFilter, FoldedChoicesFilter, ProgressFilter, SpanFilter
+from .filters import CanaryFilter, DayFilter, FoldedChoicesFilter, LatelyFilter, ProgressFilter, SpanFilter
 from .upload import UploadsReceipts
 
 
@@ -36,7 +36,7 @@ class JobLogAdmin(UploadsReceipts):
     list_display = ["__str__"]  # the rows are drawn by templates/admin/jobs/joblog/rows.html
     list_filter = [
         "status", "needs_attention", ProgressFilter, ("failure_code", FoldedChoicesFilter), ("client", ClientFilter),
-        "created_at", CanaryFilter, DayFilter, SpanFilter,
+        ("created_at", LatelyFilter), CanaryFilter, DayFilter, SpanFilter,
     ]  # fmt: skip
     linked_lookups = ("last_error__exact",)  # from groups of jobs that wait for a setting
     list_select_related = ["client", "receipt"]
