@@ -22,6 +22,13 @@ def absolute_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def url_without_user(value: str) -> str:
+    """Return one that names no user: HTTP clients put that in the place of another `Authorization`."""
+    if "@" in urlsplit(value).netloc:
+        raise ValueError
+    return absolute_url(value)
+
+
 def base_url(value: str) -> str:
     """Return one that holds neither question, fragment nor user."""
     if any(mark in value for mark in "?#@"):

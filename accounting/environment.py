@@ -116,9 +116,9 @@ class Environment:
         return self._cast(key, default, lambda value: addresses.base_url(value) if value else "", cure)
 
     def url(self, key: str, *, cure: str) -> str:
-        """Return an absolute http(s) address without a slash at its end."""
-        example = "an address such as https://n8n.example.com/…"
-        return self._cast(key, self.text(key, cure=cure), addresses.absolute_url, example)
+        """Return an absolute http(s) address without a user and without a slash at its end."""
+        example = "an address without user and password, such as https://n8n.example.com/…"
+        return self._cast(key, self.text(key, cure=cure), addresses.url_without_user, example)
 
     def redis(self, key: str, default: str) -> str:
         """Return the address of a Redis or Valkey."""

@@ -271,9 +271,16 @@ def test_an_address_holds_nothing_but_an_address(address: str, monkeypatch: pyte
         Environment(Path("none")).base_url("CALLBACK_BASE_URL", "")
 
 
+@pytest.mark.parametrize("user", ["user:pass@", "user@", ":pass@", "@"])
+def test_the_webhooks_address_names_no_user_who_would_replace_our_key(user: str) -> None:
+    address = f"https://{user}n8n.example.com/webhook/receipts"
+    assert "without user and password" in refusal("N8N_WEBHOOK_URL", N8N_WEBHOOK_URL=address)
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
+        ("N8N_WEBHOOK_URL", "https://n8n.example.com/webhook/@receipts"),
         ("PUBLIC_BASE_URL", "http://[::1]:8000"),
         ("PUBLIC_BASE_URL", "http://web_1:8000"),
         ("PUBLIC_BASE_URL", "https://bücher.example"),
