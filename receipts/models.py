@@ -50,7 +50,9 @@ class ApiKeyManager(APIKeyManager):
 class ApiKey(AbstractAPIKey):
     """One of a client's keys: stored as a hash, revocable, expiring, shown once."""
 
-    client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="keys")
+    client = models.ForeignKey(
+        Client, on_delete=models.PROTECT, related_name="keys", limit_choices_to=~models.Q(name=Client.CANARY)
+    )
 
     objects: ClassVar[ApiKeyManager] = ApiKeyManager()
 

@@ -184,6 +184,14 @@ def test_a_key_is_for_somebody_and_for_something(arguments: tuple[str, ...]) -> 
     assert not Client.objects.exists()
 
 
+def test_nobody_has_a_key_of_the_client_that_is_the_service_itself(admin_client: Browser) -> None:
+    itself = Client.objects.create(name=Client.CANARY)
+    with pytest.raises(CommandError, match="the service's own client"):
+        run(Client.CANARY)
+    admin_client.post("/admin/receipts/apikey/add/", {"client": itself.pk, "name": "phone"})
+    assert not ApiKey.objects.exists()
+
+
 def test_the_admin_shows_a_new_key_once(admin_client: Browser) -> None:
     client = Client.objects.create(name="Bakery")
     page = admin_client.post("/admin/receipts/apikey/add/", {"client": client.pk, "name": "phone"}, follow=True)
