@@ -5,12 +5,15 @@ from typing import TypeVar
 import django_stubs_ext
 from axes.models import AccessAttempt
 from django.contrib import admin, messages
+from django.contrib.admin import ShowFacets
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Model
 from django.db.models.options import Options
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
+
+from .change_list import EndlessList
 
 # lets Django's classes say at run time, too, which model they are for; only pages need it, and a worker has none
 django_stubs_ext.monkeypatch()
@@ -43,6 +46,19 @@ class ReadOnlyAdmin(admin.ModelAdmin[T]):
         sentence = f"There is no {opts.verbose_name} “{unquote(object_id)}”: see whether its id is written wrongly."
         self.message_user(request, sentence, messages.WARNING)
         return HttpResponseRedirect(reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist"))
+
+
+class EndlessAdmin(ReadOnlyAdmin[T]):
+    """Shows as many rows as there ever were, in the one order that an index has."""
+
+    change_list_template = "admin/endless_list.html"
+    time_field = "created_at"  # of that order; "" for a list in the order of its keys
+    sortable_by = ()
+    show_facets = ShowFacets.NEVER  # they would count
+
+    def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[EndlessList]:
+        """Return the list that counts nothing."""
+        return EndlessList
 
 
 @admin.register(AccessAttempt)

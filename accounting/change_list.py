@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR, ChangeList
 from django.core.exceptions import ValidationError
@@ -55,13 +55,17 @@ class EndlessList(ChangeList):
     rows while new ones come in.
     """
 
-    time_field: ClassVar[str] = "created_at"  # "" for a list in the order of its keys
-
     newer = older = ""  # what leads to the next pages, empty where there is none
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.title = str(self.opts.verbose_name_plural).capitalize()
+
+    @property
+    def time_field(self) -> str:
+        """The column of the order, as the `EndlessAdmin` has it; "" where that is the order of keys."""
+        admin: Any = self.model_admin
+        return str(admin.time_field)
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str | Combinable]:
         """Return the one order that an index has, whatever the address asks for."""

@@ -1,42 +1,28 @@
 """The log of what staff did in the admin."""
 
 from django.contrib import admin
-from django.contrib.admin import ShowFacets
 from django.contrib.admin.models import LogEntry
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from .admin import ReadOnlyAdmin
-from .change_list import EndlessList
+from .admin import EndlessAdmin
 
 RECENT = 50_000  # so many are looked through for words
 
 
-class Log(EndlessList):
-    """Entries in the order in which they were written: their time has no index."""
-
-    time_field = ""
-
-
 @admin.register(LogEntry)
-class LogEntryAdmin(ReadOnlyAdmin[LogEntry]):
+class LogEntryAdmin(EndlessAdmin[LogEntry]):
     """Who did what in the admin, and when."""
 
     list_display = ["at", "user", "row", "change"]
-    change_list_template = "admin/endless_list.html"
+    time_field = ""  # it has no index
     list_filter = ["user"]
     list_select_related = ["user", "content_type"]
-    sortable_by = ()
-    show_facets = ShowFacets.NEVER  # they would count
     search_fields = ["=object_id", "object_repr", "change_message", "=user__username"]
     search_help_text = f"A row's id, its name, or words of the message, among the newest {RECENT:,}."
     fields = ["at", "user", "action", "content_type", "object_id", "row", "change"]
     readonly_fields = ["at", "action", "row", "change"]
-
-    def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[Log]:
-        """Return the list that counts nothing."""
-        return Log
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[LogEntry], search_term: str

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django.apps import apps
 from django.contrib import admin, messages
-from django.contrib.admin import ShowFacets
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -25,7 +24,7 @@ from django.views.decorators.http import require_safe
 from rest_framework_api_key.admin import APIKeyModelAdmin
 from rest_framework_api_key.models import APIKey as UnusedApiKey
 
-from accounting.admin import ReadOnlyAdmin
+from accounting.admin import EndlessAdmin
 from accounting.change_list import EndlessList
 
 from .filters import ClientFilter
@@ -138,16 +137,13 @@ class ReceiptList(EndlessList):
 
 
 @admin.register(Receipt)
-class ReceiptAdmin(ReadOnlyAdmin[Receipt]):
+class ReceiptAdmin(EndlessAdmin[Receipt]):
     """What was uploaded."""
 
     list_display = ["id", "name", "client", "content_type", "length", "created"]
     list_filter = [("client", ClientFilter), "content_type", "created_at"]
     search_fields = ["id"]
     search_help_text = "Receipt id or SHA-256; 8 digits of it will do. By its file's name the list of jobs finds it."
-    change_list_template = "admin/endless_list.html"
-    sortable_by = ()
-    show_facets = ShowFacets.NEVER  # they would count
     fields = [
         "shown", "names", "id", "client", "picture", "sent", "jobs", "sha256", "length", "content_type", "width",
         "height", "created_at", "purged_at",
@@ -231,7 +227,7 @@ class ReceiptAdmin(ReadOnlyAdmin[Receipt]):
         return [name for name in super().get_fields(request, obj) if name not in without]
 
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[EndlessList]:
-        """Return the list that counts nothing."""
+        """Return the list without the canaries' pictures."""
         return ReceiptList
 
     def get_search_results(

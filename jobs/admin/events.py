@@ -1,12 +1,10 @@
 """Who touched this, and when?"""
 
 from django.contrib import admin
-from django.contrib.admin import ShowFacets
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from accounting.admin import ReadOnlyAdmin
-from accounting.change_list import EndlessList
+from accounting.admin import EndlessAdmin
 from jobs.models import JobEvent
 from jobs.search import find_by_id
 from jobs.timeline import Entry
@@ -14,24 +12,16 @@ from jobs.timeline import Entry
 RECENT = 50_000  # so many are looked through for an actor
 
 
-class EventList(EndlessList):
-    """Events in the order in which they were written."""
-
-    time_field = ""
-
-
 @admin.register(JobEvent)
-class JobEventAdmin(ReadOnlyAdmin[JobEvent]):
+class JobEventAdmin(EndlessAdmin[JobEvent]):
     """All events, newest first."""
 
-    change_list_template = "admin/endless_list.html"
+    time_field = ""  # in the order in which they were written
     list_display = ["at", "label", "by", "job", "step", "attempt"]
     list_filter = ["kind", "source", "at"]
     list_select_related = ["job"]
     fields = ["job", "at", "label", "source", "actor", "from_status", "to_status", "attempt", "detail"]
     readonly_fields = ["label"]  # the kind would say "Filed in Notion" of what was filed nowhere
-    sortable_by = ()
-    show_facets = ShowFacets.NEVER
     search_fields = ["actor"]
     search_help_text = f"Job id (8 digits of it will do), or an actor among the newest {RECENT:,}."
 
@@ -49,10 +39,6 @@ class JobEventAdmin(ReadOnlyAdmin[JobEvent]):
     def step(self, event: JobEvent) -> str:
         """Return from where to where it led, where it led anywhere."""
         return " → ".join(filter(None, [event.get_from_status_display(), event.get_to_status_display()]))
-
-    def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[EventList]:
-        """Return the list that counts nothing."""
-        return EventList
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[JobEvent], search_term: str

@@ -4,7 +4,6 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
-from django.contrib.admin import ShowFacets
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -13,8 +12,8 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 
+from accounting.admin import EndlessAdmin
 from accounting.admin_site import MEANINGLESS
-from accounting.change_list import EndlessList
 from jobs import live, services
 from jobs.models import JobLog
 from jobs.reason import reason_in, staff_of
@@ -28,7 +27,7 @@ from .upload import UploadsReceipts
 
 
 @admin.register(JobLog)
-class JobLogAdmin(UploadsReceipts):
+class JobLogAdmin(UploadsReceipts, EndlessAdmin[JobLog]):
     """Shows jobs to whoever may view them, and lets those who may operate change them by the audited verbs."""
 
     change_list_template = "admin/jobs/joblog/list.html"
@@ -40,17 +39,11 @@ class JobLogAdmin(UploadsReceipts):
     ]  # fmt: skip
     linked_lookups = ("last_error__exact",)  # from groups of jobs that wait for a setting
     list_select_related = ["client", "receipt"]
-    sortable_by = ()
-    show_facets = ShowFacets.NEVER  # they would count
     search_fields = ["job_id"]  # shows the field; `search` does it
     search_help_text = HELP
     actions = ["retry_selected", "resend_selected", "cancel_selected"]
 
     # -- the list
-
-    def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[EndlessList]:
-        """Return the list that counts nothing."""
-        return EndlessList
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[JobLog], search_term: str
