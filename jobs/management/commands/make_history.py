@@ -2,7 +2,6 @@
 
 import math
 import os
-import sys
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator
@@ -14,7 +13,6 @@ from multiprocessing import get_context
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-import click
 import django
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -24,6 +22,7 @@ from django.db.models import Max
 
 from accounting.clock import database_now
 from accounting.options import whole_number
+from accounting.progress import bar
 from jobs.closing import COLUMNS, columns_of, figures_of, sum_up_hours
 from jobs.history.indexes import without_indexes
 from jobs.history.lives import SHOPS, Span, add_figures, make
@@ -94,7 +93,7 @@ class Command(BaseCommand):
         figures: dict[datetime, Figures] = {}
         number = JobEvent.objects.aggregate(last=Max("id"))["last"] or 0
         waiting: list[tuple[float, Row]] = []  # later events of jobs that are written already
-        with _bar(sum(span.jobs for span in spans), "Jobs") as bar:
+        with bar("Jobs", sum(span.jobs for span in spans)) as progress:
             for span, batch in zip(spans, _prepared(spans, processes), strict=True):
                 waiting = sorted(waiting + batch.events, key=itemgetter(0))
                 # no later batch has an event before its own first job
@@ -104,7 +103,7 @@ class Command(BaseCommand):
                 _write_rows(batch, events)
                 number, waiting = number + ready, waiting[ready:]
                 add_figures(figures, batch.figures)
-                bar.update(span.jobs)
+                progress.update(span.jobs)
         _set_sequence()
         return figures
 
@@ -114,11 +113,11 @@ class Command(BaseCommand):
             return
         hours = list(begins(hour_of(begin), hour_of(now - GRACE), HOUR))
         last = None
-        with transaction.atomic(), _bar(len(hours), "Seals") as bar:
+        with transaction.atomic(), bar("Seals", len(hours)) as progress:
             for hour in hours:
                 last = make_seal(hour, last, now)
                 last.save(force_insert=True)
-                bar.update(1)
+                progress.update(1)
 
 
 def _spans(options: dict[str, Any], now: datetime) -> Iterator[Span]:
@@ -188,7 +187,3 @@ def _keep_figures(figures: dict[datetime, Figures], begin: datetime, now: dateti
     SpanFigures.objects.all().delete()
     while sum_up_hours():
         pass
-
-
-def _bar(length: int, label: str) -> Any:
-    return click.progressbar(length=length, label=label, file=sys.stderr, hidden=not sys.stderr.isatty())
