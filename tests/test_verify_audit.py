@@ -23,6 +23,7 @@ from jobs.proof.sealing import SETTLED_AFTER, seal_finished_hours
 from jobs.proof.sharing import SHARES, _verify_share
 from jobs.stats import HOUR
 from jobs.transitions import lock_job, note
+from receipts.evidence import in_batches
 from receipts.models import Receipt
 
 from .audits import WELL, rendition_of, verify
@@ -154,10 +155,9 @@ def test_jobs_since_a_moment_may_be_looked_at() -> None:
 
 def test_a_job_that_changes_between_two_looks_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
     filed_by("One")
-    read = audit.in_batches
 
-    def and_then_change(rows: Any) -> Iterator[list[Any]]:
-        for batch in read(rows):
+    def and_then_change(rows: Any, size: int) -> Iterator[list[Any]]:
+        for batch in in_batches(rows, size):
             for job in batch:
                 with transaction.atomic():
                     note(lock_job(job.pk), kind=JobEvent.Kind.REPEATED, source=JobEvent.Source.API)

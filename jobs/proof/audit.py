@@ -3,12 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import Exists, Model, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from jobs.models import JobEvent, JobLog
+from receipts.evidence import in_batches
 from receipts.models import Receipt
 
 from .chain import event_content, facts_of, fingerprints, head, keys, signer
@@ -18,8 +19,6 @@ PURGED_AT = "receipt.purged_at"
 # younger than the first chains: what the row holds where no event answers for the column
 LATER_COLUMNS = {"is_canary": False}
 BEGINNINGS = frozenset({JobEvent.Kind.RECEIVED, JobEvent.Kind.ADOPTED})  # these answer for the whole row
-
-T = TypeVar("T", bound=Model)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +73,7 @@ def verify_jobs(jobs: QuerySet[JobLog]) -> Iterator[tuple[int, list[str]]]:
     Yields:
         For each batch how many jobs it had, and a sentence for each thing that is broken.
     """
-    for batch in in_batches(jobs.select_related("receipt")):
+    for batch in in_batches(jobs.select_related("receipt"), BATCH):
         events = defaultdict(list)
         for event in JobEvent.objects.filter(job__in=[job.pk for job in batch]).order_by("id"):
             events[event.job_id].append(event)
@@ -92,15 +91,6 @@ def find_strays() -> Iterator[str]:
     without = Receipt.objects.filter(~Exists(JobLog.objects.filter(receipt=OuterRef("pk"))))
     for receipt_id in without.values_list("pk", flat=True).iterator():
         yield f"Receipt {receipt_id} has no job: it is gone."
-
-
-def in_batches(rows: QuerySet[T]) -> Iterator[list[T]]:
-    """Return rows by their primary keys, some hundred at a time, each in a query of its own."""
-    rows = rows.order_by("pk")
-    batch = list(rows[:BATCH])
-    while batch:
-        yield batch
-        batch = list(rows.filter(pk__gt=batch[-1].pk)[:BATCH])
 
 
 def _look_again(job_id: UUID) -> Iterator[str]:
