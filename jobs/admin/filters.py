@@ -155,8 +155,8 @@ class DayFilter(SimpleListFilter):
         return True
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Return the choices, which `periods` finds."""
-        return [(period.name, period.label) for period in self.periods()]
+        """Return none: `choices` has its own."""
+        return []
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[JobLog]) -> QuerySet[JobLog]:
         """Return the jobs that came in meanwhile.
@@ -174,8 +174,8 @@ class DayFilter(SimpleListFilter):
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
         """Yield what leads up, what is chosen, and then what leads down."""
-        for period in filter(None, [self._chosen and self._chosen.above]):
-            yield self._choice(changelist, period, label=f"‹ {period.label}")
+        if self._chosen and (above := self._chosen.above):
+            yield self._choice(changelist, above, label=f"‹ {above.label}")
         if self.value():
             yield {"query_string": changelist.get_query_string(remove=DATES), "display": "‹ All dates"}
         if self._chosen:
@@ -228,10 +228,6 @@ class SpanFilter(ListFilter):
     def has_output(self) -> bool:
         """Tell whether there is anything to choose."""
         return True
-
-    def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        """Yield nothing: days are written."""
-        return iter(())
 
     @property
     def first(self) -> str:
