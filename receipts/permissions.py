@@ -14,8 +14,6 @@ if TYPE_CHECKING:  # DRF imports this module while it makes the class
 class IsClient(BasePermission):
     """Lets in whoever brought a valid API key."""
 
-    message = "An API key is needed: send the header Authorization: Api-Key <key>."
-
     def has_permission(self, request: Request, view: "APIView") -> bool:
         """Tell whether the request comes from a client."""
         return isinstance(request.user, Client)
