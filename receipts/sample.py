@@ -66,7 +66,7 @@ class Sample:
         return round(self.total * VAT_PERCENT / (100 + VAT_PERCENT))
 
 
-def make_sample(number: int = 1) -> Sample:
+def make_sample(number: int) -> Sample:
     """Make up what the receipt of this number says: the same for the same number."""
     draw = _chance(number)
     names = draw.sample(sorted(GOODS), draw.randint(4, 8))

@@ -38,7 +38,7 @@ def take_in_request(request: Request, *, client: Client, source: JobEvent.Source
     return take_in(request.data, client=client, source=source, actor=actor, idempotency_key=key)
 
 
-def take_in(form: Any, *, client: Client, source: JobEvent.Source, actor: str, idempotency_key: str = "") -> Submission:
+def take_in(form: Any, *, client: Client, source: JobEvent.Source, actor: str, idempotency_key: str) -> Submission:
     """Take in a receipt: look at the form, then at the file, and submit it.
 
     Args:

@@ -1,13 +1,11 @@
 """Canaries: receipts of the service's own, sent to N8N and back to see whether that works; they file nothing."""
 
 from .journey import Stage, Step, is_settled, stages_after, stalled, steps
-from .sending import CLIENT, DATABASE_ID, canaries, send, send_scheduled
-from .watch import RoundTrip, State, Watch, look
+from .sending import DATABASE_ID, canaries, send, send_scheduled
+from .watch import State, Watch, look
 
 __all__ = [
-    "CLIENT",
     "DATABASE_ID",
-    "RoundTrip",
     "Stage",
     "State",
     "Step",

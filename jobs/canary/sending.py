@@ -19,7 +19,6 @@ from receipts.note import draw_note
 
 Source, Status = JobEvent.Source, JobLog.Status
 
-CLIENT = Client.CANARY
 DATABASE_ID = str(UUID(int=0))  # the nil UUID (RFC 9562 section 5.9): no Notion database has it
 FILENAME = "canary.png"
 FORMER = 20  # so many before it are looked at: each has tidied up behind those before
@@ -45,7 +44,7 @@ def send(*, source: JobEvent.Source, actor: str = "", key: str = "") -> JobLog:
         OSError: its picture could not be stored.
     """
     request = UploadRequest(
-        client=Client.objects.get_or_create(name=CLIENT)[0],
+        client=Client.objects.get_or_create(name=Client.CANARY)[0],
         upload=_picture(database_now()),
         filename=FILENAME,
         notion_database_id=DATABASE_ID,

@@ -17,7 +17,7 @@ from receipts.models import Receipt
 
 from .courses import COURSES
 
-Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
+Kind, Source = JobEvent.Kind, JobEvent.Source
 Facts = dict[str, Any]
 T = TypeVar("T")
 

@@ -79,7 +79,7 @@ def _of_period(report: Report) -> list[Card]:
         _counted("Succeeded", now.succeeded, before.succeeded, label),
         _counted("Failed", now.failures, before.failures, label, is_bad=True),
         _rate(now, before, label),
-        _latency(now, before, label),
+        _latency(now, before),
     ]
 
 
@@ -115,7 +115,7 @@ def _rate(now: Figures, before: Figures, label: str) -> Card:
     return Card(title="Success rate", value=value, unit="%", note=note, tone=_tone(is_good=points > 0))
 
 
-def _latency(now: Figures, before: Figures, label: str) -> Card:
+def _latency(now: Figures, before: Figures) -> Card:
     median, slow, former = now.seconds(0.5), now.seconds(0.95), before.seconds(0.5)
     if median is None or slow is None:
         return Card(title="Latency", value="–", note="nothing has succeeded")

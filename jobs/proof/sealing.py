@@ -110,11 +110,11 @@ def _signed(seal: Seal, content: str, last: Seal | None) -> list[object]:
     return ["seal", seal.number, seal.hour, begins_after, seal.last_event, seal.events, seal.jobs, content, chained]
 
 
-def verify_seals(since: datetime | None = None, now: datetime | None = None) -> Iterator[tuple[int, list[str]]]:
+def verify_seals(since: datetime | None, now: datetime | None = None) -> Iterator[tuple[int, list[str]]]:
     """Make every seal again, and compare.
 
     Args:
-        since: the seals of earlier hours are believed.
+        since: the seals of earlier hours are believed; None where none is.
         now: by the database's clock, which is asked unless it is given.
 
     Yields:

@@ -3,7 +3,7 @@
 from jobs.models import FailureCode, JobEvent, JobLog
 from jobs.transitions import Detail, change_status
 
-Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
+Kind, Status = JobEvent.Kind, JobLog.Status
 
 
 def fail(
