@@ -175,11 +175,11 @@ class StandIn(NamedTuple):
 
 
 @contextmanager
-def stand_in(seconds: float = 0.0) -> Iterator[StandIn]:
-    """Run a stand-in for N8N that calls back so many seconds after a delivery."""
+def stand_in() -> Iterator[StandIn]:
+    """Run a stand-in for N8N that calls back at once after a delivery."""
     standin = StandIn(free_port())
     command = [str(PLAIN_BIN / "python"), str(ROOT / "benchmarks" / "standin.py"), str(standin.port)]
-    env = os.environ | {"CALLBACK_SECRET_TOKEN": TOKEN, "SECONDS": str(seconds)}
+    env = os.environ | {"CALLBACK_SECRET_TOKEN": TOKEN}
     process = subprocess.Popen(command, env=env)
     try:
         wait_for(lambda: answers(f"http://127.0.0.1:{standin.port}/stats"))

@@ -73,13 +73,13 @@ class _Client:
             self.is_connected = False
 
 
-def idle_connections(port: int, number: int, source: str = "127.0.0.1") -> list[socket.socket]:
+def idle_connections(port: int, number: int) -> list[socket.socket]:
     """Return that many connections over which nothing is sent."""
     allow_files(number + 500)
     connections = []
     for _ in range(number):
         with contextlib.suppress(TimeoutError):  # no room for more
-            connections.append(socket.create_connection(("127.0.0.1", port), timeout=5, source_address=(source, 0)))
+            connections.append(socket.create_connection(("127.0.0.1", port), timeout=5))
         time.sleep(0.0005)
     return connections
 

@@ -11,7 +11,7 @@ from jobs.stats import HOUR, begins
 
 from .factories import JobFactory
 
-Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
+Kind, Source = JobEvent.Kind, JobEvent.Source
 
 NOON = datetime.fromisoformat("2026-03-10T12:20:00+00:00")
 

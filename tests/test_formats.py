@@ -20,7 +20,7 @@ from .factories import SMALL
 from .pictures import drawn, empty_webp, heic, pdf, pdf_of, pdf_page, riff, saved, webp
 from .uploads import post
 
-ORIENTATION, TURN_RIGHT = 0x0112, 6
+ORIENTATION = 0x0112
 
 
 def check(content: bytes) -> CheckedUpload:

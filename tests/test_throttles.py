@@ -26,7 +26,6 @@ from .servers import SETTINGS, free_port
 from .uploads import at_once, client_named, post, post_raw
 
 AT_ONCE = 32
-TEN = RateLimitItemPerMinute(10)
 JOBS = "/api/v1/jobs/"
 WRONG_KEY = "Api-Key unknown1.00000000000000000000000000000000"
 TOKEN = SETTINGS["CALLBACK_SECRET_TOKEN"].split(",")[0]
