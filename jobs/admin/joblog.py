@@ -7,7 +7,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
@@ -82,7 +82,7 @@ class JobLogAdmin(UploadsReceipts, EndlessAdmin[JobLog]):
             return super().change_view(request, object_id, form_url, extra_context)
         version = live.version_of([jobpage.seen_of(job), job.events.count()])
         if live.is_known(request, version):
-            return live.answer(request, HttpResponse(), version, "")
+            return HttpResponseNotModified()
         context = jobpage.context_of(request, job, may_operate=self.has_operate_permission(request))
         page = super().change_view(request, object_id, form_url, {**(extra_context or {}), **context})
         return live.answer(request, page, version, "admin/jobs/joblog/job_live.html")

@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.models import ADDITION, LogEntry
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
@@ -47,7 +47,7 @@ def show(request: HttpRequest) -> HttpResponse:
     trial = latest_trial(database_now())
     version = live.version_of([_seen_of(trial)])
     if live.is_known(request, version):
-        return live.answer(request, HttpResponse(), version, PART)
+        return HttpResponseNotModified()
     context: dict[str, Any] = {"trial": trial, "stages": list(canary.Stage), "may_test": request.user.has_perm(TEST)}
     if live.ASKS_AGAIN not in request.headers:
         context |= {**admin.site.each_context(request), "title": "Connect N8N", **_guide(request)}

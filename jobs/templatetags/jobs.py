@@ -15,12 +15,14 @@ from rq.exceptions import DeserializationError
 from rq.job import Job
 
 from accounting.durations import in_milliseconds, told
-from jobs.admin.jobpage import https_only as only_https
+from jobs.admin.jobpage import https_only
 from jobs.causes import cause_of_delay
 from jobs.models import JobLog
 from jobs.queue import TASK
 
 register = template.Library()
+register.filter("milliseconds", in_milliseconds)
+register.filter(https_only)
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 MOST_COLUMNS = 6
@@ -148,12 +150,6 @@ def lapse(since: float) -> str:
 
 
 @register.filter
-def milliseconds(ms: int) -> str:
-    """Return so many of them as the outcome of a test says them."""
-    return in_milliseconds(ms)
-
-
-@register.filter
 def delay(code: str) -> str:
     """Return why the latest delivery did not arrive, in a sentence."""
     return cause_of_delay(code).sentence
@@ -172,9 +168,3 @@ def rung_for(ring: Job) -> str:
         return str(ring.args[0]) if ring.func_name == TASK and ring.args else ""
     except DeserializationError:  # the page says what of it cannot be read
         return ""
-
-
-@register.filter
-def https_only(address: str) -> str:
-    """Return an address that may be a link, or ""."""
-    return only_https(address)
