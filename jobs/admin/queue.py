@@ -25,6 +25,8 @@ from rq import Queue
 from rq.exceptions import NoSuchJobError
 from rq.job import Job
 
+from accounting.admin import ReadOnlyAdmin
+
 from .queue_writing import VERBS, Verb
 
 logger = structlog.get_logger(__name__)
@@ -42,7 +44,7 @@ View = Callable[..., HttpResponse]
 
 
 @admin.register(Dashboard)
-class QueueAdmin(admin.ModelAdmin[Dashboard]):
+class QueueAdmin(ReadOnlyAdmin[Dashboard]):
     """The queue's statistics."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:
@@ -52,18 +54,6 @@ class QueueAdmin(admin.ModelAdmin[Dashboard]):
     def has_view_permission(self, request: HttpRequest, obj: Dashboard | None = None) -> bool:
         """Tell the same of its pages."""
         return request.user.has_perm(PERMISSION)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Dashboard | None = None) -> bool:
-        """Refuse."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Dashboard | None = None) -> bool:
-        """Refuse."""
-        return False
 
     def get_urls(self) -> list[URLPattern]:
         """Return django-rq's addresses, each behind its permission, with views of ours where they change something."""
