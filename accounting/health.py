@@ -95,8 +95,7 @@ def _redis() -> str:
 
 
 def _alive(kind: Heartbeat.Kind) -> int:
-    number: int = living(kind, DatabaseNow()).count()
-    return number
+    return living(kind, DatabaseNow()).count()
 
 
 def living(kind: Heartbeat.Kind, now: datetime | DatabaseNow) -> QuerySet[Heartbeat]:

@@ -34,8 +34,7 @@ class ApiKeyManager(APIKeyManager):
 
     def get_usable_keys(self) -> models.QuerySet["ApiKey"]:
         """Return the keys that were not revoked."""
-        keys: models.QuerySet[ApiKey] = self.select_related("client").filter(revoked=False)
-        return keys
+        return self.select_related("client").filter(revoked=False)
 
     def make_key(self, obj: "ApiKey", prefix: str) -> str:
         """Give it a key, and return that. No two keys have the same prefix, which may be named, or be "" for any."""

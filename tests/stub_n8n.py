@@ -54,8 +54,7 @@ class StubN8N:
 
     def node(self, name: str, node: str) -> Row:
         """Return a node of the one workflow of that name."""
-        found: Row = next(each for each in self.named(name)["nodes"] if each["name"] == node)
-        return found
+        return next(each for each in self.named(name)["nodes"] if each["name"] == node)
 
     def active(self) -> set[str]:
         """Return the names of those that are active."""

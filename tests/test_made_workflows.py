@@ -28,8 +28,7 @@ SIGNING = "Sign it as the service does"
 
 
 def node(slug: str, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(each for each in workflow(slug).content["nodes"] if each["name"] == name)
-    return found
+    return next(each for each in workflow(slug).content["nodes"] if each["name"] == name)
 
 
 def setting(slug: str, name: str) -> Any:

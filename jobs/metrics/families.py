@@ -56,8 +56,7 @@ def _jobs(now: datetime) -> Iterator[Metric]:
 
 def _number(kind: Kind, now: datetime) -> int:
     """Return how many jobs the operations page shows so."""
-    number: int = WAYS[kind].jobs(now).count()
-    return number
+    return WAYS[kind].jobs(now).count()
 
 
 def _processes(now: datetime) -> Iterator[Metric]:
