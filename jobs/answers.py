@@ -147,7 +147,7 @@ def _decide_success(answer: Answer, refused: "_Refusal") -> Decision:
 def _id_in(body: Any, *names: str) -> str:
     """Return an id that a workflow answers with, under whichever of the names; "" where it tells none."""
     found = [body[name] for name in names if name in body] if isinstance(body, dict) else []
-    return _plain(str(found[0]))[:MAX_ID] if found and isinstance(found[0], str | int) else ""
+    return plain(str(found[0]))[:MAX_ID] if found and isinstance(found[0], str | int) else ""
 
 
 @dataclass(frozen=True)
@@ -216,10 +216,10 @@ def _json(answer: Answer) -> Any:
 def _message(answer: Answer) -> str:
     body = _json(answer)
     message = body.get("message", "") if isinstance(body, dict) else ""
-    return _plain(message) if isinstance(message, str) else ""
+    return plain(message) if isinstance(message, str) else ""
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return the text without what no database keeps: NUL and half surrogate pairs."""
     return text.replace("\0", "").encode("utf-8", "replace").decode()
 

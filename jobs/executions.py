@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from .answers import plain
 from .diagnosis import diagnose
 from .failures import FailureCode
 
@@ -97,4 +98,4 @@ def part(found: Any, name: str) -> Any:
 def text(found: Any, name: str) -> str:
     """Return the text, or the number as text, under that name; "" where there is neither."""
     value = part(found, name)
-    return str(value).replace("\0", "").encode("utf-8", "replace").decode() if isinstance(value, str | int) else ""
+    return plain(str(value)) if isinstance(value, str | int) else ""

@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 
+from accounting.change_list import OLDER, Edge
 from jobs.models import JobLog
 from jobs.reason import staff_of
 
@@ -80,8 +81,7 @@ def _read(jobs: QuerySet[JobLog]) -> Iterator[list[JobLog]]:
     beyond = Q()
     while piece := list(jobs.filter(beyond)[:PIECE]):
         yield piece
-        last = piece[-1]
-        beyond = Q(created_at__lte=last.created_at) & (Q(created_at__lt=last.created_at) | Q(pk__lt=last.pk))
+        beyond = Edge(way=OLDER, at=piece[-1].created_at, key=piece[-1].pk).beyond("created_at")
 
 
 def harmless(text: str) -> str:
