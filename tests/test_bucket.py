@@ -153,7 +153,7 @@ def test_the_audit_reads_the_files(s3: S3Server) -> None:
 
 
 def test_a_purge_deletes_the_objects_and_what_was_made_of_them(
-    s3: S3Server, settings: LazySettings, django_capture_on_commit_callbacks: Any, capsys: pytest.CaptureFixture[str]
+    s3: S3Server, settings: LazySettings, django_capture_on_commit_callbacks: Any
 ) -> None:
     settings.RETENTION_DAYS = 1
     job = JobFactory.create(receipt=ReceiptFactory.create(content=heic(), content_type="image/heic"))

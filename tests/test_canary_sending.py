@@ -76,7 +76,7 @@ def test_a_receipt_is_sent_without_that_word() -> None:
 # -- those before it
 
 
-def test_one_that_n8n_has_not_taken_is_given_up_for_the_next(settings: LazySettings) -> None:
+def test_one_that_n8n_has_not_taken_is_given_up_for_the_next() -> None:
     former = answered(sent(), NOT_REGISTERED)
     assert former.status == Status.QUEUED
     sent()

@@ -134,7 +134,7 @@ def test_whoever_calls_up_its_address_is_led_to_the_list_and_takes_nothing_along
     assert not LogEntry.objects.exists()
 
 
-def test_nobody_else_gets_it(browser: Browser) -> None:
+def test_nobody_else_gets_it() -> None:
     assert staff("receipts.view_receipt", name="berta").post(EXPORT).status_code == 403
     assert Browser().post(EXPORT).status_code == 302
     assert not LogEntry.objects.exists()

@@ -60,7 +60,7 @@ def sent(job: JobLog, **settings: object) -> Request:
 
 
 @pytest.mark.django_db
-def test_the_body_has_every_field_and_the_receipts_bytes(settings: LazySettings) -> None:
+def test_the_body_has_every_field_and_the_receipts_bytes() -> None:
     job = JobFactory.create(sending=True, attempts=3, filename="Bäcker “1”.jpg")
     fields = json.loads(sent(job, CALLBACK_BASE_URL="https://receipts.example").body)
     picture = base64.b64decode(fields.pop("image_data"), validate=True)

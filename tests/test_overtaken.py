@@ -94,7 +94,7 @@ def test_a_receipt_that_is_reported_on_while_it_is_prepared_is_not_posted_again(
 
     monkeypatch.setattr(n8n, "Payload", prepare)
     with stub_server(answering()) as server, n8n_at(server.url):
-        assert ring_at(job, server) == "overtaken"
+        assert ring_at(job) == "overtaken"
         assert server.visits == []
     assert (job.status, kinds(job)) == (Status.SUCCESS, ["claimed", "succeeded"])
 
@@ -115,6 +115,6 @@ def test_a_worker_that_was_stopped_right_before_it_posts_posts_nothing_after_its
     monkeypatch.setattr(n8n, "time", SimpleNamespace(monotonic=lambda: 0.0))
     monkeypatch.setattr(n8n.N8NClient, "post", stop_and_post)
     with stub_server(answering()) as server, n8n_at(server.url):
-        assert ring_at(job, server) == "queued"
+        assert ring_at(job) == "queued"
         assert server.requests == []
     assert (job.status, job.last_error) == (Status.QUEUED, "n8n_unreachable")

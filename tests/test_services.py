@@ -392,7 +392,7 @@ def test_only_a_queued_job_is_cancelled(status: JobLog.Status) -> None:
         services.cancel_job(job_in(status).pk, actor="anna", reason="")
 
 
-def test_staff_may_bring_forward_what_waits_for_its_next_try(settings: LazySettings) -> None:
+def test_staff_may_bring_forward_what_waits_for_its_next_try() -> None:
     job = JobFactory.create(due_at=timezone.now() + timedelta(hours=8), attempts=3, tries=3, needs_attention=True)
     services.resend_job(job.pk, actor="anna", reason="the webhook is active again")
     assert services.claim_job(job.pk, worker="w1") is not None

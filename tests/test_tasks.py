@@ -133,13 +133,13 @@ def idle_n8n() -> Iterator[StubServer]:
 @pytest.mark.parametrize("status", [status for status in Status if status != Status.QUEUED])
 def test_a_ring_for_a_job_that_does_not_wait_does_nothing(idle_n8n: StubServer, status: JobLog.Status) -> None:
     job = job_in(status)
-    assert ring_at(job, idle_n8n) == "nothing_to_do"
+    assert ring_at(job) == "nothing_to_do"
     assert (job.status, kinds(job)) == (status, [])
 
 
 def test_a_ring_before_the_time_does_nothing(idle_n8n: StubServer) -> None:
     job = JobFactory.create(due_at=timezone.now() + timedelta(minutes=1))
-    assert ring_at(job, idle_n8n) == "nothing_to_do"
+    assert ring_at(job) == "nothing_to_do"
 
 
 def test_a_ring_for_nobody_does_nothing(idle_n8n: StubServer) -> None:
@@ -156,7 +156,7 @@ def test_a_receipt_whose_file_cannot_be_read_is_not_sent_but_asks_loudly_for_att
     job: JobLog, idle_n8n: StubServer, media: Callable[[], list[Path]], caplog: pytest.LogCaptureFixture
 ) -> None:
     media()[0].unlink()  # or this worker's MEDIA_ROOT is another than the web's, which must not end receipts
-    assert ring_at(job, idle_n8n) == "queued"
+    assert ring_at(job) == "queued"
     assert (job.status, job.last_error, job.needs_attention) == (Status.QUEUED, "file_missing", True)
     assert kinds(job) == ["claimed", "refused"]
     assert logged(caplog, "delivery_ended")["level"] == "error"
@@ -167,7 +167,7 @@ def test_a_file_that_stays_away_ends_the_job_at_last(
 ) -> None:
     settings.DELIVERY_RETRY_SCHEDULE = []
     media()[0].unlink()
-    assert ring_at(job, idle_n8n) == "failure"
+    assert ring_at(job) == "failure"
     assert (job.status, job.failure_code) == (Status.FAILURE, "file_missing")
 
 

@@ -89,7 +89,7 @@ def test_systemd_finds_nothing_wrong_with_the_units_and_little_that_they_may_do(
 @pytest.mark.processes
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 @pytest.mark.parametrize("way", ["image", "units"])
-def test_a_receipt_is_filed_by_processes_that_may_write_one_folder_only(way: str, tmp_path: Path) -> None:
+def test_a_receipt_is_filed_by_processes_that_may_write_one_folder_only(way: str) -> None:
     commands = _commands_of_units() if way == "units" else {name: _of_the_image(name) for name in SERVICES}
     port = str(free_port())
     with (
