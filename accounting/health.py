@@ -43,7 +43,11 @@ def alive(request: HttpRequest) -> JsonResponse:
 @never_cache
 def ready(request: HttpRequest) -> JsonResponse:
     """Answer 503 only where an upload could not be taken; say `degraded` where it would be taken, but not finished."""
-    checks: dict[str, Any] = {"storage": _storage(), "redis": _redis(), **_database()}
+    checks: dict[str, Any] = {
+        "storage": OK if can_store() else UNAVAILABLE,
+        "redis": OK if queue_service().is_reachable() else UNAVAILABLE,
+        **_database(),
+    }
     if checks["database"] != OK or checks["storage"] != OK:
         return JsonResponse({"status": UNAVAILABLE, "checks": checks}, status=503)
     return JsonResponse({"status": OK if _is_finishing(checks) else DEGRADED, "checks": checks})
@@ -71,8 +75,8 @@ def _database() -> dict[str, Any]:
             return {"database": "read only"}
         return {
             "database": OK,
-            "workers": _alive(Heartbeat.Kind.WORKER),
-            "sweep": _alive(Heartbeat.Kind.SWEEP),
+            "workers": living(Heartbeat.Kind.WORKER, DatabaseNow()).count(),
+            "sweep": living(Heartbeat.Kind.SWEEP, DatabaseNow()).count(),
             "last_round_trip": _last_round_trip(),
             "canary": _canary(),
         }
@@ -84,18 +88,6 @@ def _database() -> dict[str, Any]:
 def _is_read_only() -> bool:
     ours: Any = connection  # one of accounting.postgresql or accounting.sqlite3
     return bool(ours.is_read_only())
-
-
-def _storage() -> str:
-    return OK if can_store() else UNAVAILABLE
-
-
-def _redis() -> str:
-    return OK if queue_service().is_reachable() else UNAVAILABLE
-
-
-def _alive(kind: Heartbeat.Kind) -> int:
-    return living(kind, DatabaseNow()).count()
 
 
 def living(kind: Heartbeat.Kind, now: datetime | DatabaseNow) -> QuerySet[Heartbeat]:

@@ -78,7 +78,8 @@ def ours(*, may_restrict: bool) -> Iterator[Own]:
         may_restrict: N8N can keep a credential from being sent elsewhere: the webhook's is sent nowhere at all, the
             token to this service alone, though a redirect lead elsewhere.
     """
-    nowhere, here = {RESTRICTION: "none"}, {RESTRICTION: "domains", "allowedDomains": _own_host()}
+    own_host = urlsplit(settings.CALLBACK_BASE_URL).hostname or ""
+    nowhere, here = {RESTRICTION: "none"}, {RESTRICTION: "domains", "allowedDomains": own_host}
     key = {"name": "Authorization", "value": f"Bearer {settings.N8N_API_KEY}"}
     token = {"name": "X-Callback-Token", "value": settings.CALLBACK_SECRET_TOKEN[0]}
     yield Own(HEADER_AUTH, WEBHOOK, key | nowhere if may_restrict else key)
@@ -92,10 +93,6 @@ def _may_restrict(api: PublicApi) -> bool:
     if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
         raise ApiError("What answered is no schema of N8N's.", NOT_THE_API)
     return RESTRICTION in schema["properties"]
-
-
-def _own_host() -> str:
-    return urlsplit(settings.CALLBACK_BASE_URL).hostname or ""
 
 
 def wanted_by(node: Content) -> dict[str, str]:
