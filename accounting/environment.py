@@ -175,9 +175,13 @@ def _checked(dotenv: Path) -> str:
         content = dotenv.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise ImproperlyConfigured(f"{dotenv.name} is not written in UTF-8: save it so.") from None
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        cure = "let it belong to the user that this runs as"
+        raise ImproperlyConfigured(f"{dotenv.name} cannot be read ({reason}): {cure}.") from None
     lines = [line if line.strip() and not line.lstrip().startswith("#") else "" for line in content.splitlines()]
     for number, line in enumerate(lines, 1):
-        if line and not ASSIGNMENT.match(line):
+        if line and (not ASSIGNMENT.match(line) or "\0" in line):
             raise ImproperlyConfigured(f"{dotenv.name}, line {number}, cannot be understood: write NAME=value there.")
     return "\n".join(lines)
 

@@ -1,5 +1,6 @@
 """The `.env` file: read as people save it, or refused without a word of what is in it."""
 
+import errno
 import os
 import re
 from pathlib import Path
@@ -18,6 +19,7 @@ CANARY = "canary-0451"
     [
         (f"# fine\n\nA=1\nMETRICS_TOKEN = {CANARY}\n".encode(), ".env, line 4, cannot be understood"),
         (f"{CANARY}\n".encode(), ".env, line 1, cannot be understood"),
+        (f"METRICS_TOKEN={CANARY}\0\n".encode(), ".env, line 1, cannot be understood"),
         ("# Schlüssel\nA=1\n".encode("latin-1"), ".env is not written in UTF-8"),
     ],
 )
@@ -29,6 +31,17 @@ def test_an_env_file_that_cannot_be_read_is_refused_and_nothing_of_it_told(
     with pytest.raises(ImproperlyConfigured, match=re.escape(sentence)) as refused:
         Environment(file)
     assert CANARY not in str(refused.value)
+
+
+def test_an_env_file_that_this_user_may_not_read_is_named_with_the_cure(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("A=1\n")
+    denied = PermissionError(errno.EACCES, os.strerror(errno.EACCES))  # for root nothing is forbidden
+    with (
+        patch.object(Path, "read_text", side_effect=denied),
+        pytest.raises(ImproperlyConfigured, match=re.escape(".env cannot be read (Permission denied)")),
+    ):
+        Environment(file)
 
 
 def test_an_env_file_may_begin_with_a_byte_order_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
