@@ -2,6 +2,7 @@
 
 import os
 import sys
+from io import StringIO
 from typing import TYPE_CHECKING, TextIO
 
 import click
@@ -18,7 +19,8 @@ UNHEARD = 141  # as shells have it: 128 and the number of SIGPIPE
 
 def bar(label: str, total: int) -> "ProgressBar[int]":
     """Return a bar of so many steps; it is drawn on a terminal only."""
-    return click.progressbar(length=total, label=label, file=sys.stderr, hidden=not _is_watched())
+    # `hidden` is unknown to the click of Debian 12, and without a terminal its label would be written
+    return click.progressbar(length=total, label=label, file=sys.stderr if _is_watched() else StringIO())
 
 
 def say(out: "OutputWrapper | TextIO", line: str) -> None:

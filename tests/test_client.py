@@ -8,17 +8,22 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
+import click
 import pytest
 from django.core.management import CommandError, call_command
 
 from jobs.sandbox import running_sandbox
 from receipts.client.refusals import Misused
 
-from .client_runs import KEY, NO_JOBS, NOBODY, pictures, scripted, tell
+from .client_runs import KEY, NO_JOBS, NOBODY, TAKEN, pictures, scripted, tell
 from .factories import DATABASE_ID
 from .installation import Installation, wait_for
 from .stub_server import response, stub_server
+
+if TYPE_CHECKING:
+    from click._termui_impl import ProgressBar
 
 pytestmark = pytest.mark.processes
 
@@ -156,3 +161,17 @@ def test_the_command_ends_with_the_clients_codes(tmp_path: Path) -> None:
 def test_a_wrong_key_is_found_before_anything_is_uploaded(service: Installation, tmp_path: Path) -> None:
     with pytest.raises(Misused, match="does not take this API key"):
         tell(pictures(tmp_path, range(1)), url=service.url)
+
+
+def test_it_asks_no_more_of_click_than_the_one_of_debian_12_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def progressbar(*, length: int, label: str, file: TextIO) -> "ProgressBar[int]":  # that of 8.1 knows no `hidden`
+        return original(length=length, label=label, file=file)
+
+    original = click.progressbar
+    monkeypatch.setattr(click, "progressbar", progressbar)
+    with stub_server(scripted(NO_JOBS, TAKEN)) as server:
+        told = tell(pictures(tmp_path, range(1)), "--no-wait", url=server.url)
+
+    assert (told.code, told.words, told.summary) == (0, ["taken"], "1 taken.\n")
