@@ -23,6 +23,7 @@ SIGNS = {
     r"no pg_hba\.conf entry|not permitted to log in|authentication failed for|FATAL: +role .* does not exist": "28000",
     r"FATAL: +database .* does not exist": "3D000",
     r"too many (clients|connections)|remaining connection slots": "53300",
+    r"invalid connection option|bad value for|invalid \w+ value|certificate|does not support SSL": "08001",
     r"unrecognized configuration parameter": "42704",
     r"invalid value for parameter": "22023",
     r"permission denied for": "42501",

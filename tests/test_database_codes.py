@@ -26,6 +26,9 @@ def error_with(cause: Exception) -> OperationalError:
         ("FATAL:  sorry, too many clients already", "53300"),
         ('FATAL:  permission denied for database "x"', "42501"),
         ("FATAL:  the database system is starting up", "57P03"),
+        ('root certificate file "/nope" does not exist', "08001"),
+        ("SSL error: certificate verify failed", "08001"),
+        ("server does not support SSL, but SSL was required", "08001"),
         ("Connection refused", ""),
         ("connection timeout expired", ""),
     ],
@@ -34,6 +37,13 @@ def test_what_it_says_to_whom_it_does_not_let_in_has_a_code(said: str, code: str
     error = error_with(psycopg.OperationalError(f'connection failed: connection to "db", port 5432 failed: {said}'))
     assert code_of(error) == code
     assert told_of(error) == {"error": "OperationalError"} | ({"code": code} if code else {})
+
+
+@pytest.mark.parametrize("option", ["foo=bar", "connect_timeout=soon", "sslmode=nonsense"])
+def test_an_option_that_there_is_none_of_has_a_code(option: str) -> None:
+    with pytest.raises(psycopg.Error) as refused:
+        psycopg.connect(f"host=127.0.0.1 port=1 {option}")
+    assert code_of(error_with(refused.value)) == "08001"
 
 
 @pytest.mark.parametrize(
