@@ -25,7 +25,6 @@ OURS = ("accounting.", "jobs.", "receipts.")  # how our modules' names begin
 # These repeat what our own lines say, speak of every small step, or name people and the webhook's secret path.
 QUIET = {
     "axes": "CRITICAL",
-    "django.request": "ERROR",
     "django.security.DisallowedHost": "CRITICAL",  # with a traceback, and what somebody made up
     "django.security.TooManyFilesSent": "CRITICAL",
     "django.server": "ERROR",
@@ -59,10 +58,12 @@ def configure(config: Mapping[str, str]) -> None:
             "disable_existing_loggers": False,
             "formatters": {"structured": {"()": _formatter, "form": config["format"]}},
             "handlers": handlers,
+            "filters": {"exceptions": {"()": _OnlyExceptions}},
             "root": {"handlers": list(handlers), "level": config["level"]},
             "loggers": {
                 "django": {"handlers": [], "level": "NOTSET"},  # Django's own handlers would say everything twice
                 **{name: {"handlers": [], "level": level, "propagate": True} for name, level in QUIET.items()},
+                "django.request": {"handlers": [], "level": "ERROR", "filters": ["exceptions"]},
             },
         }
     )
@@ -78,6 +79,13 @@ def only_warnings() -> Iterator[None]:
         yield
     finally:
         root.setLevel(before)
+
+
+class _OnlyExceptions(logging.Filter):
+    """Lets what was raised pass; an answer that says 503 is a line of ours already, and no error."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.exc_info is not None
 
 
 def _formatter(form: str) -> logging.Formatter:

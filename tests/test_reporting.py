@@ -1,5 +1,6 @@
 """Errors are reported to Sentry: what and where, and never with what."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,10 +45,12 @@ def test_a_fault_is_reported_with_its_place_in_the_code_and_no_value(sentry: Stu
 def test_a_line_of_ours_keeps_its_words_and_ids(sentry: StubServer, tmp_path: Path) -> None:
     with Installation(tmp_path, "http://127.0.0.1:9/webhook", SENTRY_DSN=dsn(sentry)) as service:
         (tmp_path / "media").touch()
-        service.start("serve", "--port", str(service.port), "--skip-checks")
+        web = service.start("serve", "--port", str(service.port), "--skip-checks")
         wait_for(service._is_up, "the web server")
         request_id = service.upload().json()["request_id"]
-        (event,) = wait_for(lambda: events(sentry), "the report")
+        assert service.ask("/health/ready").status_code == 503
+        service.kill(web, signal.SIGTERM)  # it sends what there is before it ends
+        (event,) = events(sentry)  # that the answers say 503 is none
     assert (event["message"], event["tags"]["request_id"]) == ("storage_unavailable", request_id)
     assert event["tags"]["error"] == "FileExistsError"
 
