@@ -124,7 +124,7 @@ RQ_TIMEOUT_SECONDS = N8N_LEASE_SECONDS + N8N_PREPARATION_SECONDS * 3 // 2
 
 # -- uploads ----------------------------------------------------------------------------------------------------------
 
-UPLOAD_MAX_MB = env.number("UPLOAD_MAX_MB", 10)
+UPLOAD_MAX_MB = env.number("UPLOAD_MAX_MB", 10, maximum=2000)
 UPLOAD_MAX_BYTES = UPLOAD_MAX_MB * 1024 * 1024
 UPLOAD_MAX_MEGAPIXELS = env.number("UPLOAD_MAX_MEGAPIXELS", 50)
 UPLOAD_FORMATS = env.names("UPLOAD_FORMATS", ["jpeg", "png", "webp", "heic", "pdf"])
