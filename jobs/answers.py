@@ -37,7 +37,7 @@ class Answer:
     Attributes:
         status: HTTP status, 0 where none came.
         content_type: without its parameters, in lower case.
-        body: the first 64 KiB at most.
+        body: its beginning, as far as it was to be read.
         goes_on: there was more of the body than that.
         retry_after: the header's value.
         trouble: why there is no complete answer, if there is none.

@@ -8,10 +8,8 @@ from math import inf
 from typing import Any
 from urllib.parse import urlsplit
 
-import requests
 import structlog
 from django.conf import settings
-from urllib3.exceptions import HTTPError
 
 from accounting.outages import DATABASE_AWAY
 from receipts.rendering import NotMade, Unreadable
@@ -21,8 +19,7 @@ from .answers import Answer, Trouble
 from .models import JobLog
 from .payload import FileMissing, Payload
 from .signatures import sign_webhook
-from .transport import USER_AGENT, WatchedSession, let_go, read_bounded, tls_verification, trouble_of
-from .watchdog import Watchdog
+from .transport import WatchedSession, tls_verification
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 IDLE_SECONDS = 3.0  # Node closes an idle connection after 5: one nearly that old may be gone when it is used
@@ -76,9 +73,7 @@ def _headers(job: JobLog, payload: Payload) -> dict[str, str]:
         "Authorization": f"Bearer {settings.N8N_API_KEY}",
         "Content-Type": payload.content_type,
         "Accept": "application/json",
-        "Accept-Encoding": "identity",
         "Idempotency-Key": message_id,
-        "User-Agent": USER_AGENT,
         "X-Request-ID": structlog.contextvars.get_contextvars().get("request_id") or message_id,
     }
     if settings.N8N_WEBHOOK_SECRET:
@@ -108,43 +103,22 @@ class N8NClient:
         started = time.monotonic()
         if started - self._idle_since > IDLE_SECONDS:
             self.close()
-        with Watchdog(self._deadline, begin_by=begin_by) as watchdog:
-            answer = self._attempt(body, headers, watchdog)
+        answer = self._session.exchange(
+            "POST",
+            self._url,
+            data=body,
+            headers=headers,
+            seconds=self._deadline,
+            connect_seconds=CONNECT_TIMEOUT_SECONDS,
+            most=MAX_ANSWER_BYTES,
+            begin_by=begin_by,
+        )
         self._idle_since = time.monotonic()
         return replace(answer, milliseconds=round((self._idle_since - started) * 1000))
 
     def close(self) -> None:
         """Close the kept connection."""
         self._session.close()
-
-    def _attempt(self, body: Iterable[bytes], headers: Mapping[str, str], watchdog: Watchdog) -> Answer:
-        try:
-            answer = self._exchange(body, headers)
-        except (requests.RequestException, HTTPError, OSError) as error:
-            trouble = trouble_of(error, watchdog)
-            let_go(error)
-            return Answer(trouble=trouble)
-        # an answer that ends with its connection looks whole when it is cut
-        return Answer(trouble=Trouble.TIMED_OUT) if watchdog.has_barked else answer
-
-    def _exchange(self, body: Iterable[bytes], headers: Mapping[str, str]) -> Answer:
-        response = self._session.post(
-            self._url,
-            data=body,
-            headers=headers,
-            timeout=(min(CONNECT_TIMEOUT_SECONDS, self._deadline), None),
-            allow_redirects=False,  # a redirected POST becomes an empty GET that may answer 200: a silent loss
-            stream=True,
-        )
-        with response.raw:  # closes the connection, unless the answer was read to its end
-            beginning, goes_on = read_bounded(response.raw, MAX_ANSWER_BYTES)
-            return Answer(
-                status=response.status_code,
-                content_type=response.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
-                retry_after=response.headers.get("Retry-After", ""),
-                body=bytes(beginning),
-                goes_on=goes_on,
-            )
 
 
 # -- settings ----------------------------------------------------------------------------------------------------------

@@ -11,16 +11,14 @@ from http import HTTPStatus
 from typing import Any, Self
 from urllib.parse import quote
 
-import requests
 from django.conf import settings
-from urllib3.exceptions import HTTPError
 
+from .answers import Answer
 from .causes import cause_of_delay
 from .executions import Execution as Execution
 from .executions import read_execution, text
-from .transport import USER_AGENT, WatchedSession, let_go, read_bounded, tls_verification, trouble_of
+from .transport import WatchedSession, tls_verification
 from .troubles import OF_TLS, TROUBLE_SENTENCES, Trouble
-from .watchdog import Watchdog
 
 DEADLINE_SECONDS = 10.0
 CONNECT_TIMEOUT_SECONDS = 3.0
@@ -118,44 +116,23 @@ class PublicApi:
         seconds = min(self.deadline, self.ends - time.monotonic())
         if seconds <= 0:
             raise _out_of_time()
-        with WatchedSession(self.base_url, verify=self.verify) as session, Watchdog(seconds) as watchdog:
-            try:
-                answer = replace(self, deadline=seconds)._exchange(session, method, path, query, body)
-            except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
-                trouble = trouble_of(error, watchdog)
-                let_go(error)
-                raise self._no_answer(trouble) from None
-        if watchdog.has_barked:  # an answer that ends with its connection looks whole when it is cut
-            raise self._no_answer(Trouble.TIMED_OUT)
-        return answer.json()
-
-    def _exchange(
-        self, session: WatchedSession, method: str, path: str, query: dict[str, str | int] | None, body: Any
-    ) -> "_Answer":
-        response = session.request(
-            method,
-            f"{self.base_url}/api/v1/{path}",
-            params=query,
-            data=None if body is None else json.dumps(body),
-            headers=self._headers(),
-            timeout=(min(CONNECT_TIMEOUT_SECONDS, self.deadline), None),
-            allow_redirects=False,  # it would carry the key elsewhere
-            stream=True,
-        )
-        with response.raw:
-            return _Answer(response.status_code, *read_bounded(response.raw, MAX_ANSWER_BYTES))
+        with WatchedSession(self.base_url, verify=self.verify) as session:
+            answer = session.exchange(
+                method,
+                f"{self.base_url}/api/v1/{path}",
+                params=query,
+                data=None if body is None else json.dumps(body),
+                headers={"X-N8N-API-KEY": self.key, "Accept": "application/json", "Content-Type": "application/json"},
+                seconds=seconds,
+                connect_seconds=CONNECT_TIMEOUT_SECONDS,
+                most=MAX_ANSWER_BYTES,
+            )
+        if answer.trouble:
+            raise self._no_answer(answer.trouble)
+        return _content(answer)
 
     def _no_answer(self, trouble: Trouble) -> ApiError:
         return _out_of_time() if time.monotonic() >= self.ends else _no_answer(trouble)
-
-    def _headers(self) -> dict[str, str]:
-        return {
-            "X-N8N-API-KEY": self.key,
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
-            "Content-Type": "application/json",
-            "User-Agent": USER_AGENT,
-        }
 
 
 def public_api(*, deadline: float = DEADLINE_SECONDS) -> PublicApi | None:
@@ -170,43 +147,39 @@ def public_api(*, deadline: float = DEADLINE_SECONDS) -> PublicApi | None:
     )
 
 
-@dataclass(frozen=True)
-class _Answer:
-    status: int
-    body: bytearray
-    goes_on: bool
+def _content(answer: Answer) -> Any:
+    """Return what an answer says.
 
-    def json(self) -> Any:
-        """Return what it says.
+    Raises:
+        ApiError: that is not what was asked for.
+    """
+    if not 200 <= answer.status < 300:
+        raise _refusal(answer)
+    if answer.status == HTTPStatus.NO_CONTENT:
+        return None
+    if answer.goes_on:
+        raise ApiError("N8N's API answered with more than is read.", RIGHT_ADDRESS, status=answer.status)
+    try:
+        return json.loads(answer.body)
+    except (ValueError, RecursionError):
+        raise ApiError("What answered is not N8N's API.", NOT_THE_API, status=answer.status) from None
 
-        Raises:
-            ApiError: that is not what was asked for.
-        """
-        if not 200 <= self.status < 300:
-            raise self._refusal()
-        if self.status == HTTPStatus.NO_CONTENT:
-            return None
-        if self.goes_on:
-            raise ApiError("N8N's API answered with more than is read.", RIGHT_ADDRESS, status=self.status)
-        try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError):
-            raise ApiError("What answered is not N8N's API.", NOT_THE_API, status=self.status) from None
 
-    def _refusal(self) -> ApiError:
-        if 300 <= self.status < 400:
-            sentence = f"N8N_BASE_URL redirects elsewhere ({self.status})."
-            return ApiError(sentence, "Set N8N_BASE_URL to the address that it leads to.", status=self.status)
-        said = self._said()
-        sentence = f"N8N's API answered {self.status}: {said}." if said else f"N8N's API answered {self.status}."
-        cure = CURES.get(self.status, "See what N8N's log says of it.")
-        return ApiError(sentence, cure, status=self.status, said=said)
+def _refusal(answer: Answer) -> ApiError:
+    status = answer.status
+    if 300 <= status < 400:
+        sentence = f"N8N_BASE_URL redirects elsewhere ({status})."
+        return ApiError(sentence, "Set N8N_BASE_URL to the address that it leads to.", status=status)
+    said = _said(answer)
+    sentence = f"N8N's API answered {status}: {said}." if said else f"N8N's API answered {status}."
+    return ApiError(sentence, CURES.get(status, "See what N8N's log says of it."), status=status, said=said)
 
-    def _said(self) -> str:
-        try:
-            return text(json.loads(self.body), "message")[:MAX_SAID].rstrip(".")
-        except (ValueError, RecursionError):
-            return ""
+
+def _said(answer: Answer) -> str:
+    try:
+        return text(json.loads(answer.body), "message")[:MAX_SAID].rstrip(".")
+    except (ValueError, RecursionError):
+        return ""
 
 
 def _out_of_time() -> ApiError:

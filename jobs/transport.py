@@ -2,6 +2,7 @@
 
 import ssl
 import traceback
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 from urllib3 import BaseHTTPResponse, ProxyManager
+from urllib3.exceptions import HTTPError
 
 from accounting import __version__
 
+from .answers import Answer
 from .troubles import Trouble
 from .watchdog import POOL_CLASSES, Watchdog
 
@@ -42,8 +45,54 @@ class WatchedSession(requests.Session):
         self.proxies.update(get_environ_proxies(url))
         self.verify = verify
         self.headers.clear()
+        self.headers.update({"Accept-Encoding": "identity", "User-Agent": USER_AGENT})
         for scheme in ("http://", "https://"):
             self.mount(scheme, _WatchedAdapter())
+
+    def exchange(
+        self,
+        method: str,
+        url: str,
+        *,
+        seconds: float,
+        connect_seconds: float,
+        most: int,
+        begin_by: float = inf,
+        **sent: Any,
+    ) -> Answer:
+        """Make one request and return what came of it, whatever it was.
+
+        Args:
+            method: of HTTP.
+            url: where to; a redirect is not followed.
+            seconds: that it may take in all, from connecting to the last byte.
+            connect_seconds: of these, for each address that is connected to.
+            most: bytes that are read of the answer's body.
+            begin_by: as `Watchdog` takes it.
+            sent: the headers, data and params, as requests takes them.
+        """
+        with Watchdog(seconds, begin_by=begin_by) as watchdog:
+            try:
+                answer = self._answer(method, url, most, timeout=(min(connect_seconds, seconds), None), **sent)
+            except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
+                trouble = _trouble_of(error, watchdog)
+                _let_go(error)
+                return Answer(trouble=trouble)
+        # an answer that ends with its connection looks whole when it is cut
+        return Answer(trouble=Trouble.TIMED_OUT) if watchdog.has_barked else answer
+
+    def _answer(self, method: str, url: str, most: int, **sent: Any) -> Answer:
+        # a redirected POST becomes an empty GET that may answer 200: a silent loss; and a key would go elsewhere
+        response = self.request(method, url, allow_redirects=False, stream=True, **sent)
+        with response.raw:  # closes the connection, unless the answer was read to its end
+            body, goes_on = _read_bounded(response.raw, most)
+        return Answer(
+            status=response.status_code,
+            content_type=response.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
+            retry_after=response.headers.get("Retry-After", ""),
+            body=body,
+            goes_on=goes_on,
+        )
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Return no address: told not to follow a redirect, requests would still read its body, however long."""
@@ -64,19 +113,19 @@ class _WatchedAdapter(HTTPAdapter):
         return manager
 
 
-def read_bounded(response: BaseHTTPResponse, most: int) -> tuple[bytearray, bool]:
+def _read_bounded(response: BaseHTTPResponse, most: int) -> tuple[bytes, bool]:
     """Return the beginning of the body, at most that many bytes, and whether it goes on."""
     body = bytearray()
     while len(body) <= most:
         piece = response.read(READ_BYTES, decode_content=False)
         if not piece:
-            return body, False
+            return bytes(body), False
         body += piece
     del body[most:]
-    return body, True
+    return bytes(body), True
 
 
-def trouble_of(error: Exception, watchdog: Watchdog) -> Trouble:
+def _trouble_of(error: Exception, watchdog: Watchdog) -> Trouble:
     """Say what an exchange failed of; before the first byte was sent, nothing can have arrived."""
     if watchdog.has_seen_sending:
         return Trouble.TIMED_OUT if watchdog.has_barked else Trouble.CUT
@@ -95,7 +144,7 @@ def _cause_of(error: requests.exceptions.SSLError) -> object:
     return wrapped.args[0] if wrapped.args else wrapped
 
 
-def let_go(error: BaseException | None) -> None:
+def _let_go(error: BaseException | None) -> None:
     """Free what the frames of an error hold, a socket among it, now and not when garbage is next collected."""
     while error is not None:
         traceback.clear_frames(error.__traceback__)

@@ -1,15 +1,12 @@
 """Whether N8N's webhook is there: knocks that start nothing."""
 
 import time
-from dataclasses import dataclass
 from enum import Enum
 
-import requests
 from django.conf import settings
-from urllib3.exceptions import HTTPError
 
-from jobs.transport import USER_AGENT, WatchedSession, let_go, read_bounded, tls_verification
-from jobs.watchdog import Watchdog
+from jobs.answers import Answer
+from jobs.transport import WatchedSession, tls_verification
 
 DEADLINE_SECONDS = 5.0
 AT_LEAST_SECONDS = 1.0  # though the time for everything be over: what answers is told all the same
@@ -56,23 +53,15 @@ def is_registered(*, until: float) -> bool:
     return OF_ANOTHER_METHOD in _ask("GET", until=until).body
 
 
-@dataclass(frozen=True)
-class _Said:
-    status: int = 0
-    body: bytes = b""
-
-
-def _ask(method: str, body: str | None = None, *, until: float) -> _Said:
-    seconds = max(AT_LEAST_SECONDS, min(DEADLINE_SECONDS, until - time.monotonic()))
+def _ask(method: str, body: str | None = None, *, until: float) -> Answer:
     url, verify = settings.N8N_WEBHOOK_URL, tls_verification(settings.N8N_VERIFY_SSL)
-    headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": USER_AGENT}
-    with WatchedSession(url, verify=verify) as session, Watchdog(seconds):
-        try:
-            response = session.request(
-                method, url, data=body, headers=headers, timeout=seconds, allow_redirects=False, stream=True
-            )
-            with response.raw:
-                return _Said(response.status_code, bytes(read_bounded(response.raw, MAX_ANSWER_BYTES)[0]))
-        except (requests.RequestException, HTTPError, OSError) as error:
-            let_go(error)
-            return _Said()
+    with WatchedSession(url, verify=verify) as session:
+        return session.exchange(
+            method,
+            url,
+            data=body,
+            headers={"Content-Type": "application/json"},
+            seconds=max(AT_LEAST_SECONDS, min(DEADLINE_SECONDS, until - time.monotonic())),
+            connect_seconds=DEADLINE_SECONDS,
+            most=MAX_ANSWER_BYTES,
+        )
