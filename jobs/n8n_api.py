@@ -55,6 +55,13 @@ class ApiError(Exception):
         return f"N8N's API answered {self.status}." if self.said else self.sentence
 
 
+class OutOfTime(ApiError):
+    """The time for all calls was over before this one was answered."""
+
+    def __init__(self) -> None:
+        super().__init__("N8N took too long for all that it was asked for.", "See whether N8N is overloaded.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class PublicApi:
     """The API of one N8N; each call connects anew, and is over within the deadline.
@@ -111,11 +118,12 @@ class PublicApi:
             body: what is sent as JSON; None for nothing.
 
         Raises:
+            OutOfTime: no answer, for all calls were to be over by then.
             ApiError: no answer, not this one, or one of more than `MAX_ANSWER_BYTES`.
         """
         seconds = min(self.deadline, self.ends - time.monotonic())
         if seconds <= 0:
-            raise _out_of_time()
+            raise OutOfTime
         with WatchedSession(self.base_url, verify=self.verify) as session:
             answer = session.exchange(
                 method,
@@ -132,7 +140,7 @@ class PublicApi:
         return _content(answer)
 
     def _no_answer(self, trouble: Trouble) -> ApiError:
-        return _out_of_time() if time.monotonic() >= self.ends else _no_answer(trouble)
+        return OutOfTime() if time.monotonic() >= self.ends else _no_answer(trouble)
 
 
 def public_api(*, deadline: float = DEADLINE_SECONDS) -> PublicApi | None:
@@ -180,10 +188,6 @@ def _said(answer: Answer) -> str:
         return text(json.loads(answer.body), "message")[:MAX_SAID].rstrip(".")
     except (ValueError, RecursionError):
         return ""
-
-
-def _out_of_time() -> ApiError:
-    return ApiError("N8N took too long for all that it was asked for.", "See whether N8N is overloaded.")
 
 
 def _no_answer(trouble: Trouble) -> ApiError:

@@ -14,14 +14,13 @@ import structlog
 from .executions import FAILED, STATUSES, Execution
 from .masking import masked
 from .models import JobLog
-from .n8n_api import ApiError, PublicApi, public_api
+from .n8n_api import ApiError, OutOfTime, PublicApi, public_api
 
 logger = structlog.get_logger(__name__)
 
 DEADLINE_SECONDS = 4.0  # of one call
 PASS_SECONDS = 5.0  # of all calls of a pass; whoever is not asked about by then is in the next one
 PAUSE_SECONDS = 60.0  # after N8N gave no answer
-NEXT_TO_NOTHING = 0.01  # a deadline of 0 is none
 UNKNOWN = (404, "Not Found")  # N8N 2.41, executions.public.controller; any other 404 is none of its executions'
 
 
@@ -49,35 +48,32 @@ class Inquiry:
 
     def ask(self, jobs: Iterable[JobLog]) -> dict[UUID, Finding]:
         """Return what N8N says of each, without those for which this pass has no time left."""
-        end = time.monotonic() + PASS_SECONDS
+        api = public_api(deadline=DEADLINE_SECONDS)
+        of_this_pass = api and api.over_in(PASS_SECONDS)
         findings = {}
         for job in jobs:
-            finding = self._ask(job, end) if can_be_asked_about(job) and self._may_ask() else NOT_ASKED
+            may_ask = can_be_asked_about(job) and time.monotonic() >= self._quiet_until
+            finding = self._ask(of_this_pass, job) if of_this_pass and may_ask else NOT_ASKED
             if finding:
                 findings[job.pk] = finding
         return findings
 
-    def _may_ask(self) -> bool:
-        return time.monotonic() >= self._quiet_until
-
-    def _ask(self, job: JobLog, end: float) -> Finding | None:
+    def _ask(self, api: PublicApi, job: JobLog) -> Finding | None:
         """Return what N8N says of a job; None where the pass ended before it did."""
-        if time.monotonic() >= end:
-            return None
         try:
-            return _look(job, end)
+            return _look(api, job)
+        except OutOfTime:
+            return None
         except ApiError as error:
-            return self._without(error, job, end)
+            return self._without(error, job)
         except Exception:  # whatever one answer holds, the other jobs have their turn
             logger.exception("n8n_answer_not_read", execution_id=job.n8n_execution_id)
             return NOT_ASKED
 
-    def _without(self, error: ApiError, job: JobLog, end: float) -> Finding | None:
-        """Say why there is no answer, and leave N8N alone for a while unless it gave one, or had no time to."""
+    def _without(self, error: ApiError, job: JobLog) -> Finding:
+        """Say why there is no answer, and leave N8N alone for a while unless it gave one."""
         if (error.status, error.said) == UNKNOWN:
             return Finding(remark="N8N no longer knows the execution, or does not show it to whoever made the API key.")
-        if not error.status and time.monotonic() >= end:
-            return None
         self._quiet_until = time.monotonic() + PAUSE_SECONDS
         said = masked(error.sentence, job)
         logger.warning("n8n_not_asked", error=said, cure=error.cure, pause_seconds=PAUSE_SECONDS)
@@ -89,27 +85,17 @@ def can_be_asked_about(job: JobLog) -> bool:
     return job.delivered_at is not None and job.n8n_execution_id != ""
 
 
-def _look(job: JobLog, end: float) -> Finding:
-    api = _api_until(end)
-    if api is None:
-        return NOT_ASKED
+def _look(api: PublicApi, job: JobLog) -> Finding:
     execution = api.execution(job.n8n_execution_id)
     if execution.status not in STATUSES:
         return Finding(remark="N8N did not say how the execution stands.")
-    return Finding(execution=_with_error(execution, job, end) if execution.status in FAILED else execution)
+    return Finding(execution=_with_error(api, execution, job) if execution.status in FAILED else execution)
 
 
-def _with_error(execution: Execution, job: JobLog, end: float) -> Execution:
+def _with_error(api: PublicApi, execution: Execution, job: JobLog) -> Execution:
     """Return the execution with what it failed of, unless that is too much to read, or takes too long."""
     try:
-        api = _api_until(end)
-        return api.execution(execution.id, with_error=True) if api else execution
+        return api.execution(execution.id, with_error=True)
     except ApiError as error:
         logger.info("n8n_error_not_read", error=masked(error.sentence, job))
         return execution
-
-
-def _api_until(end: float) -> PublicApi | None:
-    """Return the API, whose calls end with the pass; None where it is not set."""
-    left = end - time.monotonic()
-    return public_api(deadline=min(DEADLINE_SECONDS, max(left, NEXT_TO_NOTHING)))

@@ -1,7 +1,6 @@
 """The admin's page "Connect N8N": what is set, the workflows, what is left to do, and a test that shows each step."""
 
 import json
-import time
 from typing import Any, cast
 
 from django.conf import settings
@@ -23,7 +22,6 @@ from . import setting_up
 from .credentials import ours
 from .facts import facts
 from .holder import holder_of_path
-from .listing import hurried
 from .notion import properties
 from .standing import LISTENS_ELSEWHERE, Standing, State, standings
 from .trial import Trial, latest_trial
@@ -140,10 +138,10 @@ def _in_n8n(asked_for: str) -> dict[str, Any]:
     Args:
         asked_for: the slug of the one that was to take receipts the last time; "" or anything else for none.
     """
-    ends = time.monotonic() + PATIENCE_SECONDS
     api = public_api(deadline=PATIENCE_SECONDS)
     if api is None:
         return {"can_ask": False}
+    in_time = api.over_in(PATIENCE_SECONDS)
     try:
         found = standings(api)
     except ApiError as error:
@@ -151,10 +149,9 @@ def _in_n8n(asked_for: str) -> dict[str, Any]:
     summary = _summary(found)
     if asked_for in _taking_receipts():
         summary["chosen"] = asked_for
-    asked = hurried(api, ends)
     if summary["takes"]:
-        return {"can_ask": True, "standings": found, "unheard": _unheard(asked, found), **summary}
-    return {"can_ask": True, "standings": found, "holder": _holder(asked), **summary}
+        return {"can_ask": True, "standings": found, "unheard": _unheard(in_time, found), **summary}
+    return {"can_ask": True, "standings": found, "holder": _holder(in_time), **summary}
 
 
 def _unheard(api: PublicApi, found: list[Standing]) -> list[Standing]:
