@@ -5,7 +5,7 @@ Django's own pages let whoever may change users make himself a superuser, or set
 does not have himself.
 """
 
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
@@ -14,6 +14,7 @@ from django.db.models import ManyToManyField, QuerySet
 from django.http import HttpRequest
 
 from .roles import ROLES, label, may_give, permissions_of
+from .staff import staff_of
 
 admin.site.unregister([User, Group])
 
@@ -31,7 +32,7 @@ class StaffAdmin(UserAdmin[User]):
         may = super().has_change_permission(request, obj)
         if obj is None or not may:
             return may
-        return request.user.is_superuser or (not obj.is_superuser and may_give(_user(request), permissions_of(obj)))
+        return request.user.is_superuser or (not obj.is_superuser and may_give(staff_of(request), permissions_of(obj)))
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Refuse: with a user goes the log of what he did."""
@@ -57,7 +58,7 @@ class StaffAdmin(UserAdmin[User]):
     ) -> Any:
         """Offer groups that the user could be a member of himself."""
         if db_field.name == "groups":
-            kwargs["queryset"] = _groups_to_give(_user(request))
+            kwargs["queryset"] = _groups_to_give(staff_of(request))
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
 
@@ -85,16 +86,12 @@ class RolesAdmin(GroupAdmin):
     ) -> Any:
         """Offer what the user may do himself."""
         if db_field.name == "permissions" and request is not None:
-            kwargs["queryset"] = _permissions_to_give(_user(request))
+            kwargs["queryset"] = _permissions_to_give(staff_of(request))
         return super().formfield_for_manytomany(db_field, request=request, **kwargs)
 
 
-def _user(request: HttpRequest) -> User:
-    return cast(User, request.user)  # these pages are for staff
-
-
 def _may_touch(request: HttpRequest, group: Group | None) -> bool:
-    return group is None or (group.name not in ROLES and may_give(_user(request), group.permissions.all()))
+    return group is None or (group.name not in ROLES and may_give(staff_of(request), group.permissions.all()))
 
 
 def _groups_to_give(giver: User) -> QuerySet[Group]:

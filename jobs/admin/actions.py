@@ -11,8 +11,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from accounting.staff import staff_of
 from jobs.models import FailureCode, JobLog
-from jobs.reason import reason_in, staff_of
+from jobs.reason import reason_in
 from jobs.services import NotNow, operate_on_all
 from jobs.services.bulk import AT_ONCE, TOUCHED, VERBS
 from jobs.telling import tell

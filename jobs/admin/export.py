@@ -4,15 +4,13 @@ import csv
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.contenttypes.models import ContentType
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 
 from accounting.change_list import OLDER, Edge
+from accounting.staff import write_down
 from jobs.models import JobLog
-from jobs.reason import staff_of
 
 # Rows, read by a query of their own: no transaction waits for whoever reads slowly, and for whoever has left, which a
 # server learns when it writes, no more than one or two are read.
@@ -49,22 +47,12 @@ COLUMNS: dict[str, Cell] = {
 
 def answer(request: HttpRequest, jobs: QuerySet[JobLog]) -> StreamingHttpResponse:
     """Return the jobs as a download, and log that they were handed out."""
-    _log(request)
+    filters = request.GET.urlencode() or "none"
+    write_down(request.user, "The list of jobs", f"export: as CSV, filters: {filters}", model=JobLog)
     response = StreamingHttpResponse(_pieces(jobs), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="jobs-{timezone.now():%Y-%m-%d-%H%M%S}.csv"'
     response["Cache-Control"] = "private, no-store"
     return response
-
-
-def _log(request: HttpRequest) -> None:
-    filters = request.GET.urlencode() or "none"
-    LogEntry.objects.create(
-        user=staff_of(request),
-        content_type=ContentType.objects.get_for_model(JobLog),
-        object_repr="The list of jobs",
-        action_flag=CHANGE,
-        change_message=f"export: as CSV, filters: {filters}",
-    )
 
 
 def _pieces(jobs: QuerySet[JobLog]) -> Iterator[bytes]:

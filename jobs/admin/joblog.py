@@ -14,9 +14,10 @@ from django.urls import URLPattern, path, reverse
 
 from accounting.admin import EndlessAdmin
 from accounting.admin_site import MEANINGLESS
+from accounting.staff import staff_of
 from jobs import live, services
 from jobs.models import JobLog
-from jobs.reason import reason_in, staff_of
+from jobs.reason import reason_in
 from jobs.search import HELP, search
 from jobs.services.bulk import AT_ONCE, DONE, VERBS
 from receipts.filters import ClientFilter

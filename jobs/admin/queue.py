@@ -10,8 +10,6 @@ from typing import Any
 
 import structlog
 from django.contrib import admin, messages
-from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -26,6 +24,7 @@ from rq.exceptions import NoSuchJobError
 from rq.job import Job
 
 from accounting.admin import ReadOnlyAdmin
+from accounting.staff import write_down
 
 from .queue_writing import VERBS, Verb
 
@@ -134,14 +133,8 @@ def _do(request: HttpRequest, verb: Verb, queue: Queue, ring: Job | None) -> int
 
 def _write_down(request: HttpRequest, verb: Verb, queue: Queue, ring: Job | None, done: int) -> None:
     which = f" ({ring.description})" if ring else ""
-    LogEntry.objects.create(
-        user_id=str(request.user.pk),
-        content_type=ContentType.objects.get_for_model(Dashboard),
-        object_id=queue.name,
-        object_repr=f"queue {queue.name}",
-        action_flag=CHANGE,
-        change_message=f"{verb.label}: {_rings(done)}{which}",
-    )
+    message = f"{verb.label}: {_rings(done)}{which}"
+    write_down(request.user, f"queue {queue.name}", message, model=Dashboard, key=queue.name)
     logger.warning("queue_changed", verb=verb.label, queue=queue.name, rings=done)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn
 
 from django.conf import settings
-from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+from django.contrib.admin.models import ADDITION, CHANGE
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
@@ -26,6 +26,7 @@ from rest_framework.views import APIView
 from accounting.admin import ReadOnlyAdmin
 from accounting.bodies import bound_of, not_logged_in
 from accounting.problems import Problem, problem_of
+from accounting.staff import write_down
 from jobs.models import JobEvent, JobLog
 from jobs.services import Submission
 from receipts.formats import CONTENT_TYPES
@@ -195,4 +196,4 @@ def _client() -> Client:
 
 def _write_down(user: User | AnonymousUser, submission: Submission) -> None:
     flag, message = (ADDITION, "uploaded") if submission.created else (CHANGE, "uploaded again: it was there already")
-    LogEntry.objects.log_actions(str(user.pk), [submission.job], flag, message, single_object=True)
+    write_down(user, submission.job, message, flag=flag)

@@ -1,12 +1,11 @@
 """The admin's page "Connect N8N": what is set, the workflows, what is left to do, and a test that shows each step."""
 
 import json
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
-from django.contrib.admin.models import ADDITION, LogEntry
-from django.contrib.auth.models import User
+from django.contrib.admin.models import ADDITION
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -14,6 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from accounting.clock import database_now
+from accounting.staff import staff_of, write_down
 from jobs import canary, live
 from jobs.models import JobEvent
 from jobs.n8n_api import ApiError, PublicApi, public_api
@@ -65,7 +65,7 @@ def test(request: HttpRequest) -> HttpResponse:
     except OSError:
         messages.error(request, "Nothing was sent: the test's picture cannot be stored in MEDIA_ROOT.")
     else:
-        LogEntry.objects.log_actions(str(request.user.pk), [job], ADDITION, "sent to test N8N", single_object=True)
+        write_down(request.user, job, "sent to test N8N", flag=ADDITION)
     return HttpResponseRedirect(f"{reverse('admin:connect')}#test")
 
 
@@ -81,7 +81,7 @@ def install(request: HttpRequest) -> HttpResponse:
     activate, replace = request.POST.get("activate", ""), request.POST.getlist("replace")
     if activate not in {"", *_taking_receipts()} or not set(replace) <= set(PURPOSES):
         raise Http404
-    told = setting_up.install(cast(User, request.user), replace=replace, activate=activate)
+    told = setting_up.install(staff_of(request), replace=replace, activate=activate)
     for said in told:
         messages.add_message(request, said.level, said.text)
     kept = f"?activate={activate}" if activate and any(said.level != messages.SUCCESS for said in told) else ""

@@ -5,11 +5,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from django.contrib import messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
 from redis.exceptions import LockError, RedisError
 
 from accounting.redis import shared_redis
+from accounting.staff import write_down
 from jobs.n8n_api import ApiError, public_api
 
 from . import installing
@@ -52,12 +52,7 @@ def _install(user: User, replace: Collection[str], activate: str) -> list[Messag
     try:
         said.extend(_deeds(replace, activate))
     finally:  # what was done is done, whatever came then
-        LogEntry.objects.create(
-            user_id=str(user.pk),
-            object_repr="N8N",
-            action_flag=CHANGE,
-            change_message="install: " + " ".join(message.text for message in said),
-        )
+        write_down(user, "N8N", "install: " + " ".join(message.text for message in said))
     done = " ".join(message.text for message in said if message.level == messages.SUCCESS)
     return [Message(done, messages.SUCCESS)] * bool(done) + [each for each in said if each.level != messages.SUCCESS]
 

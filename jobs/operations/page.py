@@ -13,9 +13,10 @@ from django.urls import reverse
 
 from accounting.alive import signs
 from accounting.clock import database_now
+from accounting.staff import staff_of
 from jobs.models import JobLog
 from jobs.periods import PERIODS, Period, report
-from jobs.reason import reason_in, staff_of
+from jobs.reason import reason_in
 from jobs.services import NotNow, operate_on_all
 from jobs.services.bulk import AT_ONCE
 from jobs.telling import tell
