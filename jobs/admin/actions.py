@@ -13,10 +13,9 @@ from django.urls import reverse
 
 from accounting.staff import staff_of
 from jobs.models import FailureCode, JobLog
-from jobs.reason import reason_in
 from jobs.services import NotNow, operate_on_all
 from jobs.services.bulk import AT_ONCE, TOUCHED, VERBS
-from jobs.telling import tell
+from jobs.stepping_in import reason_in, tell
 
 LABELS = {"retry": "Retry", "resend": "Send now", "cancel": "Cancel"}
 THOSE = {JobLog.Status.FAILURE: "have failed", JobLog.Status.QUEUED: "are queued"}

@@ -17,9 +17,9 @@ from accounting.admin_site import MEANINGLESS
 from accounting.staff import staff_of
 from jobs import live, services
 from jobs.models import JobLog
-from jobs.reason import reason_in
 from jobs.search import HELP, search
 from jobs.services.bulk import AT_ONCE, DONE, VERBS
+from jobs.stepping_in import reason_in
 from receipts.filters import ClientFilter
 
 from . import actions, export, jobpage

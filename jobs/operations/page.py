@@ -16,10 +16,9 @@ from accounting.clock import database_now
 from accounting.staff import staff_of
 from jobs.models import JobLog
 from jobs.periods import PERIODS, Period, report
-from jobs.reason import reason_in
 from jobs.services import NotNow, operate_on_all
 from jobs.services.bulk import AT_ONCE
-from jobs.telling import tell
+from jobs.stepping_in import reason_in, tell
 
 from .attention import Kind, groups, jobs_of, verb_for
 from .cards import cards, present

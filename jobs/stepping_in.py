@@ -1,10 +1,25 @@
-"""What staff are told of what they did to many jobs."""
+"""Where staff step in: the reason that their form brings, and what they are told of what became of many jobs."""
 
 from django.contrib import messages
 from django.http import HttpRequest
 from django.template.defaultfilters import pluralize
 
-from jobs.services.bulk import DONE, Outcome
+from .services import NotNow
+from .services.bulk import DONE, Outcome
+
+LONGEST = 200
+
+
+def reason_in(request: HttpRequest) -> str:
+    """Return the reason that a form brings.
+
+    Raises:
+        NotNow: it brings none.
+    """
+    reason = request.POST.get("reason", "").replace("\0", "").strip()[:LONGEST]
+    if not reason:
+        raise NotNow("Give a reason: it is kept with the job.")
+    return reason
 
 
 def tell(request: HttpRequest, verb: str, outcome: Outcome, number: int) -> None:
