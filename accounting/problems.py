@@ -235,6 +235,6 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def _page(problem: Problem) -> HttpResponse:
     """Answer a browser; the request is not asked for anything, since its user may be in the database."""
-    title = HTTPStatus(problem.status_code).phrase
-    content = loader.render_to_string("problem.html", {"title": title, "problem": problem})
+    heading = f"{HTTPStatus(problem.status_code).phrase} ({problem.status_code})"
+    content = loader.render_to_string("error.html", {"heading": heading, "sentence": problem.detail})
     return _marked(HttpResponse(content, status=problem.status_code, headers=problem.headers), problem)
