@@ -22,9 +22,10 @@ from jobs.queue import TASK
 
 register = template.Library()
 register.filter("milliseconds", in_milliseconds)
+register.filter(told)
 register.filter(https_only)
 
-MINUTE, HOUR, DAY = 60, 3600, 86_400
+MINUTE = 60
 MOST_COLUMNS = 6
 MOST_VALUES = 500  # of a result on a page
 CUT = format_html('<p class="quiet">Only the first {} values are shown; the API has them all.</p>', MOST_VALUES)
@@ -129,18 +130,6 @@ def _as_amount(name: str, value: Any) -> Any:
     """Return an amount with its cents, of which JSON leaves the last zeros out; a tax rate or a weight is none."""
     is_amount = isinstance(value, float) and name.lower().rpartition("_")[2] in AMOUNTS
     return f"{value:.2f}" if is_amount and round(value, 2) == value else value
-
-
-@register.filter
-def seconds(took: float | None) -> str:
-    """Return how long it took, in the unit that one would say it in."""
-    if took is None:
-        return "–"
-    if took < MINUTE:
-        return f"{took:.1f} s"
-    if took < 2 * HOUR:
-        return f"{took / MINUTE:.0f} min"
-    return f"{took / HOUR:.0f} h" if took < 2 * DAY else f"{took / DAY:.0f} d"
 
 
 @register.filter
