@@ -124,6 +124,14 @@ def test_a_day_takes_the_place_of_today(browser: Browser, march: list[Any]) -> N
     assert link_of(browser, today, "2 Mar") == "?on=2025-03-02"
 
 
+@pytest.mark.parametrize(
+    ("query", "is_any"), [("", True), ("?from=&to=", True), ("?to=2025-03-17", False), ("?on=2025-03", False)]
+)
+def test_any_date_is_what_is_chosen_where_no_day_is(browser: Browser, query: str, is_any: bool) -> None:
+    (filters,) = re.findall(r"By created at(.*?)</details>", browser.get(f"{LIST}{query}").content.decode(), re.DOTALL)
+    assert bool(re.search(r'class="selected">\s*<a [^>]*>\s*Any date', filters)) == is_any
+
+
 def link_of(browser: Browser, query: str, label: str) -> str:
     """Return where a link of the list leads."""
     (link,) = re.findall(rf'<a href="([^"]*)"[^>]*>\s*{label}\s*</a>', browser.get(f"{LIST}{query}").content.decode())

@@ -76,9 +76,11 @@ class LatelyFilter(DateFieldListFilter):
     """Today, this month and the like."""
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        """Yield the choices."""
+        """Yield the choices; with days that were chosen elsewhere it is none of them."""
+        elsewhere = not self.date_params and any(changelist.params.get(name) for name in DATES)
         for choice, (_, dates) in zip(super().choices(changelist), self.links, strict=True):
-            yield choice | {"query_string": changelist.get_query_string(dates, remove=DATES)}
+            link = changelist.get_query_string(dates, remove=DATES)
+            yield choice | {"query_string": link, "selected": choice["selected"] and not elsewhere}
 
 
 @dataclass(frozen=True)
