@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 from django.core.exceptions import SuspiciousFileOperation
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
+
+from accounting.batches import in_batches
 
 from .files import digest
 from .models import Receipt, Rendition
@@ -12,7 +14,6 @@ from .models import Receipt, Rendition
 BATCH = 100
 
 Row = TypeVar("Row", Receipt, Rendition)
-T = TypeVar("T", bound=Model)
 
 
 def verify_files(rows: QuerySet[Row]) -> Iterator[tuple[int, list[str]]]:
@@ -23,15 +24,6 @@ def verify_files(rows: QuerySet[Row]) -> Iterator[tuple[int, list[str]]]:
     """
     for batch in in_batches(rows, BATCH):
         yield len(batch), [sentence for row in batch for sentence in _look(row, rows)]
-
-
-def in_batches(rows: QuerySet[T], size: int) -> Iterator[list[T]]:
-    """Return rows by their primary keys, so many at a time, each time in a query of its own."""
-    rows = rows.order_by("pk")
-    batch = list(rows[:size])
-    while batch:
-        yield batch
-        batch = list(rows.filter(pk__gt=batch[-1].pk)[:size])
 
 
 def _look(row: Row, rows: QuerySet[Row]) -> Iterator[str]:

@@ -17,13 +17,13 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from accounting.batches import in_batches
 from jobs.models import JobEvent, JobLog, Seal
 from jobs.proof import audit
 from jobs.proof.sealing import SETTLED_AFTER, seal_finished_hours
 from jobs.proof.sharing import SHARES, _verify_share
 from jobs.stats import HOUR
 from jobs.transitions import lock_job, note
-from receipts.evidence import in_batches
 from receipts.models import Receipt
 
 from .audits import WELL, rendition_of, verify

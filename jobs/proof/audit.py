@@ -8,8 +8,8 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, QuerySet
 
+from accounting.batches import in_batches
 from jobs.models import JobEvent, JobLog
-from receipts.evidence import in_batches
 from receipts.models import Receipt
 
 from .chain import event_content, facts_of, fingerprints, head, keys, signer
