@@ -13,6 +13,8 @@ from jobs.models import FailureCode, JobEvent, JobLog
 API = Path("docs/api.md").read_text()
 DOCUMENTS = sorted([*Path().glob("*.md"), *Path("docs").rglob("*.md"), Path("deploy/README.md"), Path("n8n/README.md")])
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
+ANCHOR = re.compile(r"\]\((?!https?://)([^)#]*)#([^)]+)\)")
+CODE = re.compile(r"^```.*?^ *```$", re.MULTILINE | re.DOTALL)
 SOURCE = re.compile(r"`((?:accounting|jobs|n8n|receipts|tests|templates|docs)/[\w/.-]*)")
 
 
@@ -21,6 +23,13 @@ def test_every_link_and_every_file_that_is_named_exists(document: Path) -> None:
     text = document.read_text()
     named = [document.parent / link for link in LINK.findall(text)] + [Path(name) for name in SOURCE.findall(text)]
     assert [str(path) for path in named if not path.exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_every_heading_that_is_linked_exists(document: Path) -> None:
+    links = ANCHOR.findall(document.read_text())
+    linked = [(document.parent / link if link else document, anchor) for link, anchor in links]
+    assert [f"{path}#{anchor}" for path, anchor in linked if anchor not in _anchors(path)] == []
 
 
 def test_every_test_that_the_requirements_name_exists() -> None:
@@ -70,6 +79,12 @@ def test_every_kind_of_event_is_written_somewhere() -> None:
     of_migrations = set(re.findall(r'kind="(\w+)"', written))
     kinds = [kind for kind in JobEvent.Kind if kind not in of_migrations]
     assert [kind.name for kind in kinds if f"Kind.{kind.name}" not in written] == []
+
+
+def _anchors(document: Path) -> set[str]:
+    """Return the anchors that GitHub gives to the headings."""
+    headings = re.findall(r"^#+ (.+)$", CODE.sub("", document.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def _tests_in(folder: Path) -> set[str]:
