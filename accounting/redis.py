@@ -11,8 +11,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from .circuit_breaker import CircuitBreaker
 from .sentinels import connect
-from .silence import Silence
 
 logger = structlog.get_logger(__name__)
 
@@ -24,7 +24,7 @@ class RedisAway(RedisError):
 
 
 class SharedRedis:
-    """A client with short time-outs, which nobody waits for while Redis is thought to be away (see `Silence`).
+    """A client with short time-outs, which nobody waits for while Redis is thought to be away (see `CircuitBreaker`).
 
     Args:
         url: Redis' address.
@@ -37,7 +37,7 @@ class SharedRedis:
             socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
             retry=Retry(NoBackoff(), 1),  # one: a pooled connection may have died with a restart of Redis
         )
-        self._silence = Silence()
+        self._breaker = CircuitBreaker()
 
     @contextmanager
     def asked(self) -> Iterator["Redis"]:
@@ -47,17 +47,17 @@ class SharedRedis:
             RedisAway: Redis failed a moment ago.
             RedisError: it fails now.
         """
-        if not self._silence.may_ask():
+        if not self._breaker.allow_request():
             raise RedisAway
         try:
             yield self.client
         except RedisError as error:
-            self._silence.begin()
+            self._breaker.trip()
             # after a fail-over its address leads to another server, while one that only refuses keeps its connections
             self.client.connection_pool.disconnect(inuse_connections=False)
             logger.warning("redis_unreachable", error=type(error).__name__)
             raise
-        self._silence.end()
+        self._breaker.reset()
 
 
 @cache

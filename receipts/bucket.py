@@ -22,7 +22,7 @@ from storages.backends.s3 import S3File, S3Storage
 from storages.utils import clean_name
 from urllib3.exceptions import HTTPError
 
-from accounting.silence import Silence
+from accounting.circuit_breaker import CircuitBreaker
 
 from .storage import StorageAway
 
@@ -34,7 +34,7 @@ MEMORY_BYTES = 1024 * 1024  # of a file that is read; what is longer waits in a 
 NO_ROOM = 507  # MinIO's answer, and that of some others, to a full disk
 
 # A request takes 15 s at the most, beside the bytes themselves: two tries, of which each waits so long for a connection
-# and then for any next byte. Only those who meet an outage first wait for all of that; then there is silence.
+# and then for any next byte. Only those who meet an outage first wait for all of that; then the breaker is open.
 # Whoever finds out whether the storage is back asks once, as patiently: it may be slow. Readiness asks briefly.
 PATIENCE = {"connect_timeout": 2, "read_timeout": 5, "retries": {"mode": "standard", "total_max_attempts": 2}}
 ONCE = {**PATIENCE, "retries": {"total_max_attempts": 1}}
@@ -102,7 +102,7 @@ class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
     Every request's body is signed with its SHA-256, which the storage checks: what arrives damaged is refused. No
     object is given an access list: as everything in a bucket, it belongs to the bucket's owner alone.
 
-    Once it could not be reached it is left alone for a while (see `Silence`), and all that asks it fails at once.
+    Once it could not be reached it is left alone for a while (`CircuitBreaker`), and all that asks it fails at once.
     """
 
     def __init__(self, *, addressing_style: str, **options: Any) -> None:
@@ -125,7 +125,7 @@ class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
             file_overwrite=True,  # names are random: to ask for each whether it is free would be a request for nothing
             **options,
         )
-        self._silence = Silence()
+        self._breaker = CircuitBreaker()
 
     @contextmanager
     def asked(self) -> Iterator[None]:
@@ -134,37 +134,37 @@ class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
         Raises:
             StorageAway: it could not be reached a moment ago, or cannot be now; or one of the others of `in_our_words`.
         """
-        if not self._silence.may_ask():
-            raise StorageAway("Silence")
+        if not self._breaker.allow_request():
+            raise StorageAway("CircuitBreaker")
         with in_our_words():
             try:
                 self._knock()
                 yield
             except UNREACHABLE as error:
-                self._silence.begin()
+                self._breaker.trip()
                 logger.warning("storage_unreachable", error=type(error).__name__)
                 raise
 
     def _knock(self) -> None:
         """Find out whether it is back, before anybody waits for it with bytes in hand."""
-        if self._silence.is_on:
+        if self._breaker.has_tripped:
             with suppress(ClientError):  # whatever it answers, it is there
                 self._knocking.head_bucket(Bucket=self.bucket_name)
-            self._silence.end()
+            self._breaker.reset()
 
     def is_writable(self) -> bool:
         """Tell whether the bucket is there and lets us in, as far as can be seen without writing to it.
 
-        No silence begins here: a storage too slow for this may take uploads.
+        The circuit breaker is not tripped here: a storage too slow for this may take uploads.
         """
-        if self._silence.is_fresh:
+        if self._breaker.is_open:
             return False
         try:
             with in_our_words():
                 self._impatient.head_bucket(Bucket=self.bucket_name)
         except OSError:
             return False
-        self._silence.end()
+        self._breaker.reset()
         return True
 
     def url(self, *args: Any, **kwargs: Any) -> str:

@@ -12,7 +12,7 @@ from django.core.files.storage import default_storage
 from django.test import Client as Browser
 from rest_framework.test import APIClient
 
-from accounting import silence
+from accounting import circuit_breaker
 from jobs.models import JobLog
 from receipts import bucket
 from receipts.models import Receipt
@@ -32,9 +32,9 @@ AT_ONCE_SECONDS = 1.0  # much less than any time-out, much more than an upload t
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Return the time by which silence is kept."""
+    """Return the time by which the circuit breaker goes."""
     standing = Clock()
-    monkeypatch.setattr(silence, "time", standing)
+    monkeypatch.setattr(circuit_breaker, "time", standing)
     return standing
 
 
@@ -70,7 +70,7 @@ def test_after_a_failure_it_is_not_asked_for_a_while_and_then_once_and_briefly(
         save()
         asked = len(server.visits)
         assert asked == 2  # one may have met a connection that had died
-        clock.now += silence.SILENCE_SECONDS - 0.1
+        clock.now += circuit_breaker.OPEN_SECONDS - 0.1
         save()
         assert not can_store()
         assert len(server.visits) == asked
@@ -99,7 +99,7 @@ def test_while_it_hangs_one_waits_and_all_others_are_answered_at_once(
         assert max(seconds_of(ask) for ask in asking) < AT_ONCE_SECONDS
         answer = post(api)
         assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
-        assert int(answer["Retry-After"]) >= silence.SILENCE_SECONDS
+        assert int(answer["Retry-After"]) >= circuit_breaker.OPEN_SECONDS
     assert JobLog.objects.get() == job
     assert set(Receipt.objects.all()) == {job.receipt, receipt}
 
@@ -112,7 +112,7 @@ def test_one_that_was_killed_and_started_again_is_used_again_by_itself(
     s3.start()
     s3.make_bucket()
     assert post(api).status_code == 503
-    clock.now += silence.SILENCE_SECONDS
+    clock.now += circuit_breaker.OPEN_SECONDS
     assert [post(api, number).status_code for number in (1, 2)] == [202, 202]
     assert len(s3.objects()) == 2
 
@@ -133,7 +133,7 @@ def test_a_bucket_that_refuses_when_it_is_back_is_back(s3: S3Server, clock: Cloc
     with frozen(s3.pid):
         save()
     s3.boto3().delete_bucket(Bucket="receipts")
-    clock.now += silence.SILENCE_SECONDS
+    clock.now += circuit_breaker.OPEN_SECONDS
     save()
     s3.make_bucket()
     save()
@@ -165,7 +165,7 @@ def test_one_that_is_slow_when_it_is_back_is_back(api: APIClient, use: Callable[
     with stub_server(Visit.close, Visit.close, slow) as server:
         use(f"http://127.0.0.1:{server.port}")
         assert post(api).status_code == 503
-        clock.now += silence.SILENCE_SECONDS
+        clock.now += circuit_breaker.OPEN_SECONDS
         assert not can_store()
         assert post(api).status_code == 202
 
@@ -176,7 +176,7 @@ def test_where_readiness_found_out_that_it_is_back_nobody_knocks(
     with stub_server(Visit.close, Visit.close, answering(response(body=b""))) as server:
         use(f"http://127.0.0.1:{server.port}")
         assert post(api).status_code == 503
-        clock.now += silence.SILENCE_SECONDS
+        clock.now += circuit_breaker.OPEN_SECONDS
         assert can_store()
         assert post(api).status_code == 202
         assert [request.method for request in server.requests] == ["HEAD", "PUT"]

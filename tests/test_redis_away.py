@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 from redis.exceptions import RedisError
 
-from accounting import silence
+from accounting import circuit_breaker
 from accounting.redis import RedisAway, SharedRedis, shared_redis
 
 from .outages import Clock, closed_port
@@ -19,7 +19,7 @@ from .servers import free_port
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Return the time as the client sees it."""
     standing = Clock()
-    monkeypatch.setattr(silence, "time", standing)
+    monkeypatch.setattr(circuit_breaker, "time", standing)
     return standing
 
 
@@ -35,15 +35,15 @@ def outcome(redis: SharedRedis, ask: Callable[..., object] = lambda client: clie
     return "answered"
 
 
-def test_what_one_learns_counts_for_all_until_the_silence_is_over(clock: Clock) -> None:
+def test_what_one_learns_counts_for_all_while_the_breaker_is_open(clock: Clock) -> None:
     with closed_port() as port:
         redis = SharedRedis(f"redis://127.0.0.1:{port}/0")
         assert [outcome(redis) for _ in range(3)] == ["failed", "unasked", "unasked"]
-        clock.now += silence.SILENCE_SECONDS
+        clock.now += circuit_breaker.OPEN_SECONDS
         assert [outcome(redis) for _ in range(2)] == ["failed", "unasked"]
 
 
-def test_after_the_silence_one_asks_and_the_others_do_not_wait_for_it(clock: Clock) -> None:
+def test_once_the_breaker_is_half_open_one_asks_and_the_others_do_not_wait_for_it(clock: Clock) -> None:
     is_asking, may_end = threading.Event(), threading.Event()
 
     def hang(client: object) -> None:
@@ -52,7 +52,7 @@ def test_after_the_silence_one_asks_and_the_others_do_not_wait_for_it(clock: Clo
 
     redis = SharedRedis(f"redis://127.0.0.1:{free_port()}/0")
     assert outcome(redis) == "failed"
-    clock.now += silence.SILENCE_SECONDS
+    clock.now += circuit_breaker.OPEN_SECONDS
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(outcome, redis, hang)
         assert is_asking.wait(10)
