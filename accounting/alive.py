@@ -11,7 +11,7 @@ from jobs.causes import cause_of
 from jobs.models import Heartbeat, JobEvent
 from jobs.queue import queue_service
 
-from .durations import told
+from .durations import format_duration
 from .health import beats, living
 
 Kind, Source = JobEvent.Kind, JobEvent.Source
@@ -58,9 +58,11 @@ def _processes(name: str, kind: Heartbeat.Kind, now: datetime) -> Sign:
     alive = living(kind, now).aggregate(number=Count("pk"), at=Max("at"))
     if alive["number"]:
         count = f"{alive['number']} {kind.label.lower()}{'' if alive['number'] == 1 else 's'}"
-        return Sign(name=name, tone="good", word="alive", facts=[f"{count}, last beat {told(now - alive['at'])} ago"])
+        return Sign(
+            name=name, tone="good", word="alive", facts=[f"{count}, last beat {format_duration(now - alive['at'])} ago"]
+        )
     last = beats(kind, now).aggregate(at=Max("at"))["at"]
-    fact = f"none alive, last beat {told(now - last)} ago" if last else "none has been seen for a day"
+    fact = f"none alive, last beat {format_duration(now - last)} ago" if last else "none has been seen for a day"
     return Sign(name=name, tone="bad", word="silent", facts=[fact, f"start manage.py {COMMANDS[kind]}"])
 
 
@@ -78,7 +80,7 @@ def _n8n(now: datetime) -> Sign:
     latest = JobEvent.objects.filter(at__gte=now - REMEMBERED).order_by("-at")[:EVENTS_READ]
     found = latest.aggregate(**{what: Max("at", filter=said) for what, said in SAID.items()})
     at = {what: moment for what, moment in found.items() if moment}
-    facts = [f"last {what} {told(now - moment)} ago{_reason(what, moment)}" for what, moment in at.items()]
+    facts = [f"last {what} {format_duration(now - moment)} ago{_reason(what, moment)}" for what, moment in at.items()]
     watch = canary.look(now)
     facts += _told_of(watch)
     if watch.is_alarming:
@@ -100,12 +102,13 @@ def _told_of(watch: canary.Watch) -> Iterator[str]:
         failure = (
             "" if trip.succeeded else f"; N8N reported a failure: {trip.message[:MOST_LETTERS] or 'without a word'}"
         )
-        yield f"last canary back {told(watch.age)} ago, after {told(trip.seconds)}{failure}"
+        yield f"last canary back {format_duration(watch.age)} ago, after {format_duration(trip.seconds)}{failure}"
     match watch.state:
         case canary.State.FAILED:
             yield f"a canary did not come back: {cause.sentence} {cause.cure}"
         case canary.State.LATE:
-            yield f"no canary has come back{' since' if trip else ''}, though one is sent every {told(watch.interval)}"
+            since = " since" if trip else ""
+            yield f"no canary has come back{since}, though one is sent every {format_duration(watch.interval)}"
 
 
 def _judge(at: dict[str, datetime], facts: list[str]) -> Sign:

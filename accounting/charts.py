@@ -68,7 +68,7 @@ class Chart:
         steps: when each began, as the table says it.
         axis: what stands below, evenly spread: each at the left end of its share.
         low, high: what the lower and the upper edge stand for.
-        told: writes a number for people.
+        formatter: writes a number for people.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Chart:
     axis: Sequence[str]
     low: float = 0.0
     high: float
-    told: Callable[[float], str]
+    formatter: Callable[[float], str]
 
     @property
     def is_empty(self) -> bool:
@@ -97,7 +97,7 @@ class Chart:
     @property
     def ticks(self) -> list[str]:
         """What the upper edge, the middle and the lower edge stand for."""
-        return [self.told(value) for value in (self.high, (self.high + self.low) / 2, self.low)]
+        return [self.formatter(value) for value in (self.high, (self.high + self.low) / 2, self.low)]
 
     @property
     def bars(self) -> list[Bar]:
@@ -116,7 +116,7 @@ class Chart:
         """The table: each step with its numbers."""
         columns = zip(*(series.values for series in self.series), strict=True)
         return [
-            (step, ["–" if value is None else self.told(value) for value in values])
+            (step, ["–" if value is None else self.formatter(value) for value in values])
             for step, values in zip(self.steps, columns, strict=True)
         ]
 

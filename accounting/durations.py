@@ -5,13 +5,13 @@ from datetime import timedelta
 
 UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
 SLOW_MS = 10_000
-# `told` says each of these exactly, and its half
+# `format_duration` says each of these exactly, and its half
 SECONDS = (1, 2, 4, 10, 20, 40, 60)
 MINUTES = (2, 4, 10, 20, 40, 60)
 HOURS = (2, 4, 8, 12, 24)
 
 
-def told(span: timedelta | float) -> str:
+def format_duration(span: timedelta | float) -> str:
     """Return a span in its largest unit that is reached twice, as in `3.8 s`, `47 s`, `15 min`, `36 h`, `3 d`.
 
     Args:
@@ -25,9 +25,9 @@ def told(span: timedelta | float) -> str:
     return f"{seconds:.0f} s" if tenths >= 10 or tenths == int(tenths) else f"{tenths} s"
 
 
-def in_milliseconds(ms: int) -> str:
-    """Return so many of them as such, as in `2,022 ms`, and as `told` does from where on nobody counts them."""
-    return f"{ms:,} ms" if ms < SLOW_MS else told(ms / 1000)
+def format_milliseconds(ms: int) -> str:
+    """Return so many of them as such, as in `2,022 ms`, and else as `format_duration` does."""
+    return f"{ms:,} ms" if ms < SLOW_MS else format_duration(ms / 1000)
 
 
 def next_span(seconds: float) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.template.defaultfilters import filesizeformat
 
-from accounting.durations import told
+from accounting.durations import format_duration
 
 from .models import JobEvent, JobLog
 
@@ -17,7 +17,7 @@ NAMES = {
     "http_status": "HTTP status", "ms": "took", "notion_page_url": "Notion page", "sha256": "SHA-256",
 }  # fmt: skip
 MEASURES: dict[str, Callable[[Any], str]] = {
-    "again_in_seconds": told,
+    "again_in_seconds": format_duration,
     "bytes": filesizeformat,
     "ms": "{:,} ms".format,
     "size": filesizeformat,

@@ -8,7 +8,7 @@ import pytest
 from django.template.loader import render_to_string
 
 from accounting.charts import Chart, Kind, Series, nice_ceiling
-from accounting.durations import in_milliseconds, next_span, told
+from accounting.durations import format_duration, format_milliseconds, next_span
 
 SUCCESS = Series(name="success", tone="good", values=[4, 0, 8])
 FAILURE = Series(name="failure", tone="bad", values=[1, 0, 2])
@@ -26,7 +26,7 @@ def chart(*series: Series, kind: Kind = Kind.BARS, **changes: Any) -> Chart:
         "steps": ["9:00", "10:00", "11:00"],
         "axis": ["9:00", "10:00", "11:00"],
         "high": 10.0,
-        "told": "{:.0f}".format,
+        "formatter": "{:.0f}".format,
     }
     return Chart(**fields | changes)
 
@@ -99,12 +99,12 @@ def test_the_end_of_an_axis_reads_well(value: float, end: float) -> None:
     ],
 )
 def test_spans_are_told_in_the_unit_that_fits(seconds: float, words: str) -> None:
-    assert told(seconds) == words
+    assert format_duration(seconds) == words
 
 
 @pytest.mark.parametrize(("ms", "words"), [(0, "0 ms"), (2022, "2,022 ms"), (9999, "9,999 ms"), (12_345, "12 s")])
 def test_milliseconds_are_told_as_such_while_somebody_counts_them(ms: int, words: str) -> None:
-    assert in_milliseconds(ms) == words
+    assert format_milliseconds(ms) == words
 
 
 @pytest.mark.parametrize("seconds", [0, 0.3, 1.5, 9, 33, 61, 299, 300, 1199, 7201, 90_000, 500_000])
@@ -113,7 +113,7 @@ def test_an_axis_of_time_tells_its_end_and_its_half_exactly(seconds: float) -> N
     assert end >= seconds
     sizes = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
     for exact in (end, end / 2):
-        number, unit = told(exact).split()
+        number, unit = format_duration(exact).split()
         assert float(number) * sizes[unit] == exact
 
 
@@ -139,7 +139,7 @@ def test_series_are_told_apart_by_name_and_not_by_colour_alone() -> None:
 
 
 def test_what_a_number_or_a_name_holds_is_never_markup() -> None:
-    assert "<b>" not in drawn(chart(title="<b>", told=lambda _: "<b>"))
+    assert "<b>" not in drawn(chart(title="<b>", formatter=lambda _: "<b>"))
 
 
 def test_a_rate_of_nothing_is_drawn() -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.db import models
 
-from accounting.durations import in_milliseconds
+from accounting.durations import format_milliseconds
 from jobs.causes import OVERDUE, Cause, cause_of
 from jobs.failures import FailureCode
 from jobs.models import JobEvent, JobLog
@@ -128,7 +128,7 @@ def _delivery(event: JobEvent, ms: int) -> Iterator[Step]:
     """Tell what one request to N8N came to, in one step or two."""
     cause = None if event.kind == Kind.DELIVERED else _cause(event)
     status = event.detail.get("http_status")
-    took, may_have = f"after {in_milliseconds(event.detail.get('ms', 0))}", event.kind == Kind.UNCONFIRMED
+    took, may_have = f"after {format_milliseconds(event.detail.get('ms', 0))}", event.kind == Kind.UNCONFIRMED
     if not status:
         yield Step(stage=Stage.REACHED, ok=False, ms=ms, fact=took, cause=cause, may_have=may_have)
         return

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from accounting.durations import in_milliseconds, told
+from accounting.durations import format_duration, format_milliseconds
 from accounting.identity import uptime
 from jobs import canary
 from jobs.canary import Stage, Step
@@ -64,7 +64,7 @@ def latest_trial(now: datetime) -> Trial | None:
         ahead=canary.stages_after(steps[-1].stage),
         tries=sum(step.stage is Stage.CLAIMED for step in steps),
         cause=cause,
-        age=told(age),
+        age=format_duration(age),
         is_former=is_former,
         is_watched=job.is_open and age < WATCHED,
     )
@@ -73,9 +73,9 @@ def latest_trial(now: datetime) -> Trial | None:
 def _verdict(job: JobLog, steps: Sequence[Step], age: timedelta, cause: Cause | None) -> tuple[str, str]:
     last = steps[-1]
     if not job.is_open and last.ok and last.stage is Stage.CALLED_BACK:
-        way = f"to N8N and back in {in_milliseconds(last.ms)}"
+        way = f"to N8N and back in {format_milliseconds(last.ms)}"
         if job.status == JobLog.Status.SUCCESS:
-            return "good", f"{'It works' if age < FRESH else f'It worked {told(age)} ago'}: {way}."
+            return "good", f"{'It works' if age < FRESH else f'It worked {format_duration(age)} ago'}: {way}."
         return "warn", f"It went {way}, and the workflow reported a failure."
     if not job.is_open:
         return "bad", "It did not come back."

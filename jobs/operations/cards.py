@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from django.db.models import Count, Min
 
-from accounting.durations import told
+from accounting.durations import format_duration
 from jobs.models import JobLog
 from jobs.periods import Report
 from jobs.stats import Figures
@@ -56,7 +56,7 @@ def cards(report: Report, present: Present, overdue: Mapping[str, int], now: dat
         now: by the database's clock.
     """
     oldest = present.since.get(Status.QUEUED)
-    waits = f"oldest came in {told(now - oldest)} ago" if oldest else "nothing waits"
+    waits = f"oldest came in {format_duration(now - oldest)} ago" if oldest else "nothing waits"
     return [
         _open("Queued", Status.QUEUED, present, overdue, waits),
         _open("Sending", Status.SENDING, present, overdue, "on their way to N8N"),
@@ -119,8 +119,10 @@ def _latency(now: Figures, before: Figures) -> Card:
     median, slow, former = now.seconds(0.5), now.seconds(0.95), before.seconds(0.5)
     if median is None or slow is None:
         return Card(title="Latency", value="–", note="nothing has succeeded")
-    value, unit = told(median).split(" ")
-    note = f"p95 {told(slow)}"
+    value, unit = format_duration(median).split(" ")
+    note = f"p95 {format_duration(slow)}"
     if former is None:
         return Card(title="Latency", value=value, unit=f"{unit} p50", note=note)
-    return Card(title="Latency", value=value, unit=f"{unit} p50", note=f"{note}; p50 was {told(former)} before")
+    return Card(
+        title="Latency", value=value, unit=f"{unit} p50", note=f"{note}; p50 was {format_duration(former)} before"
+    )

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from accounting.charts import Chart, Kind, Series, nice_ceiling
-from accounting.durations import next_span, told
+from accounting.durations import format_duration, next_span
 from jobs.periods import Report
 from jobs.stats import Figures
 
@@ -32,7 +32,7 @@ def _throughput(report: Report) -> Chart:
         steps=_steps(report),
         axis=_axis(report),
         high=_end_of_axis(highest),
-        told="{:,.0f}".format,
+        formatter="{:,.0f}".format,
     )
 
 
@@ -51,7 +51,7 @@ def _success_rate(report: Report) -> Chart:
         axis=_axis(report),
         low=next(floor for floor in (90.0, 50.0, 0.0) if lowest >= floor),
         high=100.0,
-        told="{:.0f} %".format,
+        formatter="{:.0f} %".format,
     )
 
 
@@ -63,7 +63,7 @@ def _latency(report: Report) -> Chart:
         name="latency",
         title="Latency",
         unit="from upload to success",
-        description=f"The slowest p95 was {told(highest)}; half were done within the line p50.",
+        description=f"The slowest p95 was {format_duration(highest)}; half were done within the line p50.",
         kind=Kind.LINES,
         series=[
             Series(name="p95", tone="warn", values=slow),
@@ -72,7 +72,7 @@ def _latency(report: Report) -> Chart:
         steps=_steps(report),
         axis=_axis(report),
         high=next_span(highest),
-        told=told,
+        formatter=format_duration,
     )
 
 

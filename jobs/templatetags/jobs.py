@@ -14,15 +14,15 @@ from django.utils.timesince import timesince
 from rq.exceptions import DeserializationError
 from rq.job import Job
 
-from accounting.durations import in_milliseconds, told
+from accounting.durations import format_duration, format_milliseconds
 from jobs.admin.jobpage import https_only
 from jobs.causes import cause_of_delay
 from jobs.models import JobLog
 from jobs.queue import TASK
 
 register = template.Library()
-register.filter("milliseconds", in_milliseconds)
-register.filter(told)
+register.filter("milliseconds", format_milliseconds)
+register.filter("duration", format_duration)
 register.filter(https_only)
 
 MINUTE = 60
@@ -79,7 +79,7 @@ def drill_down(changelist: ChangeList, days: ListFilter) -> list[Any]:
 
 
 @register.simple_tag
-def read(result: Any) -> str:
+def extracted(result: Any) -> str:
     """Return what a workflow read: objects and lists as lists, however deep; of very much the beginning."""
     shown, _ = _beginning(result, MOST_VALUES)
     return format_html("{}{}", nested(shown), "" if shown == result else CUT)
@@ -133,13 +133,13 @@ def _as_amount(name: str, value: Any) -> Any:
 
 
 @register.filter
-def lapse(since: float) -> str:
-    """Return how long after the beginning it was: to a hundredth of a second first, and then as `told` says it."""
-    return f"{since:.2f} s" if since < MINUTE else told(since)
+def elapsed(since: float) -> str:
+    """Return how long after the beginning it was: to hundredths of a second, then as `format_duration` says."""
+    return f"{since:.2f} s" if since < MINUTE else format_duration(since)
 
 
 @register.filter
-def delay(code: str) -> str:
+def delay_reason(code: str) -> str:
     """Return why the latest delivery did not arrive, in a sentence."""
     return cause_of_delay(code).sentence
 
