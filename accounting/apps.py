@@ -23,9 +23,9 @@ class AccountingConfig(AppConfig):
 
         post_migrate.connect(make_roles, dispatch_uid="accounting.roles")
         if settings.SENTRY_DSN:
-            from .reporting import report_errors
+            from .sentry import init_sentry
 
-            report_errors(settings.SENTRY_DSN)
+            init_sentry(settings.SENTRY_DSN)
 
 
 class OperationsConfig(SimpleAdminConfig):

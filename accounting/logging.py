@@ -50,7 +50,7 @@ def configure(config: Mapping[str, str]) -> None:
     )
     handlers: dict[str, Any] = {"standard_error": {"class": "logging.StreamHandler", "formatter": "structured"}}
     if config["sentry"]:
-        handlers["sentry"] = {"class": "accounting.reporting.Reporter", "level": "ERROR"}
+        handlers["sentry"] = {"class": "accounting.sentry.SentryHandler", "level": "ERROR"}
     logging.captureWarnings(True)  # Pillow warns of damaged metadata: a line like any other
     logging.config.dictConfig(
         {

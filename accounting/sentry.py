@@ -41,8 +41,8 @@ KEPT_OF_FRAME = ("filename", "module", "function", "lineno", "in_app")
 TAGS = ("request_id", "job_id", "code", "error", "status", "http_status", "attempt", "method", "errno", "ms")
 
 
-def report_errors(dsn: str) -> None:
-    """Send each error that ends a process, and those that a `Reporter` hears of, to that address in the background."""
+def init_sentry(dsn: str) -> None:
+    """Send each error that ends a process, and those that a `SentryHandler` gets, to that address in the background."""
     sentry_sdk.init(
         dsn,
         release=f"receipts@{__version__}",
@@ -79,7 +79,7 @@ def _exception(value: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-class Reporter(logging.Handler):
+class SentryHandler(logging.Handler):
     """Makes an event of a line in the log; `accounting.logging` lets it hear of errors."""
 
     def emit(self, record: logging.LogRecord) -> None:
