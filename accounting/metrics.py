@@ -18,9 +18,9 @@ from jobs.metrics.families import families
 from jobs.queue import queue_service
 from receipts.storage import can_store
 
-from .measured import MEASURED
 from .outages import told_of
 from .problems import Problem
+from .process_metrics import REGISTRY
 from .throttling import count_failure
 from .tokens import is_one_of
 
@@ -68,7 +68,7 @@ class _Everything(Collector):
         yield _whether("storage", "Whether a receipt could be stored.", can_store())
         yield _whether("redis", "Whether a ring would go through.", queue_service().is_reachable())
         yield from told
-        yield from MEASURED.collect()
+        yield from REGISTRY.collect()
 
 
 def _whether(what: str, meaning: str, is_up: bool) -> Metric:

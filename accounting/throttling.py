@@ -13,7 +13,7 @@ from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 
 from .callers import network_of
-from .measured import THROTTLED
+from .process_metrics import THROTTLED
 from .redis import SharedRedis, shared_redis
 
 FAILURES = RateLimitItemPerMinute(30)

@@ -8,19 +8,19 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, disable_cre
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # it is not typed; a gauge of its own for each series, which nobody asks for
 
-MEASURED = CollectorRegistry()
+REGISTRY = CollectorRegistry()
 REQUESTS = Histogram(
     "receipts_http_request_seconds",
     "Seconds that requests took in this web process, waiting for a thread included.",
     ["view", "method", "status"],
-    registry=MEASURED,
+    registry=REGISTRY,
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
 )
 THROTTLED = Counter(
-    "receipts_throttled", "Requests to this web process that came too often.", ["scope"], registry=MEASURED
+    "receipts_throttled", "Requests to this web process that came too often.", ["scope"], registry=REGISTRY
 )
 CALLBACKS_REFUSED = Counter(
-    "receipts_callbacks_refused", "Callbacks that this web process refused.", ["code"], registry=MEASURED
+    "receipts_callbacks_refused", "Callbacks that this web process refused.", ["code"], registry=REGISTRY
 )
 
 # They are there before the first of them happens: Prometheus sees no increase in what begins with it.
