@@ -15,7 +15,7 @@ from accounting.staff import staff_of
 from jobs.models import FailureCode, JobLog
 from jobs.services import NotNow, operate_on_all
 from jobs.services.bulk import AT_ONCE, TOUCHED, VERBS
-from jobs.stepping_in import reason_in, tell
+from jobs.staff_forms import reason_in, tell_outcome
 
 LABELS = {"retry": "Retry", "resend": "Send now", "cancel": "Cancel"}
 THOSE = {JobLog.Status.FAILURE: "have failed", JobLog.Status.QUEUED: "are queued"}
@@ -59,7 +59,7 @@ def do(model_admin: Any, request: HttpRequest) -> HttpResponse:
     except NotNow as refusal:
         messages.error(request, f"Nothing was changed. {refusal}")
     else:
-        tell(request, verb, outcome, len(ids))
+        tell_outcome(request, verb, outcome, len(ids))
     return HttpResponseRedirect(f"{reverse('admin:jobs_joblog_changelist')}?{request.GET.urlencode()}")
 
 

@@ -19,7 +19,7 @@ from jobs import live, services
 from jobs.models import JobLog
 from jobs.search import HELP, search
 from jobs.services.bulk import AT_ONCE, DONE, VERBS
-from jobs.stepping_in import reason_in
+from jobs.staff_forms import reason_in
 from receipts.filters import ClientFilter
 
 from . import actions, export, jobpage

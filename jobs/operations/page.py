@@ -18,7 +18,7 @@ from jobs.models import JobLog
 from jobs.periods import PERIODS, Period, report
 from jobs.services import NotNow, operate_on_all
 from jobs.services.bulk import AT_ONCE
-from jobs.stepping_in import reason_in, tell
+from jobs.staff_forms import reason_in, tell_outcome
 
 from .attention import Kind, groups, jobs_of, verb_for
 from .cards import cards, present
@@ -61,7 +61,7 @@ def operate_on_group(request: HttpRequest, kind: str, code: str) -> HttpResponse
 def _operate(request: HttpRequest, verb: str, jobs: QuerySet[JobLog], reason: str) -> None:
     number = jobs.count()
     outcome = operate_on_all(verb, jobs.values_list("pk", flat=True)[:AT_ONCE], staff_of(request), reason)
-    tell(request, verb, outcome, number)
+    tell_outcome(request, verb, outcome, number)
     if number > AT_ONCE:
         messages.warning(request, f"Left {number - AT_ONCE} for the next time: no more than {AT_ONCE} go at once.")
 

@@ -1,4 +1,4 @@
-"""Where staff step in: the reason that their form brings, and what they are told of what became of many jobs."""
+"""Forms by which staff step in: the reason that one brings, and what they are told of what became of many jobs."""
 
 from django.contrib import messages
 from django.http import HttpRequest
@@ -22,7 +22,7 @@ def reason_in(request: HttpRequest) -> str:
     return reason
 
 
-def tell(request: HttpRequest, verb: str, outcome: Outcome, number: int) -> None:
+def tell_outcome(request: HttpRequest, verb: str, outcome: Outcome, number: int) -> None:
     """Say how many were changed, and how many were left alone, and why.
 
     Args:
