@@ -11,7 +11,7 @@ from threading import Event
 
 import pytest
 
-from receipts.client.crew import as_they_come
+from receipts.client.threads import map_unordered
 
 from .client_runs import FILED, KEY, NO_JOBS, pictures, scripted
 from .factories import DATABASE_ID
@@ -104,7 +104,7 @@ def test_a_client_whose_lines_nobody_reads_any_more_ends_without_a_word(tmp_path
 
 
 def test_what_nobody_expected_of_one_of_several_is_raised() -> None:
-    results = as_they_come(lambda number: 1 / number, [1, 2, 0, 4], threads=1)
+    results = map_unordered(lambda number: 1 / number, [1, 2, 0, 4], threads=1)
     assert [next(results), next(results)] == [1, 1 / 2]
     with pytest.raises(ZeroDivisionError):
         next(results)

@@ -20,8 +20,8 @@ from django.utils import timezone
 from accounting.batches import in_batches
 from jobs.models import JobEvent, JobLog, Seal
 from jobs.proof import audit
+from jobs.proof.parallel import SHARES, _verify_share
 from jobs.proof.sealing import SETTLED_AFTER, seal_finished_hours
-from jobs.proof.sharing import SHARES, _verify_share
 from jobs.stats import HOUR
 from jobs.transitions import lock_job, note
 from receipts.models import Receipt

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from .crew import as_they_come
 from .files import Form
 from .options import Options
 from .outcomes import Outcome, outcome_of, refusal_of
 from .refusals import Refused
 from .service import Job, Service
+from .threads import map_unordered
 
 LAST_LOOKS_SECONDS = 2.0  # that the wait may be late by, where many are still open or answers are slow
 
@@ -39,7 +39,7 @@ class Upload(NamedTuple):
 def upload_all(service: Service, files: Iterable[Path], options: Options) -> Iterator[Upload | Outcome]:
     """Upload files; each comes as soon as it is done, as an outcome where the service did not take it."""
     try:
-        yield from as_they_come(lambda path: _try_upload(service, path, options), files, threads=options.parallel)
+        yield from map_unordered(lambda path: _try_upload(service, path, options), files, threads=options.parallel)
     except BaseException:  # interrupted: nobody waits for those that wait
         service.stop()
         raise

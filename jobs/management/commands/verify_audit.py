@@ -13,8 +13,8 @@ from accounting.options import whole_number
 from accounting.progress import bar, say
 from jobs.models import JobLog, Seal
 from jobs.proof.audit import find_strays, verify_jobs
+from jobs.proof.parallel import verify_jobs_in
 from jobs.proof.sealing import verify_seals
-from jobs.proof.sharing import verify_jobs_in
 from receipts.evidence import verify_files
 from receipts.models import Receipt, Rendition
 

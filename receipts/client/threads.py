@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def as_they_come(work: Callable[[Item], Result], items: Iterable[Item], *, threads: int) -> Iterator[Result]:
+def map_unordered(work: Callable[[Item], Result], items: Iterable[Item], *, threads: int) -> Iterator[Result]:
     """Do the work for each item, some at once; each result comes as soon as it is there.
 
     Before it ends Python waits for an executor's threads, be they in the middle of an upload; for these it does not.
