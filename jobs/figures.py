@@ -1,4 +1,4 @@
-"""The models of figures over time: what is kept of spans that are over. `jobs.closing` writes them."""
+"""The models of figures over time: what is kept of spans that are over. `jobs.rollups` writes them."""
 
 from django.db import models
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import chain
 from typing import NamedTuple
 
-from .closing import LONGER, Span, first_closed_hour, first_open_hour, kept_of, so_far
+from .rollups import LONGER, Span, first_closed_hour, first_open_hour, kept_of, so_far
 from .stats import HOUR, Figures, added_up, begin_of, begins, hour_of
 
 LIVE_HOURS = 2  # the present hour, and for the time of grace the one before

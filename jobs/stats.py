@@ -2,7 +2,7 @@
 
 What counts is what happened, by the time at which it happened: a job that fails, is retried and succeeds has failed
 once and succeeded once. Events never change, so neither do the figures of a span of time that is over: the sweep writes
-them down (`jobs.closing`), so that a page (`jobs.periods`) costs what the last minutes bring, and not what was ever
+them down (`jobs.rollups`), so that a page (`jobs.periods`) costs what the last minutes bring, and not what was ever
 done.
 """
 

@@ -14,13 +14,13 @@ from accounting.clock import database_now
 from jobs import canary
 from jobs.admin.upload import databases_of_late
 from jobs.answers import Answer
-from jobs.closing import close_hours
 from jobs.models import HourlyFigures, JobEvent, JobLog
 from jobs.operations.attention import groups
 from jobs.operations.cards import present
 from jobs.periods import PERIODS, report
 from jobs.proof import chain
 from jobs.proof.audit import verify_job
+from jobs.rollups import close_hours
 from receipts.models import Client
 
 from .factories import JobFactory, job_in

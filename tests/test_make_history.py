@@ -12,10 +12,10 @@ from django.db.models import Count
 from django.urls import reverse
 
 from accounting.clock import database_now
-from jobs.closing import close_hours, sum_up_hours
 from jobs.history.indexes import without_indexes
 from jobs.history.lives import SHOPS
 from jobs.models import HourlyFigures, JobEvent, JobLog, Seal, SpanFigures
+from jobs.rollups import close_hours, sum_up_hours
 
 from .factories import JobFactory
 from .histories import uploaded

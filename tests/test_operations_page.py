@@ -12,10 +12,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from jobs.closing import close_hours
 from jobs.models import JobLog
 from jobs.operations.attention import groups
 from jobs.operations.cards import present
+from jobs.rollups import close_hours
 
 from .factories import JobFactory, job_in
 from .happenings import ago, failed, succeeded

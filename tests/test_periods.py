@@ -10,10 +10,19 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs.closing import PIECE, Span, close_hours, close_pieces, figures_of, first_open_hour, keep_figures, sum_up_hours
 from jobs.models import HourlyFigures, JobEvent, SpanFigures
 from jobs.operations.trends import charts
 from jobs.periods import PERIODS, Period, report, tiled
+from jobs.rollups import (
+    PIECE,
+    Span,
+    close_hours,
+    close_pieces,
+    figures_of,
+    first_open_hour,
+    sum_up_hours,
+    write_rollups,
+)
 from jobs.services import retry_job
 from jobs.stats import GRACE, HOUR, Figures, added_up, counted, hour_of
 
@@ -94,14 +103,14 @@ def test_the_present_hour_counts_as_far_as_it_went() -> None:
 def test_an_hour_counts_before_it_is_closed() -> None:
     succeeded(hour_of(NOON) - timedelta(seconds=10))
     now = hour_of(NOON) + GRACE - timedelta(seconds=1)
-    keep_figures(now)
+    write_rollups(now)
     assert [each.succeeded for _, each in report(DAY, now).steps[-2:]] == [1, 0]
 
 
 @pytest.mark.django_db
 def test_a_failure_that_is_retried_and_succeeds_counts_as_both() -> None:
     job = failed(NOON - 2 * HOUR)
-    keep_figures(NOON)
+    write_rollups(NOON)
     retry_job(job.pk, actor="anna", reason="N8N was down")
     event(job, Kind.SUCCEEDED, NOON - timedelta(minutes=5), Source.CALLBACK)
     counted = figures()

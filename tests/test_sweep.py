@@ -245,7 +245,7 @@ def test_a_part_of_a_pass_that_meets_a_bug_keeps_the_others_from_nothing(
         raise ZeroDivisionError
 
     Heartbeat.objects.create(name="old", kind="worker", at=timezone.now() - timedelta(days=2))
-    monkeypatch.setattr(sweep_jobs, "keep_figures", broken)
+    monkeypatch.setattr(sweep_jobs, "write_rollups", broken)
     sweep_jobs.Command()._try_pass()
     (line,) = [record.msg for record in caplog.records if record.levelno >= logging.ERROR]
     assert (line["event"], line["part"]) == ("sweep_failed", "_count")  # type: ignore[index] # a dict, by structlog

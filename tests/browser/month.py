@@ -14,8 +14,8 @@ from django.db import connection
 
 from jobs.answers import Answer, Trouble
 from jobs.callbacks import Report
-from jobs.closing import close_hours
 from jobs.models import JobLog
+from jobs.rollups import close_hours
 from jobs.services import UploadRequest, claim_job, complete_job, mark_delivered, operate_on_all, submit_receipt
 from jobs.sweep import sweep
 from receipts.files import CheckedUpload

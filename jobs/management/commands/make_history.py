@@ -23,12 +23,12 @@ from django.db.models import Max
 from accounting.clock import database_now
 from accounting.options import whole_number
 from accounting.progress import bar
-from jobs.closing import COLUMNS, columns_of, figures_of, sum_up_hours
 from jobs.history.indexes import without_indexes
 from jobs.history.lives import SHOPS, Span, add_figures, make
 from jobs.history.rows import Row, encoded, numbered, write
 from jobs.models import HourlyFigures, JobEvent, JobLog, Seal, SpanFigures
 from jobs.proof.sealing import make_seal
+from jobs.rollups import COLUMNS, columns_of, figures_of, sum_up_hours
 from jobs.stats import GRACE, HOUR, Figures, begins, hour_of
 from receipts.models import Client, Receipt
 

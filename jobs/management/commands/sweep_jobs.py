@@ -19,11 +19,11 @@ from accounting.options import seconds
 from accounting.outages import DATABASE_AWAY, told_of, wait_for_database
 from jobs.canary import send_scheduled
 from jobs.checks import SETTINGS
-from jobs.closing import keep_figures
 from jobs.metrics.counting import count_events
 from jobs.models import Heartbeat
 from jobs.proof.sealing import seal_finished_hours
 from jobs.retention import is_overdue
+from jobs.rollups import write_rollups
 from jobs.sweep import beat, bring_forward, forget_dead_processes, sweep
 from receipts.orphans import Distrusted, remove_orphans
 
@@ -112,7 +112,7 @@ class Command(BaseCommand):
             logger.info("swept", **swept._asdict())
 
     def _count(self) -> None:
-        keep_figures(now := database_now())
+        write_rollups(now := database_now())
         count_events(now)
 
     def _send_canary(self) -> None:

@@ -6,20 +6,20 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from jobs import closing
-from jobs.closing import (
+from jobs import rollups
+from jobs.histogram import bucket_of
+from jobs.models import HourlyFigures, JobEvent, SpanFigures
+from jobs.rollups import (
     CLOSED_AT_ONCE,
     PIECE,
     SUMMED_AT_ONCE,
     close_hours,
     close_pieces,
     first_open_hour,
-    keep_figures,
     so_far,
     sum_up_hours,
+    write_rollups,
 )
-from jobs.histogram import bucket_of
-from jobs.models import HourlyFigures, JobEvent, SpanFigures
 from jobs.services import retry_job
 from jobs.stats import GRACE, HOUR, begins, hour_of
 
@@ -39,12 +39,12 @@ def kept(length: timedelta) -> dict[datetime, int]:
 
 def test_what_was_written_down_by_a_clock_that_was_ahead_is_written_anew() -> None:
     succeeded(NOON - HOUR)
-    keep_figures(NOON + 30 * HOUR)
-    keep_figures(NOON + 31 * HOUR)
-    keep_figures(NOON)
+    write_rollups(NOON + 30 * HOUR)
+    write_rollups(NOON + 31 * HOUR)
+    write_rollups(NOON)
     for later in range(4):
         succeeded(NOON + later * HOUR)
-        keep_figures(NOON + (later + 1) * HOUR)
+        write_rollups(NOON + (later + 1) * HOUR)
     assert sum(HourlyFigures.objects.values_list("succeeded", flat=True)) == 5
 
 
@@ -80,7 +80,7 @@ def test_two_sweeps_that_close_the_same_hour_count_it_once(monkeypatch: pytest.M
     succeeded(NOON - HOUR)
     begin = first_open_hour()
     assert close_hours(NOON) == 1
-    monkeypatch.setattr(closing, "first_open_hour", lambda: begin)  # as the other one saw it before
+    monkeypatch.setattr(rollups, "first_open_hour", lambda: begin)  # as the other one saw it before
     assert close_hours(NOON) == 1
     assert HourlyFigures.objects.get().succeeded == 1
 
@@ -121,7 +121,7 @@ def test_a_day_is_summed_up_once_all_of_its_hours_are_closed() -> None:
         sum_up_hours()
     assert kept(DAY) == {}
     assert kept(6 * HOUR) == {MIDNIGHT - DAY: 1, MIDNIGHT - 18 * HOUR: 0, MIDNIGHT - 12 * HOUR: 0}
-    keep_figures(MIDNIGHT + GRACE)
+    write_rollups(MIDNIGHT + GRACE)
     assert kept(DAY) == {MIDNIGHT - DAY: 2}
     assert kept(6 * HOUR)[MIDNIGHT - 6 * HOUR] == 1
     assert sum_up_hours() == 0
@@ -149,7 +149,7 @@ def test_two_sweeps_that_sum_up_the_same_day_write_it_once(monkeypatch: pytest.M
     closed_hours(MIDNIGHT - DAY, MIDNIGHT)
     sum_up_hours()
     before = kept(DAY)
-    monkeypatch.setattr(closing, "_first_open", lambda _: MIDNIGHT - DAY)  # as the other one saw it before
+    monkeypatch.setattr(rollups, "_first_open", lambda _: MIDNIGHT - DAY)  # as the other one saw it before
     assert sum_up_hours() == 1 + 4
     assert kept(DAY) == before == {MIDNIGHT - DAY: sum(range(24))}
 
@@ -189,7 +189,7 @@ def test_after_an_outage_there_are_no_pieces_of_hours_that_are_over() -> None:
 
 def test_pieces_go_when_the_next_hour_has_some() -> None:
     succeeded(hour_of(NOON) + timedelta(minutes=1))
-    keep_figures(NOON)
-    keep_figures(NOON + HOUR)
+    write_rollups(NOON)
+    write_rollups(NOON + HOUR)
     assert list(kept(PIECE)) == [hour_of(NOON + HOUR) + number * PIECE for number in range(3)]
     assert HourlyFigures.objects.get().succeeded == 1

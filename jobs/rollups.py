@@ -1,4 +1,4 @@
-"""What the sweep writes down of spans that are over, so that a page costs the same whatever was done in them.
+"""Rollups: what the sweep writes down of spans that are over, so that a page costs the same whatever was done in them.
 
 Hours are counted from events, which never change, so neither does an hour's row. Six hours and days are sums of hours.
 The hour that is not closed yet is written down in pieces of five minutes, which go once its own row is there. Several
@@ -37,7 +37,7 @@ class Span(NamedTuple):
         return [Span(HOUR, hour) for hour in begins(self.begin, self.begin + self.length, HOUR)]
 
 
-def keep_figures(now: datetime) -> None:
+def write_rollups(now: datetime) -> None:
     """Write down whatever is over and is not written yet, a bounded number at each pass.
 
     Args:
