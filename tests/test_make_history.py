@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from accounting.clock import database_now
 from jobs.history.indexes import without_indexes
-from jobs.history.lives import SHOPS
+from jobs.history.simulation import SHOPS
 from jobs.models import HourlyFigures, JobEvent, JobLog, Seal, SpanFigures
 from jobs.rollups import close_hours, sum_up_hours
 

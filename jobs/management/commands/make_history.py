@@ -24,8 +24,8 @@ from accounting.clock import database_now
 from accounting.options import whole_number
 from accounting.progress import bar
 from jobs.history.indexes import without_indexes
-from jobs.history.lives import SHOPS, Span, add_figures, make
 from jobs.history.rows import Row, encoded, numbered, write
+from jobs.history.simulation import SHOPS, BatchPlan, add_figures, make
 from jobs.models import HourlyFigures, JobEvent, JobLog, Seal, SpanFigures
 from jobs.proof.sealing import make_seal
 from jobs.rollups import COLUMNS, columns_of, figures_of, sum_up_hours
@@ -79,31 +79,31 @@ class Command(BaseCommand):
         if not is_empty and not options["add"]:
             raise CommandError("There are jobs already: use an empty database, or --add.")
         now, number = database_now(), options["jobs"]
-        spans = list(_spans(options, now))
+        plans = list(_plans(options, now))
         with without_indexes(Receipt, JobLog, JobEvent) if is_empty and number >= LARGE else nullcontext():
-            figures = self._write(spans, options["processes"])
-        _keep_figures(figures, spans[0].begin, now)
-        self._seal(spans[0].begin, now)
+            figures = self._write(plans, options["processes"])
+        _keep_figures(figures, plans[0].begin, now)
+        self._seal(plans[0].begin, now)
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")  # or the database would plan for the few rows that it knows of
         self.stdout.write(f"Made {number:,} jobs of {options['days']} days.")
 
-    def _write(self, spans: list[Span], processes: int) -> dict[datetime, Figures]:
+    def _write(self, plans: list[BatchPlan], processes: int) -> dict[datetime, Figures]:
         """Write the rows of all batches, events in the order of time; return what happened by hour."""
         figures: dict[datetime, Figures] = {}
         number = JobEvent.objects.aggregate(last=Max("id"))["last"] or 0
         waiting: list[tuple[float, Row]] = []  # later events of jobs that are written already
-        with bar("Jobs", sum(span.jobs for span in spans)) as progress:
-            for span, batch in zip(spans, _prepared(spans, processes), strict=True):
+        with bar("Jobs", sum(plan.jobs for plan in plans)) as progress:
+            for plan, batch in zip(plans, _prepared(plans, processes), strict=True):
                 waiting = sorted(waiting + batch.events, key=itemgetter(0))
                 # no later batch has an event before its own first job
-                end = math.inf if span is spans[-1] else span.end.timestamp()
+                end = math.inf if plan is plans[-1] else plan.end.timestamp()
                 ready = bisect_left(waiting, end, key=itemgetter(0))
                 events = [numbered(number + place, row) for place, (_, row) in enumerate(waiting[:ready], 1)]
                 _write_rows(batch, events)
                 number, waiting = number + ready, waiting[ready:]
                 add_figures(figures, batch.figures)
-                progress.update(span.jobs)
+                progress.update(plan.jobs)
         _set_sequence()
         return figures
 
@@ -120,7 +120,7 @@ class Command(BaseCommand):
                 progress.update(1)
 
 
-def _spans(options: dict[str, Any], now: datetime) -> Iterator[Span]:
+def _plans(options: dict[str, Any], now: datetime) -> Iterator[BatchPlan]:
     """Yield batches, one after the other in time, and at last those jobs that are left open."""
     number, begin = options["jobs"], now - timedelta(days=options["days"])
     left_open = min(OPEN, number // 10)
@@ -128,31 +128,31 @@ def _spans(options: dict[str, Any], now: datetime) -> Iterator[Span]:
     ended = number - left_open
     batches = -(-ended // BATCH)
     step = (now - OPEN_SINCE - begin) / batches
-    span = partial(Span, now=now, clients=clients, is_signed=not options["unsigned"], is_even=options["even"])
+    plan = partial(BatchPlan, now=now, clients=clients, is_signed=not options["unsigned"], is_even=options["even"])
     for place in range(batches):
         size = ended * (place + 1) // batches - ended * place // batches  # all alike: each has as much of the time
         start = begin + place * step
-        yield span(options["seed"] * 10**6 + place, size, start, start + step)
-    yield span(options["seed"], left_open, now - OPEN_SINCE, now, most_events=3)
+        yield plan(options["seed"] * 10**6 + place, size, start, start + step)
+    yield plan(options["seed"], left_open, now - OPEN_SINCE, now, most_events=3)
 
 
-def _prepared(spans: list[Span], processes: int) -> Iterator[Encoded]:
+def _prepared(plans: list[BatchPlan], processes: int) -> Iterator[Encoded]:
     """Prepare batches in other processes, some ahead of whoever takes them; few in this one."""
-    if processes == 1 or sum(span.jobs for span in spans) <= BATCH:
-        yield from map(_prepare, spans)
+    if processes == 1 or sum(plan.jobs for plan in plans) <= BATCH:
+        yield from map(_prepare, plans)
         return
     ahead: deque[Future[Encoded]] = deque()
     with ProcessPoolExecutor(processes, get_context("spawn"), initializer=django.setup) as pool:
-        for span in spans:
-            ahead.append(pool.submit(_prepare, span))
+        for plan in plans:
+            ahead.append(pool.submit(_prepare, plan))
             if len(ahead) > 2 * processes:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
 
 
-def _prepare(span: Span) -> Encoded:
-    batch = make(span)
+def _prepare(plan: BatchPlan) -> Encoded:
+    batch = make(plan)
     events = zip([event.at.timestamp() for event in batch.events], encoded(batch.events, leave_out="id"), strict=True)
     return Encoded(encoded(batch.receipts), encoded(batch.jobs), list(events), batch.figures)
 

@@ -1,4 +1,4 @@
-"""Made-up lives of jobs, as rows for `manage.py make_history`: what the services would have written, at speed.
+"""Simulations of jobs, as rows for `manage.py make_history`: what the services would have written, at speed.
 
 Nothing here asks the database, so that other processes can do it.
 """
@@ -15,7 +15,7 @@ from jobs.proof.chain import FINGERPRINT_BYTES, extend, facts_of
 from jobs.stats import COUNTED, HOUR, Figures, Happening, added_up, hour_of, tally
 from receipts.models import Receipt
 
-from .courses import COURSES
+from .scenarios import SCENARIOS
 
 Kind, Source = JobEvent.Kind, JobEvent.Source
 Facts = dict[str, Any]
@@ -27,7 +27,7 @@ NAMES = ("IMG_{0:%Y%m%d}_{1:06}.jpg", "scan-{1}.pdf", "Beleg {1}.png", "receipt.
 UNSIGNED = "0" * 64
 
 
-class Span(NamedTuple):
+class BatchPlan(NamedTuple):
     """What one batch is to make.
 
     Attributes:
@@ -35,7 +35,7 @@ class Span(NamedTuple):
         now: nothing has happened after that.
         clients: keys of those that sent them, by name.
         most_events: what a job has lived through at the most; the rest is still to come.
-        is_even: whether each client and each course is as likely as any other, so that few jobs show what many do.
+        is_even: whether each client and each scenario is as likely as any other, so that few jobs show what many do.
     """
 
     seed: int
@@ -59,17 +59,17 @@ class Batch:
     figures: dict[datetime, Figures]
 
 
-def make(span: Span) -> Batch:
+def make(plan: BatchPlan) -> Batch:
     """Return jobs with all that has happened to them."""
-    chance = random.Random(span.seed)  # noqa: S311 - no secret
-    seconds = (span.end - span.begin).total_seconds()
-    moments = sorted(span.begin + timedelta(seconds=chance.uniform(0, seconds)) for _ in range(span.jobs))
-    lives = [_live(chance, at, span) for at in moments]
+    chance = random.Random(plan.seed)  # noqa: S311 - no secret
+    seconds = (plan.end - plan.begin).total_seconds()
+    moments = sorted(plan.begin + timedelta(seconds=chance.uniform(0, seconds)) for _ in range(plan.jobs))
+    simulations = [_simulate(chance, at, plan) for at in moments]
     return Batch(
-        receipts=[life.job.receipt for life in lives],
-        jobs=[life.job for life in lives],
-        events=[event for life in lives for event in life.events],
-        figures=_by_hour(lives),
+        receipts=[simulation.job.receipt for simulation in simulations],
+        jobs=[simulation.job for simulation in simulations],
+        events=[event for simulation in simulations for event in simulation.events],
+        figures=_by_hour(simulations),
     )
 
 
@@ -79,21 +79,21 @@ def add_figures(total: dict[datetime, Figures], more: dict[datetime, Figures]) -
         total[hour] = added_up([total[hour], figures]) if hour in total else figures
 
 
-def _by_hour(lives: "Iterable[Life]") -> dict[datetime, Figures]:
+def _by_hour(simulations: "Iterable[Simulation]") -> dict[datetime, Figures]:
     hours: dict[datetime, list[Happening]] = {}
-    for life in lives:
-        for event in life.events:
+    for simulation in simulations:
+        for event in simulation.events:
             if event.kind in COUNTED:
-                happening = Happening(event.kind, event.at - life.job.created_at, event.detail.get("code"))
+                happening = Happening(event.kind, event.at - simulation.job.created_at, event.detail.get("code"))
                 hours.setdefault(hour_of(event.at), []).append(happening)
     return {hour: tally(happenings) for hour, happenings in hours.items()}
 
 
-class Life:
-    """One job on its way, without a database; what would happen after `span.now` does not."""
+class Simulation:
+    """One job on its way, without a database; what would happen after `plan.now` does not."""
 
-    def __init__(self, chance: random.Random, job: JobLog, span: Span) -> None:
-        self.chance, self.job, self.span = chance, job, span
+    def __init__(self, chance: random.Random, job: JobLog, plan: BatchPlan) -> None:
+        self.chance, self.job, self.plan = chance, job, plan
         self.at = job.created_at
         self.events: list[JobEvent] = []
 
@@ -109,8 +109,8 @@ class Life:
     ) -> None:
         """Let something happen so many seconds after what was last, as `transitions` writes it down."""
         self.at += timedelta(seconds=after)
-        if self.at > self.span.now or len(self.events) >= self.span.most_events:
-            self.at = self.span.now + HOUR  # nor does what comes after it
+        if self.at > self.plan.now or len(self.events) >= self.plan.most_events:
+            self.at = self.plan.now + HOUR  # nor does what comes after it
             return
         job, changed = self.job, changes(self.at)
         event = JobEvent(
@@ -118,7 +118,7 @@ class Life:
             to_status=to, attempt=changed.get("attempts", job.attempts), detail=detail or {},
         )  # fmt: skip
         changed["status"] = to or job.status
-        chained = extend if self.span.is_signed else _number
+        chained = extend if self.plan.is_signed else _number
         vars(job).update(changed | chained(event, job, changed if self.events else facts_of(job)))
         self.events.append(event)
 
@@ -130,10 +130,10 @@ def _number(event: JobEvent, job: JobLog, covered: Facts) -> Facts:
     return {"chain_length": event.number, "chain_head": UNSIGNED}
 
 
-def _live(chance: random.Random, at: datetime, span: Span) -> Life:
-    shop = _chosen(chance, SHOPS.items(), span)
+def _simulate(chance: random.Random, at: datetime, plan: BatchPlan) -> Simulation:
+    shop = _chosen(chance, SHOPS.items(), plan)
     receipt = Receipt(
-        id=_uuid(chance), client_id=span.clients[shop], sha256=chance.randbytes(32).hex(), size=chance.randrange(2**21),
+        id=_uuid(chance), client_id=plan.clients[shop], sha256=chance.randbytes(32).hex(), size=chance.randrange(2**21),
         content_type="image/jpeg", width=3000, height=4000, created_at=at,
         file=f"receipts/{at:%Y/%m/%d}/{chance.randbytes(16).hex()}.jpg",
     )  # fmt: skip
@@ -142,16 +142,16 @@ def _live(chance: random.Random, at: datetime, span: Span) -> Life:
         filename=chance.choice(NAMES).format(at, chance.randrange(1_000_000)),
         notion_database_id=chance.choice(DATABASES),
     )  # fmt: skip
-    life = Life(chance, job, span)
+    simulation = Simulation(chance, job, plan)
     detail = {"request_id": chance.randbytes(16).hex(), "size": receipt.size, "sha256": receipt.sha256}
-    life.happen(0, Kind.RECEIVED, Source.API, actor=shop, detail=detail)
-    _chosen(chance, COURSES, span)(life)
-    return life
+    simulation.happen(0, Kind.RECEIVED, Source.API, actor=shop, detail=detail)
+    _chosen(chance, SCENARIOS, plan)(simulation)
+    return simulation
 
 
-def _chosen(chance: random.Random, shares: Iterable[tuple[T, float]], span: Span) -> T:
+def _chosen(chance: random.Random, shares: Iterable[tuple[T, float]], plan: BatchPlan) -> T:
     pairs = list(shares)
-    weights = None if span.is_even else [share for _, share in pairs]
+    weights = None if plan.is_even else [share for _, share in pairs]
     return chance.choices([choice for choice, _ in pairs], weights)[0]
 
 
