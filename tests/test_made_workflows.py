@@ -8,7 +8,7 @@ import pytest
 from django.conf import LazySettings
 
 from jobs.connect.notion import properties
-from jobs.connect.standing import FIRST_WORD
+from jobs.connect.remote import FIRST_WORD
 from jobs.connect.workflows import (
     FOLDER,
     PURPOSES,

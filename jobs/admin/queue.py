@@ -124,7 +124,7 @@ def _do(request: HttpRequest, verb: Verb, queue: Queue, ring: Job | None) -> int
     """Do it, and write down to how many rings, though Redis fall silent in between."""
     done = 0
     try:
-        for number in verb.deed(queue, ring.id if ring else ""):
+        for number in verb.action(queue, ring.id if ring else ""):
             done += number
     finally:
         _write_down(request, verb, queue, ring, done)

@@ -9,7 +9,7 @@ from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job
 
 # What is done to how many rings, one by one: what was done before Redis fell silent is written down all the same.
-Deed = Callable[[Queue, str], Iterator[int]]
+Action = Callable[[Queue, str], Iterator[int]]
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,12 @@ class Verb:
     Args:
         label: what the button and the log call it.
         effect: what it comes to, in a sentence.
-        deed: does it, to the whole queue or to the ring of an id, and yields how many rings it was done to.
+        action: does it, to the whole queue or to the ring of an id, and yields how many rings it was done to.
     """
 
     label: str
     effect: str
-    deed: Deed
+    action: Action
 
 
 def _empty(queue: Queue, _: str) -> Iterator[int]:

@@ -12,11 +12,11 @@ from http import HTTPStatus
 from jobs.n8n_api import ApiError, PublicApi
 
 from .credentials import Credentials, chosen_in, listed, set_ours, wanted_by
-from .holder import holder_of_path
+from .error_workflow import ErrorWorkflow
 from .listing import Row, known
-from .standing import LISTENS_ELSEWHERE, Standing, State, standings
+from .path_conflict import find_path_conflict
+from .remote import LISTENS_ELSEWHERE, RemoteWorkflow, State, remote_workflows
 from .webhook import Reached, is_registered, knock
-from .wiring import Wiring
 from .workflows import REPORTER, Content
 
 PATIENCE_SECONDS = 15.0
@@ -30,7 +30,7 @@ class NotInstalled(Exception):
 
 
 @dataclass(frozen=True)
-class Deed:
+class InstallStep:
     """Something that was done, or left undone for a reason.
 
     Attributes:
@@ -42,7 +42,7 @@ class Deed:
     is_warning: bool = False
 
 
-def install(api: PublicApi, *, replace: Collection[str] = (), activate: str = "") -> Iterator[Deed]:
+def install(api: PublicApi, *, replace: Collection[str] = (), activate: str = "") -> Iterator[InstallStep]:
     """Put the credentials and the workflows into N8N, and tell of each thing that was done.
 
     Args:
@@ -53,24 +53,24 @@ def install(api: PublicApi, *, replace: Collection[str] = (), activate: str = ""
         ApiError: N8N did not do it.
         NotInstalled: it could not be told what is ours.
     """
-    found = {each.workflow.slug: each for each in standings(api)}
+    found = {each.workflow.slug: each for each in remote_workflows(api)}
     _refuse_several(list(found.values()))
     credentials = listed(api)
     for sentence in set_ours(api, credentials):
-        yield Deed(sentence)
+        yield InstallStep(sentence)
     reporter = found.pop(REPORTER)
     reporter_id = yield from _bring(api, reporter, credentials, None, replace)
     if not reporter.is_active:
         api.post(f"workflows/{reporter_id}/activate")
-        yield Deed(f"Activated “{reporter.workflow.name}”.")
-    wiring = Wiring(api, reporter_id)
+        yield InstallStep(f"Activated “{reporter.workflow.name}”.")
+    error_workflow = ErrorWorkflow(api, reporter_id)
     for each in found.values():
-        yield from _bring(api, each, credentials, wiring, replace)
+        yield from _bring(api, each, credentials, error_workflow, replace)
     if activate:
         yield from let_take_receipts(api, activate)
 
 
-def let_take_receipts(api: PublicApi, slug: str) -> Iterator[Deed]:
+def let_take_receipts(api: PublicApi, slug: str) -> Iterator[InstallStep]:
     """Activate one of those with the webhook, and no other of ours; return once the webhook answers.
 
     One in which a credential is left to choose is not activated: each receipt would fail for want of it; nor is one
@@ -80,23 +80,23 @@ def let_take_receipts(api: PublicApi, slug: str) -> Iterator[Deed]:
         ApiError: N8N did not do it; what was active before is again, or the sentence says that nothing is.
         NotInstalled: it is not there yet, or is there several times.
     """
-    found = [each for each in standings(api) if each.workflow.takes_receipts]
+    found = [each for each in remote_workflows(api) if each.workflow.takes_receipts]
     chosen = next(each for each in found if each.workflow.slug == slug)
     if chosen.state is State.ABSENT:
         raise NotInstalled(f"N8N holds no workflow “{chosen.workflow.name}”: install the workflows first.")
     _refuse_several([chosen])
     if chosen.to_choose:
-        yield Deed(_left_to_choose(chosen), is_warning=True)
+        yield InstallStep(_left_to_choose(chosen), is_warning=True)
         return
     if not chosen.listens:
-        yield Deed(f"“{chosen.workflow.name}” {LISTENS_ELSEWHERE}", is_warning=True)
+        yield InstallStep(f"“{chosen.workflow.name}” {LISTENS_ELSEWHERE}", is_warning=True)
         return
     if not chosen.is_active:
         yield from _put_in_place(api, chosen, [each for each in found if each.is_active])
     yield _wait_for_webhook(until=api.ends)
 
 
-def _left_to_choose(chosen: Standing) -> str:
+def _left_to_choose(chosen: RemoteWorkflow) -> str:
     kinds = " and ".join(chosen.to_choose)
     how = "takes receipts, and they fail" if chosen.is_active else "does not take receipts yet"
     return (
@@ -105,7 +105,7 @@ def _left_to_choose(chosen: Standing) -> str:
     )
 
 
-def _put_in_place(api: PublicApi, chosen: Standing, rivals: list[Standing]) -> Iterator[Deed]:
+def _put_in_place(api: PublicApi, chosen: RemoteWorkflow, rivals: list[RemoteWorkflow]) -> Iterator[InstallStep]:
     """Activate one, or have its rivals as they were.
 
     Raises:
@@ -127,40 +127,40 @@ def _with_who_has_the_path(api: PublicApi, refusal: ApiError) -> ApiError:
     if refusal.status != HTTPStatus.CONFLICT:
         return refusal
     with suppress(ApiError):  # what went wrong first is what is told
-        if holder := holder_of_path(api):
+        if holder := find_path_conflict(api):
             sentence = f"“{holder}”, which is none of ours, is active in N8N and has the path of N8N_WEBHOOK_URL."
             cure = f"Unpublish “{holder}” in N8N, or give its Webhook node another path."
             return ApiError(sentence, cure, status=refusal.status, said=refusal.said)
     return refusal
 
 
-def _switch(api: PublicApi, chosen: Standing, rivals: list[Standing]) -> Iterator[Deed]:
+def _switch(api: PublicApi, chosen: RemoteWorkflow, rivals: list[RemoteWorkflow]) -> Iterator[InstallStep]:
     """Activate one; its webhook is everybody's, and N8N refuses it while another has it (409)."""
     for rival in rivals:
         api.post(f"workflows/{rival.id}/deactivate")
-        yield Deed(f"Deactivated “{rival.workflow.name}”.")
+        yield InstallStep(f"Deactivated “{rival.workflow.name}”.")
     if rivals:
         _wait_while(lambda: is_registered(until=api.ends), until=api.ends)
     api.post(f"workflows/{chosen.id}/activate")
-    yield Deed(f"Activated “{chosen.workflow.name}”.")
+    yield InstallStep(f"Activated “{chosen.workflow.name}”.")
 
 
-def _put_back(api: PublicApi, rivals: list[Standing]) -> Generator[Deed, None, bool]:
+def _put_back(api: PublicApi, rivals: list[RemoteWorkflow]) -> Generator[InstallStep, None, bool]:
     """Activate each that was active, as far as N8N does it; return whether one is."""
     are_back = False
     for rival in rivals:
         with suppress(ApiError):  # what went wrong first is what is told
             api.post(f"workflows/{rival.id}/activate")
             are_back = True
-            yield Deed(f"“{rival.workflow.name}” takes receipts again, as before.", is_warning=True)
+            yield InstallStep(f"“{rival.workflow.name}” takes receipts again, as before.", is_warning=True)
     return are_back
 
 
-def _wait_for_webhook(*, until: float) -> Deed:
+def _wait_for_webhook(*, until: float) -> InstallStep:
     """Knock until the webhook answers: for a moment after an activation N8N does not know it yet."""
     _wait_while(lambda: knock(until=until) is Reached.NOT_REGISTERED, until=until)
     reached = knock(until=until)
-    return Deed(reached.sentence, is_warning=reached is not Reached.ANSWERS)
+    return InstallStep(reached.sentence, is_warning=reached is not Reached.ANSWERS)
 
 
 def _wait_while(is_so: Callable[[], bool], *, until: float) -> None:
@@ -170,62 +170,70 @@ def _wait_while(is_so: Callable[[], bool], *, until: float) -> None:
         time.sleep(PAUSE_SECONDS)
 
 
-def _refuse_several(found: list[Standing]) -> None:
+def _refuse_several(found: list[RemoteWorkflow]) -> None:
     for each in found:
         if each.state is State.SEVERAL:
             raise NotInstalled(f"N8N holds {len(each.copies)} workflows called “{each.workflow.name}”: {each.too_many}")
 
 
 def _bring(
-    api: PublicApi, found: Standing, credentials: Credentials, wiring: Wiring | None, replace: Collection[str]
-) -> Generator[Deed, None, str]:
+    api: PublicApi,
+    found: RemoteWorkflow,
+    credentials: Credentials,
+    error_workflow: ErrorWorkflow | None,
+    replace: Collection[str],
+) -> Generator[InstallStep, None, str]:
     """Create, replace or complete a workflow, or leave it alone; return N8N's id of it."""
     name, slug = found.workflow.name, found.workflow.slug
     if found.state is State.ABSENT:
-        created = known(api.post("workflows", _as_made(found, credentials, wiring)))
-        yield Deed(f"Created “{name}”.")
+        created = known(api.post("workflows", _as_made(found, credentials, error_workflow)))
+        yield InstallStep(f"Created “{name}”.")
         return str(created["id"])
     if slug in replace:
-        api.put(f"workflows/{found.id}", _as_made(found, credentials, wiring))
-        yield Deed(f"Replaced “{name}”.")
+        api.put(f"workflows/{found.id}", _as_made(found, credentials, error_workflow))
+        yield InstallStep(f"Replaced “{name}”.")
         return found.id
-    is_completed = yield from _complete(api, found, credentials, wiring)
+    is_completed = yield from _complete(api, found, credentials, error_workflow)
     if found.state is State.OTHER:
         rest = "the rest of " if is_completed else ""
-        yield Deed(f"Left {rest}“{name}” as it is: it differs from this version.", is_warning=True)
+        yield InstallStep(f"Left {rest}“{name}” as it is: it differs from this version.", is_warning=True)
     return found.id
 
 
 def _complete(
-    api: PublicApi, found: Standing, credentials: Credentials, wiring: Wiring | None
-) -> Generator[Deed, None, bool]:
+    api: PublicApi, found: RemoteWorkflow, credentials: Credentials, error_workflow: ErrorWorkflow | None
+) -> Generator[InstallStep, None, bool]:
     """Choose what is not chosen, where there is no choice of it; nothing else changes; return whether that was done."""
     content, name = found.content, found.workflow.name
     nodes = [_completed(node, found, credentials) for node in content["nodes"]]
-    settings = wiring.settings if wiring and not wiring.reports(content) else {}  # N8N keeps what is not named
+    settings = (
+        error_workflow.settings if error_workflow and not error_workflow.reports(content) else {}
+    )  # N8N keeps what is not named
     if nodes == content["nodes"] and not settings:
         return False
     if found.has_draft:  # to save would be to publish it
-        yield Deed(f"Left “{name}” as it is: somebody has changed it, and not published that yet.", is_warning=True)
+        yield InstallStep(
+            f"Left “{name}” as it is: somebody has changed it, and not published that yet.", is_warning=True
+        )
         return False
     api.put(f"workflows/{found.id}", _written(content, nodes, settings))
-    yield Deed(f"Completed “{name}”.")
+    yield InstallStep(f"Completed “{name}”.")
     return True
 
 
-def _completed(node: Content, found: Standing, credentials: Credentials) -> Content:
+def _completed(node: Content, found: RemoteWorkflow, credentials: Credentials) -> Content:
     """Return one of N8N's nodes with what it lacks, as far as there is no choice."""
     rows = {kind: credentials.for_node(kind, wanted) for kind, wanted in found.lacking(node).items()}
     given = {kind: _reference(row) for kind, row in rows.items() if row}
     return {**node, "credentials": {**(node.get("credentials") or {}), **given}} if given else node
 
 
-def _as_made(found: Standing, credentials: Credentials, wiring: Wiring | None) -> Content:
+def _as_made(found: RemoteWorkflow, credentials: Credentials, error_workflow: ErrorWorkflow | None) -> Content:
     """Return our workflow as it is written into N8N; credentials that were chosen there stay."""
     content = found.workflow.content
     before = {node.get("name"): chosen_in(node) for node in found.content.get("nodes", [])}
     nodes = [_equipped(node, before.get(node["name"], {}), credentials) for node in content["nodes"]]
-    settings = content["settings"] | (wiring.settings if wiring else {})
+    settings = content["settings"] | (error_workflow.settings if error_workflow else {})
     return _written(content, nodes, settings)
 
 

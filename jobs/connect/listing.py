@@ -22,7 +22,7 @@ def rows(api: PublicApi, path: str, **query: str) -> list[Row]:
     cursor: dict[str, str] = {}
     ends = time.monotonic() + api.deadline
     for _ in range(MOST_PAGES):
-        answer = hurried(api, ends).get(path, limit=A_PAGE, **query, **cursor)
+        answer = with_deadline_at(api, ends).get(path, limit=A_PAGE, **query, **cursor)
         if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
             break
         found += [known(each) for each in answer["data"]]
@@ -32,7 +32,7 @@ def rows(api: PublicApi, path: str, **query: str) -> list[Row]:
     raise ApiError("What answered is no list of N8N's.", NOT_THE_API)
 
 
-def hurried(api: PublicApi, ends: float) -> PublicApi:
+def with_deadline_at(api: PublicApi, ends: float) -> PublicApi:
     """Return the API with a deadline that is over when `ends` is (time.monotonic()), or almost at once."""
     return replace(api, deadline=max(ends - time.monotonic(), LEAST_SECONDS))
 

@@ -18,14 +18,14 @@ from jobs import canary, live
 from jobs.models import JobEvent
 from jobs.n8n_api import ApiError, PublicApi, public_api
 
-from . import setting_up
+from . import staff_install
+from .connection_test import ConnectionTest, latest_connection_test
 from .credentials import ours
+from .error_workflow import ErrorWorkflow
 from .facts import facts
-from .holder import holder_of_path
 from .notion import properties
-from .standing import LISTENS_ELSEWHERE, Standing, State, standings
-from .trial import Trial, latest_trial
-from .wiring import Wiring
+from .path_conflict import find_path_conflict
+from .remote import LISTENS_ELSEWHERE, RemoteWorkflow, State, remote_workflows
 from .workflows import PURPOSES, TRIAL, webhook_path, workflow, workflows
 
 SEE, TEST, INSTALL = "jobs.view_joblog", "jobs.operate_joblog", "jobs.install_workflows"
@@ -42,11 +42,15 @@ def show(request: HttpRequest) -> HttpResponse:
         PermissionDenied: the user may not see jobs.
     """
     _require(request, SEE)
-    trial = latest_trial(database_now())
-    version = live.version_of([_seen_of(trial)])
+    connection_test = latest_connection_test(database_now())
+    version = live.version_of([_seen_of(connection_test)])
     if live.is_known(request, version):
         return HttpResponseNotModified()
-    context: dict[str, Any] = {"trial": trial, "stages": list(canary.Stage), "may_test": request.user.has_perm(TEST)}
+    context: dict[str, Any] = {
+        "connection_test": connection_test,
+        "stages": list(canary.Stage),
+        "may_test": request.user.has_perm(TEST),
+    }
     if live.ASKS_AGAIN not in request.headers:
         context |= {**admin.site.each_context(request), "title": "Connect N8N", **_guide(request)}
     return live.answer(request, TemplateResponse(request, TEMPLATE, context), version, PART)
@@ -81,7 +85,7 @@ def install(request: HttpRequest) -> HttpResponse:
     activate, replace = request.POST.get("activate", ""), request.POST.getlist("replace")
     if activate not in {"", *_taking_receipts()} or not set(replace) <= set(PURPOSES):
         raise Http404
-    told = setting_up.install(staff_of(request), replace=replace, activate=activate)
+    told = staff_install.install_for_staff(staff_of(request), replace=replace, activate=activate)
     for said in told:
         messages.add_message(request, said.level, said.text)
     kept = f"?activate={activate}" if activate and any(said.level != messages.SUCCESS for said in told) else ""
@@ -114,8 +118,15 @@ def _taking_receipts() -> list[str]:
     return [each.slug for each in workflows() if each.takes_receipts]
 
 
-def _seen_of(trial: Trial | None) -> object:
-    return trial and (str(trial.job.pk), trial.verdict, trial.tries, len(trial.steps), trial.cause, trial.is_watched)
+def _seen_of(connection_test: ConnectionTest | None) -> object:
+    return connection_test and (
+        str(connection_test.job.pk),
+        connection_test.verdict,
+        connection_test.tries,
+        len(connection_test.steps),
+        connection_test.cause,
+        connection_test.is_watched,
+    )
 
 
 def _guide(request: HttpRequest) -> dict[str, Any]:
@@ -143,33 +154,33 @@ def _in_n8n(asked_for: str) -> dict[str, Any]:
         return {"can_ask": False}
     in_time = api.over_in(PATIENCE_SECONDS)
     try:
-        found = standings(api)
+        found = remote_workflows(api)
     except ApiError as error:
         return {"can_ask": True, "trouble": error}
     summary = _summary(found)
     if asked_for in _taking_receipts():
         summary["chosen"] = asked_for
     if summary["takes"]:
-        return {"can_ask": True, "standings": found, "unheard": _unheard(in_time, found), **summary}
-    return {"can_ask": True, "standings": found, "holder": _holder(in_time), **summary}
+        return {"can_ask": True, "remote_workflows": found, "unheard": _unheard(in_time, found), **summary}
+    return {"can_ask": True, "remote_workflows": found, "holder": _holder(in_time), **summary}
 
 
-def _unheard(api: PublicApi, found: list[Standing]) -> list[Standing]:
+def _unheard(api: PublicApi, found: list[RemoteWorkflow]) -> list[RemoteWorkflow]:
     """Return those that take receipts and call nobody when they fail."""
     reporter = next(each for each in found if not each.workflow.takes_receipts)
-    wiring = Wiring(api, reporter.id)
+    error_workflow = ErrorWorkflow(api, reporter.id)
     taking = (each for each in found if each.workflow.takes_receipts and each.is_active)
-    return [each for each in taking if not wiring.reports(each.content)]
+    return [each for each in taking if not error_workflow.reports(each.content)]
 
 
 def _holder(api: PublicApi) -> str:
     try:
-        return holder_of_path(api)
+        return find_path_conflict(api)
     except ApiError:  # the page tells of the rest
         return ""
 
 
-def _summary(found: list[Standing]) -> dict[str, Any]:
+def _summary(found: list[RemoteWorkflow]) -> dict[str, Any]:
     """Return which takes receipts, what is left to do, and which steps are done."""
     taking = next((each for each in found if each.workflow.takes_receipts and each.is_active and each.listens), None)
     return {

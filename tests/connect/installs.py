@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from django.conf import LazySettings
 
 from jobs.connect.installing import install
-from jobs.connect.standing import Standing, standings
+from jobs.connect.remote import RemoteWorkflow, remote_workflows
 from jobs.connect.workflows import PURPOSES, workflow
 from jobs.n8n_api import PublicApi
 from tests.stub_n8n import KEY, StubN8N, stub_n8n
@@ -32,12 +32,12 @@ def api_of(n8n: StubN8N) -> PublicApi:
 
 def said(api: PublicApi, activate: str = TRY, replace: tuple[str, ...] = ()) -> str:
     """Install, and return what was said."""
-    return " ".join(deed.sentence for deed in install(api, activate=activate, replace=replace))
+    return " ".join(step.sentence for step in install(api, activate=activate, replace=replace))
 
 
-def how(api: PublicApi, slug: str) -> Standing:
+def how(api: PublicApi, slug: str) -> RemoteWorkflow:
     """Return how one of ours stands."""
-    return next(each for each in standings(api) if each.workflow.slug == slug)
+    return next(each for each in remote_workflows(api) if each.workflow.slug == slug)
 
 
 def with_notion(n8n: StubN8N) -> None:

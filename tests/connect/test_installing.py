@@ -120,9 +120,9 @@ def test_a_list_that_never_ends_is_over_within_the_deadline_of_one_call() -> Non
 
 def test_what_was_done_before_n8n_failed_is_gone_on_from(n8n: StubN8N, api: PublicApi) -> None:
     n8n.refuses = lambda call: call == "POST /api/v1/workflows" and len(n8n.workflows) == 2
-    deeds = install(api, activate=TRY)
+    steps = install(api, activate=TRY)
     with pytest.raises(ApiError):
-        list(deeds)
+        list(steps)
     assert len(n8n.workflows) == 2
     n8n.refuses = lambda call: False
     said(api)

@@ -9,7 +9,7 @@ from django.test import Client as Browser
 from redis import Redis
 
 from jobs.causes import cause_of_failure
-from jobs.connect import page, setting_up
+from jobs.connect import page, staff_install
 from jobs.connect.workflows import REPORTER, workflow
 from jobs.diagnosis import diagnose
 from tests.outages import closed_port
@@ -166,7 +166,7 @@ def test_without_its_settings_nothing_is_installed(administrator: Browser) -> No
 def test_an_n8n_that_is_slow_at_each_step_keeps_nobody_long_and_is_gone_on_with(
     administrator: Browser, n8n: StubN8N, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(setting_up, "IN_ALL_SECONDS", 1.5)
+    monkeypatch.setattr(staff_install, "IN_ALL_SECONDS", 1.5)
     n8n.takes = 0.4  # each step is in time
     started = time.monotonic()
     text = install(administrator, TRY)
@@ -189,7 +189,7 @@ def test_where_the_time_is_over_in_mid_change_the_former_one_takes_receipts_agai
 
     n8n.add_credential("notionApi", "Our Notion", apiKey="x")
     install(administrator, TRY)
-    monkeypatch.setattr(setting_up, "IN_ALL_SECONDS", 1.5)
+    monkeypatch.setattr(staff_install, "IN_ALL_SECONDS", 1.5)
     n8n.refuses = overcome
     text = install(administrator, PLAIN)
     assert "N8N took too long for all that it was asked for." in text
@@ -198,12 +198,12 @@ def test_where_the_time_is_over_in_mid_change_the_former_one_takes_receipts_agai
 
 
 def test_two_do_not_install_at_once(administrator: Browser, n8n: StubN8N, redis: "Redis") -> None:
-    with redis.lock(setting_up.LOCK, timeout=60):
+    with redis.lock(staff_install.LOCK, timeout=60):
         assert "somebody is installing just now" in install(administrator)
     assert n8n.workflows == {}
     install(administrator)
     assert len(n8n.workflows) == 4
-    assert not redis.exists(setting_up.LOCK)
+    assert not redis.exists(staff_install.LOCK)
 
 
 def test_without_redis_nothing_is_installed(administrator: Browser, n8n: StubN8N, settings: LazySettings) -> None:

@@ -5,7 +5,7 @@ from django.conf import LazySettings
 
 from jobs.connect.installing import NotInstalled, install
 from jobs.connect.listing import A_PAGE
-from jobs.connect.standing import State, standings
+from jobs.connect.remote import State, remote_workflows
 from jobs.connect.workflows import REPORTER, workflow, workflows
 from jobs.n8n_api import PublicApi
 from tests.stub_n8n import StubN8N
@@ -98,7 +98,7 @@ def test_one_that_takes_receipts_is_not_stopped_for_what_is_left_to_choose(n8n: 
 
 def test_what_nobody_has_chosen_yet_is_told(n8n: StubN8N, api: PublicApi) -> None:
     said(api)
-    left = {each.workflow.slug: each.to_choose for each in standings(api)}
+    left = {each.workflow.slug: each.to_choose for each in remote_workflows(api)}
     assert left == {TRY: [], PLAIN: ["Notion"], AI: ["Notion", "OpenAI"], REPORTER: []}
 
 

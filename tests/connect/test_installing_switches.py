@@ -4,8 +4,8 @@ from copy import deepcopy
 
 import pytest
 
-from jobs.connect.holder import holder_of_path
-from jobs.connect.standing import LISTENS_ELSEWHERE
+from jobs.connect.path_conflict import find_path_conflict
+from jobs.connect.remote import LISTENS_ELSEWHERE
 from jobs.connect.workflows import REPORTER, workflow
 from jobs.n8n_api import ApiError, PublicApi
 from tests.stub_n8n import StubN8N
@@ -57,9 +57,9 @@ def test_a_workflow_that_does_not_take_what_is_sent_to_the_webhook_is_not_named(
 ) -> None:
     mine = n8n.add_workflow({**workflow(TRY).content, "name": "Somebody's own"})
     n8n.publish("Somebody's own")
-    assert holder_of_path(api) == "Somebody's own"
+    assert find_path_conflict(api) == "Somebody's own"
     next(each for each in mine["nodes"] if each["name"] == "Receipt")["parameters"] |= change
-    assert holder_of_path(api) == ""
+    assert find_path_conflict(api) == ""
 
 
 @pytest.mark.parametrize("change", [{"path": "elsewhere"}, {"httpMethod": "GET"}])

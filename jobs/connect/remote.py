@@ -10,8 +10,8 @@ from django.conf import settings
 from jobs.n8n_api import NOT_THE_API, ApiError, PublicApi
 
 from .credentials import Credentials, chosen_in, listed, wanted_by
-from .holder import listens
-from .listing import Row, hurried, rows
+from .listing import Row, rows, with_deadline_at
+from .path_conflict import listens
 from .workflows import Content, Workflow, version_in, workflows
 
 LISTENS_ELSEWHERE = (
@@ -40,7 +40,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Standing:
+class RemoteWorkflow:
     """A workflow of ours, what N8N holds under its name, and the credentials that its nodes may refer to."""
 
     workflow: Workflow
@@ -118,14 +118,16 @@ class Standing:
         return {kind: name for kind, name in wanted_by(ours).items() if not there(kind, chosen.get(kind))}
 
 
-def standings(api: PublicApi) -> list[Standing]:
+def remote_workflows(api: PublicApi) -> list[RemoteWorkflow]:
     """Return how each workflow of ours stands, by two questions within the deadline of one; raises `ApiError`."""
     ends = time.monotonic() + api.deadline
     named_so = rows(api, "workflows", name=FIRST_WORD, excludePinnedData="true")
     found = [row for row in named_so if not row.get("isArchived")]
-    there = listed(hurried(api, ends))
+    there = listed(with_deadline_at(api, ends))
     found.sort(key=lambda row: (not row.get("active"), not listens(row)))  # of several first what receipts come to
-    return [Standing(each, [_whole(row) for row in found if row["name"] == each.name], there) for each in workflows()]
+    return [
+        RemoteWorkflow(each, [_whole(row) for row in found if row["name"] == each.name], there) for each in workflows()
+    ]
 
 
 def _whole(row: Row) -> Content:

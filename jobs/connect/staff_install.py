@@ -38,7 +38,7 @@ class Busy(Exception):
     """Another one installs, or nobody can tell; the message says it."""
 
 
-def install(user: User, *, replace: Collection[str], activate: str) -> list[Message]:
+def install_for_staff(user: User, *, replace: Collection[str], activate: str) -> list[Message]:
     """Install, and return what was done, what was not, and what stopped it."""
     try:
         with _alone():
@@ -50,21 +50,21 @@ def install(user: User, *, replace: Collection[str], activate: str) -> list[Mess
 def _install(user: User, replace: Collection[str], activate: str) -> list[Message]:
     said: list[Message] = []
     try:
-        said.extend(_deeds(replace, activate))
+        said.extend(_steps(replace, activate))
     finally:  # what was done is done, whatever came then
         write_down(user, "N8N", "install: " + " ".join(message.text for message in said))
     done = " ".join(message.text for message in said if message.level == messages.SUCCESS)
     return [Message(done, messages.SUCCESS)] * bool(done) + [each for each in said if each.level != messages.SUCCESS]
 
 
-def _deeds(replace: Collection[str], activate: str) -> Iterator[Message]:
+def _steps(replace: Collection[str], activate: str) -> Iterator[Message]:
     api = public_api()
     if api is None:
         yield Message(UNSET, messages.ERROR)
         return
     try:
-        for deed in installing.install(api.over_in(IN_ALL_SECONDS), replace=replace, activate=activate):
-            yield Message(deed.sentence, messages.WARNING if deed.is_warning else messages.SUCCESS)
+        for step in installing.install(api.over_in(IN_ALL_SECONDS), replace=replace, activate=activate):
+            yield Message(step.sentence, messages.WARNING if step.is_warning else messages.SUCCESS)
     except ApiError as error:
         yield Message(f"{error.sentence} {error.cure} To install again goes on from here.", messages.ERROR)
     except NotInstalled as refusal:

@@ -9,7 +9,7 @@ from .listing import Row, rows
 from .workflows import WEBHOOK, webhook_path, workflows
 
 
-def holder_of_path(api: PublicApi) -> str:
+def find_path_conflict(api: PublicApi) -> str:
     """Return the name of a workflow that is none of ours, and takes what is sent to the webhook; "" where none does.
 
     Raises:

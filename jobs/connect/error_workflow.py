@@ -8,7 +8,7 @@ from .listing import rows
 from .workflows import Content
 
 
-class Wiring:
+class ErrorWorkflow:
     """Which workflow N8N calls when another one fails.
 
     Args:

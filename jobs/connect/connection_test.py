@@ -17,7 +17,7 @@ WATCHED = timedelta(minutes=20)  # for so long the page asks by itself
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
+class ConnectionTest:
     """What the page says of the latest canary.
 
     Attributes:
@@ -43,7 +43,7 @@ class Trial:
     is_watched: bool
 
 
-def latest_trial(now: datetime) -> Trial | None:
+def latest_connection_test(now: datetime) -> ConnectionTest | None:
     """Return how the latest canary stands; None where none was sent.
 
     Args:
@@ -56,7 +56,7 @@ def latest_trial(now: datetime) -> Trial | None:
     cause = _cause(job, steps, age)
     tone, verdict = _verdict(job, steps, age, cause)
     is_former = age > uptime()
-    return Trial(
+    return ConnectionTest(
         job=job,
         tone="past" if is_former and not job.is_open else tone,
         verdict=verdict,
