@@ -13,7 +13,7 @@ from django.db.models.options import Options
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 
-from .change_list import EndlessList
+from .change_list import CursorChangeList
 
 # lets Django's classes say at run time, too, which model they are for; only pages need it, and a worker has none
 django_stubs_ext.monkeypatch()
@@ -48,17 +48,17 @@ class ReadOnlyAdmin(admin.ModelAdmin[T]):
         return HttpResponseRedirect(reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist"))
 
 
-class EndlessAdmin(ReadOnlyAdmin[T]):
+class CursorAdmin(ReadOnlyAdmin[T]):
     """Shows as many rows as there ever were, in the one order that an index has."""
 
-    change_list_template = "admin/endless_list.html"
+    change_list_template = "admin/cursor_list.html"
     time_field = "created_at"  # of that order; "" for a list in the order of its keys
     sortable_by = ()
     show_facets = ShowFacets.NEVER  # they would count
 
-    def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[EndlessList]:
+    def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[CursorChangeList]:
         """Return the list that counts nothing."""
-        return EndlessList
+        return CursorChangeList
 
 
 @admin.register(AccessAttempt)

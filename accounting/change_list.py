@@ -16,7 +16,7 @@ OLDER, NEWER = "older", "newer"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Edge:
+class Cursor:
     """The row at which a page begins, and the way that it goes from there; `at` is None in a list ordered by key."""
 
     way: str
@@ -25,7 +25,7 @@ class Edge:
 
     @classmethod
     def read(cls, text: str, model: type[Model], *, timed: bool) -> Self | None:
-        """Return the edge that `str` wrote, or None where it means nothing."""
+        """Return the cursor that `str` wrote, or None where it means nothing."""
         way, _, rest = text.partition("~")
         time, _, written = rest.partition("~")
         at = moment_in(time)
@@ -48,11 +48,11 @@ class Edge:
         return Q(**{f"{field}__{than}e": self.at}) & (Q(**{f"{field}__{than}": self.at}) | by_key)
 
 
-class EndlessList(ChangeList):
+class CursorChangeList(ChangeList):
     """Newest first, without a number of pages: one row more than a page is read, and says whether there is another.
 
-    A page is asked for by its edge (`?p=older~time~key`), so that it costs what the first one does, and shows the same
-    rows while new ones come in.
+    A page is asked for by its cursor (`?p=older~time~key`), so that it costs what the first one does, and shows the
+    same rows while new ones come in.
     """
 
     newer = older = ""  # what leads to the next pages, empty where there is none
@@ -63,7 +63,7 @@ class EndlessList(ChangeList):
 
     @property
     def time_field(self) -> str:
-        """The column of the order, as the `EndlessAdmin` has it; "" where that is the order of keys."""
+        """The column of the order, as the `CursorAdmin` has it; "" where that is the order of keys."""
         admin: Any = self.model_admin
         return str(admin.time_field)
 
@@ -73,13 +73,13 @@ class EndlessList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         """Read one page."""
-        edge = Edge.read(request.GET.get(PAGE_VAR, ""), self.model, timed=bool(self.time_field))
-        rows, more = self._read(edge)
-        if edge and edge.way == NEWER and not more:
-            edge = None  # it is the first page, and should be full
+        cursor = Cursor.read(request.GET.get(PAGE_VAR, ""), self.model, timed=bool(self.time_field))
+        rows, more = self._read(cursor)
+        if cursor and cursor.way == NEWER and not more:
+            cursor = None  # it is the first page, and should be full
             rows, more = self._read(None)
-        self.newer = self._beyond(NEWER, rows[:1]) if edge else ""
-        self.older = self._beyond(OLDER, rows[-1:]) if more or (edge and edge.way == NEWER) else ""
+        self.newer = self._beyond(NEWER, rows[:1]) if cursor else ""
+        self.older = self._beyond(OLDER, rows[-1:]) if more or (cursor and cursor.way == NEWER) else ""
         self.result_list = rows
         self.result_count = len(rows)
         self.full_result_count = self.result_count  # so that no page speaks of "50 results" of more
@@ -102,15 +102,15 @@ class EndlessList(ChangeList):
         """The query string of all rows that the filters leave."""
         return self.get_query_string(remove=[SEARCH_VAR])
 
-    def _read(self, edge: Edge | None) -> tuple[list[Any], bool]:
+    def _read(self, cursor: Cursor | None) -> tuple[list[Any], bool]:
         """Return the rows of a page, newest first, and whether there are more that way."""
-        rows = self.queryset.filter(edge.beyond(self.time_field)) if edge else self.queryset
-        is_backwards = edge is not None and edge.way == NEWER
+        rows = self.queryset.filter(cursor.beyond(self.time_field)) if cursor else self.queryset
+        is_backwards = cursor is not None and cursor.way == NEWER
         read = list((rows.reverse() if is_backwards else rows)[: self.list_per_page + 1])
         page, more = read[: self.list_per_page], len(read) > self.list_per_page
         return (page[::-1] if is_backwards else page), more
 
     def _beyond(self, way: str, rows: list[Any]) -> str:
         """Return the query string of the page beyond that row."""
-        edges = (Edge(way=way, at=getattr(row, self.time_field or "_", None), key=row.pk) for row in rows)
-        return "".join(self.get_query_string({PAGE_VAR: str(edge)}) for edge in edges)
+        cursors = (Cursor(way=way, at=getattr(row, self.time_field or "_", None), key=row.pk) for row in rows)
+        return "".join(self.get_query_string({PAGE_VAR: str(cursor)}) for cursor in cursors)

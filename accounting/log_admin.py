@@ -6,13 +6,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from .admin import EndlessAdmin
+from .admin import CursorAdmin
 
 RECENT = 50_000  # so many are looked through for words
 
 
 @admin.register(LogEntry)
-class LogEntryAdmin(EndlessAdmin[LogEntry]):
+class LogEntryAdmin(CursorAdmin[LogEntry]):
     """Who did what in the admin, and when."""
 
     list_display = ["at", "user", "row", "change"]

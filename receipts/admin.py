@@ -24,8 +24,8 @@ from django.views.decorators.http import require_safe
 from rest_framework_api_key.admin import APIKeyModelAdmin
 from rest_framework_api_key.models import APIKey as UnusedApiKey
 
-from accounting.admin import EndlessAdmin
-from accounting.change_list import EndlessList
+from accounting.admin import CursorAdmin
+from accounting.change_list import CursorChangeList
 
 from .filters import ClientFilter
 from .models import ApiKey, Client, Receipt, Rendition
@@ -125,7 +125,7 @@ def _prefix_in(request: HttpRequest) -> str:
     return prefix if PREFIX.fullmatch(prefix) else ""
 
 
-class ReceiptList(EndlessList):
+class ReceiptList(CursorChangeList):
     """The list of receipts, without the canaries' pictures."""
 
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Receipt]:
@@ -137,7 +137,7 @@ class ReceiptList(EndlessList):
 
 
 @admin.register(Receipt)
-class ReceiptAdmin(EndlessAdmin[Receipt]):
+class ReceiptAdmin(CursorAdmin[Receipt]):
     """What was uploaded."""
 
     list_display = ["id", "name", "client", "content_type", "length", "created"]
@@ -226,7 +226,7 @@ class ReceiptAdmin(EndlessAdmin[Receipt]):
             without.append("shown")
         return [name for name in super().get_fields(request, obj) if name not in without]
 
-    def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[EndlessList]:
+    def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[CursorChangeList]:
         """Return the list without the canaries' pictures."""
         return ReceiptList
 

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from accounting.admin import EndlessAdmin
+from accounting.admin import CursorAdmin
 from jobs.models import JobEvent
 from jobs.search import find_by_id
 from jobs.timeline import Entry
@@ -13,7 +13,7 @@ RECENT = 50_000  # so many are looked through for an actor
 
 
 @admin.register(JobEvent)
-class JobEventAdmin(EndlessAdmin[JobEvent]):
+class JobEventAdmin(CursorAdmin[JobEvent]):
     """All events, newest first."""
 
     time_field = ""  # in the order in which they were written

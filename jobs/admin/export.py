@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 
-from accounting.change_list import OLDER, Edge
+from accounting.change_list import OLDER, Cursor
 from accounting.staff import write_down
 from jobs.models import JobLog
 
@@ -69,7 +69,7 @@ def _read(jobs: QuerySet[JobLog]) -> Iterator[list[JobLog]]:
     beyond = Q()
     while piece := list(jobs.filter(beyond)[:PIECE]):
         yield piece
-        beyond = Edge(way=OLDER, at=piece[-1].created_at, key=piece[-1].pk).beyond("created_at")
+        beyond = Cursor(way=OLDER, at=piece[-1].created_at, key=piece[-1].pk).beyond("created_at")
 
 
 def harmless(text: str) -> str:

@@ -12,7 +12,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 
-from accounting.admin import EndlessAdmin
+from accounting.admin import CursorAdmin
 from accounting.admin_site import MEANINGLESS
 from accounting.staff import staff_of
 from jobs import live, services
@@ -28,7 +28,7 @@ from .upload import UploadsReceipts
 
 
 @admin.register(JobLog)
-class JobLogAdmin(UploadsReceipts, EndlessAdmin[JobLog]):
+class JobLogAdmin(UploadsReceipts, CursorAdmin[JobLog]):
     """Shows jobs to whoever may view them, and lets those who may operate change them by the audited verbs."""
 
     change_list_template = "admin/jobs/joblog/list.html"

@@ -2,12 +2,12 @@
 
 from django.contrib import admin
 
-from accounting.admin import EndlessAdmin
+from accounting.admin import CursorAdmin
 from jobs.models import Seal
 
 
 @admin.register(Seal)
-class SealAdmin(EndlessAdmin[Seal]):
+class SealAdmin(CursorAdmin[Seal]):
     """All seals, newest first."""
 
     time_field = "hour"
