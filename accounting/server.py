@@ -18,9 +18,9 @@ from waitress.adjustments import Adjustments
 from waitress.proxy_headers import proxy_headers_middleware
 from waitress.server import TcpWSGIServer
 
-from .connections import LINGER_IDLE_SECONDS, Channel
+from .channel import LINGER_IDLE_SECONDS, Channel
+from .http_parser import HEADER_BYTES
 from .lanes import Lanes
-from .wire import HEADER_BYTES
 
 CONNECTIONS = 2000
 FILES_PER_CONNECTION = 3  # its socket, what came in, what goes out
@@ -61,7 +61,7 @@ class Server(TcpWSGIServer):
                 connection_limit=_connection_limit(),
                 asyncore_use_poll=True,
                 max_request_header_size=HEADER_BYTES,
-                max_request_body_size=sys.maxsize,  # `bodies.bound_of` says it for each address
+                max_request_body_size=sys.maxsize,  # `body_limits.body_limit_of` says it for each address
                 inbuf_overflow=IN_MEMORY_BYTES,
                 recv_bytes=PIECE_BYTES,
                 ident=None,

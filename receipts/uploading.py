@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
-from accounting.bodies import bound_of
+from accounting.body_limits import body_limit_of
 from accounting.content_encoding import refuse_encoded
 from accounting.filenames import display_name
 from accounting.middleware import waited_seconds
@@ -78,9 +78,9 @@ def refuse_unread(request: Request | HttpRequest) -> None:
             would send again what is being looked at.
     """
     refuse_encoded(request)
-    bound = bound_of(request.path)
-    if declared_length(request) > bound.size:
-        raise bound.problem()
+    limit = body_limit_of(request.path)
+    if declared_length(request) > limit.size:
+        raise limit.problem()
     if waited_seconds(request) > PATIENCE_SECONDS:
         raise busy()
 

@@ -12,7 +12,7 @@ from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client as Browser
 
-from accounting.bodies import bound_of
+from accounting.body_limits import body_limit_of
 from accounting.middleware import WAITED_SECONDS
 from jobs.admin.upload import CLIENT
 from jobs.models import JobEvent, JobLog
@@ -155,8 +155,8 @@ def test_what_has_waited_for_too_long_is_refused(operator: Browser) -> None:
 
 @pytest.mark.parametrize("address", [PAGE, UPLOAD])
 def test_its_addresses_take_bodies_as_long_as_the_apis(address: str) -> None:
-    assert bound_of(address) == bound_of("/api/v1/receipts/upload")
-    assert bound_of("/admin/jobs/joblog/").size < bound_of(address).size
+    assert body_limit_of(address) == body_limit_of("/api/v1/receipts/upload")
+    assert body_limit_of("/admin/jobs/joblog/").size < body_limit_of(address).size
 
 
 def test_staff_are_not_throttled(operator: Browser, settings: LazySettings) -> None:

@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from accounting import wire
+from accounting import http_parser
 from accounting.lanes import Lanes
 
 from .installation import wait_for
@@ -22,7 +22,7 @@ HEAD = b"POST /api/v1/receipts HTTP/1.1\r\nHost: a\r\nAuthorization: x\r\nConten
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """Return that of a server with room for 5 MB of bodies."""
     gc.collect()
-    monkeypatch.setattr(wire, "ALL_BODIES_BYTES", 5 * MB)
+    monkeypatch.setattr(http_parser, "ALL_BODIES_BYTES", 5 * MB)
     with serving(tell_caller, Lanes(pictures=1, all_else=1)) as (_, number):
         yield number
 
@@ -35,7 +35,7 @@ def sent(port: int, number: int) -> socket.socket:
 
 
 def arrived() -> int:
-    return sum(each.body_bytes_received for each in wire._long)
+    return sum(each.body_bytes_received for each in http_parser._long)
 
 
 def test_where_all_bodies_together_are_too_much_the_next_piece_is_refused_and_the_others_go_on(port: int) -> None:

@@ -9,7 +9,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
 
-from accounting import connections
+from accounting import channel
 from accounting.lanes import Lanes
 from accounting.server import Server
 
@@ -61,7 +61,7 @@ def test_a_slow_reader_gets_all_of_it() -> None:
 
 
 def test_who_reads_nothing_is_cut_off_and_what_makes_the_answer_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "READ_SECONDS", 0.3)
+    monkeypatch.setattr(channel, "READ_SECONDS", 0.3)
     with answering_at_length() as (server, port), asking(port) as client:
         wait_for(server._channels, "the client")
         wait_for(lambda: not server._channels(), "the cut")
@@ -69,9 +69,9 @@ def test_who_reads_nothing_is_cut_off_and_what_makes_the_answer_ends(monkeypatch
 
 
 def test_few_may_keep_a_thread_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "READ_SECONDS", 20)
+    monkeypatch.setattr(channel, "READ_SECONDS", 20)
     with answering_at_length() as (server, port), ExitStack() as clients:
         before = begun.copy()
-        them = [clients.enter_context(asking(port)) for _ in range(connections.SLOW_READERS + 2)]
+        them = [clients.enter_context(asking(port)) for _ in range(channel.SLOW_READERS + 2)]
         wait_for(lambda: len(begun) - len(before) == len(them), "all of them")
-        wait_for(lambda: len(server._channels()) == connections.SLOW_READERS, "the others' end")
+        wait_for(lambda: len(server._channels()) == channel.SLOW_READERS, "the others' end")

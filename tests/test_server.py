@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from accounting.connections import ARRIVAL_SECONDS
+from accounting.channel import ARRIVAL_SECONDS
 from accounting.lanes import Lanes
 from accounting.server import GRACE_SECONDS, Server
 

@@ -17,7 +17,7 @@ from rest_framework.test import APIClient
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from accounting.bodies import FORM_BYTES
+from accounting.body_limits import FORM_BYTES
 from accounting.clock import database_now
 from jobs.models import IdempotencyKey, JobEvent, JobLog
 from jobs.services import cancel_job, submission

@@ -24,7 +24,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounting.admin import ReadOnlyAdmin
-from accounting.bodies import bound_of, not_logged_in
+from accounting.body_limits import body_limit_of, not_logged_in
 from accounting.problems import Problem, problem_of
 from accounting.staff import write_down
 from jobs.models import JobEvent, JobLog
@@ -152,7 +152,7 @@ def _take_in_all(request: HttpRequest) -> Iterator[Outcome]:
     files = request.FILES.getlist("file")
     if not files:
         yield Outcome(name="", refusal=NO_FILE)
-    if len(files) > 1 and declared_length(request) > bound_of(request.path).size:
+    if len(files) > 1 and declared_length(request) > body_limit_of(request.path).size:
         yield Outcome(
             name="", refusal=f"Together they are larger than {settings.UPLOAD_MAX_MB} MB; send fewer at once."
         )

@@ -17,7 +17,7 @@ FORM_BYTES = 64 * 1024  # what the form adds to the file: boundaries, headers, t
 
 
 @dataclass(frozen=True)
-class Bound:
+class BodyLimit:
     """What an address takes, and its answer to more.
 
     Args:
@@ -34,20 +34,20 @@ class Bound:
         return 2 * self.size
 
 
-def bound_of(path: str) -> Bound:
+def body_limit_of(path: str) -> BodyLimit:
     """Return how long a body may be that is posted to this path by somebody who may be known."""
     if takes_files(path):
-        return Bound(settings.UPLOAD_MAX_BYTES + FORM_BYTES, file_too_large)
-    return Bound(MAX_BODY_BYTES, body_too_large)
+        return BodyLimit(settings.UPLOAD_MAX_BYTES + FORM_BYTES, file_too_large)
+    return BodyLimit(MAX_BODY_BYTES, body_too_large)
 
 
-def bound_on_the_wire(method: str, path: str, headers: Container[str]) -> Bound:
+def body_limit_by_headers(method: str, path: str, headers: Container[str]) -> BodyLimit:
     """Return how long a body may be of which no more is known than this; who brings no credentials is told so."""
     if method != "POST" or not takes_files(path):
-        return Bound(MAX_BODY_BYTES, body_too_large)
+        return BodyLimit(MAX_BODY_BYTES, body_too_large)
     if any(name in headers for name in CREDENTIALS):
-        return bound_of(path)
-    return Bound(MAX_BODY_BYTES, not_logged_in if _normal(path).startswith(PAGE) else _without_key)
+        return body_limit_of(path)
+    return BodyLimit(MAX_BODY_BYTES, not_logged_in if _normal(path).startswith(PAGE) else _without_key)
 
 
 def takes_files(path: str) -> bool:

@@ -14,9 +14,9 @@ from django.http import HttpRequest
 from waitress.channel import ClientDisconnected, HTTPChannel
 from waitress.task import ErrorTask, WSGITask
 
+from .http_parser import CannotKeepBody, RequestParser
 from .middleware import WAITED_SECONDS, request_id
 from .problems import CONTENT_TYPE, Problem, answer_exception
-from .wire import NotKept, Request
 
 logger = structlog.get_logger(__name__)
 
@@ -55,7 +55,7 @@ class _Task(WSGITask):
 
     def _ends_with_its_headers(self) -> bool:
         """Tell whether the answer is a 204 or 304, after which another may follow (RFC 9112 section 6.3)."""
-        channel, request = cast(Any, self.channel), cast(Request, self.request)
+        channel, request = cast(Any, self.channel), cast(RequestParser, self.request)
         wishes = [wish.strip() for wish in request.headers.get("CONNECTION", "").lower().split(",")]
         return not (self.has_body or self.version == "1.0" or "close" in wishes or channel.server.is_stopping)
 
@@ -82,12 +82,12 @@ class _ProblemTask(ErrorTask):
         self.write(body)
 
 
-def _problem(refused: Request) -> Problem:
-    if isinstance(refused.error, NotKept):
+def _problem(refused: RequestParser) -> Problem:
+    if isinstance(refused.error, CannotKeepBody):
         return refused.error.problem
     match refused.error and refused.error.code:
         case 413:
-            return refused.bound.problem()
+            return refused.body_limit.problem()
         case 431:
             return Problem(431, "headers_too_large", "The request's headers are too long.")
         case 500:
@@ -103,7 +103,7 @@ class Channel(HTTPChannel):
     (RFC 9112 section 9.6).
     """
 
-    parser_class = Request
+    parser_class = RequestParser
     task_class = _Task
     error_task_class = _ProblemTask
 
@@ -154,7 +154,7 @@ class Channel(HTTPChannel):
         """
         if self.requests:
             return 0.0  # it is our turn
-        request: Request | None = self.request  # type: ignore[assignment] # made by `parser_class`
+        request: RequestParser | None = self.request  # type: ignore[assignment] # made by `parser_class`
         return now - (self.lingers_since or (request.begun_at if request else self.last_activity))
 
     def is_over(self, now: float) -> bool:

@@ -9,8 +9,8 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import pytest
 from waitress import wasyncore
 
-from accounting import connections
-from accounting.connections import LINGER_IDLE_SECONDS, LINGER_SECONDS, Channel
+from accounting import channel
+from accounting.channel import LINGER_IDLE_SECONDS, LINGER_SECONDS, Channel
 from accounting.lanes import Lanes
 from accounting.server import Server
 
@@ -53,7 +53,7 @@ def test_the_connection_ends_with_the_clients_side_of_it() -> None:
 
 
 def test_nobody_sends_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "LINGER_BYTES", 1000)
+    monkeypatch.setattr(channel, "LINGER_BYTES", 1000)
     with lingering() as (server, _, client):
         client.sendall(bytes(1001))
         wait_for(lambda: turned(server) and not server._channels(), "the cut")

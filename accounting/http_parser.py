@@ -1,4 +1,4 @@
-"""Reads requests off the wire: waitress' parser, held to the letter of RFC 9112 and to our bounds.
+"""Parses HTTP requests: waitress' parser, held to the letter of RFC 9112 and to our bounds.
 
 Where readers of HTTP may differ, one request can be taken for two (request smuggling), so what is doubtful is refused.
 """
@@ -16,7 +16,7 @@ from waitress.parser import HTTPRequestParser, ParsingError, TransferEncodingNot
 from waitress.receiver import ChunkedReceiver
 from waitress.utilities import BadRequest, Error, RequestEntityTooLarge
 
-from .bodies import Bound, bound_on_the_wire, takes_files
+from .body_limits import BodyLimit, body_limit_by_headers, takes_files
 from .problems import Problem, busy, problem_of
 
 THUMBNAIL = "/thumbnail/"  # in the admin
@@ -34,10 +34,10 @@ TRANSFER_ENCODING = re.compile(rb"^transfer-encoding:(.*)$", re.IGNORECASE | re.
 CHUNK = re.compile(rb"([0-9a-fA-F]{1,16})(?:;[\t\x20-\x7e\x80-\xff]*)?")
 
 
-_long: "WeakSet[Request]" = WeakSet()
+_long: "WeakSet[RequestParser]" = WeakSet()
 
 
-class NotKept(Error):
+class CannotKeepBody(Error):
     """The body cannot be kept until it is all there."""
 
     def __init__(self, problem: Problem) -> None:
@@ -47,7 +47,7 @@ class NotKept(Error):
         self.reason = HTTPStatus(problem.status_code).phrase
 
 
-class Request(HTTPRequestParser):
+class RequestParser(HTTPRequestParser):
     """A request on its way in; `error` is set as soon as it is clear that it will be refused."""
 
     command: str = ""  # type: ignore[assignment] # the stubs take it for bytes
@@ -63,9 +63,9 @@ class Request(HTTPRequestParser):
         self._next_piece = PIECE_BYTES
 
     @property
-    def bound(self) -> Bound:
+    def body_limit(self) -> BodyLimit:
         """How long its body may be."""
-        return bound_on_the_wire(self.command, self.path, self.headers)
+        return body_limit_by_headers(self.command, self.path, self.headers)
 
     @property
     def is_about_a_picture(self) -> bool:
@@ -80,12 +80,12 @@ class Request(HTTPRequestParser):
         try:
             consumed = super().received(data)
         except OSError as error:  # a long body waits in a file, for which there is no room
-            self._refuse(NotKept(cast(Problem, problem_of(error))))
+            self._refuse(CannotKeepBody(cast(Problem, problem_of(error))))
             return len(data)
         if self.headers_finished and not self.error and self._is_too_long():
             self._refuse(RequestEntityTooLarge("too long"))
         if not self.error and self._is_one_too_many():
-            self._refuse(NotKept(busy()))
+            self._refuse(CannotKeepBody(busy()))
         # waitress would ask for the body of what is refused already, or has none, and wait for it
         self.expect_continue = self.expect_continue and not self.completed
         return consumed
@@ -131,11 +131,11 @@ class Request(HTTPRequestParser):
         is_plain = [coding.strip().lower() for coding in codings] == [b"chunked"]
         if not is_plain or not self.chunked or "CONTENT_LENGTH" in self.headers:
             raise ParsingError("the body's length is told in more than one way, or in an unknown one")
-        self.body_rcv = Chunks(OverflowableBuffer(self.adj.inbuf_overflow), room=self.bound.read)
+        self.body_rcv = ChunkedBody(OverflowableBuffer(self.adj.inbuf_overflow), room=self.body_limit.read)
 
     def _is_too_long(self) -> bool:
         # who waits for leave to send is told at once; the others may be sending already, and are read for a while
-        most = self.bound.size if self.expect_continue else self.bound.read
+        most = self.body_limit.size if self.expect_continue else self.body_limit.read
         return max(self.content_length, self.body_bytes_received) > most
 
     def _is_one_too_many(self) -> bool:
@@ -151,7 +151,7 @@ class Request(HTTPRequestParser):
         self.completed = True
 
 
-class Chunks(ChunkedReceiver):
+class ChunkedBody(ChunkedReceiver):
     """A body that comes in chunks (section 7.1); waitress' own reader lets a line grow without end.
 
     Args:
