@@ -14,7 +14,7 @@ def staff_of(request: HttpRequest) -> User:
     return cast(User, request.user)
 
 
-def write_down(
+def log_action(
     user: User | AnonymousUser,
     what: Model | str,
     message: str,

@@ -9,7 +9,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 
 from accounting.change_list import OLDER, Cursor
-from accounting.staff import write_down
+from accounting.staff import log_action
 from jobs.models import JobLog
 
 # Rows, read by a query of their own: no transaction waits for whoever reads slowly, and for whoever has left, which a
@@ -48,7 +48,7 @@ COLUMNS: dict[str, Cell] = {
 def answer(request: HttpRequest, jobs: QuerySet[JobLog]) -> StreamingHttpResponse:
     """Return the jobs as a download, and log that they were handed out."""
     filters = request.GET.urlencode() or "none"
-    write_down(request.user, "The list of jobs", f"export: as CSV, filters: {filters}", model=JobLog)
+    log_action(request.user, "The list of jobs", f"export: as CSV, filters: {filters}", model=JobLog)
     response = StreamingHttpResponse(_pieces(jobs), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="jobs-{timezone.now():%Y-%m-%d-%H%M%S}.csv"'
     response["Cache-Control"] = "private, no-store"

@@ -24,7 +24,7 @@ from rq.exceptions import NoSuchJobError
 from rq.job import Job
 
 from accounting.admin import ReadOnlyAdmin
-from accounting.staff import write_down
+from accounting.staff import log_action
 
 from .queue_writing import VERBS, Verb
 
@@ -134,7 +134,7 @@ def _do(request: HttpRequest, verb: Verb, queue: Queue, ring: Job | None) -> int
 def _write_down(request: HttpRequest, verb: Verb, queue: Queue, ring: Job | None, done: int) -> None:
     which = f" ({ring.description})" if ring else ""
     message = f"{verb.label}: {_rings(done)}{which}"
-    write_down(request.user, f"queue {queue.name}", message, model=Dashboard, key=queue.name)
+    log_action(request.user, f"queue {queue.name}", message, model=Dashboard, key=queue.name)
     logger.warning("queue_changed", verb=verb.label, queue=queue.name, rings=done)
 
 

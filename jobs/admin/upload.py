@@ -26,7 +26,7 @@ from rest_framework.views import APIView
 from accounting.admin import ReadOnlyAdmin
 from accounting.body_limits import body_limit_of, not_logged_in
 from accounting.problems import Problem, problem_of
-from accounting.staff import write_down
+from accounting.staff import log_action
 from jobs.models import JobEvent, JobLog
 from jobs.services import Submission
 from receipts.formats import CONTENT_TYPES
@@ -196,4 +196,4 @@ def _client() -> Client:
 
 def _write_down(user: User | AnonymousUser, submission: Submission) -> None:
     flag, message = (ADDITION, "uploaded") if submission.created else (CHANGE, "uploaded again: it was there already")
-    write_down(user, submission.job, message, flag=flag)
+    log_action(user, submission.job, message, flag=flag)

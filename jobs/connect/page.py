@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from accounting.clock import database_now
-from accounting.staff import staff_of, write_down
+from accounting.staff import log_action, staff_of
 from jobs import canary, live
 from jobs.models import JobEvent
 from jobs.n8n_api import ApiError, PublicApi, public_api
@@ -69,7 +69,7 @@ def test(request: HttpRequest) -> HttpResponse:
     except OSError:
         messages.error(request, "Nothing was sent: the test's picture cannot be stored in MEDIA_ROOT.")
     else:
-        write_down(request.user, job, "sent to test N8N", flag=ADDITION)
+        log_action(request.user, job, "sent to test N8N", flag=ADDITION)
     return HttpResponseRedirect(f"{reverse('admin:connect')}#test")
 
 

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from redis.exceptions import LockError, RedisError
 
 from accounting.redis import shared_redis
-from accounting.staff import write_down
+from accounting.staff import log_action
 from jobs.n8n_api import ApiError, public_api
 
 from . import installing
@@ -52,7 +52,7 @@ def _install(user: User, replace: Collection[str], activate: str) -> list[Messag
     try:
         said.extend(_steps(replace, activate))
     finally:  # what was done is done, whatever came then
-        write_down(user, "N8N", "install: " + " ".join(message.text for message in said))
+        log_action(user, "N8N", "install: " + " ".join(message.text for message in said))
     done = " ".join(message.text for message in said if message.level == messages.SUCCESS)
     return [Message(done, messages.SUCCESS)] * bool(done) + [each for each in said if each.level != messages.SUCCESS]
 

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from accounting.outages import DATABASE_AWAY, is_locked
-from accounting.staff import write_down
+from accounting.staff import log_action
 from jobs.models import JobLog
 
 from .operation import CANARY, NotNow, cancel_job, resend_job, retry_job
@@ -93,4 +93,4 @@ def _do(act: Verb, verb: str, job_id: UUID, actor: User, reason: str, **asked: s
     job = act(job_id, actor=actor.get_username(), reason=reason, **asked)
     if job.is_canary:
         raise NotNow(CANARY)
-    write_down(actor, job, f"{DONE[verb]}: {reason}")
+    log_action(actor, job, f"{DONE[verb]}: {reason}")
