@@ -81,9 +81,9 @@ def _n8n(now: datetime) -> Sign:
     found = latest.aggregate(**{what: Max("at", filter=said) for what, said in SAID.items()})
     at = {what: moment for what, moment in found.items() if moment}
     facts = [f"last {what} {format_duration(now - moment)} ago{_reason(what, moment)}" for what, moment in at.items()]
-    watch = canary.look(now)
-    facts += _told_of(watch)
-    if watch.is_alarming:
+    health = canary.check_health(now)
+    facts += _told_of(health)
+    if health.is_alarming:
         return Sign(name="N8N", tone="bad", word="in trouble", facts=facts)
     return _judge(at, facts)
 
@@ -95,20 +95,20 @@ def _reason(what: str, at: datetime) -> str:
     return f": {cause_of(code or '').sentence}"
 
 
-def _told_of(watch: canary.Watch) -> Iterator[str]:
+def _told_of(health: canary.CanaryHealth) -> Iterator[str]:
     """Tell of the last round trip, and of what has become of canaries since."""
-    trip, cause = watch.round_trip, cause_of(watch.code)
-    if trip and watch.age is not None:
+    trip, cause = health.round_trip, cause_of(health.code)
+    if trip and health.age is not None:
         failure = (
             "" if trip.succeeded else f"; N8N reported a failure: {trip.message[:MOST_LETTERS] or 'without a word'}"
         )
-        yield f"last canary back {format_duration(watch.age)} ago, after {format_duration(trip.seconds)}{failure}"
-    match watch.state:
+        yield f"last canary back {format_duration(health.age)} ago, after {format_duration(trip.seconds)}{failure}"
+    match health.state:
         case canary.State.FAILED:
             yield f"a canary did not come back: {cause.sentence} {cause.cure}"
         case canary.State.LATE:
             since = " since" if trip else ""
-            yield f"no canary has come back{since}, though one is sent every {format_duration(watch.interval)}"
+            yield f"no canary has come back{since}, though one is sent every {format_duration(health.interval)}"
 
 
 def _judge(at: dict[str, datetime], facts: list[str]) -> Sign:

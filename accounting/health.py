@@ -113,14 +113,14 @@ def _last_round_trip() -> dict[str, Any] | None:
 
 
 def _canary() -> dict[str, Any]:
-    watch = canary.look()
-    trip = watch.round_trip
+    health = canary.check_health()
+    trip = health.round_trip
     return {
-        "state": watch.state,
-        "alarming": watch.is_alarming,
+        "state": health.state,
+        "alarming": health.is_alarming,
         "completed_at": trip.completed_at if trip else None,
-        "age_seconds": round(watch.age.total_seconds()) if watch.age is not None else None,
+        "age_seconds": round(health.age.total_seconds()) if health.age is not None else None,
         "seconds": round(trip.seconds, 3) if trip else None,
         "outcome": ("success" if trip.succeeded else "failure") if trip else None,
-        "trouble": watch.code or None,
+        "trouble": health.code or None,
     }

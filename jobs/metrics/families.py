@@ -76,10 +76,10 @@ def _canary(now: datetime) -> Iterator[Metric]:
     """Yield what canaries say while some are sent; where none has come back yet, the first one's age."""
     if not settings.CANARY_INTERVAL_SECONDS:
         return
-    watch = canary.look(now)
-    yield _gauge("canary_age_seconds", "Seconds since a canary came back.", watch.waiting.total_seconds())
+    health = canary.check_health(now)
+    yield _gauge("canary_age_seconds", "Seconds since a canary came back.", health.waiting.total_seconds())
     yield _gauge("canary_interval_seconds", "Seconds from one canary to the next.", settings.CANARY_INTERVAL_SECONDS)
-    if trip := watch.round_trip:
+    if trip := health.round_trip:
         yield _gauge("canary_seconds", "Seconds that the last canary to come back took.", trip.seconds)
 
 

@@ -56,7 +56,7 @@ class RoundTrip:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watch:
+class CanaryHealth:
     """What is known of canaries at a moment.
 
     Attributes:
@@ -80,7 +80,7 @@ class Watch:
         return bool(self.interval) and self.state in (State.LATE, State.FAILED)
 
 
-def look(now: datetime | None = None) -> Watch:
+def check_health(now: datetime | None = None) -> CanaryHealth:
     """Return what canaries say.
 
     Args:
@@ -92,7 +92,7 @@ def look(now: datetime | None = None) -> Watch:
     trip = _round_trip(latest)
     code = _trouble_since(trip, latest)
     waiting = now - _since(trip, latest, now) if interval else timedelta()
-    return Watch(
+    return CanaryHealth(
         state=_state(trip, code, is_late=waiting > LATE_AFTER * interval),
         round_trip=trip,
         age=now - trip.completed_at if trip else None,
