@@ -35,7 +35,7 @@ LOOKS_PER_BEAT = 3  # of the thread, which has a phase of its own: no beat is la
 told_to_stop = threading.Event()  # a signal came; when `work` returns without it, RQ has given up
 
 
-class Pulse:
+class HeartbeatTimer:
     """Tells the database now and then that this worker lives."""
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class DeliveryWorker(SimpleWorker):
             "maintenance_interval": 30,
             "log_job_description": False,
         }
-        self.pulse = Pulse()
+        self.heartbeat_timer = HeartbeatTimer()
         self._next_in_redis = self._busy_until = 0.0
         super().__init__(*args, **kwargs)
 
@@ -151,7 +151,7 @@ class DeliveryWorker(SimpleWorker):
             StopRequested: it was told to stop, and what RQ raised then was lost: logging swallows whatever comes while
                 it writes, and RQ writes much while Redis is away.
         """
-        self.pulse.beat_if_due()
+        self.heartbeat_timer.beat_if_due()
         is_plain = timeout is None and pipeline is None  # the others lengthen how long it passes for alive
         if is_plain and told_to_stop.is_set() and self.get_state() != WorkerStatus.BUSY:
             raise StopRequested
@@ -171,7 +171,7 @@ class DeliveryWorker(SimpleWorker):
 
     def _try_to_beat(self) -> None:
         try:
-            self.pulse.beat_if_due()
+            self.heartbeat_timer.beat_if_due()
             connection.close()  # this thread's own, which is not kept for so little
         except Exception:  # the thread outlives whatever one beat meets
             logger.exception("heartbeat_failed")

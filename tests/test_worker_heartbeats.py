@@ -118,7 +118,7 @@ def beat_during(delivery: Any, *, phase: float) -> None:
     worker = django_rq.get_worker()
     assert isinstance(worker, DeliveryWorker)
     worker._busy_until = delivery.now + 120
-    worker.pulse.beat_if_due()
+    worker.heartbeat_timer.beat_if_due()
     delivery.now += phase
     worker._beat_while_busy(delivery)
 
@@ -186,7 +186,7 @@ def test_it_lives_while_redis_is_away(n8n: StubServer) -> None:
     Heartbeat.objects.all().delete()
     with closed_port() as port, Redis(port=port) as away:
         worker.connection = away
-        worker.pulse.next_beat = worker._next_in_redis = 0.0
+        worker.heartbeat_timer.next_beat = worker._next_in_redis = 0.0
         with pytest.raises(RedisConnectionError):
             worker.heartbeat()
     assert Heartbeat.objects.get().name == PROCESS

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from accounting.outages import wait_for_database
 from jobs.checks import SETTINGS
 from jobs.queue import queue_service
-from jobs.worker import Pulse, told_to_stop
+from jobs.worker import HeartbeatTimer, told_to_stop
 
 logger = structlog.get_logger(__name__)
 
@@ -57,9 +57,9 @@ class Command(rqworker.Command):
     def _wait_for_redis(self) -> None:
         """Wait until it answers or somebody says stop; who waits is alive, and says so."""
         logger.warning("worker_waits_for_redis")
-        pulse = Pulse()
+        heartbeat_timer = HeartbeatTimer()
         while not told_to_stop.wait(PAUSE_SECONDS) and not queue_service().is_reachable():
-            pulse.beat_if_due()
+            heartbeat_timer.beat_if_due()
 
     def _work(self, *args: Any, **options: Any) -> None:
         try:
