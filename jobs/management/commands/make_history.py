@@ -20,8 +20,8 @@ from django.core.management.color import no_style
 from django.db import connection, transaction
 from django.db.models import Max
 
+from accounting.argument_types import whole_number
 from accounting.clock import database_now
-from accounting.options import whole_number
 from accounting.progress import bar
 from jobs.history.indexes import without_indexes
 from jobs.history.rows import Row, encoded, numbered, write

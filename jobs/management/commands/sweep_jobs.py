@@ -12,10 +12,10 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import close_old_connections
 
+from accounting.argument_types import seconds
 from accounting.clock import database_now
 from accounting.identity import PROCESS
 from accounting.lockout import forget_old_attempts
-from accounting.options import seconds
 from accounting.outages import DATABASE_AWAY, told_of, wait_for_database
 from jobs.canary import send_scheduled
 from jobs.checks import SETTINGS

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 
-from accounting.options import whole_number
+from accounting.argument_types import whole_number
 from accounting.progress import bar, say
 from jobs.models import JobLog, Seal
 from jobs.proof.audit import find_strays, verify_jobs
