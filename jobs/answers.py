@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from .delivery_errors import AT_LAST, ERROR_SENTENCES, MAY_HAVE_BEEN_SENT, MENDED_BY_PEOPLE, find_wrong_setting
+from .delivery_errors import DeliveryError as DeliveryError
 from .models import FailureCode, JobLog
-from .troubles import AT_LAST, MAY_HAVE_BEEN_SENT, MENDED_BY_PEOPLE, TROUBLE_SENTENCES, find_wrong_setting
-from .troubles import Trouble as Trouble
 
 MAX_RETRY_AFTER_SECONDS = 3600
 MAX_SENTENCE = 200
@@ -40,7 +40,7 @@ class Answer:
         body: its beginning, as far as it was to be read.
         goes_on: there was more of the body than that.
         retry_after: the header's value.
-        trouble: why there is no complete answer, if there is none.
+        error: why there is no complete answer, if there is none.
         milliseconds: how long it took.
         request: what was sent, in facts that may be written down; empty where nothing could be.
     """
@@ -50,7 +50,7 @@ class Answer:
     body: bytes = b""
     goes_on: bool = False
     retry_after: str = ""
-    trouble: Trouble | None = None
+    error: DeliveryError | None = None
     milliseconds: int = 0
     request: dict[str, Any] = field(default_factory=dict)
 
@@ -96,8 +96,8 @@ def decide(
         What is to be done. The rules are the design's, from N8N's answers as observed (docs/architecture.md).
     """
     refused = _Refusal(answer, tries, schedule, jitter)
-    if answer.trouble is not None:
-        return _decide_trouble(answer.trouble, refused)
+    if answer.error is not None:
+        return _decide_error(answer.error, refused)
     if 200 <= answer.status < 300:
         return _decide_success(answer, refused)
     if wrong := find_wrong_setting(answer.status, answer.body):
@@ -118,14 +118,14 @@ def decide(
     return _failed(FailureCode.N8N_REJECTED, sentence)
 
 
-def _decide_trouble(trouble: Trouble, refused: "_Refusal") -> Decision:
-    sentence = TROUBLE_SENTENCES[trouble]
-    if trouble in MAY_HAVE_BEEN_SENT:
-        return _unconfirmed(trouble, sentence)
-    if trouble is Trouble.FILE_UNREADABLE:
+def _decide_error(error: DeliveryError, refused: "_Refusal") -> Decision:
+    sentence = ERROR_SENTENCES[error]
+    if error in MAY_HAVE_BEEN_SENT:
+        return _unconfirmed(error, sentence)
+    if error is DeliveryError.FILE_UNREADABLE:
         return _failed(FailureCode.FILE_UNREADABLE, sentence)
-    at_last = AT_LAST.get(trouble, FailureCode.N8N_UNAVAILABLE)
-    return refused(trouble, sentence, needs_attention=trouble in MENDED_BY_PEOPLE, at_last=at_last)
+    at_last = AT_LAST.get(error, FailureCode.N8N_UNAVAILABLE)
+    return refused(error, sentence, needs_attention=error in MENDED_BY_PEOPLE, at_last=at_last)
 
 
 def _decide_success(answer: Answer, refused: "_Refusal") -> Decision:

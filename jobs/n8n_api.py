@@ -15,10 +15,10 @@ from django.conf import settings
 
 from .answers import Answer
 from .causes import cause_of_delay
+from .delivery_errors import ERROR_SENTENCES, OF_TLS, DeliveryError
 from .executions import Execution as Execution
 from .executions import read_execution, text
 from .transport import WatchedSession, tls_verification
-from .troubles import OF_TLS, TROUBLE_SENTENCES, Trouble
 
 DEADLINE_SECONDS = 10.0
 CONNECT_TIMEOUT_SECONDS = 3.0
@@ -135,12 +135,12 @@ class PublicApi:
                 connect_seconds=CONNECT_TIMEOUT_SECONDS,
                 most=MAX_ANSWER_BYTES,
             )
-        if answer.trouble:
-            raise self._no_answer(answer.trouble)
+        if answer.error:
+            raise self._no_answer(answer.error)
         return _content(answer)
 
-    def _no_answer(self, trouble: Trouble) -> ApiError:
-        return OutOfTime() if time.monotonic() >= self.ends else _no_answer(trouble)
+    def _no_answer(self, error: DeliveryError) -> ApiError:
+        return OutOfTime() if time.monotonic() >= self.ends else _no_answer(error)
 
 
 def public_api(*, deadline: float = DEADLINE_SECONDS) -> PublicApi | None:
@@ -190,6 +190,6 @@ def _said(answer: Answer) -> str:
         return ""
 
 
-def _no_answer(trouble: Trouble) -> ApiError:
-    cure = cause_of_delay(trouble).cure if trouble in OF_TLS else RIGHT_ADDRESS
-    return ApiError(TROUBLE_SENTENCES[trouble], cure)
+def _no_answer(error: DeliveryError) -> ApiError:
+    cure = cause_of_delay(error).cure if error in OF_TLS else RIGHT_ADDRESS
+    return ApiError(ERROR_SENTENCES[error], cure)

@@ -15,7 +15,7 @@ from urllib3.exceptions import HTTPError
 from accounting import __version__
 
 from .answers import Answer
-from .troubles import Trouble
+from .delivery_errors import DeliveryError
 from .watchdog import POOL_CLASSES, Watchdog
 
 # What begins otherwise is a robot to N8N's "Ignore Bots" (its package isbot), and gets a 403 as if its key were wrong.
@@ -24,10 +24,10 @@ READ_BYTES = 16 * 1024
 
 # What OpenSSL found of a certificate (its <openssl/x509_vfy.h>); all else means that nobody we trust has signed it.
 OF_CERTIFICATES = {
-    9: Trouble.EXPIRED,  # X509_V_ERR_CERT_NOT_YET_VALID
-    10: Trouble.EXPIRED,  # X509_V_ERR_CERT_HAS_EXPIRED
-    62: Trouble.WRONG_HOST,  # X509_V_ERR_HOSTNAME_MISMATCH
-    64: Trouble.WRONG_HOST,  # X509_V_ERR_IP_ADDRESS_MISMATCH
+    9: DeliveryError.EXPIRED,  # X509_V_ERR_CERT_NOT_YET_VALID
+    10: DeliveryError.EXPIRED,  # X509_V_ERR_CERT_HAS_EXPIRED
+    62: DeliveryError.WRONG_HOST,  # X509_V_ERR_HOSTNAME_MISMATCH
+    64: DeliveryError.WRONG_HOST,  # X509_V_ERR_IP_ADDRESS_MISMATCH
 }
 
 
@@ -75,11 +75,11 @@ class WatchedSession(requests.Session):
             try:
                 answer = self._answer(method, url, most, timeout=(min(connect_seconds, seconds), None), **sent)
             except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
-                trouble = _trouble_of(error, watchdog)
+                delivery_error = _delivery_error_of(error, watchdog)
                 _let_go(error)
-                return Answer(trouble=trouble)
+                return Answer(error=delivery_error)
         # an answer that ends with its connection looks whole when it is cut
-        return Answer(trouble=Trouble.TIMED_OUT) if watchdog.has_barked else answer
+        return Answer(error=DeliveryError.TIMED_OUT) if watchdog.has_barked else answer
 
     def _answer(self, method: str, url: str, most: int, **sent: Any) -> Answer:
         # a redirected POST becomes an empty GET that may answer 200: a silent loss; and a key would go elsewhere
@@ -125,17 +125,17 @@ def _read_bounded(response: BaseHTTPResponse, most: int) -> tuple[bytes, bool]:
     return bytes(body), True
 
 
-def _trouble_of(error: Exception, watchdog: Watchdog) -> Trouble:
+def _delivery_error_of(error: Exception, watchdog: Watchdog) -> DeliveryError:
     """Say what an exchange failed of; before the first byte was sent, nothing can have arrived."""
     if watchdog.has_seen_sending:
-        return Trouble.TIMED_OUT if watchdog.has_barked else Trouble.CUT
+        return DeliveryError.TIMED_OUT if watchdog.has_barked else DeliveryError.CUT
     if not isinstance(error, requests.exceptions.SSLError):
-        return Trouble.UNREACHABLE
+        return DeliveryError.UNREACHABLE
     cause = _cause_of(error)
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return OF_CERTIFICATES.get(cause.verify_code, Trouble.UNTRUSTED)
+        return OF_CERTIFICATES.get(cause.verify_code, DeliveryError.UNTRUSTED)
     was_cut_in_handshake = isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError)
-    return Trouble.UNREACHABLE if was_cut_in_handshake else Trouble.NO_TLS
+    return DeliveryError.UNREACHABLE if was_cut_in_handshake else DeliveryError.NO_TLS
 
 
 def _cause_of(error: requests.exceptions.SSLError) -> object:

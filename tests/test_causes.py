@@ -6,15 +6,15 @@ from inspect import getsource
 
 import pytest
 
-from jobs import answers, causes, troubles
-from jobs.answers import Trouble
+from jobs import answers, causes, delivery_errors
+from jobs.answers import DeliveryError
 from jobs.causes import CAUSES_OF_DELAY, CAUSES_OF_FAILURE, OVERDUE, UNKNOWN, Cause
 from jobs.models import FailureCode, JobLog
 
 
 def codes_in_answers() -> set[str]:
     """Return every code that the rules for N8N's answers can name."""
-    nodes = [node for module in (answers, troubles) for node in ast.walk(ast.parse(getsource(module)))]
+    nodes = [node for module in (answers, delivery_errors) for node in ast.walk(ast.parse(getsource(module)))]
     texts = (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
     return {text for text in texts if re.fullmatch(r"(?:n8n|file|storage)_[a-z_]+", text)}
 
@@ -24,7 +24,7 @@ def test_every_failure_code_has_a_cause() -> None:
 
 
 def test_every_reason_of_a_delay_has_a_cause() -> None:
-    assert {"n8n_busy", "n8n_unauthorized", *Trouble} <= codes_in_answers()
+    assert {"n8n_busy", "n8n_unauthorized", *DeliveryError} <= codes_in_answers()
     assert set(CAUSES_OF_DELAY) == codes_in_answers()
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from jobs.answers import Answer, Decision, decide
 from jobs.causes import cause_of, cause_of_delay, cause_of_failure
+from jobs.delivery_errors import WRONG_SETTINGS
 from jobs.diagnosis import SIGNS, diagnose
 from jobs.failures import ENDED_BY_N8N, FailureCode
 from jobs.models import JobLog
-from jobs.troubles import WRONG_SETTINGS
 
 QUEUED, PROCESSING, FAILURE = JobLog.Status.QUEUED, JobLog.Status.PROCESSING, JobLog.Status.FAILURE
 

@@ -7,7 +7,7 @@ import pytest
 from django.conf import LazySettings
 from django.test import Client as Browser
 
-from jobs.answers import Answer, Trouble
+from jobs.answers import Answer, DeliveryError
 from jobs.masking import KEPT, masked, readable
 from jobs.models import JobLog
 from jobs.signatures import callback_token
@@ -42,7 +42,7 @@ def test_a_delivery_keeps_what_was_asked_and_answered(browser: Browser) -> None:
 
 
 def test_without_an_answer_there_is_only_the_request() -> None:
-    job = delivered(JobFactory.create(), Answer(trouble=Trouble.CUT, request={"host": "n8n.example"}))
+    job = delivered(JobFactory.create(), Answer(error=DeliveryError.CUT, request={"host": "n8n.example"}))
     detail = job.events.get(kind="unconfirmed").detail
     assert detail["request"] == {"host": "n8n.example"}
     assert "answer" not in detail

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jobs import n8n
-from jobs.answers import Answer, Trouble
+from jobs.answers import Answer, DeliveryError
 
 from .deliveries import DEADLINE_SECONDS, MB, large, leaving_no_trace, n8n_client
 from .stub_server import (
@@ -31,7 +31,12 @@ from .stub_server import (
     stub_server,
 )
 
-UNREACHABLE, UNTRUSTED, TIMED_OUT, CUT = Trouble.UNREACHABLE, Trouble.UNTRUSTED, Trouble.TIMED_OUT, Trouble.CUT
+UNREACHABLE, UNTRUSTED, TIMED_OUT, CUT = (
+    DeliveryError.UNREACHABLE,
+    DeliveryError.UNTRUSTED,
+    DeliveryError.TIMED_OUT,
+    DeliveryError.CUT,
+)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 ENDLESS = HEAD + b"\r\n"
 
@@ -66,7 +71,7 @@ def test_a_refused_connection_is_unreachable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with n8n_client(f"http://127.0.0.1:{port}") as post:
-        assert post().trouble is UNREACHABLE
+        assert post().error is UNREACHABLE
 
 
 def test_a_name_that_does_not_resolve_is_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,12 +80,12 @@ def test_a_name_that_does_not_resolve_is_unreachable(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with n8n_client("http://n8n.example") as post:
-        assert post().trouble is UNREACHABLE
+        assert post().error is UNREACHABLE
 
 
 def test_a_host_that_takes_no_connection_is_unreachable() -> None:
     with full_listener() as port, n8n_client(f"http://127.0.0.1:{port}") as post:
-        assert post().trouble is UNREACHABLE
+        assert post().error is UNREACHABLE
 
 
 def test_a_connection_made_after_the_deadline_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +96,7 @@ def test_a_connection_made_after_the_deadline_is_not_used(monkeypatch: pytest.Mo
         with monkeypatch.context() as patched:
             patched.setattr(socket, "getaddrinfo", lambda *_, **__: found)
             answer = post()
-        assert answer.trouble is UNREACHABLE
+        assert answer.error is UNREACHABLE
         assert answer.milliseconds >= 1400
         assert server.visit(0).is_over.wait(PATIENCE_SECONDS)
         assert server.requests == []
@@ -129,7 +134,7 @@ def test_an_answer_that_is_cut_may_have_been_preceded_by_the_receipt(
 ) -> None:
     with stub_server(behaviour, tls=tls) as server:
         answer = delivered(server, bundle, body=large(8 * MB), length=8 * MB)
-        assert (answer.trouble, answer.status) == (CUT, 0)
+        assert (answer.error, answer.status) == (CUT, 0)
 
 
 def not_reading(visit: Visit) -> None:
@@ -156,7 +161,7 @@ def test_an_answer_is_waited_for_until_the_deadline_and_no_longer(
 ) -> None:
     with stub_server(behaviour, tls=tls) as server:
         answer = delivered(server, bundle, body=large(8 * MB), length=8 * MB)
-        assert (answer.trouble, answer.status) == (TIMED_OUT, 0)
+        assert (answer.error, answer.status) == (TIMED_OUT, 0)
         assert answer.milliseconds >= DEADLINE_SECONDS * 1000
 
 
@@ -168,7 +173,7 @@ def test_the_deadline_holds_on_a_kept_connection_too(tls: ssl.SSLContext | None,
 
     with stub_server(falling_silent, tls=tls) as server, n8n_client(server.url, verify=bundle) as post:
         assert post().status == 200
-        assert post().trouble is TIMED_OUT
+        assert post().error is TIMED_OUT
         assert len(server.visits) == 1
 
 
@@ -191,7 +196,7 @@ def test_only_the_beginning_of_an_endless_answer_is_read(status: int) -> None:
     head = response(status, b"", Location="/elsewhere").replace(b"Content-Length: 0\r\n", b"")
     with stub_server(repeating(b"x" * 65_536, at_first=head)) as server, n8n_client(server.url) as post:
         answer = post()
-        assert (answer.status, answer.trouble) == (status, None)
+        assert (answer.status, answer.error) == (status, None)
         assert answer.body == b"x" * 64 * 1024
         assert server.visit(0).is_over.wait(PATIENCE_SECONDS)  # though the client is not closed
 
@@ -216,7 +221,7 @@ def test_an_answer_that_comes_before_the_body_was_read_counts(tls: ssl.SSLContex
     # without TLS the answer is found even where the server did not listen on before it closed
     with stub_server(refusing_the_body_politely if tls else refusing_the_body, tls=tls) as server:
         answer = delivered(server, bundle, body=large(8 * MB), length=8 * MB)
-        assert (answer.status, answer.trouble) == (413, None)
+        assert (answer.status, answer.error) == (413, None)
         assert b"Too Large" in answer.body
 
 
@@ -236,20 +241,20 @@ def test_a_server_is_trusted_by_the_bundle(bundle: str) -> None:
 
 def test_a_server_that_the_bundle_does_not_vouch_for_gets_nothing() -> None:
     with stub_server(answering(), tls=server_tls()) as server:
-        assert delivered(server, verify=True).trouble is UNTRUSTED
+        assert delivered(server, verify=True).error is UNTRUSTED
         assert server.requests == []
 
 
 @pytest.mark.parametrize("name", ["n8n.example", "127.0.0.2"])
 def test_a_certificate_for_another_host_is_told_apart(bundle: str, name: str) -> None:
     with stub_server(answering(), tls=server_tls(name)) as server:
-        assert delivered(server, bundle).trouble is Trouble.WRONG_HOST
+        assert delivered(server, bundle).error is DeliveryError.WRONG_HOST
         assert server.requests == []
 
 
 def test_a_certificate_that_has_expired_is_told_apart(bundle: str) -> None:
     with stub_server(answering(), tls=server_tls(until=datetime(2020, 1, 1, tzinfo=UTC))) as server:
-        assert delivered(server, bundle).trouble is Trouble.EXPIRED
+        assert delivered(server, bundle).error is DeliveryError.EXPIRED
         assert server.requests == []
 
 
@@ -262,7 +267,7 @@ def test_any_certificate_does_where_verification_is_off() -> None:
 def test_a_server_that_speaks_no_tls_needs_attention() -> None:
     with stub_server(lambda visit: visit.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as server:
         server.url = server.url.replace("http:", "https:")
-        assert delivered(server).trouble is Trouble.NO_TLS
+        assert delivered(server).error is DeliveryError.NO_TLS
 
 
 def reset_at_the_first_byte(visit: Visit) -> None:
@@ -282,5 +287,5 @@ def reset_at_the_first_byte(visit: Visit) -> None:
 def test_a_tls_handshake_that_does_not_come_about_is_unreachable(behaviour: Behaviour) -> None:
     with stub_server(behaviour) as server:
         server.url = server.url.replace("http:", "https:")
-        assert delivered(server).trouble is UNREACHABLE
+        assert delivered(server).error is UNREACHABLE
         assert server.visit(0).is_over.wait(PATIENCE_SECONDS)

@@ -13,7 +13,7 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from jobs import services
-from jobs.answers import Answer, Trouble
+from jobs.answers import Answer, DeliveryError
 from jobs.models import FailureCode, JobEvent, JobLog
 from jobs.services import submission
 from receipts.services import has_file
@@ -31,7 +31,7 @@ only_where_rows_are_locked = pytest.mark.skipif(
 
 ACCEPTED = Answer(status=200, content_type="application/json", body=b'{"execution_id":"17"}', milliseconds=12)
 BUSY = Answer(status=503)
-CUT = Answer(trouble=Trouble.CUT)
+CUT = Answer(error=DeliveryError.CUT)
 
 
 def kinds(job: JobLog) -> list[str]:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import requests
 
+from jobs.delivery_errors import find_wrong_setting
 from jobs.n8n_api import ApiError, PublicApi
-from jobs.troubles import find_wrong_setting
 from tests.servers import made_up
 
 from .conftest import REAL_N8N, OnAir, Scene

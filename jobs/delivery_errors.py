@@ -6,7 +6,7 @@ from enum import StrEnum
 from .failures import FailureCode
 
 
-class Trouble(StrEnum):
+class DeliveryError(StrEnum):
     """Why there is no HTTP answer; all but the last two prove that nothing arrived."""
 
     UNREACHABLE = "n8n_unreachable"
@@ -22,27 +22,27 @@ class Trouble(StrEnum):
     CUT = "n8n_connection_cut"
 
 
-MAY_HAVE_BEEN_SENT = frozenset({Trouble.TIMED_OUT, Trouble.CUT})
-OF_TLS = frozenset({Trouble.UNTRUSTED, Trouble.EXPIRED, Trouble.WRONG_HOST, Trouble.NO_TLS})
-MENDED_BY_PEOPLE = OF_TLS | {Trouble.FILE_MISSING, Trouble.NOT_PREPARED, Trouble.STORAGE_AWAY}
+MAY_HAVE_BEEN_SENT = frozenset({DeliveryError.TIMED_OUT, DeliveryError.CUT})
+OF_TLS = frozenset({DeliveryError.UNTRUSTED, DeliveryError.EXPIRED, DeliveryError.WRONG_HOST, DeliveryError.NO_TLS})
+MENDED_BY_PEOPLE = OF_TLS | {DeliveryError.FILE_MISSING, DeliveryError.NOT_PREPARED, DeliveryError.STORAGE_AWAY}
 AT_LAST = {
-    Trouble.FILE_MISSING: FailureCode.FILE_MISSING,
-    Trouble.NOT_PREPARED: FailureCode.FILE_UNREADABLE,
-    Trouble.STORAGE_AWAY: FailureCode.FILE_UNREADABLE,
+    DeliveryError.FILE_MISSING: FailureCode.FILE_MISSING,
+    DeliveryError.NOT_PREPARED: FailureCode.FILE_UNREADABLE,
+    DeliveryError.STORAGE_AWAY: FailureCode.FILE_UNREADABLE,
 }
 
-TROUBLE_SENTENCES = {
-    Trouble.UNREACHABLE: "N8N could not be reached.",
-    Trouble.UNTRUSTED: "N8N's TLS certificate is signed by nobody whom this service trusts.",
-    Trouble.EXPIRED: "N8N's TLS certificate has expired, or is not valid yet.",
-    Trouble.WRONG_HOST: "N8N's TLS certificate is for another host than its address names.",
-    Trouble.NO_TLS: "What answers at N8N's address speaks no TLS, or none that this service speaks.",
-    Trouble.FILE_MISSING: "The receipt's file cannot be read where this worker looks for it.",
-    Trouble.FILE_UNREADABLE: "No picture can be made of the receipt's file: it is damaged, or takes too much.",
-    Trouble.NOT_PREPARED: "The picture to be sent could not be made or stored: the machine is too busy or full.",
-    Trouble.STORAGE_AWAY: "The storage of the receipts' files could not be reached.",
-    Trouble.TIMED_OUT: "N8N did not answer in time.",
-    Trouble.CUT: "The connection to N8N was cut.",
+ERROR_SENTENCES = {
+    DeliveryError.UNREACHABLE: "N8N could not be reached.",
+    DeliveryError.UNTRUSTED: "N8N's TLS certificate is signed by nobody whom this service trusts.",
+    DeliveryError.EXPIRED: "N8N's TLS certificate has expired, or is not valid yet.",
+    DeliveryError.WRONG_HOST: "N8N's TLS certificate is for another host than its address names.",
+    DeliveryError.NO_TLS: "What answers at N8N's address speaks no TLS, or none that this service speaks.",
+    DeliveryError.FILE_MISSING: "The receipt's file cannot be read where this worker looks for it.",
+    DeliveryError.FILE_UNREADABLE: "No picture can be made of the receipt's file: it is damaged, or takes too much.",
+    DeliveryError.NOT_PREPARED: "The picture to be sent could not be made or stored: the machine is too busy or full.",
+    DeliveryError.STORAGE_AWAY: "The storage of the receipts' files could not be reached.",
+    DeliveryError.TIMED_OUT: "N8N did not answer in time.",
+    DeliveryError.CUT: "The connection to N8N was cut.",
 }
 
 
