@@ -8,9 +8,9 @@ import pytest
 
 from accounting import __version__
 
-from .canaries import Canary
 from .installation import Installation, wait_for
 from .pictures import jpeg
+from .planted_secrets import PlantedSecret
 from .sentry import dsn, events, told
 from .stub_server import StubServer, answering, response, stub_server
 
@@ -24,7 +24,10 @@ def sentry() -> Iterator[StubServer]:
 
 
 def test_a_fault_is_reported_with_its_place_in_the_code_and_no_value(sentry: StubServer, tmp_path: Path) -> None:
-    picture, webhook = Canary("picture", "canary-in-the-comment"), Canary("webhook", "canary-of-the-webhook")
+    picture, webhook = (
+        PlantedSecret("picture", "canary-in-the-comment"),
+        PlantedSecret("webhook", "canary-of-the-webhook"),
+    )
     with Installation(tmp_path, f"http://127.0.0.1:9/{webhook.secret}", SENTRY_DSN=dsn(sentry)) as service:
         service.start("serve", "--port", str(service.port), fail_at="receipts.uploading.submit_receipt")
         wait_for(service._is_up, "the web server")
@@ -36,10 +39,19 @@ def test_a_fault_is_reported_with_its_place_in_the_code_and_no_value(sentry: Stu
     (error,) = event["exception"]["values"]
     assert (error["type"], error.get("value")) == ("RuntimeError", None)
     assert error["stacktrace"]["frames"][-1]["function"] == "fail"
-    secrets = [picture, webhook, Canary("key", service.key), Canary("text", "a fault that the test has caused")]
-    secrets += [Canary("address", "127.0.0.1"), Canary("name", "receipt.jpg"), Canary("header", "Api-Key")]
-    secrets += [Canary(name, service.env[name]) for name in ("SECRET_KEY", "N8N_API_KEY", "AUDIT_KEY")]
-    assert [canary.name for canary in secrets if canary.is_in(text)] == []
+    secrets = [
+        picture,
+        webhook,
+        PlantedSecret("key", service.key),
+        PlantedSecret("text", "a fault that the test has caused"),
+    ]
+    secrets += [
+        PlantedSecret("address", "127.0.0.1"),
+        PlantedSecret("name", "receipt.jpg"),
+        PlantedSecret("header", "Api-Key"),
+    ]
+    secrets += [PlantedSecret(name, service.env[name]) for name in ("SECRET_KEY", "N8N_API_KEY", "AUDIT_KEY")]
+    assert [secret.name for secret in secrets if secret.is_in(text)] == []
 
 
 def test_a_line_of_ours_keeps_its_words_and_ids(sentry: StubServer, tmp_path: Path) -> None:

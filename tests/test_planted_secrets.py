@@ -10,10 +10,10 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from .canaries import in_answer
-from .full_of_canaries import JOBS, Everything, rude
 from .installation import SWEEP, WEB, WORKER, wait_for
 from .pictures import jpeg
+from .planted_secrets import in_answer
+from .planting import JOBS, Everything, rude
 from .sentry import events
 from .servers import free_port
 from .stub_server import StubServer, answering, response, server_tls, stub_server
@@ -43,7 +43,7 @@ def deliveries(server: StubServer, job_id: str) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def everything(tmp_path: Path) -> Iterator[Everything]:
-    """Return an installation full of canaries, of which nothing runs yet."""
+    """Return an installation full of planted secrets, of which nothing runs yet."""
     with (
         stub_server(rude) as n8n,
         stub_server(rude, tls=server_tls()) as tls,
@@ -81,7 +81,7 @@ def troubled_delivery(everything: Everything) -> str:
 
 
 def good_and_bad_callbacks(everything: Everything, job_id: str) -> None:
-    token = everything.canaries[-1].secret
+    token = everything.planted[-1].secret
     wrong = everything.secret("wrong callback token")
     assert everything.report(job_id, wrong, {"status": "success"}).status_code == 401
     for body in ({"status": token}, b'{"message": "' + token.encode(), {"status": "success", "notion_page_url": token}):

@@ -1,4 +1,4 @@
-"""An installation whose every secret is a canary, all that it answered, and an N8N that quotes what it was sent."""
+"""An installation whose every secret was planted, all that it answered, and an N8N that quotes what it was sent."""
 
 import base64
 import json
@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import requests
 from redis import Redis
 
-from .canaries import Canary, Place, in_answer, in_database, in_redis
 from .factories import DATABASE_ID
 from .installation import Installation
 from .pictures import jpeg
+from .planted_secrets import Place, PlantedSecret, in_answer, in_database, in_redis
 from .sentry import dsn, told
 from .stub_server import Request, StubServer, Visit, response
 
@@ -22,10 +22,10 @@ JOBS = "/api/v1/jobs/"
 
 
 class Everything:
-    """An installation whose every setting that is secret is a canary, and all that it answered."""
+    """An installation whose every setting that is secret was planted, and all that it answered."""
 
     def __init__(self, folder: Path, n8n: StubServer, tls: StubServer, sentry: StubServer) -> None:
-        self.canaries: list[Canary] = []
+        self.planted: list[PlantedSecret] = []
         self.answers: list[Place] = []
         self.n8n, self.tls, self.sentry = n8n, tls, sentry
         path, query = self.secret("webhook path"), self.secret("webhook query")
@@ -55,12 +55,12 @@ class Everything:
         self._ask_for_passwords()
 
     def secret(self, name: str) -> str:
-        """Make a canary up."""
+        """Make a secret up."""
         return self.know(name, secrets.token_hex(20))
 
     def know(self, name: str, secret: str) -> str:
         """Look for this, too."""
-        self.canaries.append(Canary(name, secret))
+        self.planted.append(PlantedSecret(name, secret))
         return secret
 
     def _ask_for_passwords(self) -> None:
@@ -87,7 +87,7 @@ class Everything:
         return answer
 
     def upload(self, name: str = "answer to an upload", *, content: bytes | None = None, **options: Any) -> Any:
-        """Upload a picture in whose comment a canary sits, under a name that is one."""
+        """Upload a picture in whose comment a secret is planted, under a name that is one."""
         picture = jpeg(secrets.randbelow(10**6), comment=self.picture.encode()) if content is None else content
         data = {"notion_database_id": options.pop("database", DATABASE_ID)}
         files = {"file": (self.filename, picture)}
@@ -102,8 +102,10 @@ class Everything:
     # -- what is found
 
     def found(self) -> set[tuple[str, str]]:
-        """Return which canary was found in which place."""
-        return {(canary.name, name) for name, text in self._places() for canary in self.canaries if canary.is_in(text)}
+        """Return which secret was found in which place."""
+        return {
+            (planted.name, name) for name, text in self._places() for planted in self.planted if planted.is_in(text)
+        }
 
     def _places(self) -> Iterator[Place]:
         yield "log", self.installation.log()

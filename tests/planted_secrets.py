@@ -17,7 +17,7 @@ Place = tuple[str, str]  # what it is called, and what stands there
 
 
 @dataclass(frozen=True)
-class Canary:
+class PlantedSecret:
     """A secret, in every form in which it could be written down."""
 
     name: str
