@@ -17,7 +17,7 @@ from .health import beats, living
 Kind, Source = JobEvent.Kind, JobEvent.Source
 
 REMEMBERED = timedelta(days=1)
-MOST_LETTERS = 200  # of what N8N says
+MAX_LETTERS = 200  # of what N8N says
 EVENTS_READ = 1000  # of that day, the latest: it takes no longer on a busy day
 COMMANDS = {Heartbeat.Kind.WORKER: "rqworker", Heartbeat.Kind.SWEEP: "sweep_jobs"}
 SAID = {
@@ -100,7 +100,7 @@ def _told_of(health: canary.CanaryHealth) -> Iterator[str]:
     trip, cause = health.round_trip, cause_of(health.code)
     if trip and health.age is not None:
         failure = (
-            "" if trip.succeeded else f"; N8N reported a failure: {trip.message[:MOST_LETTERS] or 'without a word'}"
+            "" if trip.succeeded else f"; N8N reported a failure: {trip.message[:MAX_LETTERS] or 'without a word'}"
         )
         yield f"last canary back {format_duration(health.age)} ago, after {format_duration(trip.seconds)}{failure}"
     match health.state:

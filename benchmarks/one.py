@@ -19,7 +19,7 @@ from receipts.models import Receipt  # noqa: E402
 from receipts.rendering import NotMade, Unreadable, rendered  # noqa: E402
 from receipts.validators import check_upload  # noqa: E402
 
-MOST_BYTES = 12_000_000  # what N8N takes unless set otherwise
+MAX_BYTES = 12_000_000  # what N8N takes unless set otherwise
 SECONDS = 20.0
 
 
@@ -38,7 +38,7 @@ def prepare(path: Path) -> str:
         form = find_format(file.read(HEAD_BYTES))
         receipt = Receipt(content_type=CONTENT_TYPES[form], size=path.stat().st_size)
         try:
-            with rendered(receipt, File(file), most_bytes=MOST_BYTES, seconds=SECONDS) as picture:
+            with rendered(receipt, File(file), most_bytes=MAX_BYTES, seconds=SECONDS) as picture:
                 return f"{picture.width} × {picture.height}, {picture.file.size / 1e6:.1f} MB"
         except (NotMade, Unreadable) as fault:
             return type(fault).__name__

@@ -30,8 +30,8 @@ import requests
 from .installations import ROOT, SMALL, Env, installation_with, run_task
 from .servers import start_postgres, valkey
 
-MOST_TIMES = 1.5
-MOST_MS = 300
+MAX_TIMES = 1.5
+MAX_MS = 300
 EXPORT = "export, first byte"
 FULL, EMPTY = "list: first page", "search: words that are nowhere"
 LISTS = ("list", "search")
@@ -150,7 +150,7 @@ def _show(taken: dict[str, list[Taken]], rows: dict[str, list[int]], jobs: int) 
         figures = [ms for each in (small, large) for ms in (median(each.times), each.p95, each.processor)]
         shown = "" if few == many == 0 else str(few) if few == many else f"{few}, {many}"
         print("|", " | ".join([name, shown, *(f"{ms:.0f}" if ms else "" for ms in figures), f"{ratio:.2f}"]), "|")
-        too_slow += [name] if (ratio > MOST_TIMES and name not in BOUNDED) or large.p95 > MOST_MS else []
+        too_slow += [name] if (ratio > MAX_TIMES and name not in BOUNDED) or large.p95 > MAX_MS else []
     print(f"\nToo slow: {', '.join(too_slow) or 'none'}.")
     return bool(too_slow)
 

@@ -20,7 +20,7 @@ from unittest.mock import patch
 
 from tests.servers import SETTINGS
 
-MOST_PERCENT = 10.0
+MAX_PERCENT = 10.0
 ROUNDS = 200
 LIFE = ("received", "claimed", "delivered", "succeeded")
 NOTES = ("callback repeated",)  # its one UPDATE is for the chain alone
@@ -73,7 +73,7 @@ def measure(database: str) -> int:
     life = [sum(each) for each in zip(*(typical[verb] for verb in LIFE), strict=True)]
     percent = show(database, "all of a job's life", *life)
     verify(database)
-    return percent > MOST_PERCENT
+    return percent > MAX_PERCENT
 
 
 def show(database: str, what: str, whole: float, chain: float) -> float:

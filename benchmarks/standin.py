@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import ClientError, ClientSession, TCPConnector, web
 
-MOST_BYTES = 32 * 1024 * 1024
+MAX_BYTES = 32 * 1024 * 1024
 STATS = {"deliveries": 0, "succeeded": 0, "refused": 0, "last": 0.0}
 SESSION = web.AppKey("session", ClientSession)
 _tasks: set[asyncio.Task[None]] = set()
@@ -52,7 +52,7 @@ async def tell(_: web.Request) -> web.Response:
 
 def main() -> None:
     """Serve until told to end."""
-    app = web.Application(client_max_size=MOST_BYTES)
+    app = web.Application(client_max_size=MAX_BYTES)
     app.cleanup_ctx.append(_session)
     app.add_routes([web.post("/webhook/receipts", take), web.get("/stats", tell)])
     web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), print=None)

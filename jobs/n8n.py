@@ -110,7 +110,7 @@ class N8NClient:
             headers=headers,
             seconds=self._deadline,
             connect_seconds=CONNECT_TIMEOUT_SECONDS,
-            most=MAX_ANSWER_BYTES,
+            max_bytes=MAX_ANSWER_BYTES,
             begin_by=begin_by,
         )
         self._idle_since = time.monotonic()

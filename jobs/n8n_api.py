@@ -133,7 +133,7 @@ class PublicApi:
                 headers={"X-N8N-API-KEY": self.key, "Accept": "application/json", "Content-Type": "application/json"},
                 seconds=seconds,
                 connect_seconds=CONNECT_TIMEOUT_SECONDS,
-                most=MAX_ANSWER_BYTES,
+                max_bytes=MAX_ANSWER_BYTES,
             )
         if answer.error:
             raise self._no_answer(answer.error)

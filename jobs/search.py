@@ -17,7 +17,7 @@ from .models import JobLog
 
 RECENT = 20_000  # so many are looked through for words
 FOUND = 200  # so few that a database looks each of them up, and does not read all jobs, newest first, in search of them
-MOST_WORDS = 8
+MAX_WORDS = 8
 LAST_LETTER = "\U0010ffff"
 ENDS_IN_ZEROS = re.compile(r"[0-9]+\.[0-9]*0")
 
@@ -88,7 +88,7 @@ def _by_words(jobs: QuerySet[JobLog], text: str) -> list[UUID]:
         recent = recent.filter(created_at__gt=at)
     recent = recent.alias(read=Cast("result", TextField()))
     words = Q()
-    for word in text.split()[:MOST_WORDS]:
+    for word in text.split()[:MAX_WORDS]:
         words &= _has(word)
     return list(recent.filter(words | Q(n8n_execution_id=text)).values_list("pk", flat=True)[:FOUND])
 

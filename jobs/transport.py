@@ -56,7 +56,7 @@ class WatchedSession(requests.Session):
         *,
         seconds: float,
         connect_seconds: float,
-        most: int,
+        max_bytes: int,
         begin_by: float = inf,
         **sent: Any,
     ) -> Answer:
@@ -67,13 +67,13 @@ class WatchedSession(requests.Session):
             url: where to; a redirect is not followed.
             seconds: that it may take in all, from connecting to the last byte.
             connect_seconds: of these, for each address that is connected to.
-            most: bytes that are read of the answer's body.
+            max_bytes: that are read of the answer's body.
             begin_by: as `Watchdog` takes it.
             sent: the headers, data and params, as requests takes them.
         """
         with Watchdog(seconds, begin_by=begin_by) as watchdog:
             try:
-                answer = self._answer(method, url, most, timeout=(min(connect_seconds, seconds), None), **sent)
+                answer = self._answer(method, url, max_bytes, timeout=(min(connect_seconds, seconds), None), **sent)
             except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
                 delivery_error = _delivery_error_of(error, watchdog)
                 _let_go(error)
@@ -81,11 +81,11 @@ class WatchedSession(requests.Session):
         # an answer that ends with its connection looks whole when it is cut
         return Answer(error=DeliveryError.TIMED_OUT) if watchdog.has_barked else answer
 
-    def _answer(self, method: str, url: str, most: int, **sent: Any) -> Answer:
+    def _answer(self, method: str, url: str, max_bytes: int, **sent: Any) -> Answer:
         # a redirected POST becomes an empty GET that may answer 200: a silent loss; and a key would go elsewhere
         response = self.request(method, url, allow_redirects=False, stream=True, **sent)
         with response.raw:  # closes the connection, unless the answer was read to its end
-            body, goes_on = _read_bounded(response.raw, most)
+            body, goes_on = _read_bounded(response.raw, max_bytes)
         return Answer(
             status=response.status_code,
             content_type=response.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
@@ -113,15 +113,15 @@ class _WatchedAdapter(HTTPAdapter):
         return manager
 
 
-def _read_bounded(response: BaseHTTPResponse, most: int) -> tuple[bytes, bool]:
+def _read_bounded(response: BaseHTTPResponse, max_bytes: int) -> tuple[bytes, bool]:
     """Return the beginning of the body, at most that many bytes, and whether it goes on."""
     body = bytearray()
-    while len(body) <= most:
+    while len(body) <= max_bytes:
         piece = response.read(READ_BYTES, decode_content=False)
         if not piece:
             return bytes(body), False
         body += piece
-    del body[most:]
+    del body[max_bytes:]
     return bytes(body), True
 
 

@@ -35,7 +35,7 @@ from .services import rendition_to_show
 from .thumbnails import find_thumbnail
 
 PREFIX = re.compile("[0-9A-Za-z]{8}")
-MOST_NAMES = 20  # of so many latest jobs
+MAX_NAMES = 20  # of so many latest jobs
 MADE_ALREADY = (
     "No other key was made: this form has made one already, which was shown then. "
     "If nobody has copied it, revoke it and make a new one."
@@ -263,7 +263,7 @@ class ReceiptAdmin(CursorAdmin[Receipt]):
 
 def _names_of(receipt: Receipt) -> list[str]:
     """Return the names under which it came, each once, the latest first."""
-    latest = receipt.jobs.order_by("-created_at").values_list("filename", flat=True)[:MOST_NAMES]
+    latest = receipt.jobs.order_by("-created_at").values_list("filename", flat=True)[:MAX_NAMES]
     return [name for name in dict.fromkeys(latest) if name]
 
 

@@ -90,7 +90,7 @@ def test_the_same_outcome_again_changes_nothing(outcome: str) -> None:
 def test_reports_without_end_that_change_nothing_are_answered_alike_and_no_longer_written_down(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(completion, "MOST_EVENTS", 4)
+    monkeypatch.setattr(completion, "MAX_EVENTS", 4)
     job = JobFactory.create(processing=True)
     answers = [report(job).status_code for _ in range(3)]
     answers += [report(job, status="failure", execution_id="18").status_code for _ in range(3)]

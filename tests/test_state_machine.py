@@ -31,7 +31,7 @@ from .job_actions import ANSWERS, Kind, asked_of_n8n, refused, replayed, unchang
 from .job_model import IN_FLIGHT, OPEN, REFUSALS, ModelJob, Outcome, Standing, Status
 
 PLACES = 1  # so that jobs often meet before it
-MOST_JOBS = 3  # few, so that much happens to each
+MAX_JOBS = 3  # few, so that much happens to each
 LATER_SECONDS = 10_000  # nothing becomes due by itself while the test runs
 SHIFT = timedelta(days=1)
 DATABASES = ("0123abcd-4567-89ab-cdef-0123456789ab", "fedcba98-7654-3210-fedc-ba9876543210")
@@ -65,7 +65,7 @@ class Jobs(RuleBasedStateMachine):
 
     # -- uploads -------------------------------------------------------------------------------------------------------
 
-    @precondition(lambda self: len(self.model) < MOST_JOBS)
+    @precondition(lambda self: len(self.model) < MAX_JOBS)
     @rule(
         target=jobs,
         database=st.sampled_from(DATABASES),

@@ -16,7 +16,7 @@ from rq import Queue
 from sqlmodel import Field, Session, SQLModel, create_engine
 from worker import trigger_n8n_workflow
 
-MOST_BYTES = 10 * 1024 * 1024
+MAX_BYTES = 10 * 1024 * 1024
 MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 
 
@@ -47,7 +47,7 @@ SQLModel.metadata.create_all(engine)
 @app.post("/api/v1/receipts/upload", status_code=202)
 async def upload(file: UploadFile, notion_database_id: Annotated[str, Form()]) -> dict[str, str]:
     content = await file.read()
-    if len(content) > MOST_BYTES:
+    if len(content) > MAX_BYTES:
         raise HTTPException(413, "The file is too large.")
     if not content.startswith(MAGIC):
         raise HTTPException(415, "The file is neither JPEG nor PNG.")

@@ -14,7 +14,7 @@ from jobs.services import why_not_retry
 from jobs.timeline import MOST, Entry, timeline
 from receipts.pictures import picture_url
 
-MOST_SIBLINGS = 20
+MAX_SIBLINGS = 20
 VERBS_OF_STATUS = {
     JobLog.Status.FAILURE: [("retry", "Retry")],
     JobLog.Status.PROCESSING: [("resend", "Send again")],
@@ -35,7 +35,7 @@ def context_of(request: HttpRequest, job: JobLog, *, may_operate: bool) -> dict[
     entries = timeline(job)
     may_operate = may_operate and not job.is_canary
     no_retry = why_not_retry(job, job.receipt) if job.status == JobLog.Status.FAILURE else ""
-    siblings = list(job.receipt.jobs.exclude(pk=job.pk).defer("result").order_by("-created_at")[: MOST_SIBLINGS + 1])
+    siblings = list(job.receipt.jobs.exclude(pk=job.pk).defer("result").order_by("-created_at")[: MAX_SIBLINGS + 1])
     return {
         "job": job,
         "timeline": entries,
@@ -49,8 +49,8 @@ def context_of(request: HttpRequest, job: JobLog, *, may_operate: bool) -> dict[
         "notion_url": https_only(job.notion_page_url),
         "may_see_receipt": request.user.has_perm("receipts.view_receipt"),
         "picture_url": picture_url(job.receipt),
-        "siblings": siblings[:MOST_SIBLINGS],
-        "are_more_siblings": len(siblings) > MOST_SIBLINGS,
+        "siblings": siblings[:MAX_SIBLINGS],
+        "are_more_siblings": len(siblings) > MAX_SIBLINGS,
     }
 
 

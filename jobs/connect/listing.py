@@ -6,7 +6,7 @@ from typing import Any
 
 from jobs.n8n_api import NOT_THE_API, ApiError, PublicApi
 
-A_PAGE, MOST_PAGES = 250, 40
+A_PAGE, MAX_PAGES = 250, 40
 LEAST_SECONDS = 0.1  # that a page gets, however late it is
 
 Row = dict[str, Any]
@@ -21,7 +21,7 @@ def rows(api: PublicApi, path: str, **query: str) -> list[Row]:
     found: list[Row] = []
     cursor: dict[str, str] = {}
     ends = time.monotonic() + api.deadline
-    for _ in range(MOST_PAGES):
+    for _ in range(MAX_PAGES):
         answer = with_deadline_at(api, ends).get(path, limit=A_PAGE, **query, **cursor)
         if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
             break

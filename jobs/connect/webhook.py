@@ -63,5 +63,5 @@ def _ask(method: str, body: str | None = None, *, until: float) -> Answer:
             headers={"Content-Type": "application/json"},
             seconds=max(AT_LEAST_SECONDS, min(DEADLINE_SECONDS, until - time.monotonic())),
             connect_seconds=DEADLINE_SECONDS,
-            most=MAX_ANSWER_BYTES,
+            max_bytes=MAX_ANSWER_BYTES,
         )

@@ -17,9 +17,9 @@ logger = structlog.get_logger(__name__)
 
 Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
 
-MOST_LETTERS = 2000  # of a message; docs/api.md
+MAX_LETTERS = 2000  # of a message; docs/api.md
 KEPT_MESSAGE = 500  # of these, in the event
-MOST_EVENTS = 200  # of a job; the rest of its reports that change nothing is in the log only
+MAX_EVENTS = 200  # of a job; the rest of its reports that change nothing is in the log only
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ def complete_job(job_id: UUID, report: Report, *, actor: str) -> Completion:
         JobLog.DoesNotExist: there is no such job.
     """
     job = lock_job(job_id)
-    report = replace(report, message=without_keys(report.message, job)[:MOST_LETTERS])
+    report = replace(report, message=without_keys(report.message, job)[:MAX_LETTERS])
     verdict = judge(report, job, former_executions=_former_executions(job, report), was_concluded=_was_concluded(job))
     match verdict:
         case Verdict.ACCEPT | Verdict.ACCEPT_LATE:
@@ -74,7 +74,7 @@ def _note(job: JobLog, kind: JobEvent.Kind, actor: str, detail: Detail) -> None:
 
     A job's own token is known to whoever sees one payload, and must not fill the database.
     """
-    if job.chain_length < MOST_EVENTS:
+    if job.chain_length < MAX_EVENTS:
         note(job, kind=kind, source=Source.CALLBACK, actor=actor, detail=detail)
     else:
         logger.warning("callback_not_noted", job_id=str(job.pk), kind=kind)

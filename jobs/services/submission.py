@@ -53,7 +53,7 @@ MEETINGS = 2
 
 
 # A machine may sleep between two lines; after a day the sweep takes a file that no row names for an orphan.
-MOST_STORING = timedelta(hours=1)
+MAX_STORING = timedelta(hours=1)
 
 
 class StoredLongAgo(Refusal):
@@ -86,7 +86,7 @@ def _store_and_submit(request: UploadRequest) -> Submission:
     begun_at = database_now()
     with stored_file(client=request.client, upload=request.upload, now=begun_at) as stored:
         now = database_now()  # before the transaction, for which others may have to wait
-        if now - begun_at > MOST_STORING:
+        if now - begun_at > MAX_STORING:
             raise StoredLongAgo
         for _ in range(MEETINGS):
             with suppress(IntegrityError):

@@ -26,9 +26,9 @@ register.filter("duration", format_duration)
 register.filter(https_only)
 
 MINUTE = 60
-MOST_COLUMNS = 6
-MOST_VALUES = 500  # of a result on a page
-CUT = format_html('<p class="quiet">Only the first {} values are shown; the API has them all.</p>', MOST_VALUES)
+MAX_COLUMNS = 6
+MAX_VALUES = 500  # of a result on a page
+CUT = format_html('<p class="quiet">Only the first {} values are shown; the API has them all.</p>', MAX_VALUES)
 AMOUNTS = ("amount", "total", "subtotal", "tax", "net", "gross", "price", "tip", "discount")
 ATTENTION = ("attention", "Needs attention")
 
@@ -81,7 +81,7 @@ def drill_down(changelist: ChangeList, days: ListFilter) -> list[Any]:
 @register.simple_tag
 def extracted(result: Any) -> str:
     """Return what a workflow read: objects and lists as lists, however deep; of very much the beginning."""
-    shown, _ = _beginning(result, MOST_VALUES)
+    shown, _ = _beginning(result, MAX_VALUES)
     return format_html("{}{}", nested(shown), "" if shown == result else CUT)
 
 
@@ -114,7 +114,7 @@ def _table(value: Any) -> tuple[list[str], list[list[Any]]] | None:
         return None
     columns = list(dict.fromkeys(name for row in value for name in row))
     is_flat = not any(isinstance(cell, dict | list) for row in value for cell in row.values())
-    if not is_flat or not 0 < len(columns) <= MOST_COLUMNS:
+    if not is_flat or not 0 < len(columns) <= MAX_COLUMNS:
         return None
     rows = [[_as_amount(name, row.get(name)) for name in columns] for row in value]
     return [name.replace("_", " ") for name in columns], rows

@@ -13,8 +13,8 @@ import sys
 from typing import Any
 
 NEED_THREADS = frozenset({"heic"})  # libde265 decodes in one of its own
-MOST_FILES = 32  # to import libraries takes a handful
-MOST_WRITTEN = 256 * 1024 * 1024
+MAX_FILES = 32  # to import libraries takes a handful
+MAX_WRITTEN = 256 * 1024 * 1024
 
 POLITE = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -38,8 +38,8 @@ def confine(memory: int, cpu_seconds: float) -> None:
     for kind, most in (
         (resource.RLIMIT_DATA, memory),
         (resource.RLIMIT_CPU, math.ceil(cpu_seconds) + 1),
-        (resource.RLIMIT_FSIZE, MOST_WRITTEN),
-        (resource.RLIMIT_NOFILE, MOST_FILES),
+        (resource.RLIMIT_FSIZE, MAX_WRITTEN),
+        (resource.RLIMIT_NOFILE, MAX_FILES),
         (resource.RLIMIT_CORE, 0),  # it would write somebody's receipt to the disk
     ):
         resource.setrlimit(kind, (most, most))

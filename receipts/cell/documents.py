@@ -10,11 +10,11 @@ from pypdfium2.raw import FPDF_ERR_PASSWORD
 
 from .refusal import Refusal
 
-MOST_PAGES = 5
+MAX_PAGES = 5
 POINTS_PER_INCH = 72
 DOTS_PER_INCH = 200
-MOST_PIXELS = 25_000_000  # of all pages; five of A4 have 19 million
-MOST_SIDE = 60_000  # of all pages; a JPEG may have 65,500
+MAX_PIXELS = 25_000_000  # of all pages; five of A4 have 19 million
+MAX_SIDE = 60_000  # of all pages; a JPEG may have 65,500
 # A look draws small, but not so small that it says nothing of what the pixels will cost: what it takes grows at most by
 # the square of this, so that what passes within the seconds of a look is drawn within those of a preparation.
 LOOK_SCALE = 0.4
@@ -55,7 +55,7 @@ def draw_small(data: bytes) -> Image.Image:
 
 def _pages(document: pdfium.PdfDocument) -> Iterator[tuple[pdfium.PdfPage, float]]:
     """Yield the first pages, each with the number of pixels that a point of it gets."""
-    number = min(len(document), MOST_PAGES)
+    number = min(len(document), MAX_PAGES)
     if not number:
         raise Refusal("broken")
     scales = _scales([document.get_page_size(index) for index in range(number)])
@@ -78,9 +78,9 @@ def _open(data: bytes) -> pdfium.PdfDocument:
 
 def _scales(sizes: list[tuple[float, float]]) -> list[float]:
     """Return each page's scale: of the wanted resolution, or of what there is room for on the paper of all pages."""
-    scales = [_scale(size, MOST_PIXELS / len(sizes), MOST_SIDE / len(sizes)) for size in sizes]
+    scales = [_scale(size, MAX_PIXELS / len(sizes), MAX_SIDE / len(sizes)) for size in sizes]
     width, height = _stacked([(size[0] * scale, size[1] * scale) for size, scale in zip(sizes, scales, strict=True)])
-    room = min(1.0, math.sqrt(MOST_PIXELS / (width * height)))  # beside a wide page, a high one has white margins
+    room = min(1.0, math.sqrt(MAX_PIXELS / (width * height)))  # beside a wide page, a high one has white margins
     return [scale * room for scale in scales]
 
 

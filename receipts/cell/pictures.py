@@ -7,8 +7,8 @@ from PIL.ExifTags import Base
 
 from .refusal import Refusal
 
-MOST_PIXELS = 60_000_000  # that a cell has the memory for, decoded and turned; a larger JPEG is halved on its way
-MOST_PROFILE_BYTES = 64 * 1024
+MAX_PIXELS = 60_000_000  # that a cell has the memory for, decoded and turned; a larger JPEG is halved on its way
+MAX_PROFILE_BYTES = 64 * 1024
 
 UPRIGHT = 1
 TURNS = {
@@ -40,7 +40,7 @@ def draw(data: bytes, form: str) -> Image.Image:
     orientation = orientation_of(picture)
     picture = _on_white(picture)  # first, and without keeping what was: to turn what can be seen through costs more
     upright = turned(picture, orientation)
-    upright.info = {"icc_profile": profile} if 0 < len(profile) <= MOST_PROFILE_BYTES else {}
+    upright.info = {"icc_profile": profile} if 0 < len(profile) <= MAX_PROFILE_BYTES else {}
     return upright
 
 
@@ -74,7 +74,7 @@ def _register_heif() -> None:
 
 def _loaded(data: bytes, form: str) -> Image.Image:
     picture = _open(data, form)
-    if picture.width * picture.height > MOST_PIXELS:
+    if picture.width * picture.height > MAX_PIXELS:
         picture.draft(None, (picture.width // 2, picture.height // 2))
     picture.load()
     return picture

@@ -19,7 +19,7 @@ from .chromium import PHONE, Visitor, find_chromium, running_chromium
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
 DESK: ViewportSize = {"width": 1440, "height": 960}
-MOST_BYTES = 250_000
+MAX_BYTES = 250_000
 PATIENT = {
     "CALLBACK_TIMEOUT_SECONDS": "900",
     "N8N_DEADLINE_SECONDS": "120",
@@ -124,7 +124,7 @@ def _take(page: Page, name: str, address: str = "") -> None:
     page.evaluate("Promise.all(document.getAnimations().map((animation) => animation.finished))")
     page.evaluate("scrollTo(0, 0)")
     picture = _png(Image.open(io.BytesIO(page.screenshot())).convert("RGB"))
-    if len(picture) > MOST_BYTES:
+    if len(picture) > MAX_BYTES:
         of_few_colours = Image.open(io.BytesIO(picture)).quantize(256, Image.Quantize.MAXCOVERAGE)
         picture = _png(of_few_colours)
     IMAGES.mkdir(parents=True, exist_ok=True)
