@@ -7,7 +7,7 @@ import pytest
 from django.conf import LazySettings
 from django.test import Client as Browser
 
-from accounting import alive
+from accounting import component_status
 from accounting.clock import database_now
 from jobs import canary
 from jobs.answers import Answer, DeliveryError
@@ -41,8 +41,8 @@ def ready() -> tuple[str, Any]:
     return answer["status"], answer["checks"]["canary"]
 
 
-def n8n() -> alive.Sign:
-    (sign,) = (sign for sign in alive.signs(database_now()) if sign.name == "N8N")
+def n8n() -> component_status.ComponentStatus:
+    (sign,) = (sign for sign in component_status.component_statuses(database_now()) if sign.name == "N8N")
     return sign
 
 

@@ -11,8 +11,8 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from accounting.alive import signs
 from accounting.clock import database_now
+from accounting.component_status import component_statuses
 from accounting.staff import staff_of
 from jobs.models import JobLog
 from jobs.periods import PERIODS, Period, report
@@ -78,7 +78,7 @@ def _figures(period: Period, now: datetime) -> dict[str, Any]:
         "charts": charts(figures),
         "groups": needs,
         "at_once": AT_ONCE,
-        "signs": signs(now),
+        "components": component_statuses(now),
         "first_upload": ""
         if JobLog.objects.filter(is_canary=False).exists()
         else f"{settings.PUBLIC_BASE_URL}{reverse('receipt-upload')}",

@@ -1,4 +1,4 @@
-"""Whether what does the work is alive, in words."""
+"""The status of each component that does the work: whether it is alive, in words."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ SAID = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sign:
+class ComponentStatus:
     """What is known of one part.
 
     Attributes:
@@ -44,8 +44,8 @@ class Sign:
     facts: list[str]
 
 
-def signs(now: datetime) -> list[Sign]:
-    """Return the signs of life of workers, sweep, Redis and N8N.
+def component_statuses(now: datetime) -> list[ComponentStatus]:
+    """Return what is known of workers, sweep, Redis and N8N.
 
     Args:
         now: by the database's clock.
@@ -54,28 +54,30 @@ def signs(now: datetime) -> list[Sign]:
     return [workers, _processes("Sweep", Heartbeat.Kind.SWEEP, now), _redis(), _n8n(now)]
 
 
-def _processes(name: str, kind: Heartbeat.Kind, now: datetime) -> Sign:
+def _processes(name: str, kind: Heartbeat.Kind, now: datetime) -> ComponentStatus:
     alive = living(kind, now).aggregate(number=Count("pk"), at=Max("at"))
     if alive["number"]:
         count = f"{alive['number']} {kind.label.lower()}{'' if alive['number'] == 1 else 's'}"
-        return Sign(
+        return ComponentStatus(
             name=name, tone="good", word="alive", facts=[f"{count}, last beat {format_duration(now - alive['at'])} ago"]
         )
     last = beats(kind, now).aggregate(at=Max("at"))["at"]
     fact = f"none alive, last beat {format_duration(now - last)} ago" if last else "none has been seen for a day"
-    return Sign(name=name, tone="bad", word="silent", facts=[fact, f"start manage.py {COMMANDS[kind]}"])
+    return ComponentStatus(name=name, tone="bad", word="silent", facts=[fact, f"start manage.py {COMMANDS[kind]}"])
 
 
-def _redis() -> Sign:
+def _redis() -> ComponentStatus:
     """Ask for the number of rings; a Redis that is away is waited for once and then left alone for a while."""
     depth = queue_service().depth()
     if depth is None:
         fact = "no worker can be rung for; nothing is lost, and the sweep rings once it is back"
-        return Sign(name="Redis", tone="bad", word="away", facts=[fact])
-    return Sign(name="Redis", tone="good", word="alive", facts=[f"{depth} {'ring' if depth == 1 else 'rings'} waiting"])
+        return ComponentStatus(name="Redis", tone="bad", word="away", facts=[fact])
+    return ComponentStatus(
+        name="Redis", tone="good", word="alive", facts=[f"{depth} {'ring' if depth == 1 else 'rings'} waiting"]
+    )
 
 
-def _n8n(now: datetime) -> Sign:
+def _n8n(now: datetime) -> ComponentStatus:
     """Tell what the latest events say of N8N; it is not asked, for that would be one more receipt or none at all."""
     latest = JobEvent.objects.filter(at__gte=now - REMEMBERED).order_by("-at")[:EVENTS_READ]
     found = latest.aggregate(**{what: Max("at", filter=said) for what, said in SAID.items()})
@@ -84,7 +86,7 @@ def _n8n(now: datetime) -> Sign:
     health = canary.check_health(now)
     facts += _told_of(health)
     if health.is_alarming:
-        return Sign(name="N8N", tone="bad", word="in trouble", facts=facts)
+        return ComponentStatus(name="N8N", tone="bad", word="in trouble", facts=facts)
     return _judge(at, facts)
 
 
@@ -111,10 +113,12 @@ def _told_of(health: canary.CanaryHealth) -> Iterator[str]:
             yield f"no canary has come back{since}, though one is sent every {format_duration(health.interval)}"
 
 
-def _judge(at: dict[str, datetime], facts: list[str]) -> Sign:
+def _judge(at: dict[str, datetime], facts: list[str]) -> ComponentStatus:
     heard = max((moment for what, moment in at.items() if what != "trouble"), default=None)
     if heard is None and "trouble" not in at:
-        return Sign(name="N8N", tone="warn", word="quiet", facts=["nothing has been sent to it lately", *facts])
+        return ComponentStatus(
+            name="N8N", tone="warn", word="quiet", facts=["nothing has been sent to it lately", *facts]
+        )
     if heard is None or at.get("trouble", heard) > heard:
-        return Sign(name="N8N", tone="bad", word="in trouble", facts=facts)
-    return Sign(name="N8N", tone="good", word="alive", facts=facts)
+        return ComponentStatus(name="N8N", tone="bad", word="in trouble", facts=facts)
+    return ComponentStatus(name="N8N", tone="good", word="alive", facts=facts)
