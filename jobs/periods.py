@@ -32,7 +32,7 @@ PERIODS = (Period("24h", "24 hours", 24, 1), Period("7d", "7 days", 7 * 24, 6), 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class PeriodFigures:
     """A period's figures.
 
     Attributes:
@@ -49,7 +49,7 @@ class Report:
     missing_from: datetime | None
 
 
-def report(period: Period, now: datetime) -> Report:
+def period_figures(period: Period, now: datetime) -> PeriodFigures:
     """Return a period's figures, from what the sweep wrote down and from the last events.
 
     Args:
@@ -62,7 +62,7 @@ def report(period: Period, now: datetime) -> Report:
     live_from = max(open_from or end, end - LIVE_HOURS * HOUR)
     spans = [(begin - length, end - length), *((start, min(start + step, end)) for start in starts)]
     before, *steps = _sums(spans, live_from, end)
-    return Report(
+    return PeriodFigures(
         period=period,
         steps=list(zip(starts, steps, strict=True)),
         total=added_up(steps),

@@ -17,7 +17,7 @@ from jobs.answers import Answer
 from jobs.models import HourlyFigures, JobEvent, JobLog
 from jobs.operations.attention import groups
 from jobs.operations.cards import present
-from jobs.periods import PERIODS, report
+from jobs.periods import PERIODS, period_figures
 from jobs.proof import chain
 from jobs.proof.audit import verify_job
 from jobs.rollups import close_hours
@@ -149,7 +149,7 @@ def test_the_figures_of_hours_count_none() -> None:
     returned()
     answered(sent(), Answer(status=422))
     uploaded()
-    figures = report(PERIODS[0], database_now()).total
+    figures = period_figures(PERIODS[0], database_now()).total
     assert (figures.received, figures.succeeded, figures.failures) == (1, 0, 0)
 
     JobEvent.objects.update(at=timezone.now() - timedelta(hours=2))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from jobs.models import HourlyFigures, JobEvent, SpanFigures
 from jobs.operations.trends import charts
-from jobs.periods import PERIODS, Period, report, tiled
+from jobs.periods import PERIODS, Period, period_figures, tiled
 from jobs.rollups import (
     PIECE,
     Span,
@@ -33,7 +33,7 @@ MIDNIGHT = hour_of(NOON) - 12 * HOUR
 
 
 def figures(period: Period = DAY, now: datetime = NOON) -> Figures:
-    return report(period, now).total
+    return period_figures(period, now).total
 
 
 # -- which hours
@@ -41,7 +41,7 @@ def figures(period: Period = DAY, now: datetime = NOON) -> Figures:
 
 def begun(period: Period, now: str) -> datetime:
     """Return when the period began, of which that was the present."""
-    return report(period, datetime.fromisoformat(f"{now}+00:00")).steps[0][0]
+    return period_figures(period, datetime.fromisoformat(f"{now}+00:00")).steps[0][0]
 
 
 @pytest.mark.django_db
@@ -65,7 +65,7 @@ def test_a_step_begins_where_a_day_does_or_a_whole_part_of_it(period: Period, no
 @pytest.mark.parametrize("period", PERIODS, ids=lambda period: period.name)
 def test_a_period_is_compared_with_the_same_hours_before_it(period: Period) -> None:
     end, length = hour_of(NOON) + HOUR, period.hours * HOUR
-    begin = report(period, NOON).steps[0][0]
+    begin = period_figures(period, NOON).steps[0][0]
     instant = timedelta(microseconds=1)
     for at in (begin, NOON, begin - length, end - length - instant):
         succeeded(at, seconds=0)
@@ -73,7 +73,7 @@ def test_a_period_is_compared_with_the_same_hours_before_it(period: Period) -> N
         succeeded(at, seconds=0)  # counts in neither
     while close_hours(NOON) + sum_up_hours():
         pass
-    found = report(period, NOON)
+    found = period_figures(period, NOON)
     assert (found.total.succeeded, found.before.succeeded) == (2, 2)
     assert len(found.steps) == period.hours // period.step
     assert [start - begin for start, _ in found.steps] == [n * period.step * HOUR for n in range(len(found.steps))]
@@ -83,7 +83,7 @@ def test_a_period_is_compared_with_the_same_hours_before_it(period: Period) -> N
 @pytest.mark.django_db
 def test_a_chart_of_days_says_no_hours() -> None:
     succeeded(NOON)
-    assert [charts(report(period, NOON))[0].steps[-1] for period in PERIODS] == [
+    assert [charts(period_figures(period, NOON))[0].steps[-1] for period in PERIODS] == [
         "10 Mar 12:00", "10 Mar 12:00", "10 Mar",
     ]  # fmt: skip
 
@@ -104,7 +104,7 @@ def test_an_hour_counts_before_it_is_closed() -> None:
     succeeded(hour_of(NOON) - timedelta(seconds=10))
     now = hour_of(NOON) + GRACE - timedelta(seconds=1)
     write_rollups(now)
-    assert [each.succeeded for _, each in report(DAY, now).steps[-2:]] == [1, 0]
+    assert [each.succeeded for _, each in period_figures(DAY, now).steps[-2:]] == [1, 0]
 
 
 @pytest.mark.django_db
@@ -118,18 +118,18 @@ def test_a_failure_that_is_retried_and_succeeds_counts_as_both() -> None:
 
 
 @pytest.mark.django_db
-def test_the_report_says_from_when_on_figures_are_missing() -> None:
+def test_the_figures_say_from_when_on_they_are_missing() -> None:
     succeeded(NOON - 30 * HOUR)
-    assert report(DAY, NOON).missing_from == hour_of(NOON - 30 * HOUR)
+    assert period_figures(DAY, NOON).missing_from == hour_of(NOON - 30 * HOUR)
     while close_hours(NOON):
         pass
-    assert report(DAY, NOON).missing_from is None
+    assert period_figures(DAY, NOON).missing_from is None
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("period", PERIODS, ids=lambda period: period.name)
 def test_where_nothing_ever_happened_there_are_no_figures(period: Period) -> None:
-    found = report(period, NOON)
+    found = period_figures(period, NOON)
     assert (found.total, found.before, found.missing_from) == (Figures(), Figures(), None)
 
 
@@ -139,29 +139,29 @@ def test_a_month_is_read_from_days() -> None:
     closed_hours(first, hour_of(NOON))
     while sum_up_hours():
         pass
-    found = report(MONTH, NOON)
+    found = period_figures(MONTH, NOON)
     assert found.before.succeeded > 0
     last_of_before = hour_of(NOON) - 30 * 24 * HOUR  # the one hour that is no day's and no six hours'
     HourlyFigures.objects.exclude(hour__in=[first, last_of_before, hour_of(NOON) - HOUR]).delete()
-    assert report(MONTH, NOON) == found
+    assert period_figures(MONTH, NOON) == found
 
 
 @pytest.mark.django_db
-def test_a_report_asks_as_much_however_long_the_period(django_assert_max_num_queries: Any) -> None:
+def test_figures_ask_as_much_however_long_the_period(django_assert_max_num_queries: Any) -> None:
     closed_hours(MIDNIGHT - 60 * 24 * HOUR, hour_of(NOON))
     while sum_up_hours():
         pass
     for period in PERIODS:
         # the first and the last closed hour, days, six hours, hours, pieces, and the events since
         with django_assert_max_num_queries(7):
-            report(period, NOON)
+            period_figures(period, NOON)
 
 
 @pytest.mark.django_db
 def test_a_young_installation_is_asked_for_no_hour_before_its_first() -> None:
     closed_hours(NOON - 30 * HOUR, hour_of(NOON))
     with CaptureQueriesContext(connection) as queries:
-        report(MONTH, NOON)
+        period_figures(MONTH, NOON)
     asked = [len(re.findall("2026-", query["sql"])) for query in queries.captured_queries]
     assert 0 < max(asked) < 50
 
@@ -226,7 +226,7 @@ def test_days_and_pieces_change_no_figure(
         SpanFigures.objects.filter(minutes=5, begin__in=[open_from + number * PIECE for number in missing]).delete()
         assert first_open_hour() == open_from
         for period in PERIODS:
-            found = report(period, now)
+            found = period_figures(period, now)
             begin, end, length = found.steps[0][0], hour_of(now) + HOUR, period.hours * HOUR
             assert found.total == told_by_hours(begin, end, open_from)
             assert found.before == told_by_hours(begin - length, end - length, open_from)

@@ -9,7 +9,7 @@ from django.db.models import Count, Min
 
 from accounting.durations import format_duration
 from jobs.models import JobLog
-from jobs.periods import Report
+from jobs.periods import PeriodFigures
 from jobs.stats import Figures
 
 Status = JobLog.Status
@@ -48,7 +48,7 @@ def present() -> Present:
     return Present({status: count for status, count, _ in rows}, {status: since for status, _, since in rows})
 
 
-def cards(report: Report, present: Present, overdue: Mapping[str, int], now: datetime) -> list[Card]:
+def cards(figures: PeriodFigures, present: Present, overdue: Mapping[str, int], now: datetime) -> list[Card]:
     """Return the page's figures.
 
     Args:
@@ -61,7 +61,7 @@ def cards(report: Report, present: Present, overdue: Mapping[str, int], now: dat
         _open("Queued", Status.QUEUED, present, overdue, waits),
         _open("Sending", Status.SENDING, present, overdue, "on their way to N8N"),
         _open("Processing", Status.PROCESSING, present, overdue, "at N8N"),
-        *_of_period(report),
+        *_of_period(figures),
     ]
 
 
@@ -72,8 +72,8 @@ def _open(title: str, status: JobLog.Status, present: Present, overdue: Mapping[
     return Card(title=f"{title} now", value=value, note=note, tone="bad" if late else "", alarm=bool(late))
 
 
-def _of_period(report: Report) -> list[Card]:
-    now, before, label = report.total, report.before, report.period.label
+def _of_period(figures: PeriodFigures) -> list[Card]:
+    now, before, label = figures.total, figures.before, figures.period.label
     return [
         _counted("Received", now.received, before.received, label),
         _counted("Succeeded", now.succeeded, before.succeeded, label),

@@ -15,7 +15,7 @@ from accounting.clock import database_now
 from accounting.component_status import component_statuses
 from accounting.staff import staff_of
 from jobs.models import JobLog
-from jobs.periods import PERIODS, Period, report
+from jobs.periods import PERIODS, Period, period_figures
 from jobs.services import NotNow, operate_on_all
 from jobs.services.bulk import AT_ONCE
 from jobs.staff_forms import reason_in, tell_outcome
@@ -69,11 +69,11 @@ def _operate(request: HttpRequest, verb: str, jobs: QuerySet[JobLog], reason: st
 def _figures(period: Period, now: datetime) -> dict[str, Any]:
     needs = groups(now)
     overdue = {group.code: group.count for group in needs if group.kind is Kind.OVERDUE}
-    figures = report(period, now)
+    figures = period_figures(period, now)
     return {
         "now": now,
         "periods": PERIODS,
-        "report": figures,
+        "figures": figures,
         "cards": cards(figures, present(), overdue, now),
         "charts": charts(figures),
         "groups": needs,

@@ -4,21 +4,21 @@ from datetime import datetime
 
 from accounting.charts import Chart, Kind, Series, nice_ceiling
 from accounting.durations import format_duration, next_span
-from jobs.periods import Report
+from jobs.periods import PeriodFigures
 from jobs.stats import Figures
 
 SHARES_OF_AXIS = {"24h": 6, "7d": 7, "30d": 6}
 
 
-def charts(report: Report) -> list[Chart]:
-    """Return throughput, success rate and latency over the report's period."""
-    return [_throughput(report), _success_rate(report), _latency(report)]
+def charts(figures: PeriodFigures) -> list[Chart]:
+    """Return throughput, success rate and latency over the period."""
+    return [_throughput(figures), _success_rate(figures), _latency(figures)]
 
 
-def _throughput(report: Report) -> Chart:
-    figures = _figures(report)
-    highest = max(each.succeeded + each.failures for each in figures)
-    total, each_step = report.total, _each_step(report)
+def _throughput(figures: PeriodFigures) -> Chart:
+    steps = _by_step(figures)
+    highest = max(each.succeeded + each.failures for each in steps)
+    total, each_step = figures.total, _each_step(figures)
     return Chart(
         name="throughput",
         title="Throughput",
@@ -26,38 +26,38 @@ def _throughput(report: Report) -> Chart:
         description=f"{total.succeeded:,} succeeded, {total.failures:,} failed; {highest:,} {each_step} at most.",
         kind=Kind.BARS,
         series=[
-            Series(name="success", tone="good", values=[each.succeeded for each in figures]),
-            Series(name="failure", tone="bad", values=[each.failures for each in figures]),
+            Series(name="success", tone="good", values=[each.succeeded for each in steps]),
+            Series(name="failure", tone="bad", values=[each.failures for each in steps]),
         ],
-        steps=_steps(report),
-        axis=_axis(report),
+        steps=_step_labels(figures),
+        axis=_axis_labels(figures),
         high=_end_of_axis(highest),
         formatter="{:,.0f}".format,
     )
 
 
-def _success_rate(report: Report) -> Chart:
-    rates = [None if each.success_rate is None else each.success_rate * 100 for each in _figures(report)]
+def _success_rate(figures: PeriodFigures) -> Chart:
+    rates = [None if each.success_rate is None else each.success_rate * 100 for each in _by_step(figures)]
     known = [rate for rate in rates if rate is not None]
     lowest = min(known, default=100.0)
     return Chart(
         name="success-rate",
         title="Success rate",
-        unit=f"% of jobs ended {_each_step(report)}",
+        unit=f"% of jobs ended {_each_step(figures)}",
         description=f"Lowest {lowest:.1f} %." if known else "Nothing ended.",
         kind=Kind.AREA,
         series=[Series(name="success rate", tone="good", values=rates)],
-        steps=_steps(report),
-        axis=_axis(report),
+        steps=_step_labels(figures),
+        axis=_axis_labels(figures),
         low=next(floor for floor in (90.0, 50.0, 0.0) if lowest >= floor),
         high=100.0,
         formatter="{:.0f} %".format,
     )
 
 
-def _latency(report: Report) -> Chart:
-    figures = _figures(report)
-    slow = [each.seconds(0.95) for each in figures]
+def _latency(figures: PeriodFigures) -> Chart:
+    steps = _by_step(figures)
+    slow = [each.seconds(0.95) for each in steps]
     highest = max((seconds for seconds in slow if seconds), default=0.0)
     return Chart(
         name="latency",
@@ -67,34 +67,34 @@ def _latency(report: Report) -> Chart:
         kind=Kind.LINES,
         series=[
             Series(name="p95", tone="warn", values=slow),
-            Series(name="p50", tone="info", values=[each.seconds(0.5) for each in figures]),
+            Series(name="p50", tone="info", values=[each.seconds(0.5) for each in steps]),
         ],
-        steps=_steps(report),
-        axis=_axis(report),
+        steps=_step_labels(figures),
+        axis=_axis_labels(figures),
         high=next_span(highest),
         formatter=format_duration,
     )
 
 
-def _figures(report: Report) -> list[Figures]:
-    return [figures for _, figures in report.steps]
+def _by_step(figures: PeriodFigures) -> list[Figures]:
+    return [step for _, step in figures.steps]
 
 
-def _each_step(report: Report) -> str:
-    hours = report.period.step
+def _each_step(figures: PeriodFigures) -> str:
+    hours = figures.period.step
     return "per hour" if hours == 1 else "per day" if hours == 24 else f"per {hours} hours"
 
 
-def _steps(report: Report) -> list[str]:
-    form = "%b" if report.period.step == 24 else "%b %H:%M"
-    return [f"{start.day} {start:{form}}" for start, _ in report.steps]
+def _step_labels(figures: PeriodFigures) -> list[str]:
+    form = "%b" if figures.period.step == 24 else "%b %H:%M"
+    return [f"{start.day} {start:{form}}" for start, _ in figures.steps]
 
 
-def _axis(report: Report) -> list[str]:
+def _axis_labels(figures: PeriodFigures) -> list[str]:
     """Return what stands below a chart: hours, or days with the month below them where it is another."""
-    starts = [start for start, _ in report.steps]
-    starts = starts[:: len(starts) // SHARES_OF_AXIS[report.period.name]]
-    if report.period.step == 1:
+    starts = [start for start, _ in figures.steps]
+    starts = starts[:: len(starts) // SHARES_OF_AXIS[figures.period.name]]
+    if figures.period.step == 1:
         return [f"{start:%H:%M}" for start in starts]
     before = [None, *starts]
     return [_day(start, former) for start, former in zip(starts, before, strict=False)]
