@@ -22,10 +22,10 @@ from . import staff_install
 from .connection_test import ConnectionTest, latest_connection_test
 from .credentials import ours
 from .error_workflow import ErrorWorkflow
-from .facts import facts
 from .notion import properties
 from .path_conflict import find_path_conflict
 from .remote import LISTENS_ELSEWHERE, RemoteWorkflow, State, remote_workflows
+from .settings_in_force import settings_in_force
 from .workflows import PURPOSES, TRIAL, webhook_path, workflow, workflows
 
 SEE, TEST, INSTALL = "jobs.view_joblog", "jobs.operate_joblog", "jobs.install_workflows"
@@ -133,7 +133,7 @@ def _guide(request: HttpRequest) -> dict[str, Any]:
     may_install = request.user.has_perm(INSTALL)
     return {
         "may_install": may_install,
-        "facts": facts(whole=may_install),
+        "settings_in_force": settings_in_force(whole=may_install),
         "workflows": workflows(),
         "path": webhook_path() if may_install else "",
         "credentials": [own.name for own in ours(may_restrict=False)],

@@ -22,7 +22,7 @@ NO_KEY = "With it, and with N8N_BASE_URL, a button installs the workflows."
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fact:
+class SettingInForce:
     """One setting in force.
 
     Attributes:
@@ -42,7 +42,7 @@ class Fact:
     note: str = ""
 
 
-def facts(*, whole: bool) -> list[Fact]:
+def settings_in_force(*, whole: bool) -> list[SettingInForce]:
     """Return what is in force.
 
     Args:
@@ -51,45 +51,45 @@ def facts(*, whole: bool) -> list[Fact]:
     return [_webhook(whole=whole), _callback(), *_secrets(), *_tls(), *_api()]
 
 
-def _webhook(*, whole: bool) -> Fact:
+def _webhook(*, whole: bool) -> SettingInForce:
     parts = urlsplit(settings.N8N_WEBHOOK_URL)
     host = parts.netloc.rpartition("@")[2]  # a user and a password in it are for nobody
     address = parts._replace(netloc=host).geturl() if whole else f"{parts.scheme}://{host}/…"
     warning = {"word": "test URL", "tone": "warn", "note": TEST_URL} if is_test_url() else {}
-    return Fact(name="Receipts go to", setting="N8N_WEBHOOK_URL", address=address, **warning)
+    return SettingInForce(name="Receipts go to", setting="N8N_WEBHOOK_URL", address=address, **warning)
 
 
-def _callback() -> Fact:
+def _callback() -> SettingInForce:
     address = f"{settings.CALLBACK_BASE_URL}{reverse('job-list')}…/callback"
     is_away = _is_loopback(settings.CALLBACK_BASE_URL) and not _is_loopback(settings.N8N_WEBHOOK_URL)
     warning = {"word": "not reached from there", "tone": "warn", "note": LOOPBACK} if is_away else {}
-    return Fact(name="N8N calls back at", setting="CALLBACK_BASE_URL", address=address, **warning)
+    return SettingInForce(name="N8N calls back at", setting="CALLBACK_BASE_URL", address=address, **warning)
 
 
-def _secrets() -> Iterator[Fact]:
-    yield Fact(name="Key of the webhook", setting="N8N_API_KEY", **_is_set(settings.N8N_API_KEY))
-    signing = _is_set(settings.N8N_WEBHOOK_SECRET, otherwise=UNSIGNED)
+def _secrets() -> Iterator[SettingInForce]:
+    yield SettingInForce(name="Key of the webhook", setting="N8N_API_KEY", **_set_or_not(settings.N8N_API_KEY))
+    signing = _set_or_not(settings.N8N_WEBHOOK_SECRET, otherwise=UNSIGNED)
     if settings.N8N_WEBHOOK_SECRET and not checked_text():
         signing["note"] = OF_A_FORM if signing_text() else NOT_CHECKED
-    yield Fact(name="Signature", setting="N8N_WEBHOOK_SECRET", **signing)
+    yield SettingInForce(name="Signature", setting="N8N_WEBHOOK_SECRET", **signing)
 
 
-def _tls() -> Iterator[Fact]:
+def _tls() -> Iterator[SettingInForce]:
     if settings.N8N_WEBHOOK_URL.startswith("https://"):
         good = {"word": "verified", "tone": "good"}
         bad = {"word": "not verified", "tone": "warn", "note": UNVERIFIED}
         verdict = good if tls_verification(settings.N8N_VERIFY_SSL) else bad
-        yield Fact(name="N8N's certificate", setting="N8N_VERIFY_SSL", **verdict)
+        yield SettingInForce(name="N8N's certificate", setting="N8N_VERIFY_SSL", **verdict)
 
 
-def _api() -> Iterator[Fact]:
+def _api() -> Iterator[SettingInForce]:
     base, key = settings.N8N_BASE_URL, settings.N8N_PUBLIC_API_KEY
     word = {} if base else {"word": "not set"}
-    yield Fact(name="N8N's editor", setting="N8N_BASE_URL", address=base, **word)
-    yield Fact(name="Key of N8N's API", setting="N8N_PUBLIC_API_KEY", **_is_set(key, otherwise=NO_KEY))
+    yield SettingInForce(name="N8N's editor", setting="N8N_BASE_URL", address=base, **word)
+    yield SettingInForce(name="Key of N8N's API", setting="N8N_PUBLIC_API_KEY", **_set_or_not(key, otherwise=NO_KEY))
 
 
-def _is_set(value: object, otherwise: str = "") -> dict[str, str]:
+def _set_or_not(value: object, otherwise: str = "") -> dict[str, str]:
     return {"word": "set", "tone": "good"} if value else {"word": "not set", "note": otherwise}
 
 
