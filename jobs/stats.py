@@ -27,7 +27,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 COUNTED = (Kind.RECEIVED, Kind.SUCCEEDED, Kind.FAILED, Kind.CANCELLED)
 
 
-class Happening(NamedTuple):
+class CountedEvent(NamedTuple):
     """What counts of one event.
 
     Attributes:
@@ -64,10 +64,10 @@ class Figures:
         return percentile(self.latencies, share)
 
 
-def tally(happenings: Iterable[Happening]) -> Figures:
+def tally(events: Iterable[CountedEvent]) -> Figures:
     """Count what happened."""
     received, failed, latencies = 0, Counter[str](), Counter[str]()
-    for kind, after, code in happenings:
+    for kind, after, code in events:
         if kind == Kind.RECEIVED:
             received += 1
         elif kind == Kind.SUCCEEDED:
@@ -120,4 +120,4 @@ def counted(begin: datetime, end: datetime) -> Figures:
     """Count the events of receipts, and of no canary, one by one: to let the database count takes a query more."""
     events = JobEvent.objects.filter(at__gte=begin, at__lt=end, kind__in=COUNTED, job__is_canary=False).order_by()
     rows = events.values_list("kind", F("at") - F("job__created_at"), "detail__code")
-    return tally(Happening(*row) for row in rows)
+    return tally(CountedEvent(*row) for row in rows)

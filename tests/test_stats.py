@@ -15,33 +15,33 @@ from hypothesis import strategies as st
 from accounting.clock import database_now
 from jobs.histogram import ERROR, bucket_of, percentile
 from jobs.models import JobEvent
-from jobs.stats import HOUR, Figures, Happening, added_up, begin_of, counted, tally
+from jobs.stats import HOUR, CountedEvent, Figures, added_up, begin_of, counted, tally
 
 from .happenings import NOON, event, received
 from .plans import multiply, plan
 
 
-def happening(kind: str, seconds: float = 0, code: str | None = None) -> Happening:
-    return Happening(kind, timedelta(seconds=seconds), code)
+def counted_event(kind: str, seconds: float = 0, code: str | None = None) -> CountedEvent:
+    return CountedEvent(kind, timedelta(seconds=seconds), code)
 
 
 # -- what counts
 
 
 @pytest.mark.parametrize(
-    ("happenings", "expected"),
+    ("events", "expected"),
     [
         ([], (0, 0, {})),
-        ([happening("received"), happening("received")], (2, 0, {})),
-        ([happening("received"), happening("succeeded", 3)], (1, 1, {})),
-        ([happening("failed", 3, "n8n_rejected")], (0, 0, {"n8n_rejected": 1})),
-        ([happening("failed", 3)], (0, 0, {"workflow_failed": 1})),
-        ([happening("cancelled", 3, "cancelled")], (0, 0, {"cancelled": 1})),
-        ([happening("failed", 3, "file_missing"), happening("succeeded", 9)], (0, 1, {"file_missing": 1})),
+        ([counted_event("received"), counted_event("received")], (2, 0, {})),
+        ([counted_event("received"), counted_event("succeeded", 3)], (1, 1, {})),
+        ([counted_event("failed", 3, "n8n_rejected")], (0, 0, {"n8n_rejected": 1})),
+        ([counted_event("failed", 3)], (0, 0, {"workflow_failed": 1})),
+        ([counted_event("cancelled", 3, "cancelled")], (0, 0, {"cancelled": 1})),
+        ([counted_event("failed", 3, "file_missing"), counted_event("succeeded", 9)], (0, 1, {"file_missing": 1})),
     ],
 )
-def test_events_are_counted(happenings: list[Happening], expected: tuple[int, int, dict[str, int]]) -> None:
-    counted = tally(happenings)
+def test_events_are_counted(events: list[CountedEvent], expected: tuple[int, int, dict[str, int]]) -> None:
+    counted = tally(events)
     assert (counted.received, counted.succeeded, dict(counted.failed)) == expected
     assert counted.latencies.total() == counted.succeeded
 
@@ -74,16 +74,16 @@ def test_the_bound_is_six_percent() -> None:
 
 
 def test_latencies_of_hours_added_up_are_those_of_all_jobs_together() -> None:
-    morning = tally(happening("succeeded", seconds) for seconds in (1, 2, 3))
-    evening = tally(happening("succeeded", seconds) for seconds in (100, 200, 300, 400))
-    both = tally(happening("succeeded", seconds) for seconds in (1, 2, 3, 100, 200, 300, 400))
+    morning = tally(counted_event("succeeded", seconds) for seconds in (1, 2, 3))
+    evening = tally(counted_event("succeeded", seconds) for seconds in (100, 200, 300, 400))
+    both = tally(counted_event("succeeded", seconds) for seconds in (1, 2, 3, 100, 200, 300, 400))
     assert added_up([morning, evening]) == both
     assert both.seconds(0.5) == pytest.approx(100, rel=0.06)
     assert both.seconds(0.95) == pytest.approx(400, rel=0.06)
 
 
 def test_clocks_that_disagree_make_no_latency_below_nothing() -> None:
-    assert tally([happening("succeeded", -5)]).seconds(0.5) == pytest.approx(0.01, rel=0.13)
+    assert tally([counted_event("succeeded", -5)]).seconds(0.5) == pytest.approx(0.01, rel=0.13)
     assert Figures().seconds(0.5) is None
 
 

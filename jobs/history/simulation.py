@@ -12,7 +12,7 @@ from uuid import UUID
 
 from jobs.models import JobEvent, JobLog
 from jobs.proof.chain import FINGERPRINT_BYTES, extend, facts_of
-from jobs.stats import COUNTED, HOUR, Figures, Happening, added_up, hour_of, tally
+from jobs.stats import COUNTED, HOUR, CountedEvent, Figures, added_up, hour_of, tally
 from receipts.models import Receipt
 
 from .scenarios import SCENARIOS
@@ -80,13 +80,13 @@ def add_figures(total: dict[datetime, Figures], more: dict[datetime, Figures]) -
 
 
 def _by_hour(simulations: "Iterable[Simulation]") -> dict[datetime, Figures]:
-    hours: dict[datetime, list[Happening]] = {}
+    hours: dict[datetime, list[CountedEvent]] = {}
     for simulation in simulations:
         for event in simulation.events:
             if event.kind in COUNTED:
-                happening = Happening(event.kind, event.at - simulation.job.created_at, event.detail.get("code"))
-                hours.setdefault(hour_of(event.at), []).append(happening)
-    return {hour: tally(happenings) for hour, happenings in hours.items()}
+                counted = CountedEvent(event.kind, event.at - simulation.job.created_at, event.detail.get("code"))
+                hours.setdefault(hour_of(event.at), []).append(counted)
+    return {hour: tally(events) for hour, events in hours.items()}
 
 
 class Simulation:

@@ -41,7 +41,7 @@ class Totals(NamedTuple):
         return Totals(*(mine + its for mine, its in zip(self, other, strict=True)))
 
 
-class _Happening(NamedTuple):
+class _EventGroup(NamedTuple):
     """What counts of events that are alike.
 
     Attributes:
@@ -115,7 +115,7 @@ def _kept(row: EventTotals) -> Totals:
 def _between(after: int, last: int) -> Totals:
     """Count the events of receipts, and of no canary."""
     transitions, deliveries, round_trips = Counter[str](), Counter[int](), Counter[int]()
-    for each in _happenings(after, last):
+    for each in _event_groups(after, last):
         transitions[f"{each.kind} {each.source}"] += each.number
         if each.ms is not None:
             deliveries[each.ms] += each.number
@@ -124,7 +124,7 @@ def _between(after: int, last: int) -> Totals:
     return Totals(transitions, tallied(deliveries, DELIVERY_BOUNDS), tallied(round_trips, ROUND_TRIP_BOUNDS))
 
 
-def _happenings(after: int, last: int) -> Iterator[_Happening]:
+def _event_groups(after: int, last: int) -> Iterator[_EventGroup]:
     """Read them in one query; most are alike, and come as one row.
 
     Each event's job is looked up by its key: for a join PostgreSQL would rather read all jobs.
@@ -134,4 +134,4 @@ def _happenings(after: int, last: int) -> Iterator[_Happening]:
     is_back = Q(kind=JobEvent.Kind.SUCCEEDED, source=JobEvent.Source.CALLBACK)
     trip = Case(When(is_back, then=F("at") - Subquery(job.values("created_at"))))
     alike = events.filter(is_canary=False).order_by().values_list("kind", "source", "detail__ms", trip)
-    return (_Happening(*row) for row in alike.annotate(Count("pk")))
+    return (_EventGroup(*row) for row in alike.annotate(Count("pk")))
