@@ -40,8 +40,8 @@ def _prepare(folder: Path) -> None:
 
 def _measure(folder: Path) -> int:
     from tests.corpus.wire import Row, Site, send
-    from tests.crowd import Crowd
     from tests.installation import Installation
+    from tests.slow_senders import SlowSenders
 
     with Installation(folder, "http://127.0.0.1:9/webhook", LOG_LEVEL="ERROR") as installation:
         installation.start_web()
@@ -50,12 +50,12 @@ def _measure(folder: Path) -> int:
             "upload": [site.upload() for _ in range(SAMPLES)],
             "health": [site.message("GET", "/health")] * SAMPLES,
         }
-        with Crowd(site.port, SENDERS) as crowd:
+        with SlowSenders(site.port, SENDERS) as senders:
             answers = {
                 name: [send(Row(name, one, ""), site.port, "127.0.0.1") for one in ones]
                 for name, ones in requests.items()
             }
-            sys.stdout.write(f"{crowd.connected()} of {SENDERS} slow senders still connected\n")
+            sys.stdout.write(f"{senders.connected()} of {SENDERS} slow senders still connected\n")
     return max(_tell(name, found) for name, found in answers.items())
 
 

@@ -23,10 +23,10 @@ from receipts.models import Client
 from receipts.sample import draw_receipt
 from receipts.services import create_api_key
 
-from .ages import DAYS
 from .factories import DATABASE_ID, SMALL
+from .old_receipts import DAYS
 from .s3_server import S3Server, use_storage
-from .sandbox_visits import Receiver, quick_sandbox, receiving
+from .sandbox_requests import Receiver, quick_sandbox, receiving
 from .scrapes import TOKEN
 from .staff import staff
 from .stub_server import StubServer

@@ -12,7 +12,7 @@ from jobs.stats import HOUR
 from jobs.transitions import begin, lock_job
 from receipts.models import Client
 
-from .histories import filed
+from .job_lifecycle import filed
 
 NINE = datetime(2031, 5, 6, 9, tzinfo=UTC)  # to come, so that what is uploaded now is due by then
 

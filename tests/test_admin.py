@@ -16,8 +16,8 @@ from jobs.services.bulk import DONE
 
 from . import staff as people
 from .factories import JobFactory, ReceiptFactory, job_in
-from .happenings import event
 from .job_pages import page
+from .past_events import event
 
 pytestmark = pytest.mark.django_db
 

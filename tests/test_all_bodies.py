@@ -11,8 +11,8 @@ import pytest
 from accounting import http_parser
 from accounting.lanes import Lanes
 
+from .in_process_server import serving, tell_caller
 from .installation import wait_for
-from .serving import serving, tell_caller
 
 MB = 1024 * 1024
 HEAD = b"POST /api/v1/receipts HTTP/1.1\r\nHost: a\r\nAuthorization: x\r\nContent-Length: %d\r\n\r\n" % (4 * MB)

@@ -17,8 +17,8 @@ from jobs.operations.attention import groups, since_yesterday
 from jobs.services import purge_receipt
 
 from .factories import JobFactory
-from .happenings import NOON, Kind, ago, failed
 from .operations_page import INDEX, card, page, words
+from .past_events import NOON, Kind, ago, failed
 from .staff import staff
 
 pytestmark = pytest.mark.django_db

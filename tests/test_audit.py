@@ -13,7 +13,7 @@ from jobs.proof.audit import verify_job
 from receipts.models import Client, Receipt
 
 from .factories import JobFactory
-from .histories import READ, filed
+from .job_lifecycle import READ, filed
 
 pytestmark = pytest.mark.django_db
 

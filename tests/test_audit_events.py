@@ -12,7 +12,7 @@ from jobs.proof.audit import verify_job
 from jobs.transitions import TransitionNotAllowed, lock_job, note
 from receipts.models import Client
 
-from .histories import delivered, filed, reported, uploaded
+from .job_lifecycle import delivered, filed, reported, uploaded
 from .servers import made_up
 
 pytestmark = pytest.mark.django_db

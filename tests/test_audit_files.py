@@ -10,9 +10,9 @@ from django.db import connection
 from receipts import evidence
 from receipts.models import Receipt
 
-from .ages import purge
-from .audits import PICTURE, WELL, path_of, rendition_of, verify
-from .histories import filed_by
+from .audit_runs import PICTURE, WELL, path_of, rendition_of, verify
+from .job_lifecycle import filed_by
+from .old_receipts import purge
 
 pytestmark = pytest.mark.django_db
 

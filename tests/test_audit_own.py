@@ -15,9 +15,9 @@ from jobs.proof.audit import verify_job
 from jobs.proof.chain import canonical
 from receipts.models import Receipt
 
-from .ages import purge
 from .factories import JobFactory
-from .histories import delivered, filed, reported, uploaded
+from .job_lifecycle import delivered, filed, reported, uploaded
+from .old_receipts import purge
 from .servers import made_up
 
 pytestmark = pytest.mark.django_db

@@ -23,8 +23,8 @@ from receipts.models import Receipt, Rendition
 from receipts.orphans import find_orphans, remove_orphans
 from receipts.thumbnails import find_thumbnail
 
-from .bodies import parse_body
 from .factories import JobFactory, ReceiptFactory
+from .payload_parser import parse_body
 from .pictures import heic
 from .s3_server import BUCKET, S3Server, name_of, storage
 from .uploads import content, post

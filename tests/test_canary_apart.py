@@ -23,9 +23,9 @@ from jobs.proof.audit import verify_job
 from jobs.rollups import close_hours
 from receipts.models import Client
 
+from .canary_lifecycle import NOT_REGISTERED, answered, returned, sent
 from .factories import JobFactory, job_in
-from .flights import NOT_REGISTERED, answered, returned, sent
-from .histories import uploaded
+from .job_lifecycle import uploaded
 from .job_lists import LIST, shown
 from .staff import auditor, operator
 

@@ -18,7 +18,7 @@ from jobs.canary import canaries
 from jobs.models import JobLog
 from jobs.sandbox import running_sandbox
 
-from .flights import NOT_REGISTERED, answered, returned
+from .canary_lifecycle import NOT_REGISTERED, answered, returned
 from .installation import Installation, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)

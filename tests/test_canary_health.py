@@ -15,8 +15,8 @@ from jobs.canary.health import LOOKED_AT
 from jobs.models import Heartbeat, JobLog
 from jobs.sweep import beat
 
+from .canary_lifecycle import NOT_REGISTERED, aged, answered, returned, sent
 from .factories import JobFactory, ReceiptFactory
-from .flights import NOT_REGISTERED, aged, answered, returned, sent
 
 pytestmark = pytest.mark.django_db
 

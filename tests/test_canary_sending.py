@@ -23,8 +23,8 @@ from jobs.proof.audit import verify_job
 from receipts.models import Receipt
 from receipts.storage import PrivateFileStorage, StorageAway
 
+from .canary_lifecycle import NOT_REGISTERED, aged, answered, returned, sent
 from .factories import JobFactory
-from .flights import NOT_REGISTERED, aged, answered, returned, sent
 
 pytestmark = pytest.mark.django_db
 

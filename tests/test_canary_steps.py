@@ -13,7 +13,7 @@ from jobs.models import FailureCode, JobLog
 from jobs.services import claim_job
 from jobs.sweep import sweep
 
-from .flights import NOT_REGISTERED, answered, returned, sent
+from .canary_lifecycle import NOT_REGISTERED, answered, returned, sent
 
 pytestmark = pytest.mark.django_db
 

@@ -14,8 +14,8 @@ from accounting.channel import LINGER_IDLE_SECONDS, LINGER_SECONDS, Channel
 from accounting.lanes import Lanes
 from accounting.server import Server
 
+from .in_process_server import serving, tell_caller, turned
 from .installation import wait_for
-from .serving import serving, tell_caller, turned
 
 REFUSED = b"POST / HTTP/1.1\r\nno header\r\n\r\n"
 

@@ -6,27 +6,27 @@ from pathlib import Path
 
 import pytest
 
-from .chaos_scene import OTHER, STARTED, Scene, at
+from .fake_chaos_run import OTHER, STARTED, FakeRun, at
 
 TRACEBACK = "Traceback (most recent call last):\n  File x\n"
 SET = "UPDATE jobs_joblog SET "
 SECOND_JOB = "INSERT INTO jobs_joblog SELECT ?, receipt_id, 'failure', 0, NULL, 'x' FROM jobs_joblog"
 SECOND_RECEIPT = "INSERT INTO receipts_receipt SELECT ?, 1, file, sha256 FROM receipts_receipt"
 
-Doctor = Callable[[Scene], object]
+Doctor = Callable[[FakeRun], object]
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Scene:
+def run(tmp_path: Path) -> FakeRun:
     """Return what a good run left."""
-    return Scene(tmp_path)
+    return FakeRun(tmp_path)
 
 
-def test_nothing_is_found_where_all_is_well(scene: Scene) -> None:
-    scene.told.append({**scene.told[0], "status": 0, "job_id": "", "error": "ConnectionError"})
-    scene.callback("success", duplicate=True)
-    scene.callback("failure", status=409)
-    assert scene.wrong() == []
+def test_nothing_is_found_where_all_is_well(run: FakeRun) -> None:
+    run.told.append({**run.told[0], "status": 0, "job_id": "", "error": "ConnectionError"})
+    run.callback("success", duplicate=True)
+    run.callback("failure", status=409)
+    assert run.wrong() == []
 
 
 WRONGS: dict[str, tuple[str, Doctor]] = {
@@ -85,7 +85,7 @@ WRONGS: dict[str, tuple[str, Doctor]] = {
     "a number posted twice": ("under the numbers [1, 2, 1]", lambda s: s.post(1.2, attempt=1, means="refused")),
     "a post that nobody claimed": ("without a claim", lambda s: s.post(6, attempt=3, means="taken")),
     "a post of other bytes": ("carried other bytes", lambda s: s.n8n[0].update(sha256="0" * 64)),
-    "a further post without a reason": ("without a reason", Scene.let_first_post_be_taken_in_silence),
+    "a further post without a reason": ("without a reason", FakeRun.let_first_post_be_taken_in_silence),
     "a further post after N8N's own failure": ("without a reason", lambda s: s.n8n[0].update(means="failed")),
     "a further post of what was delivered": (
         "without a reason",
@@ -101,10 +101,10 @@ WRONGS: dict[str, tuple[str, Doctor]] = {
 
 
 @pytest.mark.parametrize("wrong", WRONGS)
-def test_each_wrong_is_found(scene: Scene, wrong: str) -> None:
+def test_each_wrong_is_found(run: FakeRun, wrong: str) -> None:
     sentence, doctor = WRONGS[wrong]
-    doctor(scene)
-    assert any(sentence in found for found in scene.wrong())
+    doctor(run)
+    assert any(sentence in found for found in run.wrong())
 
 
 REASONS: dict[str, Doctor] = {
@@ -118,48 +118,48 @@ REASONS: dict[str, Doctor] = {
 
 
 @pytest.mark.parametrize("reason", REASONS)
-def test_each_reason_for_a_further_post_is_seen(scene: Scene, reason: str) -> None:
-    scene.let_first_post_be_taken_in_silence()
-    REASONS[reason](scene)
-    assert scene.wrong() == []
+def test_each_reason_for_a_further_post_is_seen(run: FakeRun, reason: str) -> None:
+    run.let_first_post_be_taken_in_silence()
+    REASONS[reason](run)
+    assert run.wrong() == []
 
 
 @pytest.mark.parametrize("pid", [101, 7])
-def test_only_its_own_worker_excuses_a_further_post(scene: Scene, pid: int) -> None:
-    scene.let_first_post_be_taken_in_silence()
-    scene.fault(1.5, "kill", pid=pid)
-    assert bool(scene.wrong()) == (pid != 101)
+def test_only_its_own_worker_excuses_a_further_post(run: FakeRun, pid: int) -> None:
+    run.let_first_post_be_taken_in_silence()
+    run.fault(1.5, "kill", pid=pid)
+    assert bool(run.wrong()) == (pid != 101)
 
 
 @pytest.mark.parametrize("second", [-9, 15])
-def test_a_fault_of_another_time_excuses_nothing(scene: Scene, second: float) -> None:
-    scene.let_first_post_be_taken_in_silence()
-    scene.fault(second, "kill")
-    scene.fault(second, "database harmed", name="restart")
-    scene.fault(second + 1, "database back", name="restart")
-    assert len(scene.wrong()) == 1
+def test_a_fault_of_another_time_excuses_nothing(run: FakeRun, second: float) -> None:
+    run.let_first_post_be_taken_in_silence()
+    run.fault(second, "kill")
+    run.fault(second, "database harmed", name="restart")
+    run.fault(second + 1, "database back", name="restart")
+    assert len(run.wrong()) == 1
 
 
-def test_a_frozen_worker_excuses_no_other_while_somebody_still_writes(scene: Scene) -> None:
-    scene.let_first_post_be_taken_in_silence()
-    scene.fault(1.2, "freeze", pid=7)
-    scene.fault(3.9, "thaw", pid=7)
-    assert len(scene.wrong()) == 1
+def test_a_frozen_worker_excuses_no_other_while_somebody_still_writes(run: FakeRun) -> None:
+    run.let_first_post_be_taken_in_silence()
+    run.fault(1.2, "freeze", pid=7)
+    run.fault(3.9, "thaw", pid=7)
+    assert len(run.wrong()) == 1
 
 
 @pytest.mark.parametrize("pid", [101, 7])
-def test_a_task_may_run_out_of_time_where_its_worker_was_frozen(scene: Scene, pid: int) -> None:
-    scene.fault(1.5, "freeze", pid=pid)
-    scene.fault(4.5, "thaw", pid=pid)
+def test_a_task_may_run_out_of_time_where_its_worker_was_frozen(run: FakeRun, pid: int) -> None:
+    run.fault(1.5, "freeze", pid=pid)
+    run.fault(4.5, "thaw", pid=pid)
     chain = f"{TRACEBACK}rq.timeouts.JobTimeoutException: 4 s\n\nDuring handling of the above, another:\n\n"
     line = {"event": "task_failed", "worker": "host:101-ab", "timestamp": at(5).isoformat()}
-    scene.log = json.dumps(line | {"exception": f"{chain}{TRACEBACK}psycopg.ProgrammingError: ACTIVE"})
-    assert bool(scene.wrong()) == (pid != 101)
+    run.log = json.dumps(line | {"exception": f"{chain}{TRACEBACK}psycopg.ProgrammingError: ACTIVE"})
+    assert bool(run.wrong()) == (pid != 101)
 
 
-def test_tracebacks_about_an_absent_server_are_expected(scene: Scene) -> None:
+def test_tracebacks_about_an_absent_server_are_expected(run: FakeRun) -> None:
     cause = f"{TRACEBACK}KeyError: 1\n\nDuring handling of the above exception, another exception occurred:\n\n"
-    scene.log = f"{TRACEBACK}redis.exceptions.ConnectionError: gone\n" + json.dumps(
+    run.log = f"{TRACEBACK}redis.exceptions.ConnectionError: gone\n" + json.dumps(
         {"event": "sweep_failed", "exception": f"{cause}{TRACEBACK}django.db.utils.OperationalError: away"}
     )
-    assert scene.wrong() == []
+    assert run.wrong() == []

@@ -9,8 +9,8 @@ import pytest
 from receipts.client import service
 from receipts.client.refusals import Misused
 
-from .bodies import parse_body
 from .client_runs import FILED, JOB, KEY, NO_JOBS, TAKEN, pictures, scripted, tell
+from .payload_parser import parse_body
 from .stub_server import Visit, response, stub_server
 
 pytestmark = pytest.mark.processes

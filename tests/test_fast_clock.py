@@ -14,9 +14,9 @@ from jobs.models import Heartbeat
 from jobs.services import claim_job, submission
 from jobs.sweep import bring_forward, forget_dead_processes
 
-from .audits import WELL, verify
+from .audit_runs import WELL, verify
 from .factories import JobFactory
-from .histories import uploaded
+from .job_lifecycle import uploaded
 from .operations_page import page, sign
 
 pytestmark = pytest.mark.django_db

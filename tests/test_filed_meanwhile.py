@@ -14,8 +14,8 @@ from jobs.transitions import lock_job
 from receipts.models import Receipt
 
 from .factories import DATABASE_ID
-from .histories import PAGE, READ, delivered, reported, uploaded
-from .plans import multiply, plan
+from .job_lifecycle import PAGE, READ, delivered, reported, uploaded
+from .query_plans import multiply, plan
 
 OTHER_DATABASE = DATABASE_ID.replace("0", "f")
 Status = JobLog.Status

@@ -16,9 +16,9 @@ from receipts.models import Receipt
 from receipts.services import has_file
 
 from .factories import JobFactory, ReceiptFactory, job_in
-from .happenings import event
-from .histories import delivered, filed, json_answer
+from .job_lifecycle import delivered, filed, json_answer
 from .job_pages import page, text_of
+from .past_events import event
 from .staff import auditor, operator, staff, words_of
 
 pytestmark = pytest.mark.django_db

@@ -17,9 +17,9 @@ from accounting.lanes import Lanes
 from accounting.middleware import WAITED_SECONDS
 from accounting.server import Server
 
+from .in_process_server import serving
 from .installation import wait_for
 from .servers import free_port
-from .serving import serving
 
 UPLOAD, ADMIN_UPLOAD = ("POST", "/api/v1/receipts/upload"), ("POST", "/admin/jobs/joblog/add/")
 THUMBNAIL = "GET", "/admin/receipts/receipt/01920000-0000-7000-8000-000000000000/thumbnail/"

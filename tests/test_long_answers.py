@@ -13,8 +13,8 @@ from accounting import channel
 from accounting.lanes import Lanes
 from accounting.server import Server
 
+from .in_process_server import serving
 from .installation import wait_for
-from .serving import serving
 
 PIECE, PIECES = bytes(100_000), 200
 LENGTH = len(PIECE) * PIECES

@@ -18,7 +18,7 @@ from jobs.models import HourlyFigures, JobEvent, JobLog, Seal, SpanFigures
 from jobs.rollups import close_hours, sum_up_hours
 
 from .factories import JobFactory
-from .histories import uploaded
+from .job_lifecycle import uploaded
 from .staff import auditor
 
 pytestmark = pytest.mark.django_db

@@ -14,7 +14,7 @@ from jobs.signatures import callback_token
 
 from .callback_posts import report
 from .factories import JobFactory
-from .histories import delivered, json_answer, reported, uploaded
+from .job_lifecycle import delivered, json_answer, reported, uploaded
 from .job_pages import text_of
 from .staff import auditor
 

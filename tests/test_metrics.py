@@ -21,12 +21,12 @@ from jobs.models import Heartbeat, JobLog
 from jobs.queue import queue_service
 from jobs.sweep import beat
 
+from .canary_lifecycle import aged, answered, returned, sent
 from .deploy.configuration import DEPLOY, metrics_listed
 from .deploy.tools import tool
 from .factories import JobFactory, job_in
-from .flights import aged, answered, returned, sent
-from .happenings import NOON, received, succeeded
 from .outages import closed_port
+from .past_events import NOON, received, succeeded
 from .scrapes import TOKEN, added, ask, samples_of, scrape
 from .servers import made_up
 

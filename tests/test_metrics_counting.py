@@ -19,10 +19,10 @@ from jobs.metrics.counting import SETTLES, by_kind_and_source, count_events, tot
 from jobs.metrics.durations import DELIVERY_BOUNDS, ROUND_TRIP_BOUNDS, cumulative, tallied
 from jobs.models import EventTotals, JobEvent
 
+from .canary_lifecycle import answered, returned
 from .factories import JobFactory
-from .flights import answered, returned
-from .happenings import NOON, event, received, succeeded
-from .plans import multiply, plan
+from .past_events import NOON, event, received, succeeded
+from .query_plans import multiply, plan
 
 pytestmark = pytest.mark.django_db
 

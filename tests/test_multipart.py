@@ -14,9 +14,9 @@ from jobs import n8n
 from jobs.payload import PIECE_BYTES, Payload
 from receipts.models import Rendition
 
-from .bodies import Body, parse_body
 from .deliveries import n8n_at
 from .factories import JobFactory, ReceiptFactory
+from .payload_parser import Body, parse_body
 from .pictures import drawn, saved
 from .stub_server import Request, answering, stub_server
 

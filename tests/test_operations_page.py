@@ -18,9 +18,9 @@ from jobs.operations.cards import present
 from jobs.rollups import close_hours
 
 from .factories import JobFactory, job_in
-from .happenings import ago, failed, succeeded
 from .operations_page import INDEX, card, page, words
-from .plans import multiply, plan
+from .past_events import ago, failed, succeeded
+from .query_plans import multiply, plan
 from .staff import staff
 
 pytestmark = pytest.mark.django_db

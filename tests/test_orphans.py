@@ -22,8 +22,8 @@ from receipts.orphans import FEW
 from receipts.storage import PrivateFileStorage, StorageAway
 from receipts.thumbnails import find_thumbnail
 
-from .ages import DAYS, let_age, old, purge, rendition_of, run_purge, stored_ago
 from .factories import JobFactory, ReceiptFactory
+from .old_receipts import DAYS, let_age, old, purge, rendition_of, run_purge, stored_ago
 from .outages import Clock
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("retention")]

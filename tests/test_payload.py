@@ -10,8 +10,8 @@ from jobs.encodings import ENCODINGS
 from jobs.payload import FRAME_BYTES, PIECE_BYTES, FileMissing, Payload, most_bytes
 from jobs.signatures import is_job_token
 
-from .bodies import Body, parse_body
 from .factories import JobFactory, ReceiptFactory
+from .payload_parser import Body, parse_body
 
 pytestmark = pytest.mark.django_db
 

@@ -26,7 +26,7 @@ from jobs.rollups import (
 from jobs.services import retry_job
 from jobs.stats import GRACE, HOUR, Figures, added_up, counted, hour_of
 
-from .happenings import NOON, Kind, Source, closed_hours, event, failed, received, succeeded
+from .past_events import NOON, Kind, Source, closed_hours, event, failed, received, succeeded
 
 DAY, WEEK, MONTH = PERIODS
 MIDNIGHT = hour_of(NOON) - 12 * HOUR

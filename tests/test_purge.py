@@ -21,10 +21,10 @@ from receipts.models import Receipt, Rendition
 from receipts.storage import PrivateFileStorage, StorageAway
 from receipts.thumbnails import find_thumbnail
 
-from .ages import DAYS, let_age, old, rendition_of, run_purge, stored_ago
 from .factories import JobFactory, ReceiptFactory, job_in
-from .histories import filed, uploaded
-from .plans import multiply, plan
+from .job_lifecycle import filed, uploaded
+from .old_receipts import DAYS, let_age, old, rendition_of, run_purge, stored_ago
+from .query_plans import multiply, plan
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("retention")]
 

@@ -17,9 +17,9 @@ from receipts.models import Receipt, Rendition
 from receipts.rendering import NotMade
 from receipts.thumbnails import find_thumbnail
 
-from .ages import purge, rendition_of
 from .factories import JobFactory
-from .histories import filed, uploaded
+from .job_lifecycle import filed, uploaded
+from .old_receipts import purge, rendition_of
 from .pictures import heic
 from .renditions import job_for
 from .renditions import sent as delivered_picture

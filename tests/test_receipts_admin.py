@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from receipts.models import ApiKey, Client, Receipt
 
-from .ages import purge
 from .factories import JobFactory, ReceiptFactory
+from .old_receipts import purge
 from .pictures import heic
 from .renditions import job_for, sent
 from .staff import auditor, staff, words_of

@@ -23,7 +23,7 @@ from jobs.rollups import (
 from jobs.services import retry_job
 from jobs.stats import GRACE, HOUR, begins, hour_of
 
-from .happenings import NOON, Kind, Source, closed_hours, event, failed, succeeded
+from .past_events import NOON, Kind, Source, closed_hours, event, failed, succeeded
 
 pytestmark = pytest.mark.django_db
 

@@ -17,7 +17,7 @@ from jobs.tasks import trigger_n8n_workflow
 
 from .deliveries import n8n_at
 from .factories import JobFactory
-from .histories import filed
+from .job_lifecycle import filed
 from .servers import made_up
 from .stub_server import Behaviour, Visit, answering, response, stub_server
 

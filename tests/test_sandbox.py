@@ -9,7 +9,7 @@ from jobs.payload import Payload
 from jobs.sandbox import Sandbox
 
 from .factories import JobFactory
-from .sandbox_visits import FORM, PATIENCE_SECONDS, Receiver, fields, post, quick_sandbox
+from .sandbox_requests import FORM, PATIENCE_SECONDS, Receiver, fields, post, quick_sandbox
 
 
 def test_a_receipt_is_taken_and_gets_the_number_of_its_execution(sandbox: Sandbox) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from jobs.sandbox import Behaviour, Sandbox
 
-from .sandbox_visits import FORM, PICTURE, TOKEN, Receiver, eventually, fields, form, post, quick_sandbox
+from .sandbox_requests import FORM, PICTURE, TOKEN, Receiver, eventually, fields, form, post, quick_sandbox
 
 NO_REPORT = ("silent", "empty", "answer-404", "answer-429", "answer-500")
 

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from jobs.sandbox import Sandbox
 
-from .sandbox_visits import FORM, PATIENCE_SECONDS, TOKEN, Receiver, eventually, fields, form, post, quick_sandbox
+from .sandbox_requests import FORM, PATIENCE_SECONDS, TOKEN, Receiver, eventually, fields, form, post, quick_sandbox
 
 # -- callbacks --------------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 
 from jobs.sandbox import Behaviour, Sandbox
 
-from .sandbox_visits import PATIENCE_SECONDS, Receiver, fields, post
+from .sandbox_requests import PATIENCE_SECONDS, Receiver, fields, post
 
 
 def test_with_debug_off_the_command_does_not_start(settings: LazySettings) -> None:

@@ -18,7 +18,7 @@ from jobs.proof.sealing import seal_finished_hours
 from jobs.stats import HOUR
 from receipts.models import Client
 
-from .histories import delivered, filed, reported, uploaded
+from .job_lifecycle import delivered, filed, reported, uploaded
 from .sealed_hours import NINE, clock_at, due, three_hours, wrong
 from .servers import made_up
 

@@ -11,7 +11,7 @@ from jobs import search
 from jobs.models import JobEvent, JobLog
 
 from .factories import JobFactory, ReceiptFactory
-from .happenings import event
+from .past_events import event
 from .staff import auditor
 
 pytestmark = pytest.mark.django_db

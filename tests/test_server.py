@@ -19,10 +19,10 @@ from accounting.channel import ARRIVAL_SECONDS
 from accounting.lanes import Lanes
 from accounting.server import GRACE_SECONDS, Server
 
+from .in_process_server import tell_caller, turned
 from .installation import wait_for
 from .outages import frozen, is_stopped
 from .servers import free_port
-from .serving import tell_caller, turned
 
 HALF_A_REQUEST = (
     b"POST /api/v1/jobs/callback HTTP/1.1\r\nHost: 127.0.0.1\r\n"

@@ -19,8 +19,8 @@ from jobs.services import submission
 from receipts.services import has_file
 
 from .factories import ClientFactory, JobFactory, ReceiptFactory, job_in
-from .histories import uploaded
 from .installation import wait_for
+from .job_lifecycle import uploaded
 from .raising import raising
 
 Status = JobLog.Status

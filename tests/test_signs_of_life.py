@@ -12,9 +12,9 @@ from jobs.models import Heartbeat
 from jobs.queue import queue_service
 
 from .factories import JobFactory
-from .happenings import Kind, Source, ago, event, received
 from .operations_page import page, sign
 from .outages import silent_port
+from .past_events import Kind, Source, ago, event, received
 
 pytestmark = pytest.mark.django_db
 

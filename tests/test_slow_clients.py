@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from .corpus.wire import Row, send
-from .crowd import Crowd, idle_connections
 from .installation import Installation, wait_for
+from .slow_senders import SlowSenders, idle_connections
 
 pytestmark = [pytest.mark.processes, pytest.mark.faults, pytest.mark.timeout(300)]
 
@@ -25,12 +25,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 
 
 def test_500_slow_senders_stop_nobody(site: Installation) -> None:
-    with Crowd(site.port, 500) as crowd:
+    with SlowSenders(site.port, 500) as senders:
         for number in range(40):
             assert site.upload(number).status_code in (200, 202)
             answer = send(HEALTH, site.port, "127.0.0.1")
             assert (answer.outcome, answer.seconds < SECONDS) == ("200", True)
-        assert crowd.connected() == 500
+        assert senders.connected() == 500
 
 
 def test_more_idle_connections_than_there_is_room_for_keep_nobody_out(site: Installation) -> None:

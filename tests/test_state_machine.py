@@ -41,7 +41,7 @@ STANDINGS: tuple[Standing, ...] = ("not told", "success", "error", "running")
 
 
 class Jobs(RuleBasedStateMachine):
-    """Everything that may happen to the jobs of one receipt; each example is rolled back."""
+    """PlantedInstallation that may happen to the jobs of one receipt; each example is rolled back."""
 
     jobs = Bundle("jobs")
 

@@ -17,8 +17,8 @@ from jobs.histogram import ERROR, bucket_of, percentile
 from jobs.models import JobEvent
 from jobs.stats import HOUR, CountedEvent, Figures, added_up, begin_of, counted, tally
 
-from .happenings import NOON, event, received
-from .plans import multiply, plan
+from .past_events import NOON, event, received
+from .query_plans import multiply, plan
 
 
 def counted_event(kind: str, seconds: float = 0, code: str | None = None) -> CountedEvent:

@@ -28,7 +28,7 @@ from receipts.services import has_file
 from receipts.storage import PrivateFileStorage
 
 from .factories import JobFactory, ReceiptFactory
-from .plans import multiply, plan
+from .query_plans import multiply, plan
 
 Status = JobLog.Status
 Rung = Callable[[], list[str]]

@@ -15,9 +15,9 @@ from receipts import thumbnails
 from receipts.models import Receipt
 from receipts.thumbnails import find_thumbnail, thumbnail_name
 
-from .ages import purge
 from .factories import ReceiptFactory
-from .histories import uploaded
+from .job_lifecycle import uploaded
+from .old_receipts import purge
 from .pictures import heic, pdf, png, webp
 from .staff import auditor, staff
 

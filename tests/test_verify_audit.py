@@ -26,10 +26,10 @@ from jobs.stats import HOUR
 from jobs.transitions import lock_job, note
 from receipts.models import Receipt
 
-from .audits import WELL, rendition_of, verify
+from .audit_runs import WELL, rendition_of, verify
 from .factories import JobFactory
-from .histories import filed_by, uploaded
 from .installation import Installation
+from .job_lifecycle import filed_by, uploaded
 
 pytestmark = pytest.mark.django_db
 

@@ -44,7 +44,7 @@ def failed() -> list[str]:
     """Let three receipts of the one client be filed in vain; return their jobs' ids."""
     from django.db import transaction
 
-    from tests.histories import delivered, reported, uploaded
+    from tests.job_lifecycle import delivered, reported, uploaded
 
     with transaction.atomic():  # before any worker hears of them
         jobs = [delivered(uploaded(database=str(uuid4()))) for _ in range(3)]

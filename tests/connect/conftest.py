@@ -10,8 +10,8 @@ from jobs.n8n_api import PublicApi
 from tests.staff import staff
 from tests.stub_n8n import StubN8N
 
+from .connect_page import INSTALL, TEST
 from .installs import api_of, set_n8n
-from .visits import INSTALL, TEST
 
 
 @pytest.fixture

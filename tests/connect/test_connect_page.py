@@ -13,8 +13,8 @@ from tests.servers import made_up
 from tests.staff import staff
 from tests.stub_n8n import KEY, StubN8N
 
+from .connect_page import CONNECT, INSTALL, SEE, TEST, install, shown
 from .installs import AI, NAMES, TRY
-from .visits import CONNECT, INSTALL, SEE, TEST, install, shown
 
 pytestmark = pytest.mark.django_db
 

@@ -16,11 +16,11 @@ from jobs.answers import Answer, DeliveryError
 from jobs.models import JobLog
 from jobs.services import claim_job
 from jobs.sweep import sweep
-from tests.flights import aged, answered, returned, sent
+from tests.canary_lifecycle import aged, answered, returned, sent
 from tests.staff import words_of
 from tests.stub_n8n import KEY, stub_n8n
 
-from .visits import CONNECT, shown
+from .connect_page import CONNECT, shown
 
 pytestmark = pytest.mark.django_db
 

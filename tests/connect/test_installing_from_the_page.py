@@ -16,8 +16,8 @@ from tests.outages import closed_port
 from tests.staff import staff, words_of
 from tests.stub_n8n import StubN8N
 
+from .connect_page import CONNECT, install, shown
 from .installs import AI, NAMES, PLAIN, TRY
-from .visits import CONNECT, install, shown
 
 pytestmark = pytest.mark.django_db
 

@@ -21,7 +21,7 @@ from .stub_server import Request, StubServer, Visit, response
 JOBS = "/api/v1/jobs/"
 
 
-class Everything:
+class PlantedInstallation:
     """An installation whose every setting that is secret was planted, and all that it answered."""
 
     def __init__(self, folder: Path, n8n: StubServer, tls: StubServer, sentry: StubServer) -> None:

@@ -8,7 +8,7 @@ import time
 from itertools import cycle, islice
 from typing import Self
 
-TICKS = 20  # in a second; at each of them a part of the crowd sends its byte
+TICKS = 20  # in a second; at each of them some of the senders send their byte
 UPLOAD = b"POST /api/v1/receipts/upload HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 
 
@@ -22,7 +22,7 @@ def slow_body() -> tuple[bytes, bytes]:
     return UPLOAD + b"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 50000\r\n\r\n", b"x" * 50_000
 
 
-class Crowd:
+class SlowSenders:
     """Slow senders, half of them with slow headers, the others with slow bodies.
 
     Args:

@@ -1,4 +1,4 @@
-"""A run that never was: what it would have left behind, to be doctored."""
+"""What a chaos run might have left behind, made up for tests of the checker."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ def at(second: float) -> datetime:
     return datetime.fromtimestamp(STARTED + second, UTC)
 
 
-class Scene:
+class FakeRun:
     """What a run left: one receipt, which N8N refused at first and then filed."""
 
     def __init__(self, folder: Path) -> None:
