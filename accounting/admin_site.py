@@ -105,19 +105,21 @@ def _forgiving(view: View) -> View:
                 return response.render() if isinstance(response, SimpleTemplateResponse) else response
         except MEANINGLESS as fault:
             if request.method == "POST":
-                logger.error("admin_form_refused", **_told(fault))  # no page has such a form, or it is a fault of ours
+                logger.error(
+                    "admin_form_refused", **_error_fields(fault)
+                )  # no page has such a form, or a fault of ours
                 raise BadRequest from None
             if not request.GET:
                 raise
-            logger.warning("admin_query_refused", **_told(fault))  # in case it is a fault of ours
+            logger.warning("admin_query_refused", **_error_fields(fault))  # in case it is a fault of ours
         messages.warning(request, "The filter in the address cannot be understood; everything is shown.")
         return HttpResponseRedirect(request.path)
 
     return cast(View, forgiving)
 
 
-def _told(fault: Exception) -> dict[str, str]:
-    """Return what the log is told of it: its kind, and where; its text quotes what somebody sent."""
+def _error_fields(fault: Exception) -> dict[str, str]:
+    """Return what a line of the log says of it: its kind, and where; its text quotes what somebody sent."""
     lines = [(frame.f_globals["__name__"], number) for frame, number in traceback.walk_tb(fault.__traceback__)]
     places = [f"{module}:{number}" for module, number in lines[:-1] if module.startswith(OURS)]
     return {"error": type(fault).__name__, "place": " > ".join([*places, "{}:{}".format(*lines[-1])])}

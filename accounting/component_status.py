@@ -84,7 +84,7 @@ def _n8n(now: datetime) -> ComponentStatus:
     at = {what: moment for what, moment in found.items() if moment}
     facts = [f"last {what} {format_duration(now - moment)} ago{_reason(what, moment)}" for what, moment in at.items()]
     health = canary.check_health(now)
-    facts += _told_of(health)
+    facts += _canary_facts(health)
     if health.is_alarming:
         return ComponentStatus(name="N8N", tone="bad", word="in trouble", facts=facts)
     return _judge(at, facts)
@@ -97,7 +97,7 @@ def _reason(what: str, at: datetime) -> str:
     return f": {cause_of(code or '').sentence}"
 
 
-def _told_of(health: canary.CanaryHealth) -> Iterator[str]:
+def _canary_facts(health: canary.CanaryHealth) -> Iterator[str]:
     """Tell of the last round trip, and of what has become of canaries since."""
     trip, cause = health.round_trip, cause_of(health.code)
     if trip and health.age is not None:

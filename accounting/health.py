@@ -12,7 +12,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from accounting.clock import DatabaseNow
-from accounting.outages import told_of, unapplied_migrations
+from accounting.outages import error_fields, unapplied_migrations
 from jobs import canary
 from jobs.models import Heartbeat, JobEvent, JobLog
 from jobs.queue import queue_service
@@ -81,7 +81,7 @@ def _database() -> dict[str, Any]:
             "canary": _canary(),
         }
     except (DatabaseError, InterfaceError) as error:
-        logger.error("database_unavailable", **told_of(error))
+        logger.error("database_unavailable", **error_fields(error))
         return {"database": UNAVAILABLE}
 
 

@@ -18,7 +18,7 @@ from jobs.metrics.families import families
 from jobs.queue import queue_service
 from receipts.storage import can_store
 
-from .outages import told_of
+from .outages import error_fields
 from .problems import Problem
 from .process_metrics import REGISTRY
 from .throttling import count_failure
@@ -38,7 +38,7 @@ class MetricsView(APIView):
         """Tell everything, in the form that was asked for: OpenMetrics, or Prometheus' own."""
         _let_in(request)
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        return HttpResponse(encode(_Everything()), content_type=content_type, headers={"Cache-Control": "no-store"})
+        return HttpResponse(encode(_AllMetrics()), content_type=content_type, headers={"Cache-Control": "no-store"})
 
 
 def _let_in(request: Request) -> None:
@@ -59,26 +59,26 @@ def _let_in(request: Request) -> None:
     raise Problem(401, "metrics_token_invalid", detail, headers={"WWW-Authenticate": "Bearer"})
 
 
-class _Everything(Collector):
+class _AllMetrics(Collector):
     """What this process measured, what it can reach, and what the database tells of all."""
 
     def collect(self) -> Iterable[Metric]:
-        told = _of_the_database()
-        yield _whether("database", "Whether the database told its figures.", bool(told))
-        yield _whether("storage", "Whether a receipt could be stored.", can_store())
-        yield _whether("redis", "Whether a ring would go through.", queue_service().is_reachable())
-        yield from told
+        installation = _installation_metrics()
+        yield _up_metric("database", "Whether the database told its figures.", bool(installation))
+        yield _up_metric("storage", "Whether a receipt could be stored.", can_store())
+        yield _up_metric("redis", "Whether a ring would go through.", queue_service().is_reachable())
+        yield from installation
         yield from REGISTRY.collect()
 
 
-def _whether(what: str, meaning: str, is_up: bool) -> Metric:
+def _up_metric(what: str, meaning: str, is_up: bool) -> Metric:
     return GaugeMetricFamily(f"receipts_{what}_up", meaning, value=is_up)
 
 
-def _of_the_database() -> list[Metric]:
+def _installation_metrics() -> list[Metric]:
     """Return the metrics of the installation; none while the database is away or not migrated, and others remain."""
     try:
         return list(families())
     except (DatabaseError, InterfaceError) as error:
-        logger.error("database_unavailable", **told_of(error))
+        logger.error("database_unavailable", **error_fields(error))
         return []

@@ -68,7 +68,7 @@ def code_of(error: BaseException) -> str:
     return code or next((code for sign, code in SIGNS.items() if re.search(sign, str(cause))), "")
 
 
-def told_of(error: BaseException) -> dict[str, str]:
+def error_fields(error: BaseException) -> dict[str, str]:
     """Return what a line of the log may tell of an error of the database."""
     code = code_of(error)
     return {"error": type(error).__name__} | ({"code": code} if code else {})
@@ -97,9 +97,9 @@ def wait_for_database(is_over: Callable[[], bool]) -> None:
     Args:
         is_over: whether to give up; asked once a second.
     """
-    told = ""
+    last_logged = ""
     while not is_over() and (why := why_no_database()):
-        if why != told:
+        if why != last_logged:
             logger.warning("waits_for_database", why=why)
-        told = why
+        last_logged = why
         time.sleep(LOOK_SECONDS)

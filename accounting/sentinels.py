@@ -49,14 +49,14 @@ def parse(url: str) -> SentinelURL | None:
         raise ValueError
     options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
     tls = _tls(parts, options.pop("ssl_ca_certs", None))
-    asked = {"username": options.pop("sentinel_username", None), "password": options.pop("sentinel_password", None)}
+    login = {"username": options.pop("sentinel_username", None), "password": options.pop("sentinel_password", None)}
     if options:
         raise ValueError
     return SentinelURL(
         hosts=tuple(_host(item) for item in joined.split(",")),
         name=name,
         server={"db": int(number or 0), "username": user or None, "password": password or None, **tls},
-        sentinel={**asked, **tls, **BRIEFLY},
+        sentinel={**login, **tls, **BRIEFLY},
     )
 
 

@@ -89,13 +89,13 @@ class SentryHandler(logging.Handler):
         is_ours = record.name.startswith(OURS) and isinstance(record.msg, dict)
         facts = cast(Mapping[str, Any], record.msg if is_ours else {})
         event, hint = _exception_of(facts.get("exc_info") or record.exc_info)
-        told = {
+        fields = {
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": str(facts["event"]) if is_ours else f"{record.module}.{record.funcName}",
             "tags": {key: str(facts[key]) for key in TAGS if key in facts},
         }
-        sentry_sdk.capture_event(cast(Event, {**event, **told}), hint)
+        sentry_sdk.capture_event(cast(Event, {**event, **fields}), hint)
 
 
 def _exception_of(exc_info: Any) -> tuple[Event, Hint]:

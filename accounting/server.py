@@ -79,8 +79,8 @@ class Server(TcpWSGIServer):
             self._turn(1.0)
         self._let_in_who_waits()
         wasyncore.dispatcher.close(self)  # nobody new; those that are connected stay
-        told_at = time.monotonic()
-        while self._is_needed(time.monotonic() - told_at):
+        stopped_at = time.monotonic()
+        while self._is_needed(time.monotonic() - stopped_at):
             self._turn(0.1)
         self.task_dispatcher.shutdown(timeout=1)
         wasyncore.close_all(self._sockets)

@@ -34,7 +34,7 @@ def count(rate: RateLimitItem, *what: str) -> int:
     """
     redis = shared_redis()
     try:
-        with redis.asked():
+        with redis.guarded():
             return _count(_together(redis), rate, what)
     except RedisError:
         with _one_at_a_time:

@@ -177,23 +177,23 @@ def journeys_of(bench: Bench, kind: type[Stack]) -> float:
     receipt = receipt_of("220 KB")
     with stand_in() as standin, bench.run(kind, standin) as stack:
         _go_through(bench, stack, standin, receipt, 8)
-        before, started = standin.told()["succeeded"], time.time()
+        before, started = standin.stats()["succeeded"], time.time()
         _go_through(bench, stack, standin, receipt, bench.many(300))
-        told = standin.told()
-        return float(60 * (told["succeeded"] - before) / (told["last"] - started))
+        stats = standin.stats()
+        return float(60 * (stats["succeeded"] - before) / (stats["last"] - started))
 
 
 def _go_through(bench: Bench, stack: Stack, standin: StandIn, receipt: bytes, count: int) -> None:
     """Upload so many receipts, and wait until N8N has reported on all of them."""
-    before = standin.told()["succeeded"]
+    before = standin.stats()["succeeded"]
     _all_taken(bench.upload(stack, receipt, clients=8, count=count))
-    wait_for(lambda: standin.told()["succeeded"] >= before + count, SOON_SECONDS)
+    wait_for(lambda: standin.stats()["succeeded"] >= before + count, SOON_SECONDS)
 
 
 def _peak(bench: Bench, kind: type[Stack], receipt: bytes, count: int) -> float:
     with stand_in() as standin, bench.run(kind, standin) as stack, _watched(stack) as peak:
         _all_taken(bench.upload(stack, receipt, clients=count, count=count))
-        wait_for(lambda: standin.told()["succeeded"] >= count, SOON_SECONDS)
+        wait_for(lambda: standin.stats()["succeeded"] >= count, SOON_SECONDS)
     return peak[0] / 1e6
 
 
@@ -232,9 +232,9 @@ def _callback_p99(bench: Bench, kind: type[Stack]) -> float:
         _all_taken(bench.clients.submit(load.call_back, stack.target, TOKEN, jobs[:FIRST], until=soon))
         end = time.time() + 25 * bench.share
         uploading = bench.upload(stack, receipt, clients=8, until=end)
-        told = _all_taken(bench.clients.submit(load.call_back, stack.target, TOKEN, jobs[FIRST:], until=end))
+        load_result = _all_taken(bench.clients.submit(load.call_back, stack.target, TOKEN, jobs[FIRST:], until=end))
         _all_taken(uploading)
-    return quantiles(told.milliseconds, n=100)[98]
+    return quantiles(load_result.milliseconds, n=100)[98]
 
 
 def _all_taken(uploading: "Future[load.Outcome]") -> load.Outcome:

@@ -168,7 +168,7 @@ class StandIn(NamedTuple):
         """Return where it takes deliveries."""
         return f"http://127.0.0.1:{self.port}/webhook/receipts"
 
-    def told(self) -> dict[str, Any]:
+    def stats(self) -> dict[str, Any]:
         """Return what came so far."""
         stats: dict[str, Any] = requests.get(f"http://127.0.0.1:{self.port}/stats", timeout=30).json()
         return stats

@@ -64,8 +64,8 @@ def _failed(code: FailureCode, what: str, execution: Execution) -> Conclusion:
     sentence = f"{where}: {execution.error}" if execution.error else f"{where}."
     if execution.is_callback:
         return Conclusion(code=FailureCode.CALLBACK_LOST, sentence=sentence)
-    told = diagnose(sentence)
-    return Conclusion(code=code if told is FailureCode.WORKFLOW_FAILED else told, sentence=sentence)
+    diagnosed = diagnose(sentence)
+    return Conclusion(code=code if diagnosed is FailureCode.WORKFLOW_FAILED else diagnosed, sentence=sentence)
 
 
 def read_execution(found: Any, execution_id: str) -> Execution:

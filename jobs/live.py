@@ -12,8 +12,8 @@ ASKS_AGAIN = "X-Live"  # the script sends it: what answers is the changing part 
 
 def version_of(seen: Iterable[object]) -> str:
     """Return a name for what a page shows; ages are in words, so that it is another one every minute."""
-    told = (f"{timezone.now():%Y-%m-%d %H:%M}", *seen)
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:32]
+    shown = (f"{timezone.now():%Y-%m-%d %H:%M}", *seen)
+    return hashlib.sha256(repr(shown).encode()).hexdigest()[:32]
 
 
 def is_known(request: HttpRequest, version: str) -> bool:

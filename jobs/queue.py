@@ -63,7 +63,7 @@ class RQService:
     def depth(self) -> int | None:
         """Return how many rings wait for a worker, or None while Redis is away."""
         try:
-            with self._redis.asked():
+            with self._redis.guarded():
                 return self._queue.count
         except RedisError:
             return None
@@ -71,14 +71,14 @@ class RQService:
     def is_reachable(self) -> bool:
         """Tell whether Redis takes writes: a replica, and one whose memory or disk is full, would answer a ping."""
         try:
-            with self._redis.asked() as client:
+            with self._redis.guarded() as client:
                 return bool(client.set("rq:is-reachable", "", px=1))
         except RedisError:
             return False
 
     def _ring_together(self, job_ids: list[UUID], request_id: str) -> None:
         """Put all of them in the queue, or none, on one way there and back."""
-        with self._redis.asked() as client, client.pipeline() as pipeline:
+        with self._redis.guarded() as client, client.pipeline() as pipeline:
             for job_id in job_ids:
                 self._queue.enqueue(
                     TASK,

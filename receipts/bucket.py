@@ -27,7 +27,7 @@ from accounting.circuit_breaker import CircuitBreaker
 from .storage import StorageAway
 
 logger = structlog.get_logger(__name__)
-Asking = TypeVar("Asking", bound=Callable[..., Any])
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 GB = 1024**3
 MEMORY_BYTES = 1024 * 1024  # of a file that is read; what is longer waits in a temporary file
@@ -70,12 +70,12 @@ def _meaning(error: ClientError) -> OSError:
     return StorageAway(code)
 
 
-def asking(method: Asking) -> Asking:
-    """Let a method of a storage ask as all do: not while it is thought to be away."""
+def guard(method: Method) -> Method:
+    """Let a method of a storage ask only while the storage is not thought to be away."""
 
     @wraps(method)
     def ask(self: "PrivateBucketStorage", *args: Any, **kwargs: Any) -> Any:
-        with self.asked():
+        with self.guarded():
             return method(self, *args, **kwargs)
 
     return ask  # type: ignore[return-value] # what it takes and returns is the method's own
@@ -86,7 +86,7 @@ class ObjectFile(S3File):  # type: ignore[misc] # django-storages has no types
 
     def _get_file(self) -> IO[bytes]:
         try:
-            with self._storage.asked():
+            with self._storage.guarded():
                 fetched: IO[bytes] = super()._get_file()
                 return fetched
         except OSError:
@@ -128,7 +128,7 @@ class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
         self._breaker = CircuitBreaker()
 
     @contextmanager
-    def asked(self) -> Iterator[None]:
+    def guarded(self) -> Iterator[None]:
         """Let the block ask the storage; that it cannot be reached is remembered.
 
         Raises:
@@ -176,7 +176,7 @@ class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
         raise NotImplementedError("Receipts have no address in their storage.")
 
     def _open(self, name: str, mode: str = "rb") -> ObjectFile:
-        with self.asked():
+        with self.guarded():
             return ObjectFile(self._normalize_name(clean_name(name)), mode, self)
 
     def files_in(self, folder: str) -> Iterator[str]:
@@ -196,15 +196,15 @@ class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
             page = self._list(**place, ContinuationToken=page["NextContinuationToken"])
             yield page
 
-    @asking
+    @guard
     def _list(self, **request: Any) -> Any:
         return self.connection.meta.client.list_objects_v2(**request)
 
-    _save = asking(S3Storage._save)
-    delete = asking(S3Storage.delete)
-    exists = asking(S3Storage.exists)
-    size = asking(S3Storage.size)
-    get_modified_time = asking(S3Storage.get_modified_time)
+    _save = guard(S3Storage._save)
+    delete = guard(S3Storage.delete)
+    exists = guard(S3Storage.exists)
+    size = guard(S3Storage.size)
+    get_modified_time = guard(S3Storage.get_modified_time)
 
     @cached_property
     def _knocking(self) -> Any:

@@ -104,7 +104,7 @@ def _inspect(file: "File[bytes]", form: str) -> Looked:
         return _look_in_cell(
             file, form, Bounds(memory=DOCUMENT_BYTES, cpu_seconds=DOCUMENT_CPU_SECONDS, seconds=CELL_SECONDS)
         )
-    with _told_apart(form):
+    with _decoder_errors_as_refusals(form):
         shape = _read_shape(file, form)
         _check_pixels(shape, form)
         if form in HERE:
@@ -114,7 +114,7 @@ def _inspect(file: "File[bytes]", form: str) -> Looked:
 
 
 @contextmanager
-def _told_apart(form: str) -> Iterator[None]:
+def _decoder_errors_as_refusals(form: str) -> Iterator[None]:
     """Answer what a decoder of this process raises: for the file's fault, for ours, and for what nobody expected."""
     try:
         yield

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from django.db import OperationalError
 
-from accounting.outages import code_of, told_of, unreachable
+from accounting.outages import code_of, error_fields, unreachable
 
 
 def error_with(cause: Exception) -> OperationalError:
@@ -36,7 +36,7 @@ def error_with(cause: Exception) -> OperationalError:
 def test_what_it_says_to_whom_it_does_not_let_in_has_a_code(said: str, code: str) -> None:
     error = error_with(psycopg.OperationalError(f'connection failed: connection to "db", port 5432 failed: {said}'))
     assert code_of(error) == code
-    assert told_of(error) == {"error": "OperationalError"} | ({"code": code} if code else {})
+    assert error_fields(error) == {"error": "OperationalError"} | ({"code": code} if code else {})
 
 
 @pytest.mark.parametrize("option", ["foo=bar", "connect_timeout=soon", "sslmode=nonsense"])

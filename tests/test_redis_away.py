@@ -26,7 +26,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def outcome(redis: SharedRedis, ask: Callable[..., object] = lambda client: client.ping()) -> str:
     """Return what became of a question: `answered`, `failed`, or `unasked` where Redis is thought to be away."""
     try:
-        with redis.asked() as client:
+        with redis.guarded() as client:
             ask(client)
     except RedisAway:
         return "unasked"
@@ -64,6 +64,6 @@ def test_once_the_breaker_is_half_open_one_asks_and_the_others_do_not_wait_for_i
 
 def test_what_is_no_fault_of_redis_is_not_held_against_it(redis: object) -> None:
     ours = shared_redis()
-    with suppress(ZeroDivisionError), ours.asked():
+    with suppress(ZeroDivisionError), ours.guarded():
         raise ZeroDivisionError
     assert outcome(ours) == "answered"

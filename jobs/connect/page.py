@@ -85,10 +85,10 @@ def install(request: HttpRequest) -> HttpResponse:
     activate, replace = request.POST.get("activate", ""), request.POST.getlist("replace")
     if activate not in {"", *_taking_receipts()} or not set(replace) <= set(PURPOSES):
         raise Http404
-    told = staff_install.install_for_staff(staff_of(request), replace=replace, activate=activate)
-    for said in told:
-        messages.add_message(request, said.level, said.text)
-    kept = f"?activate={activate}" if activate and any(said.level != messages.SUCCESS for said in told) else ""
+    outcome = staff_install.install_for_staff(staff_of(request), replace=replace, activate=activate)
+    for message in outcome:
+        messages.add_message(request, message.level, message.text)
+    kept = f"?activate={activate}" if activate and any(each.level != messages.SUCCESS for each in outcome) else ""
     return HttpResponseRedirect(reverse("admin:connect") + kept)  # whoever presses again means the same one
 
 
@@ -143,11 +143,11 @@ def _guide(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _in_n8n(asked_for: str) -> dict[str, Any]:
+def _in_n8n(last_chosen: str) -> dict[str, Any]:
     """Return what N8N says of the workflows, where it can be asked.
 
     Args:
-        asked_for: the slug of the one that was to take receipts the last time; "" or anything else for none.
+        last_chosen: the slug of the one that was to take receipts the last time; "" or anything else for none.
     """
     api = public_api(deadline=PATIENCE_SECONDS)
     if api is None:
@@ -158,8 +158,8 @@ def _in_n8n(asked_for: str) -> dict[str, Any]:
     except ApiError as error:
         return {"can_ask": True, "trouble": error}
     summary = _summary(found)
-    if asked_for in _taking_receipts():
-        summary["chosen"] = asked_for
+    if last_chosen in _taking_receipts():
+        summary["chosen"] = last_chosen
     if summary["takes"]:
         return {"can_ask": True, "remote_workflows": found, "unheard": _unheard(in_time, found), **summary}
     return {"can_ask": True, "remote_workflows": found, "holder": _holder(in_time), **summary}

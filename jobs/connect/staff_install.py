@@ -80,7 +80,7 @@ def _alone() -> Iterator[None]:
     """
     lock = shared_redis().client.lock(LOCK, timeout=LOCKED_SECONDS, blocking=False)
     try:
-        with shared_redis().asked():
+        with shared_redis().guarded():
             is_mine = lock.acquire()
     except RedisError:
         raise Busy(NO_REDIS) from None

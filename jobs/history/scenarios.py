@@ -84,7 +84,7 @@ def _well(simulation: "Simulation") -> None:
     _file(simulation)
 
 
-def _told_twice(simulation: "Simulation") -> None:
+def _callback_twice(simulation: "Simulation") -> None:
     _well(simulation)
     simulation.happen(2, Kind.CALLBACK_REPEATED, Source.CALLBACK, actor="job token", detail={"reported": "success"})
 
@@ -127,7 +127,7 @@ def _cancelled(simulation: "Simulation") -> None:
 
 SCENARIOS: Sequence[tuple[Callable[["Simulation"], None], float]] = (
     (_well, 50),
-    (_told_twice, 28),
+    (_callback_twice, 28),
     (_at_last, 15),
     (_workflow_fails, 3),
     (_no_callback, 1),

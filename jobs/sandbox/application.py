@@ -12,7 +12,7 @@ import structlog
 
 from .replies import Refused, Reply
 from .reports import make_report, post_report
-from .webhook import WEBHOOK, Behaviour, Delivery, asked_behaviour, fixed_reply, not_registered, read_delivery
+from .webhook import WEBHOOK, Behaviour, Delivery, fixed_reply, not_registered, read_delivery, requested_behaviour
 
 logger = structlog.get_logger(__name__)
 
@@ -87,7 +87,7 @@ class Sandbox:
 
     def _take(self, environ: WSGIEnvironment) -> Reply:
         try:
-            behaviour = asked_behaviour(environ) or self._behaviour
+            behaviour = requested_behaviour(environ) or self._behaviour
             delivery = read_delivery(environ)
             self._count(self._deliveries, delivery.job_id)
             reply = fixed_reply(behaviour, environ) or self._execute(delivery, behaviour)

@@ -44,10 +44,10 @@ class Delivery:
     is_canary: bool
 
 
-def asked_behaviour(environ: WSGIEnvironment) -> Behaviour | None:
-    asked = parse_qs(environ.get("QUERY_STRING", "")).get("behaviour")
+def requested_behaviour(environ: WSGIEnvironment) -> Behaviour | None:
+    requested = parse_qs(environ.get("QUERY_STRING", "")).get("behaviour")
     try:
-        return Behaviour(asked[-1]) if asked else None
+        return Behaviour(requested[-1]) if requested else None
     except ValueError:
         known = ", ".join(Behaviour)
         raise refused(400, f"Unknown behaviour; known are {known}.") from None

@@ -89,8 +89,8 @@ def operate_on_all(
 
 
 @transaction.atomic
-def _do(act: Verb, verb: str, job_id: UUID, actor: User, reason: str, **asked: str | bool) -> None:
-    job = act(job_id, actor=actor.get_username(), reason=reason, **asked)
+def _do(act: Verb, verb: str, job_id: UUID, actor: User, reason: str, **options: str | bool) -> None:
+    job = act(job_id, actor=actor.get_username(), reason=reason, **options)
     if job.is_canary:
         raise NotNow(CANARY)
     log_action(actor, job, f"{DONE[verb]}: {reason}")

@@ -75,13 +75,13 @@ def in_cell(
         OSError: there is no room for the files or for the process.
     """
     with _on_disk(file) as given, tempfile.TemporaryFile() as made:
-        asked = {
+        options = {
             "parent": os.getpid(),
             "memory": bounds.memory + OWN_BYTES,
             "cpu_seconds": bounds.cpu_seconds,
             "made": made.fileno(),
         }
-        found = _found(_run([*INSIDE, task, json.dumps(asked | arguments)], given, made, bounds.seconds))
+        found = _found(_run([*INSIDE, task, json.dumps(options | arguments)], given, made, bounds.seconds))
         made.seek(0)
         yield found, made
 

@@ -48,13 +48,13 @@ def confine(memory: int, cpu_seconds: float) -> None:
 
 def main() -> None:
     """Do one task."""
-    task, asked = sys.argv[1], json.loads(sys.argv[2])
-    stay_with(asked.pop("parent"))
-    confine(asked.pop("memory"), asked.pop("cpu_seconds"))
-    if asked["form"] not in NEED_THREADS:
+    task, options = sys.argv[1], json.loads(sys.argv[2])
+    stay_with(options.pop("parent"))
+    confine(options.pop("memory"), options.pop("cpu_seconds"))
+    if options["form"] not in NEED_THREADS:
         resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))  # neither a thread nor a process; root is not bound by it
-    out = asked.pop("made")
-    found, made = _do(task, os.pread(0, os.fstat(0).st_size, 0), asked)
+    out = options.pop("made")
+    found, made = _do(task, os.pread(0, os.fstat(0).st_size, 0), options)
     print(json.dumps(found if _is_written(made, out) else {"refused": "no_room"}))  # noqa: T201 - this is how it answers
 
 
@@ -67,11 +67,11 @@ def _is_written(made: bytes, out: int) -> bool:
     return True
 
 
-def _do(task: str, data: bytes, asked: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+def _do(task: str, data: bytes, options: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     from . import tasks  # after the bounds, so that they hold for what its libraries do, too
 
     try:
-        return tasks.TASKS[task](data, **asked)
+        return tasks.TASKS[task](data, **options)
     except MemoryError:
         return {"refused": "too_much"}, b""
     except tasks.Refusal as refusal:

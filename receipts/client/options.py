@@ -60,24 +60,24 @@ def read_options(given: Namespace | dict[str, Any]) -> Options:
     Raises:
         Misused: something is missing, or means nothing.
     """
-    told = given if isinstance(given, dict) else vars(given)
-    needed = {name: told[name] or os.environ.get(NEEDED[name][0], "") for name in NEEDED}
+    values = given if isinstance(given, dict) else vars(given)
+    needed = {name: values[name] or os.environ.get(NEEDED[name][0], "") for name in NEEDED}
     for name, value in needed.items():
         if not value:
             raise Misused(f"{NEEDED[name][0]} is missing: set it, or {NEEDED[name][1]}.")
-    if told["done"] and is_looked_into(told["done"], told["paths"]):
+    if values["done"] and is_looked_into(values["done"], values["paths"]):
         raise Misused("--done is looked into for pictures, too: give it a folder outside of those.")
     return Options(
-        paths=told["paths"],
+        paths=values["paths"],
         url=_understood("--url", _address, needed["url"]),
         api_key=_understood("--api-key", _key, needed["api_key"]),
         database=_understood("--database", parse_database_id, needed["database"]),
-        parallel=told["parallel"],
-        wait=0.0 if told["no_wait"] else told["wait"],
-        patience=told["patience"],
-        retry_failed=told["retry_failed"],
-        done=told["done"],
-        as_json=told["json"],
+        parallel=values["parallel"],
+        wait=0.0 if values["no_wait"] else values["wait"],
+        patience=values["patience"],
+        retry_failed=values["retry_failed"],
+        done=values["done"],
+        as_json=values["json"],
     )
 
 

@@ -85,7 +85,7 @@ class Service:
             Refused: it is not to be had.
         """
         answer = self._get(f"{self._url}/jobs/{job_id}/", until=until)
-        return _understood(_json(answer)), _asked_pause(answer, otherwise=FIRST_PAUSE_SECONDS)
+        return _understood(_json(answer)), _retry_after(answer, otherwise=FIRST_PAUSE_SECONDS)
 
     def _get(self, url: str, *, until: float = math.inf, **more: Any) -> requests.Response:
         return self._until_answered(lambda: self._session().get(url, **more, **self._manners()), until=until)
@@ -112,7 +112,7 @@ class Service:
             answer, trouble = _try(ask)
             if answer is not None and answer.status_code not in PASSING:
                 return _require_taken(answer)
-            wait = _asked_pause(answer, otherwise=pause * (1 + random.random() / 4))  # noqa: S311 - no secret
+            wait = _retry_after(answer, otherwise=pause * (1 + random.random() / 4))  # noqa: S311 - no secret
             if time.monotonic() + wait > end or self._stopping.wait(wait):
                 raise _refusal(answer) if answer is not None else Refused("unreachable", f"No answer ({trouble}).")
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
@@ -125,10 +125,10 @@ def _try(ask: Callable[[], requests.Response]) -> tuple[requests.Response | None
         return None, type(error).__name__
 
 
-def _asked_pause(answer: requests.Response | None, *, otherwise: float) -> float:
+def _retry_after(answer: requests.Response | None, *, otherwise: float) -> float:
     """Return what `Retry-After` asks for in seconds, within reason."""
-    asked = answer.headers.get("Retry-After", "") if answer is not None else ""
-    return min(float(asked), LONGEST_PAUSE_SECONDS) if asked.isascii() and asked.isdecimal() else otherwise
+    seconds = answer.headers.get("Retry-After", "") if answer is not None else ""
+    return min(float(seconds), LONGEST_PAUSE_SECONDS) if seconds.isascii() and seconds.isdecimal() else otherwise
 
 
 def _require_service(answer: requests.Response) -> None:

@@ -48,13 +48,13 @@ class Command(BaseCommand):
 
     def _follow(self, job: JobLog, timeout: float) -> JobLog:
         """Tell each step as it happens, until there is no further one, or the time is over."""
-        end, told = time.monotonic() + timeout, 0
+        end, printed = time.monotonic() + timeout, 0
         while True:
             job = JobLog.objects.get(pk=job.pk)
             steps = canary.steps(job)
-            for step in steps[told:]:
+            for step in steps[printed:]:
                 self._say(_line(step))
-            told = len(steps)
+            printed = len(steps)
             if canary.is_settled(job) or time.monotonic() >= end:
                 return job
             time.sleep(LOOK_EVERY_SECONDS)

@@ -16,7 +16,7 @@ from accounting.argument_types import seconds
 from accounting.clock import database_now
 from accounting.identity import PROCESS
 from accounting.lockout import forget_old_attempts
-from accounting.outages import DATABASE_AWAY, told_of, wait_for_database
+from accounting.outages import DATABASE_AWAY, error_fields, wait_for_database
 from jobs.canary import send_scheduled
 from jobs.checks import SETTINGS
 from jobs.metrics.counting import count_events
@@ -82,7 +82,7 @@ class Command(BaseCommand):
             try:
                 part()
             except DATABASE_AWAY as error:
-                logger.error("sweep_failed", **told_of(error))
+                logger.error("sweep_failed", **error_fields(error))
                 return
             except Exception:  # the loop outlives it
                 logger.exception("sweep_failed", part=part.__name__)
