@@ -116,10 +116,10 @@ def layered_page() -> bytes:
     return pdf_page(b"/G gs /F0 Do\n" * 40, packed(b".5 .2 .9 rg 0 0 595 842 re f", group), resources=state + F0)
 
 
-def lying_heic(told: int, truly: int) -> bytes:
+def lying_heic(claimed: int, actual: int) -> bytes:
     """Return a HEIC whose boxes tell another size than its picture has."""
-    content = saved(Image.new("RGB", (truly, truly), "white"), "HEIF", quality=10, enc_params={"preset": "ultrafast"})
-    size, lie = struct.pack(">II", truly, truly), struct.pack(">II", told, told)
+    content = saved(Image.new("RGB", (actual, actual), "white"), "HEIF", quality=10, enc_params={"preset": "ultrafast"})
+    size, lie = struct.pack(">II", actual, actual), struct.pack(">II", claimed, claimed)
     assert size in content
     return content.replace(size, lie)
 

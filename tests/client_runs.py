@@ -24,7 +24,7 @@ KEY = made_up("key of a client")
 LONG_AGO = 1_700_000_000
 
 
-class Told(NamedTuple):
+class ClientRun(NamedTuple):
     """What a run came to."""
 
     code: int
@@ -34,23 +34,23 @@ class Told(NamedTuple):
     @property
     def words(self) -> list[str]:
         """What became of each file, in the order of their names."""
-        told = [json.loads(line) for line in self.lines]
-        return [one["outcome"] for one in sorted(told, key=lambda one: str(one["file"]))]
+        outcomes = [json.loads(line) for line in self.lines]
+        return [one["outcome"] for one in sorted(outcomes, key=lambda one: str(one["file"]))]
 
 
-def tell(*arguments: object, url: str, api_key: str = KEY, database: str = DATABASE_ID) -> Told:
+def run_client(*arguments: object, url: str, api_key: str = KEY, database: str = DATABASE_ID) -> ClientRun:
     """Run the client in this process; each line is JSON."""
     parser = ArgumentParser()
     add_options(parser)
-    told = ["--url", url, "--api-key", api_key, "--database", database, "--json"]
+    options = ["--url", url, "--api-key", api_key, "--database", database, "--json"]
     lines: list[str] = []
     summary, stderr = io.StringIO(), sys.stderr
     sys.stderr = summary
     try:
-        code = run(read_options(parser.parse_args([*map(str, arguments), *told])), lines.append)
+        code = run(read_options(parser.parse_args([*map(str, arguments), *options])), lines.append)
     finally:
         sys.stderr = stderr
-    return Told(code, lines, summary.getvalue())
+    return ClientRun(code, lines, summary.getvalue())
 
 
 def pictures(folder: Path, numbers: range) -> Path:

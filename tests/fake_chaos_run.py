@@ -35,7 +35,7 @@ class FakeRun:
         self.folder = folder
         self.database = sqlite3.connect(folder / "db.sqlite3", isolation_level=None)
         self.database.executescript(SCHEMA)
-        self.told = [
+        self.answers = [
             {"at": 0, "client": "till", "key": "k1", "sha256": SHA256, "status": 202, "job_id": JOB, "error": ""}
         ]
         self.n8n: list[dict[str, Any]] = []
@@ -85,7 +85,7 @@ class FakeRun:
 
     def wrong(self) -> list[str]:
         self.database.close()
-        ledgers = {"clients": self.told, "n8n": self.n8n, "faults": self.faults}
+        ledgers = {"clients": self.answers, "n8n": self.n8n, "faults": self.faults}
         for name, entries in ledgers.items():
             (self.folder / f"{name}.jsonl").write_text("".join(f"{json.dumps(entry)}\n" for entry in entries))
         (self.folder / "logs").mkdir()

@@ -115,15 +115,15 @@ def replayed(job: JobLog) -> tuple[str, int]:
 
 
 @contextmanager
-def asked_of_n8n(standing: Standing) -> Iterator[None]:
+def n8n_answering(standing: Standing) -> Iterator[None]:
     """Have N8N say of every execution that it stands so, where it is asked at all."""
     with pytest.MonkeyPatch.context() as patch:
         if standing != "not told":
-            patch.setattr(sweeping, "inquiry", _Told(standing))
+            patch.setattr(sweeping, "inquiry", _KnownInquiry(standing))
         yield
 
 
-class _Told(Inquiry):
+class _KnownInquiry(Inquiry):
     """An inquiry that knows the answer; tests/test_reconciliation.py asks a server."""
 
     def __init__(self, standing: Standing) -> None:

@@ -15,7 +15,7 @@ from .factories import DATABASE_ID
 from .installation import Installation
 from .pictures import jpeg
 from .planted_secrets import Place, PlantedSecret, in_answer, in_database, in_redis
-from .sentry import dsn, told
+from .sentry import dsn, received_text
 from .stub_server import Request, StubServer, Visit, response
 
 JOBS = "/api/v1/jobs/"
@@ -109,7 +109,7 @@ class PlantedInstallation:
 
     def _places(self) -> Iterator[Place]:
         yield "log", self.installation.log()
-        yield "reports to Sentry", told(self.sentry)
+        yield "reports to Sentry", received_text(self.sentry)
         yield from self.answers
         yield from in_database(self.database_url)
         with Redis(port=self.installation.valkey.port) as client:

@@ -14,14 +14,14 @@ def dsn(server: StubServer) -> str:
     return server.url.replace("://", f"://{KEY}@") + "/1"
 
 
-def told(server: StubServer) -> str:
+def received_text(server: StubServer) -> str:
     """Return everything that came, unpacked."""
     return "\n".join(_unpacked(request).decode() for request in server.requests)
 
 
 def events(server: StubServer) -> list[dict[str, Any]]:
     """Return the errors that were reported."""
-    lines = (json.loads(line) for line in told(server).splitlines() if line)
+    lines = (json.loads(line) for line in received_text(server).splitlines() if line)
     return [line for line in lines if "event_id" in line and "level" in line]
 
 

@@ -34,7 +34,7 @@ def choose(browser: Browser, verb: str, jobs: list[JobLog], query: str = "", **f
     return browser.post(LIST + query, chosen)
 
 
-def asked(browser: Browser, jobs: list[JobLog]) -> str:
+def confirmation_page(browser: Browser, jobs: list[JobLog]) -> str:
     """Return the page between."""
     text: str = choose(browser, "retry", jobs).content.decode()
     return text
@@ -67,7 +67,7 @@ def test_those_whose_state_allows_it_are_changed_and_the_others_left_alone_with_
 def test_what_staff_cancelled_is_retried_with_others_only_where_that_is_asked_for(browser: Browser) -> None:
     cancelled = JobFactory.create(failure=True, failure_code="cancelled")
     jobs = [JobFactory.create(failure=True), cancelled]
-    assert 'name="cancelled_too"> Retry those, too, that staff cancelled: 1 of them' in asked(browser, jobs)
+    assert 'name="cancelled_too"> Retry those, too, that staff cancelled: 1 of them' in confirmation_page(browser, jobs)
     text = do(browser, "retry", jobs).content.decode()
     assert "Retried: 1 of 2 jobs." in text
     assert "Left 1 alone: Staff cancelled it, and such jobs were not to be retried." in text
@@ -76,9 +76,9 @@ def test_what_staff_cancelled_is_retried_with_others_only_where_that_is_asked_fo
 
 def test_whoever_chooses_cancelled_jobs_only_means_them(browser: Browser) -> None:
     jobs = JobFactory.create_batch(2, failure=True, failure_code="cancelled")
-    assert 'name="cancelled_too" checked>' in asked(browser, jobs)
-    assert 'name="cancelled_too">' in asked(browser, [*jobs, JobFactory.create(success=True)])
-    assert "cancelled_too" not in asked(browser, [JobFactory.create(failure=True)])
+    assert 'name="cancelled_too" checked>' in confirmation_page(browser, jobs)
+    assert 'name="cancelled_too">' in confirmation_page(browser, [*jobs, JobFactory.create(success=True)])
+    assert "cancelled_too" not in confirmation_page(browser, [JobFactory.create(failure=True)])
 
 
 def test_each_change_is_in_the_staff_members_log(browser: Browser) -> None:

@@ -23,18 +23,21 @@ def run(tmp_path: Path) -> FakeRun:
 
 
 def test_nothing_is_found_where_all_is_well(run: FakeRun) -> None:
-    run.told.append({**run.told[0], "status": 0, "job_id": "", "error": "ConnectionError"})
+    run.answers.append({**run.answers[0], "status": 0, "job_id": "", "error": "ConnectionError"})
     run.callback("success", duplicate=True)
     run.callback("failure", status=409)
     assert run.wrong() == []
 
 
 WRONGS: dict[str, tuple[str, Doctor]] = {
-    "a job that is not there": ("lost: k1 was told of job", lambda s: s.told[0].update(job_id=OTHER)),
+    "a job that is not there": ("lost: k1 was told of job", lambda s: s.answers[0].update(job_id=OTHER)),
     "a file that is gone": ("lost: the file", lambda s: (s.folder / "media" / "one.jpg").unlink()),
     "a file that was changed": ("lost: the file", lambda s: (s.folder / "media" / "one.jpg").write_bytes(b"b receipt")),
-    "a job for another receipt": ("is for another receipt", lambda s: s.told[0].update(sha256="0" * 64)),
-    "another job for the same key": ("doubled: k1 was told", lambda s: s.told.append({**s.told[0], "job_id": OTHER})),
+    "a job for another receipt": ("is for another receipt", lambda s: s.answers[0].update(sha256="0" * 64)),
+    "another job for the same key": (
+        "doubled: k1 was told",
+        lambda s: s.answers.append({**s.answers[0], "job_id": OTHER}),
+    ),
     "a key that was not kept": ("doubled: k1 was told", lambda s: s.sql("DELETE FROM jobs_idempotencykey")),
     "two jobs of one receipt": (
         "doubled: job of receipt",
@@ -44,10 +47,10 @@ WRONGS: dict[str, tuple[str, Doctor]] = {
         "doubled: receipt",
         lambda s: s.sql(SECOND_RECEIPT, OTHER),
     ),
-    "a server error": ("was told 500", lambda s: s.told.append({**s.told[0], "status": 500})),
+    "a server error": ("was told 500", lambda s: s.answers.append({**s.answers[0], "status": 500})),
     "a client who never got an answer": (
         "never told yes",
-        lambda s: s.told.append({**s.told[0], "key": "k2", "status": 0}),
+        lambda s: s.answers.append({**s.answers[0], "key": "k2", "status": 0}),
     ),
     "a change without an event": (
         "chain: job",

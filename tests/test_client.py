@@ -17,7 +17,7 @@ from django.core.management import CommandError, call_command
 from jobs.sandbox import running_sandbox
 from receipts.client.refusals import Misused
 
-from .client_runs import KEY, NO_JOBS, NOBODY, TAKEN, pictures, scripted, tell
+from .client_runs import KEY, NO_JOBS, NOBODY, TAKEN, pictures, run_client, scripted
 from .factories import DATABASE_ID
 from .installation import Installation, wait_for
 from .stub_server import response, stub_server
@@ -64,7 +64,7 @@ def test_a_folder_is_filed_once_and_what_is_no_picture_stops_nothing(service: In
     for name in ("notes.txt", ".hidden.jpg"):
         (tmp_path / name).write_bytes(b"x")
 
-    first = tell(tmp_path, url=service.url, api_key=service.key)
+    first = run_client(tmp_path, url=service.url, api_key=service.key)
     assert first.code == 1
     assert Counter(first.words) == {"filed": 3, "already filed": 1, "refused": 1}
     assert {json.loads(line)["code"] for line in first.lines} == {"", "unsupported_file_type"}
@@ -73,37 +73,37 @@ def test_a_folder_is_filed_once_and_what_is_no_picture_stops_nothing(service: In
     assert jobs_of(service) == before + 3
 
     (tmp_path / "broken.png").unlink()
-    again = tell(tmp_path, url=service.url, api_key=service.key)
+    again = run_client(tmp_path, url=service.url, api_key=service.key)
     assert (again.code, again.words) == (0, ["already filed"] * 4)
     assert jobs_of(service) == before + 3
 
 
 def test_who_does_not_wait_is_told_what_was_taken(service: Installation, tmp_path: Path) -> None:
-    told = tell(pictures(tmp_path, range(110, 112)), "--no-wait", url=service.url, api_key=service.key)
-    assert (told.code, told.words) == (0, ["taken", "taken"])
+    result = run_client(pictures(tmp_path, range(110, 112)), "--no-wait", url=service.url, api_key=service.key)
+    assert (result.code, result.words) == (0, ["taken", "taken"])
 
 
 def test_what_failed_is_told_and_uploaded_again_when_asked_to(service: Installation, tmp_path: Path) -> None:
     pictures(tmp_path, range(120, 121))
-    told = tell(tmp_path, url=service.url, api_key=service.key)
-    job_id = json.loads(told.lines[0])["job_id"]
+    result = run_client(tmp_path, url=service.url, api_key=service.key)
+    job_id = json.loads(result.lines[0])["job_id"]
     fail(service, job_id)
-    failed = tell(tmp_path, url=service.url, api_key=service.key)
+    failed = run_client(tmp_path, url=service.url, api_key=service.key)
     assert (failed.code, failed.words) == (1, ["failed"])
     assert json.loads(failed.lines[0])["code"] == "workflow_failed"
-    assert tell(tmp_path, "--retry-failed", url=service.url, api_key=service.key).words == ["filed"]
-    assert tell(tmp_path, url=service.url, api_key=service.key).words == ["already filed"]
-    assert tell(tmp_path, "--retry-failed", url=service.url, api_key=service.key).words == ["already filed"]
+    assert run_client(tmp_path, "--retry-failed", url=service.url, api_key=service.key).words == ["filed"]
+    assert run_client(tmp_path, url=service.url, api_key=service.key).words == ["already filed"]
+    assert run_client(tmp_path, "--retry-failed", url=service.url, api_key=service.key).words == ["already filed"]
 
 
 def test_what_an_older_job_has_filed_after_all_is_filed(service: Installation, tmp_path: Path) -> None:
     pictures(tmp_path, range(125, 126))
-    first = json.loads(tell(tmp_path, url=service.url, api_key=service.key).lines[0])["job_id"]
+    first = json.loads(run_client(tmp_path, url=service.url, api_key=service.key).lines[0])["job_id"]
     fail(service, first)
-    again = tell(tmp_path, "--retry-failed", url=service.url, api_key=service.key)
+    again = run_client(tmp_path, "--retry-failed", url=service.url, api_key=service.key)
     fail(service, json.loads(again.lines[0])["job_id"])
     end_as(service, first, "success")
-    assert tell(tmp_path, url=service.url, api_key=service.key).words == ["already filed"]
+    assert run_client(tmp_path, url=service.url, api_key=service.key).words == ["already filed"]
 
 
 def test_a_client_killed_on_its_way_is_finished_by_the_same_command(service: Installation, tmp_path: Path) -> None:
@@ -113,9 +113,9 @@ def test_a_client_killed_on_its_way_is_finished_by_the_same_command(service: Ins
         wait_for(lambda: jobs_of(service) > before + 2, "the first uploads")
         client.send_signal(signal.SIGKILL)
     assert before + 2 < jobs_of(service) < before + 30
-    told = tell(tmp_path, url=service.url, api_key=service.key)
-    assert told.code == 0
-    assert set(told.words) == {"filed", "already filed"}
+    result = run_client(tmp_path, url=service.url, api_key=service.key)
+    assert result.code == 0
+    assert set(result.words) == {"filed", "already filed"}
     assert jobs_of(service) == before + 30
 
 
@@ -125,8 +125,8 @@ def module(service: Installation, folder: Path) -> list[str]:
 
 def environment(service: Installation) -> dict[str, str]:
     """Return an environment in which nothing is set but where to upload to, and with which key."""
-    told = {"RECEIPTS_URL": service.url, "RECEIPTS_API_KEY": service.key, "RECEIPTS_DATABASE": DATABASE_ID}
-    return {"PATH": os.environ["PATH"]} | told
+    options = {"RECEIPTS_URL": service.url, "RECEIPTS_API_KEY": service.key, "RECEIPTS_DATABASE": DATABASE_ID}
+    return {"PATH": os.environ["PATH"]} | options
 
 
 def test_it_runs_without_settings_and_its_key_stays_out_of_sight(service: Installation, tmp_path: Path) -> None:
@@ -149,18 +149,18 @@ def test_it_is_a_command_of_an_installation_as_well(service: Installation, tmp_p
 
 
 def test_the_command_ends_with_the_clients_codes(tmp_path: Path) -> None:
-    told = ["--api-key", KEY, "--database", DATABASE_ID]
+    options = ["--api-key", KEY, "--database", DATABASE_ID]
     with pytest.raises(CommandError, match="cannot be reached") as misused:
-        call_command("upload_receipts", str(pictures(tmp_path, range(1))), "--url", NOBODY, *told)
+        call_command("upload_receipts", str(pictures(tmp_path, range(1))), "--url", NOBODY, *options)
     assert misused.value.returncode == 2
     with stub_server(scripted(NO_JOBS, response(415, b"{}"))) as server, pytest.raises(CommandError) as failed:
-        call_command("upload_receipts", str(tmp_path), "--url", server.url, *told)
+        call_command("upload_receipts", str(tmp_path), "--url", server.url, *options)
     assert failed.value.returncode == 1
 
 
 def test_a_wrong_key_is_found_before_anything_is_uploaded(service: Installation, tmp_path: Path) -> None:
     with pytest.raises(Misused, match="does not take this API key"):
-        tell(pictures(tmp_path, range(1)), url=service.url)
+        run_client(pictures(tmp_path, range(1)), url=service.url)
 
 
 def test_it_asks_no_more_of_click_than_the_one_of_debian_12_has(
@@ -172,6 +172,6 @@ def test_it_asks_no_more_of_click_than_the_one_of_debian_12_has(
     original = click.progressbar
     monkeypatch.setattr(click, "progressbar", progressbar)
     with stub_server(scripted(NO_JOBS, TAKEN)) as server:
-        told = tell(pictures(tmp_path, range(1)), "--no-wait", url=server.url)
+        result = run_client(pictures(tmp_path, range(1)), "--no-wait", url=server.url)
 
-    assert (told.code, told.words, told.summary) == (0, ["taken"], "1 taken.\n")
+    assert (result.code, result.words, result.summary) == (0, ["taken"], "1 taken.\n")

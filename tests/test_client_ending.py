@@ -27,10 +27,10 @@ AT_ONCE_SECONDS = 30  # a loaded machine's; an upload that is not answered is wa
 @contextmanager
 def client(command: list[str], folder: Path, server: StubServer) -> Iterator[subprocess.Popen[str]]:
     """Start the client as a process, and leave none behind."""
-    told = {"RECEIPTS_URL": server.url, "RECEIPTS_API_KEY": KEY, "RECEIPTS_DATABASE": DATABASE_ID}
+    options = {"RECEIPTS_URL": server.url, "RECEIPTS_API_KEY": KEY, "RECEIPTS_DATABASE": DATABASE_ID}
     pipe = subprocess.PIPE
     started = [sys.executable, *command, str(folder)]
-    with subprocess.Popen(started, env=os.environ | told, stdout=pipe, stderr=pipe, text=True) as process:
+    with subprocess.Popen(started, env=os.environ | options, stdout=pipe, stderr=pipe, text=True) as process:
         try:
             yield process
         finally:

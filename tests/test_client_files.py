@@ -19,7 +19,7 @@ from receipts.client.files import Form, find_files
 from receipts.client.refusals import Misused, Refused
 from receipts.sample import draw_receipt
 
-from .client_runs import FILED, NO_JOBS, NOBODY, TAKEN, pictures, scripted, tell
+from .client_runs import FILED, NO_JOBS, NOBODY, TAKEN, pictures, run_client, scripted
 from .factories import DATABASE_ID, SMALL
 from .stub_server import Visit, response, stub_server
 
@@ -34,17 +34,17 @@ def test_a_file_that_is_gone_when_its_turn_comes_does_not_stop_the_others(
     (tmp_path / "001.jpg").unlink()
     monkeypatch.setattr(client, "find_files", lambda _: found)
     with stub_server(scripted(NO_JOBS, *[FILED] * 4)) as server:
-        told = tell(tmp_path, "--parallel", 1, url=server.url)
-    assert told.words == ["already filed", "refused", "already filed"]
-    assert "file_unreadable" in {json.loads(line)["code"] for line in told.lines}
+        result = run_client(tmp_path, "--parallel", 1, url=server.url)
+    assert result.words == ["already filed", "refused", "already filed"]
+    assert "file_unreadable" in {json.loads(line)["code"] for line in result.lines}
 
 
 def test_a_name_that_is_not_utf_8_stops_nothing(tmp_path: Path) -> None:
     pictures(tmp_path, range(2))
     os.rename(tmp_path / "001.jpg", os.path.join(os.fsencode(tmp_path), b"caf\xe9.jpg"))
     with stub_server(scripted(NO_JOBS, *[FILED] * 4)) as server:
-        told = tell(tmp_path, "--parallel", 1, url=server.url)
-        assert told.words == ["already filed"] * 2
+        result = run_client(tmp_path, "--parallel", 1, url=server.url)
+        assert result.words == ["already filed"] * 2
         names = [re.search(rb'filename="([^"]*)"', visit.body) for visit in server.requests if visit.body]
     assert {name[1].decode() for name in names if name} == {"000.jpg", "caf\N{REPLACEMENT CHARACTER}.jpg"}
 
@@ -57,13 +57,13 @@ def test_a_folder_that_cannot_be_read_is_told_of_and_stops_nothing() -> None:
             (folder / str(mode)).mkdir()
             pictures(folder / str(mode), range(1)).chmod(mode)
         with nobody():
-            told = tell(folder, "--parallel", 1, url=server.url)
-    refused = {json.loads(line)["file"]: json.loads(line)["detail"] for line in told.lines if "refused" in line}
+            result = run_client(folder, "--parallel", 1, url=server.url)
+    refused = {json.loads(line)["file"]: json.loads(line)["detail"] for line in result.lines if "refused" in line}
     assert refused == {
         str(folder / "0"): "It cannot be read: Permission denied.",
         str(folder / str(0o444) / "000.jpg"): "It cannot be read: Permission denied.",
     }
-    assert (told.code, len(told.lines)) == (1, 3)
+    assert (result.code, len(result.lines)) == (1, 3)
 
 
 @contextmanager
@@ -87,8 +87,8 @@ def test_what_is_filed_is_moved_away_and_nothing_is_overwritten(tmp_path: Path) 
     done.mkdir(parents=True)
     (done / "000.jpg").write_bytes(b"another of that name")
     with stub_server(scripted(NO_JOBS, FILED, FILED, response(415, b"{}"))) as server:
-        told = tell(inbox / "000.jpg", inbox / "001.jpg", "--parallel", 1, "--done", done, url=server.url)
-    assert (told.code, told.words) == (1, ["already filed", "refused"])
+        result = run_client(inbox / "000.jpg", inbox / "001.jpg", "--parallel", 1, "--done", done, url=server.url)
+    assert (result.code, result.words) == (1, ["already filed", "refused"])
     assert (done / "000.jpg").read_bytes() == b"another of that name"
     assert sorted(path.name for path in done.iterdir()) == ["000-j1.jpg", "000.jpg"]
     assert sorted(path.name for path in inbox.glob("*.jpg")) == ["001.jpg"]
@@ -103,13 +103,13 @@ def test_a_folder_of_filed_pictures_that_is_itself_looked_into_is_refused(
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     with pytest.raises(Misused, match=r"^--done is looked into"):
-        tell(pictures(tmp_path, range(1)) / looked_into, "--done", tmp_path / done, url=NOBODY)
+        run_client(pictures(tmp_path, range(1)) / looked_into, "--done", tmp_path / done, url=NOBODY)
 
 
 def test_a_hidden_folder_may_lie_among_the_pictures_for_it_is_not_looked_into(tmp_path: Path) -> None:
     for _ in range(2):
         with stub_server(scripted(NO_JOBS, FILED, FILED)) as server:
-            tell(pictures(tmp_path, range(1)), "--done", tmp_path / ".filed", url=server.url)
+            run_client(pictures(tmp_path, range(1)), "--done", tmp_path / ".filed", url=server.url)
     assert sorted(path.name for path in (tmp_path / ".filed").iterdir()) == ["000-j1.jpg", "000.jpg"]
 
 
@@ -117,9 +117,9 @@ def test_a_file_that_cannot_be_moved_away_is_filed_all_the_same(tmp_path: Path) 
     inbox, done = pictures(tmp_path, range(1)), tmp_path / "done"
     done.write_bytes(b"no folder")
     with stub_server(scripted(NO_JOBS, FILED, FILED)) as server:
-        told = tell(inbox / "000.jpg", "--done", done, url=server.url)
-    assert (told.code, told.words) == (0, ["already filed"])
-    assert "cannot be moved into" in told.summary
+        result = run_client(inbox / "000.jpg", "--done", done, url=server.url)
+    assert (result.code, result.words) == (0, ["already filed"])
+    assert "cannot be moved into" in result.summary
 
 
 def test_a_file_that_another_has_replaced_while_its_result_was_waited_for_is_not_moved_away(tmp_path: Path) -> None:
@@ -133,9 +133,9 @@ def test_a_file_that_another_has_replaced_while_its_result_was_waited_for_is_not
             visit.send(next(script))
 
     with stub_server(scan_again) as server:
-        told = tell(tmp_path, "--done", done, url=server.url)
-    assert (told.code, told.words) == (1, ["changed"])
-    assert json.loads(told.lines[0])["code"] == "file_changed"
+        result = run_client(tmp_path, "--done", done, url=server.url)
+    assert (result.code, result.words) == (1, ["changed"])
+    assert json.loads(result.lines[0])["code"] == "file_changed"
     assert scan.read_bytes() == draw_receipt(1, size=SMALL)
     assert not done.exists()
 
@@ -185,10 +185,10 @@ def test_what_is_changed_between_look_and_upload_comes_under_no_others_key_and_i
 
     with stub_server(scripted(NO_JOBS, TAKEN)) as server, monkeypatch.context() as patch:
         patch.setattr(files, "digest", scan_again_after_the_look)
-        told = tell(scan, "--no-wait", url=server.url)
-    assert (told.code, told.words) == (1, ["changed"])
+        result = run_client(scan, "--no-wait", url=server.url)
+    assert (result.code, result.words) == (1, ["changed"])
     with stub_server(scripted(NO_JOBS, TAKEN)) as server:
-        assert tell(scan, "--no-wait", url=server.url).words == ["taken"]
+        assert run_client(scan, "--no-wait", url=server.url).words == ["taken"]
 
 
 @pytest.mark.parametrize(
@@ -208,18 +208,18 @@ def test_what_cannot_be_meant_is_one_sentence(
     for name in ("RECEIPTS_URL", "RECEIPTS_API_KEY", "RECEIPTS_DATABASE"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(Misused, match=f"^{sentence}"):
-        tell(tmp_path, **({"url": NOBODY} | changed))
+        run_client(tmp_path, **({"url": NOBODY} | changed))
 
 
 @pytest.mark.parametrize("name", ["nowhere", "x" * 300])
 def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path, name: str) -> None:
     with pytest.raises(Misused, match=rf"^There is no .*{name}\.$"):
-        tell(tmp_path / name, url=NOBODY)
+        run_client(tmp_path / name, url=NOBODY)
 
 
 def test_a_host_that_none_can_have_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(Misused, match="cannot be reached"):
-        tell(pictures(tmp_path, range(1)), url=f"http://{'a' * 70}.example.com")
+        run_client(pictures(tmp_path, range(1)), url=f"http://{'a' * 70}.example.com")
 
 
 def test_it_loads_no_django() -> None:

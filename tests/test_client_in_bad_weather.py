@@ -9,7 +9,7 @@ import pytest
 from receipts.client import service
 from receipts.client.refusals import Misused
 
-from .client_runs import FILED, JOB, KEY, NO_JOBS, TAKEN, pictures, scripted, tell
+from .client_runs import FILED, JOB, KEY, NO_JOBS, TAKEN, pictures, run_client, scripted
 from .payload_parser import parse_body
 from .stub_server import Visit, response, stub_server
 
@@ -21,8 +21,8 @@ def test_a_service_that_asks_for_patience_gets_it(tmp_path: Path, status: int) -
     busy = response(status, b"{}", Retry_After="1")
     with stub_server(scripted(NO_JOBS, busy, TAKEN, FILED)) as server:
         began = time.monotonic()
-        told = tell(pictures(tmp_path, range(1)), "--parallel", 1, url=server.url)
-    assert told.words == ["filed"]
+        result = run_client(pictures(tmp_path, range(1)), "--parallel", 1, url=server.url)
+    assert result.words == ["filed"]
     assert time.monotonic() - began >= 1
     refused, taken = (request for request in server.requests if request.method == "POST")
     assert refused.headers["Idempotency-Key"] == taken.headers["Idempotency-Key"]
@@ -34,17 +34,17 @@ def test_what_a_netrc_says_of_the_service_replaces_no_key(tmp_path: Path, monkey
     netrc.write_text("machine 127.0.0.1 login anna password annas\n")
     monkeypatch.setenv("NETRC", str(netrc))
     with stub_server(scripted(NO_JOBS, TAKEN, FILED)) as server:
-        told = tell(pictures(tmp_path, range(1)), url=server.url)
-    assert told.words == ["filed"]
+        result = run_client(pictures(tmp_path, range(1)), url=server.url)
+    assert result.words == ["filed"]
     assert {request.headers["Authorization"] for request in server.requests} == {f"Api-Key {KEY}"}
 
 
 def test_patience_has_an_end_however_much_is_asked_for(tmp_path: Path) -> None:
     problem = b'{"code": "throttled", "detail": "Too many uploads."}'
     with stub_server(scripted(NO_JOBS, response(429, problem, Retry_After="86400"))) as server:
-        told = tell(pictures(tmp_path, range(1)), "--patience", 5, url=server.url)
-    assert (told.code, told.words) == (1, ["refused"])
-    assert json.loads(told.lines[0])["code"] == "throttled"
+        result = run_client(pictures(tmp_path, range(1)), "--patience", 5, url=server.url)
+    assert (result.code, result.words) == (1, ["refused"])
+    assert json.loads(result.lines[0])["code"] == "throttled"
 
 
 def test_nobody_waits_for_longer_than_is_reasonable_whatever_is_asked_for(
@@ -53,8 +53,8 @@ def test_nobody_waits_for_longer_than_is_reasonable_whatever_is_asked_for(
     monkeypatch.setattr(service, "LONGEST_PAUSE_SECONDS", 0.1)
     busy = response(429, b"{}", Retry_After="86400")
     with stub_server(scripted(NO_JOBS, busy, TAKEN)) as server:
-        told = tell(pictures(tmp_path, range(1)), "--no-wait", url=server.url)
-    assert (told.code, told.words) == (0, ["taken"])
+        result = run_client(pictures(tmp_path, range(1)), "--no-wait", url=server.url)
+    assert (result.code, result.words) == (0, ["taken"])
 
 
 def test_a_connection_that_breaks_is_tried_again_with_the_same_key(tmp_path: Path) -> None:
@@ -63,8 +63,8 @@ def test_a_connection_that_breaks_is_tried_again_with_the_same_key(tmp_path: Pat
         visit.reset()
 
     with stub_server(scripted(NO_JOBS), break_off, scripted(TAKEN)) as server:
-        told = tell(pictures(tmp_path, range(1)), "--no-wait", url=server.url)
-    assert (told.code, told.words) == (0, ["taken"])
+        result = run_client(pictures(tmp_path, range(1)), "--no-wait", url=server.url)
+    assert (result.code, result.words) == (0, ["taken"])
     keys = [head.headers["Idempotency-Key"] for visit in server.visits for head in visit.heads if head.method == "POST"]
     assert (len(keys), len(set(keys))) == (2, 1)
 
@@ -72,15 +72,15 @@ def test_a_connection_that_breaks_is_tried_again_with_the_same_key(tmp_path: Pat
 @pytest.mark.parametrize("body", [b"{}", b"[]", b"", b'{"job_id": 1}', b"<html>"])
 def test_an_answer_that_is_not_the_services_is_no_success(tmp_path: Path, body: bytes) -> None:
     with stub_server(scripted(NO_JOBS, response(200, body))) as server:
-        told = tell(pictures(tmp_path, range(1)), url=server.url)
-    assert (told.code, told.words) == (1, ["refused"])
+        result = run_client(pictures(tmp_path, range(1)), url=server.url)
+    assert (result.code, result.words) == (1, ["refused"])
 
 
 def test_what_is_open_at_the_end_of_the_wait_is_no_success(tmp_path: Path) -> None:
     still = response(200, JOB % b"processing", Retry_After="1")
     with stub_server(scripted(NO_JOBS, TAKEN, *[still] * 9)) as server:
-        told = tell(pictures(tmp_path, range(1)), "--wait", 1.5, url=server.url)
-    assert (told.code, told.words) == (1, ["taken"])
+        result = run_client(pictures(tmp_path, range(1)), "--wait", 1.5, url=server.url)
+    assert (result.code, result.words) == (1, ["taken"])
 
 
 def test_what_is_filed_within_the_wait_is_seen_at_its_end_however_late_the_service_asks_to_come_again(
@@ -89,8 +89,8 @@ def test_what_is_filed_within_the_wait_is_seen_at_its_end_however_late_the_servi
     later = response(200, JOB % b"processing", Retry_After="60")
     with stub_server(scripted(NO_JOBS, TAKEN, later, FILED)) as server:
         began = time.monotonic()
-        told = tell(pictures(tmp_path, range(1)), "--wait", 1.5, url=server.url)
-    assert (told.code, told.words) == (0, ["filed"])
+        result = run_client(pictures(tmp_path, range(1)), "--wait", 1.5, url=server.url)
+    assert (result.code, result.words) == (0, ["filed"])
     assert time.monotonic() - began >= 1.5
 
 
@@ -98,16 +98,16 @@ def test_a_service_that_is_away_for_a_moment_costs_that_moment_of_the_wait(tmp_p
     busy = response(503, b"{}", Retry_After="1")
     with stub_server(scripted(NO_JOBS, TAKEN, busy, busy, FILED)) as server:
         began = time.monotonic()
-        told = tell(pictures(tmp_path, range(1)), "--wait", 25, url=server.url)
-    assert (told.code, told.words) == (0, ["filed"])
+        result = run_client(pictures(tmp_path, range(1)), "--wait", 25, url=server.url)
+    assert (result.code, result.words) == (0, ["filed"])
     assert 2 <= time.monotonic() - began < 20
 
 
 def test_a_service_that_is_away_for_longer_than_the_wait_is_asked_when_that_ends(tmp_path: Path) -> None:
     busy = response(503, b"{}", Retry_After="60")
     with stub_server(scripted(NO_JOBS, TAKEN, busy, FILED)) as server:
-        told = tell(pictures(tmp_path, range(1)), "--wait", 1.5, url=server.url)
-    assert (told.code, told.words) == (0, ["filed"])
+        result = run_client(pictures(tmp_path, range(1)), "--wait", 1.5, url=server.url)
+    assert (result.code, result.words) == (0, ["filed"])
 
 
 def test_the_wait_has_an_end_however_slowly_the_service_answers(tmp_path: Path) -> None:
@@ -119,8 +119,8 @@ def test_the_wait_has_an_end_however_slowly_the_service_answers(tmp_path: Path) 
             visit.send(next(script))
 
     with stub_server(answer_slowly) as server:
-        told = tell(pictures(tmp_path, range(9)), "--wait", 0.7, url=server.url)
-    assert told.words == ["taken"] * 9
+        result = run_client(pictures(tmp_path, range(9)), "--wait", 0.7, url=server.url)
+    assert result.words == ["taken"] * 9
     assert sum("/jobs/j1/" in visit.target for visit in server.requests) <= 6
 
 
@@ -139,5 +139,5 @@ def test_what_is_not_the_service_gets_no_picture(tmp_path: Path, answer: bytes, 
         visit.send(answer)
 
     with stub_server(behave) as server, pytest.raises(Misused, match=sentence):
-        tell(pictures(tmp_path, range(1)), url=server.url)
+        run_client(pictures(tmp_path, range(1)), url=server.url)
     assert [request.method for request in server.requests] == ["GET"]

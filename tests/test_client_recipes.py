@@ -39,8 +39,8 @@ def cook_(tmp_path: Path) -> Callable[..., Cooked]:
 
     def cook(*behaviours: Behaviour) -> Cooked:
         with stub_server(*behaviours) as server:
-            told = {"RECEIPTS_URL": server.url, "RECEIPTS_API_KEY": KEY, "RECEIPTS_DATABASE": DATABASE_ID}
-            environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TMPDIR": str(tmp_path)} | told
+            options = {"RECEIPTS_URL": server.url, "RECEIPTS_API_KEY": KEY, "RECEIPTS_DATABASE": DATABASE_ID}
+            environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TMPDIR": str(tmp_path)} | options
             command = ["sh", "-c", SLEEPLESS + RECIPE]
             done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert {request.headers["Authorization"] for request in server.requests} == {f"Api-Key {KEY}"}

@@ -12,7 +12,7 @@ import pytest
 
 from receipts.client.settling import QUIET_SECONDS, still_written
 
-from .client_runs import FILED, NO_JOBS, pictures, scripted, tell
+from .client_runs import FILED, NO_JOBS, pictures, run_client, scripted
 from .stub_server import stub_server
 
 pytestmark = pytest.mark.processes
@@ -41,9 +41,9 @@ def growing(file: Path) -> Iterator[None]:
 def test_a_file_that_is_still_being_written_is_left_for_the_next_time_and_told_of(tmp_path: Path) -> None:
     pictures(tmp_path, range(1))
     with stub_server(scripted(NO_JOBS, FILED, FILED)) as server, growing(tmp_path / "half.jpg"):
-        told = tell(tmp_path, "--done", tmp_path / ".done", url=server.url)
-    assert (told.code, told.words) == (1, ["already filed", "changed"])
-    assert "still being written" in json.loads(told.lines[0])["detail"]
+        result = run_client(tmp_path, "--done", tmp_path / ".done", url=server.url)
+    assert (result.code, result.words) == (1, ["already filed", "changed"])
+    assert "still being written" in json.loads(result.lines[0])["detail"]
     assert [request.method for request in server.requests].count("POST") == 1
     assert (tmp_path / "half.jpg").exists()
 
@@ -51,16 +51,16 @@ def test_a_file_that_is_still_being_written_is_left_for_the_next_time_and_told_o
 def test_a_file_that_is_named_is_taken_as_it_is(tmp_path: Path) -> None:
     pictures(tmp_path, range(1))
     with stub_server(scripted(NO_JOBS, *[FILED] * 4)) as server, growing(tmp_path / "half.jpg"):
-        told = tell(tmp_path, tmp_path / "half.jpg", "--parallel", 1, url=server.url)
-    assert (told.code, told.words) == (0, ["already filed"] * 2)
+        result = run_client(tmp_path, tmp_path / "half.jpg", "--parallel", 1, url=server.url)
+    assert (result.code, result.words) == (0, ["already filed"] * 2)
 
 
 def test_a_folder_that_was_filled_just_now_is_taken_as_a_whole(tmp_path: Path) -> None:
     for path in pictures(tmp_path, range(2)).iterdir():
         os.utime(path)
     with stub_server(scripted(NO_JOBS, *[FILED] * 4)) as server:
-        told = tell(tmp_path, "--parallel", 1, url=server.url)
-    assert (told.code, told.words) == (0, ["already filed"] * 2)
+        result = run_client(tmp_path, "--parallel", 1, url=server.url)
+    assert (result.code, result.words) == (0, ["already filed"] * 2)
 
 
 def test_a_length_that_is_said_before_the_bytes_come_is_seen_through(

@@ -191,4 +191,4 @@ def test_formats_that_cost_more_for_a_pixel_end_earlier(settings: LazySettings) 
 
 @pytest.mark.faults  # to make such a file takes seconds
 def test_a_heic_that_understates_its_size_gets_no_more_memory_than_it_asked_for() -> None:
-    assert refusal(lying_heic(told=70, truly=7000)) in ("image_broken", "image_too_complex")
+    assert refusal(lying_heic(claimed=70, actual=7000)) in ("image_broken", "image_too_complex")

@@ -106,8 +106,8 @@ def busy(settings: LazySettings, metrics_token: None) -> None:
 @pytest.mark.usefixtures("busy")
 def test_it_tells_what_the_table_lists_of_those_kinds_and_nothing_else() -> None:
     families = list(text_string_to_metric_families(ask().content.decode()))
-    told = {family.name + ("_total" if family.type == "counter" else ""): family.type for family in families}
-    assert told == metrics_listed()
+    samples = {family.name + ("_total" if family.type == "counter" else ""): family.type for family in families}
+    assert samples == metrics_listed()
 
 
 @pytest.mark.usefixtures("busy")
@@ -151,9 +151,9 @@ def test_open_jobs_are_told_by_status_and_age() -> None:
         JobFactory.create(created_at=now - timedelta(minutes=minutes))
     for status in (Status.PROCESSING, Status.SUCCESS, Status.FAILURE):
         job_in(status, created_at=now - timedelta(days=1))
-    told = scrape()
-    assert [told[f'receipts_open_jobs{{status="{status}"}}'] for status in JobLog.OPEN] == [2, 0, 1]
-    ages = [told[f'receipts_oldest_open_seconds{{status="{status}"}}'] for status in JobLog.OPEN]
+    samples = scrape()
+    assert [samples[f'receipts_open_jobs{{status="{status}"}}'] for status in JobLog.OPEN] == [2, 0, 1]
+    ages = [samples[f'receipts_oldest_open_seconds{{status="{status}"}}'] for status in JobLog.OPEN]
     assert ages == [pytest.approx(1200, abs=30), 0, pytest.approx(86_400, abs=30)]
 
 
@@ -163,8 +163,8 @@ def test_what_needs_somebody_is_told_as_the_operations_page_counts_it() -> None:
     JobFactory.create(due_at=ago, needs_attention=True)
     JobFactory.create(due_at=timezone.now() + timedelta(hours=1), needs_attention=True)
     JobFactory.create()
-    told = scrape()
-    assert (told["receipts_overdue_jobs"], told["receipts_needs_attention_jobs"]) == (1, 2)
+    samples = scrape()
+    assert (samples["receipts_overdue_jobs"], samples["receipts_needs_attention_jobs"]) == (1, 2)
 
 
 def test_processes_are_told_by_their_hearts() -> None:
@@ -176,9 +176,9 @@ def test_processes_are_told_by_their_hearts() -> None:
     Heartbeat.objects.filter(name="sweep").update(at=timezone.now() - timedelta(seconds=40))
     for kind in Kind:  # by a clock that was ahead
         Heartbeat.objects.create(name=f"{kind} ahead", kind=kind, at=timezone.now() + timedelta(days=3650))
-    told = scrape()
-    assert told["receipts_workers"] == 2
-    assert told["receipts_sweep_age_seconds"] == pytest.approx(40, abs=15)
+    samples = scrape()
+    assert samples["receipts_workers"] == 2
+    assert samples["receipts_sweep_age_seconds"] == pytest.approx(40, abs=15)
 
 
 def test_rings_are_counted_and_absent_while_redis_is_away(settings: LazySettings) -> None:
@@ -187,9 +187,9 @@ def test_rings_are_counted_and_absent_while_redis_is_away(settings: LazySettings
     with closed_port() as port:
         settings.REDIS_URL = f"redis://127.0.0.1:{port}/0"
         queue_service.cache_clear()
-        told = scrape()
-    assert "receipts_queue_depth" not in told
-    assert (told["receipts_database_up"], told["receipts_redis_up"]) == (1, 0)
+        samples = scrape()
+    assert "receipts_queue_depth" not in samples
+    assert (samples["receipts_database_up"], samples["receipts_redis_up"]) == (1, 0)
 
 
 def test_a_storage_that_is_full_is_told_though_nobody_uploads(settings: LazySettings, tmp_path: Path) -> None:
@@ -203,19 +203,19 @@ def test_canaries_are_told_while_some_are_sent(settings: LazySettings) -> None:
     aged(returned(), 50)
     assert "receipts_canary_age_seconds" not in scrape()
     settings.CANARY_INTERVAL_SECONDS = 900
-    told = scrape()
-    assert told["receipts_canary_age_seconds"] == pytest.approx(50, abs=15)
-    assert told["receipts_canary_interval_seconds"] == 900
-    assert told["receipts_canary_seconds"] == pytest.approx(0, abs=15)
-    assert told['receipts_open_jobs{status="queued"}'] == 0
+    samples = scrape()
+    assert samples["receipts_canary_age_seconds"] == pytest.approx(50, abs=15)
+    assert samples["receipts_canary_interval_seconds"] == 900
+    assert samples["receipts_canary_seconds"] == pytest.approx(0, abs=15)
+    assert samples['receipts_open_jobs{status="queued"}'] == 0
 
 
 def test_a_canary_that_never_came_back_has_an_age_that_alarms(settings: LazySettings) -> None:
     settings.CANARY_INTERVAL_SECONDS = 900
     aged(sent(), 4000)
-    told = scrape()
-    assert told["receipts_canary_age_seconds"] == pytest.approx(4000, abs=15)
-    assert "receipts_canary_seconds" not in told
+    samples = scrape()
+    assert samples["receipts_canary_age_seconds"] == pytest.approx(4000, abs=15)
+    assert "receipts_canary_seconds" not in samples
 
 
 # -- what was

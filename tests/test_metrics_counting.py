@@ -40,9 +40,9 @@ def _begun() -> None:
 
 def counted() -> dict[str, int]:
     """Return how many events of each kind there were."""
-    told = totals()
-    assert told is not None
-    return {kind: number for kind, _, number in by_kind_and_source(told.transitions)}
+    counted = totals()
+    assert counted is not None
+    return {kind: number for kind, _, number in by_kind_and_source(counted.transitions)}
 
 
 def kept() -> int:
@@ -108,9 +108,9 @@ def test_kinds_are_told_with_their_sources() -> None:
     job = received(NOON)
     for source in (Source.WORKER, Source.CALLBACK, Source.CALLBACK):
         event(job, Kind.FAILED, NOON, source)
-    told = totals()
-    assert told is not None
-    assert list(by_kind_and_source(told.transitions)) == [
+    counted = totals()
+    assert counted is not None
+    assert list(by_kind_and_source(counted.transitions)) == [
         ("failed", "callback", 2), ("failed", "worker", 1), ("received", "api", 1),
     ]  # fmt: skip
 
@@ -207,32 +207,32 @@ def test_a_delivery_lasts_as_long_as_the_exchange_with_n8n() -> None:
     event(job, Kind.UNCONFIRMED, NOON, Source.WORKER, ms=60_000)
     event(job, Kind.DELIVERED, NOON, Source.WORKER, ms=300)
     event(job, Kind.FAILED, NOON, Source.WORKER, code="file_missing")  # nothing was sent
-    told = totals()
-    assert told is not None
-    assert told.deliveries == {"0.1": 1, "60.0": 1, "0.5": 1, "ms": 60_340}
+    counted = totals()
+    assert counted is not None
+    assert counted.deliveries == {"0.1": 1, "60.0": 1, "0.5": 1, "ms": 60_340}
 
 
 def test_a_round_trip_lasts_from_the_upload_to_the_success() -> None:
     succeeded(NOON, seconds=4)
     succeeded(NOON, seconds=100_000)
-    told = totals()
-    assert told is not None
-    assert told.round_trips == {"5.0": 1, "inf": 1, "ms": 100_004_000}
+    counted = totals()
+    assert counted is not None
+    assert counted.round_trips == {"5.0": 1, "inf": 1, "ms": 100_004_000}
 
 
 def test_a_job_that_another_has_filed_made_no_round_trip() -> None:
     event(received(NOON), Kind.SUCCEEDED, NOON + timedelta(seconds=4), Source.WORKER)
-    told = totals()
-    assert told is not None
-    assert sum(told.round_trips.values()) == 0
+    counted = totals()
+    assert counted is not None
+    assert sum(counted.round_trips.values()) == 0
 
 
 def test_clocks_that_disagree_make_no_round_trip_below_nothing() -> None:
     succeeded(NOON, seconds=-3)
     succeeded(NOON, seconds=4)
-    told = totals()
-    assert told is not None
-    assert told.round_trips == {"1.0": 1, "5.0": 1, "ms": 4000}
+    counted = totals()
+    assert counted is not None
+    assert counted.round_trips == {"1.0": 1, "5.0": 1, "ms": 4000}
 
 
 @given(st.lists(st.integers(0, 200_000)), st.sampled_from([DELIVERY_BOUNDS, ROUND_TRIP_BOUNDS]))

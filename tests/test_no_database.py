@@ -24,7 +24,7 @@ def port() -> Iterator[int]:
         yield port
 
 
-def told_by(*command: str, database: str, **further: str) -> str:
+def stderr_of(*command: str, database: str, **further: str) -> str:
     """Return what a command says that ends with 1."""
     environment = os.environ | SETTINGS | {"DATABASE_URL": database} | further
     done = subprocess.run(
@@ -41,26 +41,26 @@ def told_by(*command: str, database: str, **further: str) -> str:
 
 @pytest.mark.parametrize("command", [("verify_audit",), ("create_api_key", "Shop"), ("canary",), ("migrate",)])
 def test_where_it_is_away_a_command_says_where_to_look(command: tuple[str, ...], port: int) -> None:
-    told = told_by(*command, database=f"postgresql://anna@127.0.0.1:{port}/receipts")
-    assert told == "manage.py: The database cannot be reached: look at DATABASE_URL, and whether it runs.\n"
+    stderr = stderr_of(*command, database=f"postgresql://anna@127.0.0.1:{port}/receipts")
+    assert stderr == "manage.py: The database cannot be reached: look at DATABASE_URL, and whether it runs.\n"
 
 
 def test_where_sqlite_cannot_open_it_a_command_says_what_sqlite_calls_that(tmp_path: Path) -> None:
-    told = told_by("verify_audit", database=f"sqlite:///{tmp_path}")  # a folder
-    assert told == (
+    stderr = stderr_of("verify_audit", database=f"sqlite:///{tmp_path}")  # a folder
+    assert stderr == (
         "manage.py: The database cannot be reached (SQLITE_CANTOPEN): look at DATABASE_URL, and whether it runs.\n"
     )
 
 
 @pytest.mark.parametrize("command", [("verify_audit",), ("create_api_key", "Shop"), ("purge_receipts",)])
 def test_where_it_is_empty_a_command_says_what_to_run(command: tuple[str, ...], tmp_path: Path) -> None:
-    told = told_by(*command, database=f"sqlite:///{tmp_path}/empty.sqlite3")
-    assert re.match(r"(manage\.py|CommandError): The database lacks \d+ migrations: run `manage\.py migrate`\.", told)
+    stderr = stderr_of(*command, database=f"sqlite:///{tmp_path}/empty.sqlite3")
+    assert re.match(r"(manage\.py|CommandError): The database lacks \d+ migrations: run `manage\.py migrate`\.", stderr)
 
 
 def test_what_it_said_can_be_had(port: int) -> None:
-    told = told_by("verify_audit", "--traceback", database=f"postgresql://anna@127.0.0.1:{port}/receipts")
-    assert "Traceback" in told
+    stderr = stderr_of("verify_audit", "--traceback", database=f"postgresql://anna@127.0.0.1:{port}/receipts")
+    assert "Traceback" in stderr
 
 
 def test_worker_and_sweep_wait_until_it_is_migrated(tmp_path: Path) -> None:
@@ -77,14 +77,14 @@ def test_worker_and_sweep_wait_until_it_is_migrated(tmp_path: Path) -> None:
 
 
 def test_on_sqlite_nobody_loads_the_driver_of_postgresql(tmp_path: Path) -> None:
-    told = told_by("serve", database=f"sqlite:///{tmp_path}/empty.sqlite3", PYTHONPROFILEIMPORTTIME="1")
-    loaded = {line.rpartition("|")[2].strip() for line in told.splitlines() if line.startswith("import time:")}
+    stderr = stderr_of("serve", database=f"sqlite:///{tmp_path}/empty.sqlite3", PYTHONPROFILEIMPORTTIME="1")
+    loaded = {line.rpartition("|")[2].strip() for line in stderr.splitlines() if line.startswith("import time:")}
     assert "rest_framework.compat" in loaded
     assert "psycopg" not in loaded
 
 
 @pytest.mark.parametrize("command", ["check", "makemigrations", "help"])
 def test_where_a_setting_is_missing_every_command_says_which(command: str) -> None:
-    told = told_by(command, database="sqlite://:memory:", SECRET_KEY="")
-    assert told.startswith("manage.py: SECRET_KEY is missing: set it to ")
-    assert told.count("\n") == 1
+    stderr = stderr_of(command, database="sqlite://:memory:", SECRET_KEY="")
+    assert stderr.startswith("manage.py: SECRET_KEY is missing: set it to ")
+    assert stderr.count("\n") == 1

@@ -177,7 +177,7 @@ def test_a_span_is_covered_once_and_by_the_longest_there_are(begin: int, hours: 
     assert len(tiles) <= 5 + 3 + hours // 24 + 3 + 5
 
 
-def told_by_hours(begin: datetime, end: datetime, open_from: datetime) -> Figures:
+def figures_by_hours(begin: datetime, end: datetime, open_from: datetime) -> Figures:
     """Return the figures as there were no other rows than those of hours."""
     rows = HourlyFigures.objects.filter(hour__gte=begin, hour__lt=end)
     closed = [figures_of(row.received, row.succeeded, row.failed, row.latencies) for row in rows]
@@ -228,8 +228,8 @@ def test_days_and_pieces_change_no_figure(
         for period in PERIODS:
             found = period_figures(period, now)
             begin, end, length = found.steps[0][0], hour_of(now) + HOUR, period.hours * HOUR
-            assert found.total == told_by_hours(begin, end, open_from)
-            assert found.before == told_by_hours(begin - length, end - length, open_from)
+            assert found.total == figures_by_hours(begin, end, open_from)
+            assert found.before == figures_by_hours(begin - length, end - length, open_from)
             for start, each in found.steps:
-                assert each == told_by_hours(start, start + period.step * HOUR, open_from)
+                assert each == figures_by_hours(start, start + period.step * HOUR, open_from)
         transaction.set_rollback(True)

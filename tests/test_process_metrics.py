@@ -97,11 +97,11 @@ def test_without_its_database_a_process_tells_what_it_measured_itself() -> None:
             format="json",
             headers={"X-Callback-Token": callback_token(job_id)},
         )
-        told = scrape()
+        samples = scrape()
     assert tried.status_code == 503
-    assert 'receipts_callbacks_refused_total{code="database_unavailable"}' not in told  # it is repeated
-    assert told['receipts_http_request_seconds_count{method="GET",status="2xx",view="metrics"}'] >= 1
+    assert 'receipts_callbacks_refused_total{code="database_unavailable"}' not in samples  # it is repeated
+    assert samples['receipts_http_request_seconds_count{method="GET",status="2xx",view="metrics"}'] >= 1
     own = ("receipts_http", "receipts_throttled", "receipts_callbacks")
-    reached = {name: value for name, value in told.items() if not name.startswith(own)}
+    reached = {name: value for name, value in samples.items() if not name.startswith(own)}
     assert reached == {"receipts_database_up": 0, "receipts_storage_up": 1, "receipts_redis_up": 1}
     assert scrape()["receipts_database_up"] == 1

@@ -11,7 +11,7 @@ from accounting import __version__
 from .installation import Installation, wait_for
 from .pictures import jpeg
 from .planted_secrets import PlantedSecret
-from .sentry import dsn, events, told
+from .sentry import dsn, events, received_text
 from .stub_server import StubServer, answering, response, stub_server
 
 pytestmark = [pytest.mark.processes, pytest.mark.faults]
@@ -34,7 +34,7 @@ def test_a_fault_is_reported_with_its_place_in_the_code_and_no_value(sentry: Stu
         answer = service.upload_bytes(jpeg(comment=picture.secret.encode()))
         assert answer.status_code == 500
         (event,) = wait_for(lambda: events(sentry), "the report")
-        text = told(sentry)
+        text = received_text(sentry)
     assert (event["release"], event["level"], event["logger"]) == (f"receipts@{__version__}", "error", "django.request")
     (error,) = event["exception"]["values"]
     assert (error["type"], error.get("value")) == ("RuntimeError", None)

@@ -160,10 +160,10 @@ def test_told_to_stop_it_lets_nobody_in_and_a_request_in_progress_finish(web: We
 @pytest.mark.processes
 def test_told_to_stop_it_still_answers_on_a_connection_that_was_idle_and_says_that_it_ends(web: Web) -> None:
     with closing(HTTPConnection("127.0.0.1", web.port, timeout=30)) as proxy:
-        assert _asked(proxy) == (200, None)
+        assert _status_and_connection(proxy) == (200, None)
         web.process.terminate()
         wait_for(lambda: not web.accepts(), "the end of accepting")
-        assert _asked(proxy) == (200, "close")
+        assert _status_and_connection(proxy) == (200, "close")
         assert web.process.wait(GRACE_SECONDS) == 0
 
 
@@ -181,7 +181,7 @@ def test_told_to_stop_it_answers_those_who_had_come_and_were_not_let_in_yet(web:
         assert web.process.wait(GRACE_SECONDS) == 0
 
 
-def _asked(connection: HTTPConnection) -> tuple[int, str | None]:
+def _status_and_connection(connection: HTTPConnection) -> tuple[int, str | None]:
     """Ask on a connection that may stay open; return the status, and what the answer says of the connection."""
     connection.request("GET", "/health")
     answer = connection.getresponse()

@@ -27,7 +27,7 @@ from jobs.proof.audit import verify_job
 from jobs.sweep import sweep
 from receipts.models import Client
 
-from .job_actions import ANSWERS, Kind, asked_of_n8n, refused, replayed, unchanged, upload_request
+from .job_actions import ANSWERS, Kind, n8n_answering, refused, replayed, unchanged, upload_request
 from .job_model import IN_FLIGHT, OPEN, REFUSALS, ModelJob, Outcome, Standing, Status
 
 PLACES = 1  # so that jobs often meet before it
@@ -174,7 +174,7 @@ class Jobs(RuleBasedStateMachine):
         """The sweep acts on what is overdue, and on nothing else; N8N may say how executions stand."""
         if later:
             self.time_passes()
-        with asked_of_n8n(standing):
+        with n8n_answering(standing):
             sweep()
         for job in self.model.values():
             if job.is_due:

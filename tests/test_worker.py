@@ -38,16 +38,16 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_plain_rqworker_delivers_what_was_rung_for_and_logs_json(n8n: StubServer) -> None:
     job = JobFactory.create()
     ring(job, request_id="r-1")
-    told, printed = manage("rqworker", "--burst", N8N_WEBHOOK_URL=n8n.url + WEBHOOK)
+    stderr, printed = manage("rqworker", "--burst", N8N_WEBHOOK_URL=n8n.url + WEBHOOK)
     assert (status_of(job), len(n8n.requests)) == (Status.PROCESSING, 1)
 
-    logged = [json.loads(line) for line in told.splitlines()]  # every line is JSON
+    logged = [json.loads(line) for line in stderr.splitlines()]  # every line is JSON
     (ended,) = [line for line in logged if line["event"] == "delivery_ended"]
     name = job.events.get(kind="claimed").actor
     assert (ended["request_id"], ended["job_id"], ended["worker"]) == ("r-1", str(job.pk), name)
     assert Heartbeat.objects.get(name=name).kind == Heartbeat.Kind.WORKER
     assert {line["logger"] for line in logged} <= {"jobs.tasks", "jobs.transitions"}
-    assert "canary" not in told + printed
+    assert "canary" not in stderr + printed
 
 
 @pytest.mark.parametrize("command", [("rqworker", "--burst"), ("sweep_jobs", "--once")])
@@ -55,8 +55,8 @@ def test_neither_worker_nor_sweep_loads_what_only_the_web_has_a_use_for(
     command: tuple[str, ...], n8n: StubServer
 ) -> None:
     ring(JobFactory.create())
-    told, _ = manage(*command, N8N_WEBHOOK_URL=n8n.url + WEBHOOK, PYTHONPROFILEIMPORTTIME="1")
-    loaded = {line.rpartition("|")[2].strip() for line in told.splitlines() if line.startswith("import time:")}
+    stderr, _ = manage(*command, N8N_WEBHOOK_URL=n8n.url + WEBHOOK, PYTHONPROFILEIMPORTTIME="1")
+    loaded = {line.rpartition("|")[2].strip() for line in stderr.splitlines() if line.startswith("import time:")}
     assert "jobs.sweep" in loaded
     pages = {"accounting.urls", "accounting.problems", "jobs.admin", "jobs.views", "receipts.validators"}
     libraries = {"rest_framework.views", "drf_spectacular.openapi", "waitress", "charset_normalizer.api"}
@@ -137,21 +137,21 @@ def test_an_answered_ring_leaves_redis_after_ten_minutes(n8n: StubServer, redis:
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> None:
+def told_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a signal have come, and what it raised have been lost."""
     event = threading.Event()
     event.set()
     monkeypatch.setattr(worker_module, "told_to_stop", event)
 
 
-def test_one_that_was_told_to_stop_while_it_was_made_answers_no_ring(n8n: StubServer, told: None) -> None:
+def test_one_that_was_told_to_stop_while_it_was_made_answers_no_ring(n8n: StubServer, told_to_stop: None) -> None:
     job = JobFactory.create()
     ring(job)
     work()
     assert (status_of(job), n8n.requests) == (Status.QUEUED, [])
 
 
-def test_where_what_the_signal_raised_was_lost_it_stops_at_its_next_beat_but_in_no_delivery(told: None) -> None:
+def test_where_what_the_signal_raised_was_lost_it_stops_at_its_next_beat_but_in_no_delivery(told_to_stop: None) -> None:
     worker = django_rq.get_worker()
     assert isinstance(worker, DeliveryWorker)
     worker.set_state(WorkerStatus.BUSY)

@@ -42,9 +42,9 @@ class Clock:
     def __init__(self) -> None:
         self.now = datetime.now(UTC)
         connection.ensure_connection()
-        connection.connection.create_function("STRFTIME", 2, self._told)
+        connection.connection.create_function("STRFTIME", 2, self._now_text)
 
-    def _told(self, _form: str, _when: str) -> str:
+    def _now_text(self, _form: str, _when: str) -> str:
         return f"{self.now:%Y-%m-%d %H:%M:%S}.{self.now.microsecond // 1000:03}"
 
     def forward(self, seconds: float) -> None:
@@ -194,9 +194,9 @@ class Month:
             },
         )
 
-    def _reported(self, job: JobLog, status: JobLog.Status, **told: object) -> None:
+    def _reported(self, job: JobLog, status: JobLog.Status, **fields: object) -> None:
         self.clock.forward(self.chance.lognormvariate(1.9, 0.5))
-        report = Report(status=status, execution_id=str(20_000 + self.number), **told)  # type: ignore[arg-type] # as named
+        report = Report(status=status, execution_id=str(20_000 + self.number), **fields)  # type: ignore[arg-type] # as named
         complete_job(job.pk, report, actor="job token")
 
     def _worker(self) -> str:

@@ -61,10 +61,10 @@ def report(outcome: Outcome) -> None:
     """Print the figures, whether or not they are good ones."""
     evidence = outcome.evidence
     posts = evidence.seen_by_n8n("post")
-    accepted = {told["key"] for told in evidence.told if told["status"] in (200, 202)}
+    accepted = {answer["key"] for answer in evidence.answers if answer["status"] in (200, 202)}
     say(f"Faults: {counted(outcome.struck)}")
     say(f"N8N: {counted(Counter(post['way'] for post in posts))}")
-    say(f"Clients were told: {counted(Counter(str(told['status'] or 'nothing') for told in evidence.told))}")
+    say(f"Clients were told: {counted(Counter(str(answer['status'] or 'nothing') for answer in evidence.answers))}")
     say(f"{len(accepted)} receipts accepted, {len(evidence.jobs)} jobs: {_statuses(outcome)}")
     say(f"{len(posts)} posts, {count_further_posts(evidence)} beyond the first of a job")
     say(f"All was over {outcome.calm_seconds:.1f} s after the last fault")

@@ -26,23 +26,23 @@ OURS = {
 
 def check_accepted(evidence: Evidence) -> Iterator[str]:
     """0 accepted receipts lost: whatever was answered 2xx is there, with its bytes."""
-    for told in _accepted(evidence):
-        job = evidence.jobs.get(told["job_id"])
+    for answer in _accepted(evidence):
+        job = evidence.jobs.get(answer["job_id"])
         if job is None:
-            yield f"lost: {told['key']} was told of job {told['job_id']}, which does not exist"
+            yield f"lost: {answer['key']} was told of job {answer['job_id']}, which does not exist"
             continue
         receipt = evidence.receipts[job["receipt_id"]]
-        if receipt["sha256"] != told["sha256"]:
-            yield f"lost: job {told['job_id']} of {told['key']} is for another receipt"
-        elif _sha256_of_file(evidence, receipt) != told["sha256"]:
-            yield f"lost: the file of job {told['job_id']} is gone or holds other bytes"
+        if receipt["sha256"] != answer["sha256"]:
+            yield f"lost: job {answer['job_id']} of {answer['key']} is for another receipt"
+        elif _sha256_of_file(evidence, receipt) != answer["sha256"]:
+            yield f"lost: the file of job {answer['job_id']} is gone or holds other bytes"
 
 
 def check_keys(evidence: Evidence) -> Iterator[str]:
     """One key, one job, one receipt: however often a client had to ask."""
     jobs_told = defaultdict(set)
-    for told in _accepted(evidence):
-        jobs_told[told["key"]].add(told["job_id"])
+    for answer in _accepted(evidence):
+        jobs_told[answer["key"]].add(answer["job_id"])
     kept = {row["key"]: row["job_id"] for row in evidence.keys}
     for key, jobs in jobs_told.items():
         if jobs != {kept.get(key)}:
@@ -54,10 +54,12 @@ def check_keys(evidence: Evidence) -> Iterator[str]:
 
 def check_answers(evidence: Evidence) -> Iterator[str]:
     """No client was told anything but yes or "not just now", and each was told yes in the end."""
-    for told in evidence.told:
-        if told["status"] not in EXPECTED_ANSWERS:
-            yield f"answer: {told['key']} was told {told['status']} {told['error']}"
-    for key in sorted({told["key"] for told in evidence.told} - {told["key"] for told in _accepted(evidence)}):
+    for answer in evidence.answers:
+        if answer["status"] not in EXPECTED_ANSWERS:
+            yield f"answer: {answer['key']} was told {answer['status']} {answer['error']}"
+    for key in sorted(
+        {answer["key"] for answer in evidence.answers} - {answer["key"] for answer in _accepted(evidence)}
+    ):
         yield f"answer: {key} was never told yes"
 
 
@@ -145,7 +147,7 @@ def check(evidence: Evidence) -> list[str]:
 
 
 def _accepted(evidence: Evidence) -> Iterator[Entry]:
-    return (told for told in evidence.told if told["status"] in ACCEPTED)
+    return (answer for answer in evidence.answers if answer["status"] in ACCEPTED)
 
 
 def _more_than_once(what: str, values: Iterable[object]) -> Iterator[str]:

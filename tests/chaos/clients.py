@@ -80,11 +80,11 @@ class Client(threading.Thread):
                 headers=self._headers | {"Idempotency-Key": key},
                 timeout=patience,
             )
-            told = answer.json()
+            body = answer.json()
         except (requests.RequestException, ValueError) as error:
             self._ledger.write(**entry, status=0, job_id="", error=type(error).__name__)
             return 0
         self._ledger.write(
-            **entry, status=answer.status_code, job_id=told.get("job_id", ""), error=told.get("code", "")
+            **entry, status=answer.status_code, job_id=body.get("job_id", ""), error=body.get("code", "")
         )
         return answer.status_code

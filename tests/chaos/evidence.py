@@ -38,7 +38,7 @@ class Evidence:
     events: dict[str, list[Row]]
     receipts: dict[str, Row]
     keys: list[Row]
-    told: list[Entry]
+    answers: list[Entry]
     n8n: list[Entry]
     faults: list[Entry]
     logs: list[tuple[str, str]]
@@ -61,7 +61,7 @@ def gather(folder: Path, database: str) -> Evidence:
         events=dict(events),
         receipts={receipt["id"]: receipt for receipt in rows["receipts"]},
         keys=rows["keys"],
-        told=read_ledger(folder / "clients.jsonl"),
+        answers=read_ledger(folder / "clients.jsonl"),
         n8n=read_ledger(folder / "n8n.jsonl"),
         faults=read_ledger(folder / "faults.jsonl"),
         logs=[(log.stem, log.read_text(errors="replace")) for log in sorted((folder / "logs").glob("*.log"))],

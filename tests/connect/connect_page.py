@@ -12,7 +12,7 @@ TEST = (SEE, "jobs.operate_joblog")
 INSTALL = (*TEST, "jobs.install_workflows")
 
 
-def shown(browser: Browser) -> str:
+def page_text(browser: Browser) -> str:
     """Return the page as it is read, without its elements."""
     return words_of(browser.get(CONNECT))
 

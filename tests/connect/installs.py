@@ -30,12 +30,12 @@ def api_of(n8n: StubN8N) -> PublicApi:
     return PublicApi(base_url=n8n.url, key=KEY)
 
 
-def said(api: PublicApi, activate: str = TRY, replace: tuple[str, ...] = ()) -> str:
+def run_install(api: PublicApi, activate: str = TRY, replace: tuple[str, ...] = ()) -> str:
     """Install, and return what was said."""
     return " ".join(step.sentence for step in install(api, activate=activate, replace=replace))
 
 
-def how(api: PublicApi, slug: str) -> RemoteWorkflow:
+def remote_workflow(api: PublicApi, slug: str) -> RemoteWorkflow:
     """Return how one of ours stands."""
     return next(each for each in remote_workflows(api) if each.workflow.slug == slug)
 
@@ -45,7 +45,7 @@ def with_notion(n8n: StubN8N) -> None:
     n8n.add_credential("notionApi", "Our Notion", apiKey="x")
 
 
-def written(n8n: StubN8N) -> list[str]:
+def changing_calls(n8n: StubN8N) -> list[str]:
     """Return what N8N was asked to change since the last time."""
     calls = [call for call in n8n.calls if not call.startswith("GET") and "/webhook/" not in call]
     n8n.calls.clear()

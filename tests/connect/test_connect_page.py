@@ -13,7 +13,7 @@ from tests.servers import made_up
 from tests.staff import staff
 from tests.stub_n8n import KEY, StubN8N
 
-from .connect_page import CONNECT, INSTALL, SEE, TEST, install, shown
+from .connect_page import CONNECT, INSTALL, SEE, TEST, install, page_text
 from .installs import AI, NAMES, TRY
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +33,7 @@ def test_the_webhooks_path_is_for_those_who_set_n8n_up(
     operator: Browser, administrator: Browser, settings: LazySettings
 ) -> None:
     settings.N8N_WEBHOOK_URL = "https://n8n.example.com/webhook/4f0c-secret"
-    assert "https://n8n.example.com/webhook/4f0c-secret" in shown(administrator)
+    assert "https://n8n.example.com/webhook/4f0c-secret" in page_text(administrator)
     for_operators = operator.get(CONNECT).content.decode()
     assert "https://n8n.example.com/…" in for_operators
     assert "4f0c-secret" not in for_operators
@@ -43,7 +43,7 @@ def test_a_password_in_the_webhooks_address_is_shown_to_nobody(
     operator: Browser, administrator: Browser, settings: LazySettings
 ) -> None:
     settings.N8N_WEBHOOK_URL = "https://proxy:let-me-in@n8n.example.com/webhook/receipts?x=1"
-    assert "https://n8n.example.com/webhook/receipts?x=1" in shown(administrator)
+    assert "https://n8n.example.com/webhook/receipts?x=1" in page_text(administrator)
     for browser in (operator, administrator):
         assert "let-me-in" not in browser.get(CONNECT).content.decode()
 
@@ -67,16 +67,16 @@ def test_what_should_be_set_otherwise_is_said(
     settings.N8N_BASE_URL = ""
     settings.N8N_PUBLIC_API_KEY = made_up("key")
     settings.CALLBACK_BASE_URL = "https://receipts.example.com"
-    assert words not in shown(viewer)
+    assert words not in page_text(viewer)
     setattr(settings, setting, value)
-    assert words in shown(viewer)
+    assert words in page_text(viewer)
 
 
 # -- by hand
 
 
 def test_without_a_key_of_its_api_the_page_leads_by_hand(administrator: Browser) -> None:
-    text = shown(administrator)
+    text = page_text(administrator)
     for words in ("Import from file…", "Error workflow", "publish", "Hmac Secret", "X-Callback-Token"):
         assert words in text
     assert text.index("Hmac Secret") < text.index("publish the workflow that reports failures")
@@ -97,9 +97,9 @@ def test_there_is_no_other_workflow_to_hand_out(administrator: Browser) -> None:
 
 
 def test_it_tells_how_each_stands(viewer: Browser, administrator: Browser, n8n: StubN8N) -> None:
-    assert shown(viewer).count("not installed") == 4
+    assert page_text(viewer).count("not installed") == 4
     install(administrator)
-    text = shown(viewer)
+    text = page_text(viewer)
     assert f"{NAMES[TRY]} takes receipts" in text
     assert f"{NAMES[REPORTER]} active" in text
     assert f"{NAMES[AI]} installed" in text
@@ -107,7 +107,7 @@ def test_it_tells_how_each_stands(viewer: Browser, administrator: Browser, n8n: 
 
 
 def test_that_another_makers_model_takes_another_node_is_said(viewer: Browser) -> None:
-    text = shown(viewer)
+    text = page_text(viewer)
     assert "to read receipts with AI, one of OpenAI" in text
     assert "first replace the node AI model by that maker's" in text
 
@@ -132,14 +132,14 @@ def test_what_is_kept_of_a_choice_is_one_of_ours(administrator: Browser, n8n: St
 )
 def test_a_list_of_what_is_no_workflow_is_told_with_a_cure(viewer: Browser, n8n: StubN8N, row: object) -> None:
     n8n.instead["GET /api/v1/workflows"] = {"data": [row], "nextCursor": None}
-    assert "See that N8N_BASE_URL is the address of N8N's editor" in shown(viewer)
+    assert "See that N8N_BASE_URL is the address of N8N's editor" in page_text(viewer)
 
 
 def test_what_n8n_leaves_empty_in_a_workflow_is_not_its_fault(viewer: Browser, n8n: StubN8N) -> None:
     nodes = [{"name": "Create the page", "credentials": None}, {"name": "AI model", "credentials": {"openAiApi": None}}]
     row: dict[str, object] = {"id": "1", "name": NAMES[AI], "connections": {}, "nodes": nodes, "settings": None}
     n8n.instead["GET /api/v1/workflows"] = {"data": [row], "nextCursor": None}
-    assert f"{NAMES[AI]} : Notion, OpenAI" in shown(viewer)
+    assert f"{NAMES[AI]} : Notion, OpenAI" in page_text(viewer)
 
 
 def test_an_n8n_that_is_away_is_told_and_keeps_nobody_long(
@@ -149,7 +149,7 @@ def test_an_n8n_that_is_away_is_told_and_keeps_nobody_long(
     settings.N8N_PUBLIC_API_KEY = KEY
     with silent_port() as port:
         settings.N8N_BASE_URL = f"http://127.0.0.1:{port}"
-        text = shown(viewer)
+        text = page_text(viewer)
     assert "N8N did not answer in time. See that N8N runs" in text
     assert NAMES[AI] in text
 
@@ -157,7 +157,7 @@ def test_an_n8n_that_is_away_is_told_and_keeps_nobody_long(
 def test_a_slow_n8n_is_waited_for_once(viewer: Browser, n8n: StubN8N) -> None:
     n8n.takes = 0.7
     started = time.monotonic()
-    assert shown(viewer).count("not installed") == 4
+    assert page_text(viewer).count("not installed") == 4
     assert time.monotonic() - started < page.PATIENCE_SECONDS <= 3
     assert n8n.calls == ["GET /api/v1/workflows", "GET /api/v1/credentials", "GET /api/v1/workflows"]
 

@@ -20,7 +20,7 @@ from tests.canary_lifecycle import aged, answered, returned, sent
 from tests.staff import words_of
 from tests.stub_n8n import KEY, stub_n8n
 
-from .connect_page import CONNECT, shown
+from .connect_page import CONNECT, page_text
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +33,7 @@ def press(browser: Browser) -> str:
 
 
 def test_before_any_test_the_steps_to_come_are_shown(operator: Browser) -> None:
-    text = shown(operator)
+    text = page_text(operator)
     assert "Nothing was sent yet. Queued Claimed by a worker Reached N8N Accepted Called back" in text
 
 
@@ -55,7 +55,7 @@ def test_a_picture_that_cannot_be_stored_is_told(operator: Browser, settings: La
 
 def test_one_that_came_back_shows_each_step_with_its_milliseconds(viewer: Browser) -> None:
     returned()
-    text = shown(viewer)
+    text = page_text(viewer)
     assert re.search(r"It works: to N8N and back in [\d,]+ ms\.", text)
     assert re.search(r"Reached N8N \d+ ms HTTP 200 after 12 ms Accepted \d+ ms execution 17 Called back \d+ ms", text)
 
@@ -67,9 +67,9 @@ def running_for(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_old_one_says_how_old_it_is(viewer: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     running_for(3600, monkeypatch)
     job = returned()
-    assert "It works: to N8N and back" in shown(viewer)
+    assert "It works: to N8N and back" in page_text(viewer)
     aged(job, 600)
-    text = shown(viewer)
+    text = page_text(viewer)
     assert "It worked 10 min ago: to N8N and back" in text
     assert "UTC, 10 min ago." in text
     assert "It works" not in text
@@ -90,7 +90,7 @@ def test_one_that_was_sent_before_the_settings_were_read_does_not_answer_for_the
 
 def test_one_that_came_back_with_a_failure_is_no_success(viewer: Browser) -> None:
     returned(status=JobLog.Status.FAILURE, message="Nothing works.")
-    text = shown(viewer)
+    text = page_text(viewer)
     assert "the workflow reported a failure" in text
     assert "failure: Nothing works." in text
 
@@ -105,7 +105,7 @@ def test_one_that_came_back_with_a_failure_is_no_success(viewer: Browser) -> Non
 )
 def test_what_is_wrong_is_told_with_its_cure(viewer: Browser, answer: Answer, step: str, cure: str) -> None:
     answered(sent(), answer)
-    text = shown(viewer)
+    text = page_text(viewer)
     assert "It did not get through, and is tried again …" in text
     assert step in text
     assert cure in text
@@ -195,7 +195,7 @@ def test_whatever_came_of_it_each_stage_stands_there_once(
 @pytest.mark.parametrize("answer", [UNCLEAR, Answer(error=DeliveryError.TIMED_OUT)])
 def test_what_n8n_may_have_is_not_called_lost(viewer: Browser, answer: Answer) -> None:
     answered(sent(), answer)
-    text = shown(viewer)
+    text = page_text(viewer)
     assert "N8N may have it: its callback is waited for …" in text
     assert "did not get through" not in text
 
@@ -205,14 +205,14 @@ def test_of_many_tries_the_last_is_shown(viewer: Browser) -> None:
     for _ in range(3):
         answered(job, Answer(error=DeliveryError.UNREACHABLE))
         JobLog.objects.update(due_at=job.created_at)
-    text = shown(viewer)
+    text = page_text(viewer)
     assert "Try 3." in text
     assert text.count("Not reached N8N") == 1
 
 
 def test_one_that_takes_long_says_what_may_be_the_matter(viewer: Browser) -> None:
     job = sent()
-    assert "No worker has taken it" not in shown(viewer)
+    assert "No worker has taken it" not in page_text(viewer)
     aged(job, 10)
     page = viewer.get(CONNECT)
     for words in ("It waits.", "No worker has taken it"):
@@ -224,14 +224,14 @@ def test_one_that_takes_long_says_what_may_be_the_matter(viewer: Browser) -> Non
 def test_its_steps_say_how_long_they_took_as_its_outcome_does(viewer: Browser) -> None:
     job = returned()
     JobLog.objects.filter(pk=job.pk).update(created_at=job.created_at - timedelta(seconds=3))
-    found = re.search(r"to N8N and back in (3,\d{3} ms)\.", shown(viewer))
+    found = re.search(r"to N8N and back in (3,\d{3} ms)\.", page_text(viewer))
     assert found is not None
-    assert f"Called back {found[1]}" in shown(viewer)
+    assert f"Called back {found[1]}" in page_text(viewer)
 
 
 def test_one_that_was_refused_for_good_did_not_come_back(viewer: Browser) -> None:
     answered(sent(), Answer(status=400, content_type="application/json", body=b"{}"))
-    assert "It did not come back. N8N refused" in shown(viewer)
+    assert "It did not come back. N8N refused" in page_text(viewer)
 
 
 # -- its script

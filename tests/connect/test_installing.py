@@ -15,13 +15,25 @@ from tests.n8n_rules import OF_CREDENTIALS
 from tests.stub_n8n import KEY, StubN8N
 from tests.stub_server import Visit, answering, response, silent, stub_server
 
-from .installs import AI, NAMES, PLAIN, SECRET, TOKEN, TRY, WEBHOOK, how, said, with_notion, written
+from .installs import (
+    AI,
+    NAMES,
+    PLAIN,
+    SECRET,
+    TOKEN,
+    TRY,
+    WEBHOOK,
+    changing_calls,
+    remote_workflow,
+    run_install,
+    with_notion,
+)
 
 # -- from nothing
 
 
 def test_everything_is_made_and_the_chosen_one_takes_receipts(n8n: StubN8N, api: PublicApi) -> None:
-    words = said(api)
+    words = run_install(api)
     assert sorted(each["name"] for each in n8n.workflows.values()) == sorted(NAMES.values())
     assert n8n.active() == {NAMES[REPORTER], NAMES[TRY]}
     assert f"Created “{NAMES[AI]}”." in words
@@ -29,7 +41,7 @@ def test_everything_is_made_and_the_chosen_one_takes_receipts(n8n: StubN8N, api:
 
 
 def test_failures_of_each_go_to_the_reporter(n8n: StubN8N, api: PublicApi) -> None:
-    said(api)
+    run_install(api)
     reporter = n8n.named(NAMES[REPORTER])["id"]
     for slug in (TRY, PLAIN, AI):
         assert n8n.named(NAMES[slug])["settings"]["errorWorkflow"] == reporter
@@ -40,7 +52,7 @@ def test_our_credentials_hold_the_secrets_in_force_and_go_nowhere_else(
     n8n: StubN8N, api: PublicApi, settings: LazySettings
 ) -> None:
     settings.CALLBACK_BASE_URL = "https://receipts.example.com/inside"
-    said(api)
+    run_install(api)
     made = {row["name"]: row["data"] for row in n8n.credentials.values()}
     assert made == {
         WEBHOOK: {
@@ -59,7 +71,7 @@ def test_an_n8n_that_cannot_restrict_a_credential_gets_it_without(
     n8n: StubN8N, api: PublicApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(OF_CREDENTIALS, "httpHeaderAuth", {"name", "value"})
-    said(api)
+    run_install(api)
     assert {row["name"] for row in n8n.credentials.values()} == {WEBHOOK, TOKEN, SECRET}
 
 
@@ -68,30 +80,32 @@ def test_where_no_signature_is_checked_nobody_has_to_choose_a_secret(
     n8n: StubN8N, api: PublicApi, settings: LazySettings, setting: str, value: object
 ) -> None:
     setattr(settings, setting, value)
-    said(api)
+    run_install(api)
     assert {row["name"] for row in n8n.credentials.values()} == {WEBHOOK, TOKEN}
-    assert how(api, PLAIN).to_choose == ["Notion"]
+    assert remote_workflow(api, PLAIN).to_choose == ["Notion"]
     with_notion(n8n)
-    assert said(api, activate=PLAIN).endswith("The webhook answers.")
+    assert run_install(api, activate=PLAIN).endswith("The webhook answers.")
 
 
 # -- again
 
 
 def test_to_install_again_makes_nothing_twice(n8n: StubN8N, api: PublicApi) -> None:
-    said(api)
+    run_install(api)
     before = [dict(each) for each in n8n.workflows.values()]
-    written(n8n)
-    said(api)
+    changing_calls(n8n)
+    run_install(api)
     assert [dict(each) for each in n8n.workflows.values()] == before
     assert len(n8n.credentials) == 3
-    assert {call.partition(" ")[0] for call in written(n8n)} == {"PATCH"}  # the secrets, which nobody can read there
+    assert {call.partition(" ")[0] for call in changing_calls(n8n)} == {
+        "PATCH"
+    }  # the secrets, which nobody can read there
 
 
 def test_a_new_secret_reaches_n8n(n8n: StubN8N, api: PublicApi, settings: LazySettings) -> None:
-    said(api)
+    run_install(api)
     settings.N8N_API_KEY = "another-key-of-the-webhook"
-    assert f"Gave the credential “{WEBHOOK}” the secret in force." in said(api)
+    assert f"Gave the credential “{WEBHOOK}” the secret in force." in run_install(api)
     values = {row["name"]: row["data"].get("value") for row in n8n.credentials.values()}
     assert values[WEBHOOK] == "Bearer another-key-of-the-webhook"
 
@@ -102,7 +116,7 @@ def test_a_new_secret_reaches_n8n(n8n: StubN8N, api: PublicApi, settings: LazySe
 @pytest.mark.parametrize("answer", [b"[]", b'"yes"', b"{}", b'{"data": {}}', b'{"data": [], "nextCursor": "1"}'])
 def test_what_is_no_list_of_n8ns_stops_it_with_a_cure(answer: bytes) -> None:
     with stub_server(answering(response(200, answer))) as server, pytest.raises(ApiError, match="N8N_BASE_URL"):
-        said(PublicApi(base_url=server.url, key=KEY))
+        run_install(PublicApi(base_url=server.url, key=KEY))
 
 
 def test_a_list_that_never_ends_is_over_within_the_deadline_of_one_call() -> None:
@@ -125,7 +139,7 @@ def test_what_was_done_before_n8n_failed_is_gone_on_from(n8n: StubN8N, api: Publ
         list(steps)
     assert len(n8n.workflows) == 2
     n8n.refuses = lambda call: False
-    said(api)
+    run_install(api)
     assert len(n8n.workflows) == 4
     assert n8n.active() == {NAMES[REPORTER], NAMES[TRY]}
 

@@ -16,7 +16,7 @@ from tests.outages import closed_port
 from tests.staff import staff, words_of
 from tests.stub_n8n import StubN8N
 
-from .connect_page import CONNECT, install, shown
+from .connect_page import CONNECT, install, page_text
 from .installs import AI, NAMES, PLAIN, TRY
 
 pytestmark = pytest.mark.django_db
@@ -35,7 +35,7 @@ def test_installing_is_told_and_written_down(administrator: Browser, n8n: StubN8
 def test_what_to_do_about_receipts_that_came_before_one_that_files_them_is_said(
     administrator: Browser, n8n: StubN8N
 ) -> None:
-    assert "choose another, then retry what failed" not in shown(administrator)
+    assert "choose another, then retry what failed" not in page_text(administrator)
     assert "choose another, then retry what failed" in install(administrator, TRY)
     [said] = (node for node in workflow(TRY).content["nodes"] if node["name"] == "Say that nothing was filed")
     message = said["parameters"]["assignments"]["assignments"][1]["value"]
@@ -56,10 +56,10 @@ def test_one_that_differs_is_replaced_only_if_that_was_ticked(
 ) -> None:
     install(administrator)
     settings.N8N_WEBHOOK_SECRET = []
-    assert shown(administrator).count("differs from this version") == 2
+    assert page_text(administrator).count("differs from this version") == 2
     assert f"Left “{NAMES[AI]}” as it is" in install(administrator)
     assert f"Replaced “{NAMES[AI]}”" in install(administrator, replace=[AI])
-    assert shown(administrator).count("differs from this version") == 1
+    assert page_text(administrator).count("differs from this version") == 1
 
 
 def test_a_choice_that_failed_is_kept_and_the_former_one_said_to_take_receipts(
@@ -84,7 +84,7 @@ def test_that_somebody_elses_workflow_takes_the_receipts_is_said(
 ) -> None:
     n8n.add_workflow({**workflow(TRY).content, "name": "Somebody's own"})
     n8n.publish("Somebody's own")
-    assert "Receipts go to “Somebody's own”, which is none of these" in shown(viewer)
+    assert "Receipts go to “Somebody's own”, which is none of these" in page_text(viewer)
     text = install(administrator)
     assert "Unpublish “Somebody's own” in N8N" in text
     assert "Receipts go to “Somebody's own”" in text
@@ -106,22 +106,22 @@ def test_one_that_is_active_and_listens_elsewhere_is_not_said_to_take_receipts(
 def test_that_changes_are_not_published_is_said(administrator: Browser, n8n: StubN8N) -> None:
     assert "takes receipts changes not published" not in install(administrator)
     n8n.named(NAMES[TRY])["versionId"] = "a-draft"
-    assert "takes receipts changes not published" in shown(administrator)
-    assert shown(administrator).count("changes not published") == 1
+    assert "takes receipts changes not published" in page_text(administrator)
+    assert page_text(administrator).count("changes not published") == 1
 
 
 @pytest.mark.parametrize("chosen", ["", "one-that-is-gone"])
 def test_that_nobody_is_called_when_it_fails_is_said(administrator: Browser, n8n: StubN8N, chosen: str) -> None:
     assert "error workflow, or one that is gone" not in install(administrator)
     n8n.named(NAMES[TRY])["settings"]["errorWorkflow"] = chosen
-    assert f"“{NAMES[TRY]}” has no error workflow, or one that is gone" in shown(administrator)
+    assert f"“{NAMES[TRY]}” has no error workflow, or one that is gone" in page_text(administrator)
     assert "error workflow, or one that is gone" not in install(administrator)
 
 
 def test_several_of_a_name_are_told(administrator: Browser, n8n: StubN8N) -> None:
     install(administrator)
     n8n.add_workflow(workflow(AI).content)
-    assert "N8N holds 2 of this name" in shown(administrator)
+    assert "N8N holds 2 of this name" in page_text(administrator)
     assert "rename or archive all but one" in install(administrator)
 
 

@@ -10,39 +10,39 @@ from jobs.connect.workflows import REPORTER, workflow
 from jobs.n8n_api import ApiError, PublicApi
 from tests.stub_n8n import StubN8N
 
-from .installs import AI, NAMES, PLAIN, TRY, how, said, with_notion
+from .installs import AI, NAMES, PLAIN, TRY, remote_workflow, run_install, with_notion
 
 
 def test_another_one_takes_receipts_in_the_place_of_the_first(n8n: StubN8N, api: PublicApi) -> None:
     with_notion(n8n)
-    said(api)
-    words = said(api, activate=PLAIN)
+    run_install(api)
+    words = run_install(api, activate=PLAIN)
     assert n8n.active() == {NAMES[REPORTER], NAMES[PLAIN]}
     assert f"Deactivated “{NAMES[TRY]}”." in words
 
 
 def test_a_webhook_that_is_known_late_is_waited_for(n8n: StubN8N, api: PublicApi) -> None:
     n8n.late = 2
-    assert said(api).endswith("The webhook answers.")
+    assert run_install(api).endswith("The webhook answers.")
     assert n8n.late == 0
 
 
 def test_a_webhook_that_is_let_go_of_late_is_waited_for(n8n: StubN8N, api: PublicApi) -> None:
     with_notion(n8n)
-    said(api)
+    run_install(api)
     n8n.lingers = 2
-    said(api, activate=PLAIN)
+    run_install(api, activate=PLAIN)
     assert (n8n.active(), n8n.lingers) == ({NAMES[REPORTER], NAMES[PLAIN]}, 0)
 
 
 def test_where_another_workflow_has_the_path_the_former_one_goes_on(n8n: StubN8N, api: PublicApi) -> None:
     with_notion(n8n)
-    said(api)
+    run_install(api)
     mine = n8n.add_workflow({**workflow(PLAIN).content, "name": "Somebody's own"})
     n8n.named(NAMES[TRY])["active"] = False
     mine["active"] = True
     with pytest.raises(ApiError) as refusal:
-        said(api, activate=PLAIN)
+        run_install(api, activate=PLAIN)
     assert refusal.value.status == 409
     assert refusal.value.sentence.startswith("“Somebody's own”, which is none of ours, is active in N8N")
     assert refusal.value.cure.startswith("Unpublish “Somebody's own” in N8N")
@@ -67,66 +67,66 @@ def test_one_that_listens_elsewhere_takes_nobodys_place(
     n8n: StubN8N, api: PublicApi, change: dict[str, object]
 ) -> None:
     with_notion(n8n)
-    said(api)
+    run_install(api)
     n8n.node(NAMES[PLAIN], "Receipt")["parameters"] |= change
-    assert f"“{NAMES[PLAIN]}” {LISTENS_ELSEWHERE}" in said(api, activate=PLAIN)
+    assert f"“{NAMES[PLAIN]}” {LISTENS_ELSEWHERE}" in run_install(api, activate=PLAIN)
     assert n8n.active() == {NAMES[REPORTER], NAMES[TRY]}
-    assert said(api, activate=PLAIN, replace=(PLAIN,)).endswith("The webhook answers.")
+    assert run_install(api, activate=PLAIN, replace=(PLAIN,)).endswith("The webhook answers.")
     assert n8n.active() == {NAMES[REPORTER], NAMES[PLAIN]}
 
 
 def test_a_path_that_n8n_works_out_may_be_the_right_one(n8n: StubN8N, api: PublicApi) -> None:
-    said(api)
+    run_install(api)
     n8n.node(NAMES[TRY], "Receipt")["parameters"]["path"] = "={{ 'receipts' }}"
-    assert how(api, TRY).listens
+    assert remote_workflow(api, TRY).listens
 
 
 def test_what_is_published_listens_whatever_a_draft_says(n8n: StubN8N, api: PublicApi) -> None:
-    said(api)
+    run_install(api)
     there = n8n.named(NAMES[TRY])
     there["activeVersion"] = {"nodes": deepcopy(there["nodes"])}
     n8n.node(NAMES[TRY], "Receipt")["parameters"]["path"] = "elsewhere"
-    assert how(api, TRY).listens
+    assert remote_workflow(api, TRY).listens
 
 
 def test_where_n8n_refuses_the_new_one_the_old_one_takes_receipts_again(n8n: StubN8N, api: PublicApi) -> None:
     with_notion(n8n)
-    said(api)
+    run_install(api)
     key = n8n.named(NAMES[PLAIN])["id"]
     n8n.refuses = lambda call: call == f"POST /api/v1/workflows/{key}/activate"
     with pytest.raises(ApiError):
-        said(api, activate=PLAIN)
+        run_install(api, activate=PLAIN)
     assert n8n.active() == {NAMES[REPORTER], NAMES[TRY]}
 
 
 def test_of_those_that_took_receipts_each_is_tried_again(n8n: StubN8N, api: PublicApi) -> None:
     with_notion(n8n)
     n8n.add_credential("openAiApi", "Our OpenAI", apiKey="x")
-    said(api)
+    run_install(api)
     n8n.named(NAMES[AI])["active"] = True  # as an N8N that two people work in at once may have it
     keys = [n8n.named(NAMES[slug])["id"] for slug in (PLAIN, TRY)]
     n8n.refuses = lambda call: call in [f"POST /api/v1/workflows/{key}/activate" for key in keys]
     with pytest.raises(ApiError) as refusal:
-        said(api, activate=PLAIN)
+        run_install(api, activate=PLAIN)
     assert n8n.active() == {NAMES[REPORTER], NAMES[AI]}
     assert "No workflow takes receipts" not in refusal.value.sentence
 
 
 def test_where_none_can_be_activated_it_is_said_that_none_takes_receipts(n8n: StubN8N, api: PublicApi) -> None:
     with_notion(n8n)
-    said(api)
+    run_install(api)
     n8n.refuses = lambda call: call.endswith("/activate")
     with pytest.raises(ApiError) as refusal:
-        said(api, activate=PLAIN)
+        run_install(api, activate=PLAIN)
     assert n8n.active() == {NAMES[REPORTER]}
     assert refusal.value.sentence.endswith("answered 500: Internal server error. No workflow takes receipts now.")
 
 
 def test_where_the_former_one_was_never_off_nobody_says_so(n8n: StubN8N, api: PublicApi) -> None:
     with_notion(n8n)
-    said(api)
+    run_install(api)
     n8n.refuses = lambda call: call.endswith("activate")
     with pytest.raises(ApiError) as refusal:
-        said(api, activate=PLAIN)
+        run_install(api, activate=PLAIN)
     assert n8n.active() == {NAMES[REPORTER], NAMES[TRY]}
     assert "No workflow takes receipts" not in refusal.value.sentence

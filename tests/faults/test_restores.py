@@ -39,8 +39,8 @@ class Operator:
 
     def run(self, *marks: str, **environment: str) -> None:
         """Run the commands around each of these words; fail where one of them does."""
-        begin = "\n".join(line for line in told("to=/backup").splitlines() if not line.startswith("at="))
-        script = "\n".join([begin.replace("to=/backup", self._where), *map(told, marks)])
+        begin = "\n".join(line for line in documented_commands("to=/backup").splitlines() if not line.startswith("at="))
+        script = "\n".join([begin.replace("to=/backup", self._where), *map(documented_commands, marks)])
         command = ["bash", "-e", "-o", "pipefail", "-c", script]
         subprocess.run(command, check=True, capture_output=True, env={"PATH": self._path()} | environment)
 
@@ -53,7 +53,7 @@ class Operator:
         return f"{stub.parent}:{PROGRAMS}:{os.environ['PATH']}"
 
 
-def told(mark: str) -> str:
+def documented_commands(mark: str) -> str:
     """Return the commands of the documentation, from one empty line to the next, that have this among them."""
     (commands,) = (block for block in SECTION.split("\n\n") if block.startswith("    ") and mark in block)
     return dedent(commands)

@@ -154,7 +154,7 @@ def _accept(listener: socket.socket, ports: Mapping[str, int], proxy: Proxy) -> 
 def _connect(visitor: socket.socket, ports: Mapping[str, int], proxy: Proxy) -> None:
     """Answer a CONNECT (RFC 9110, section 9.3.6), then carry bytes both ways."""
     with visitor, suppress(OSError):
-        host = _asked_host(visitor)
+        host = _requested_host(visitor)
         if host not in ports:
             proxy.refused.append(host)
             visitor.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
@@ -166,7 +166,7 @@ def _connect(visitor: socket.socket, ports: Mapping[str, int], proxy: Proxy) -> 
             _carry(visitor, server)
 
 
-def _asked_host(visitor: socket.socket) -> str:
+def _requested_host(visitor: socket.socket) -> str:
     head = b""
     while b"\r\n\r\n" not in head and (piece := visitor.recv(PIECE_BYTES)):
         head += piece

@@ -23,7 +23,7 @@ def post(scene: Scene, webhook: str = "", **others: Any) -> requests.Response:
     return deliver(webhook or scene.webhook, payload(scene.service.url, JOB_ID, **others))
 
 
-def told(answer: requests.Response) -> str:
+def cause_of(answer: requests.Response) -> str:
     setting = find_wrong_setting(answer.status_code, answer.content)
     return setting.code if setting else f"{answer.status_code}: {answer.text}"
 
@@ -33,7 +33,7 @@ def test_a_webhook_that_takes_another_address_only_is_told_apart(on_air: OnAir) 
     workflow = shipped(PLAIN)
     node(workflow, "Receipt")["parameters"]["options"]["ipWhitelist"] = "10.9.8.7"
     scene.put_on_air(workflow)
-    assert told(post(scene)) == "n8n_address_not_allowed"
+    assert cause_of(post(scene)) == "n8n_address_not_allowed"
 
 
 def test_a_webhook_whose_credential_was_deleted_is_told_apart(on_air: OnAir) -> None:
@@ -44,17 +44,17 @@ def test_a_webhook_whose_credential_was_deleted_is_told_apart(on_air: OnAir) -> 
     node(workflow, "Receipt")["credentials"] = {"httpHeaderAuth": {"id": made["id"], "name": "Short-lived"}}
     scene.put_on_air(workflow)
     scene.n8n.api("DELETE", f"/credentials/{made['id']}")
-    assert told(post(scene)) == "n8n_credential_missing"
+    assert cause_of(post(scene)) == "n8n_credential_missing"
 
 
 def test_a_webhook_that_is_not_there_is_told_apart(on_air: OnAir) -> None:
     scene = on_air(PLAIN)
-    assert told(post(scene, f"{scene.n8n.url}/webhook-test/receipts")) == "n8n_test_webhook"
-    assert told(requests.put(scene.webhook, timeout=30)) == "n8n_webhook_method"
-    assert told(post(scene, f"{scene.n8n.url}/elsewhere/receipts")) == "n8n_not_at_this_address"
-    assert told(post(scene, image_data="A" * 17 * MIB)) == "n8n_payload_too_large"
+    assert cause_of(post(scene, f"{scene.n8n.url}/webhook-test/receipts")) == "n8n_test_webhook"
+    assert cause_of(requests.put(scene.webhook, timeout=30)) == "n8n_webhook_method"
+    assert cause_of(post(scene, f"{scene.n8n.url}/elsewhere/receipts")) == "n8n_not_at_this_address"
+    assert cause_of(post(scene, image_data="A" * 17 * MIB)) == "n8n_payload_too_large"
     scene.clear_air()
-    assert told(post(scene)) == "n8n_webhook_not_found"
+    assert cause_of(post(scene)) == "n8n_webhook_not_found"
 
 
 def test_a_webhook_that_ignores_bots_takes_what_the_service_sends(on_air: OnAir) -> None:
@@ -62,7 +62,7 @@ def test_a_webhook_that_ignores_bots_takes_what_the_service_sends(on_air: OnAir)
     workflow = shipped(PLAIN)
     node(workflow, "Receipt")["parameters"]["options"]["ignoreBots"] = True
     scene.put_on_air(workflow)
-    assert told(post(scene)) == "n8n_forbidden"  # python-requests is one
+    assert cause_of(post(scene)) == "n8n_forbidden"  # python-requests is one
     assert scene.file(601, scene.notion.share())["status"] == "success"
 
 
