@@ -1,4 +1,4 @@
-"""What takes an upload in, whichever door it came through: the API's, or the admin's."""
+"""What accepts an upload, whichever door it came through: the API's, or the admin's."""
 
 import re
 from typing import Any
@@ -25,8 +25,8 @@ FORM = ("notion_database_id", "allow_duplicate")
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-def take_in_request(request: Request, *, client: Client, source: JobEvent.Source, actor: str) -> Submission:
-    """Take in the one receipt that a request brings.
+def accept_upload_request(request: Request, *, client: Client, source: JobEvent.Source, actor: str) -> Submission:
+    """Accept the one receipt that a request brings.
 
     Raises:
         Problem, ValidationError: what is wrong with it.
@@ -35,11 +35,13 @@ def take_in_request(request: Request, *, client: Client, source: JobEvent.Source
     _refuse_further_files(request)
     _refuse_several_answers(request)
     key = _idempotency_key(request)
-    return take_in(request.data, client=client, source=source, actor=actor, idempotency_key=key)
+    return accept_upload(request.data, client=client, source=source, actor=actor, idempotency_key=key)
 
 
-def take_in(form: Any, *, client: Client, source: JobEvent.Source, actor: str, idempotency_key: str) -> Submission:
-    """Take in a receipt: look at the form, then at the file, and submit it.
+def accept_upload(
+    form: Any, *, client: Client, source: JobEvent.Source, actor: str, idempotency_key: str
+) -> Submission:
+    """Accept a receipt: look at the form, then at the file, and submit it.
 
     Args:
         form: the fields of `ReceiptUploadSerializer`.

@@ -28,7 +28,7 @@ from .permissions import IsClientOrMayViewReceipts
 from .serializers import ReceiptSerializer, ReceiptUploadSerializer
 from .services import find_rendition, has_file
 from .throttles import UploadThrottle
-from .uploading import take_in_request
+from .uploading import accept_upload_request
 
 NO_RENDITION = "There is no other picture of this receipt: it is sent as it came, or one is made when it is sent."
 
@@ -72,7 +72,7 @@ class ReceiptViewSet(RetrieveModelMixin, GenericViewSet[Receipt]):
     def upload(self, request: Request) -> Response:
         """Take a receipt in: 202 with a new job, or 200 with the job that it was answered with before."""
         client, source = client_of(request), JobEvent.Source.API
-        submission = take_in_request(request, client=client, source=source, actor=key_of(request))
+        submission = accept_upload_request(request, client=client, source=source, actor=key_of(request))
         return _answer(request, submission.job, status=202 if submission.created else 200)
 
     @extend_schema(

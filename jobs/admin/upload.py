@@ -32,7 +32,7 @@ from jobs.services import Submission
 from receipts.formats import CONTENT_TYPES
 from receipts.models import Client
 from receipts.parsers import ReceiptFormParser
-from receipts.uploading import declared_length, refuse_unread, take_in, take_in_request
+from receipts.uploading import accept_upload, accept_upload_request, declared_length, refuse_unread
 
 PERMISSION = "jobs.add_joblog"
 CLIENT = "Admin uploads"
@@ -80,7 +80,9 @@ class UploadView(APIView):
     def post(self, request: Request) -> Response:
         """Answer 202 with a new job, or 200 with the one that was there."""
         user = request.user
-        submission = take_in_request(request, client=_client(), source=JobEvent.Source.ADMIN, actor=user.get_username())
+        submission = accept_upload_request(
+            request, client=_client(), source=JobEvent.Source.ADMIN, actor=user.get_username()
+        )
         _write_down(user, submission)
         job = submission.job
         address = reverse("admin:jobs_joblog_change", args=[job.pk])
@@ -117,7 +119,7 @@ class UploadsReceipts(ReadOnlyAdmin[JobLog]):
             **self.admin_site.each_context(request),
             "title": "Upload receipts",
             "opts": self.opts,
-            "outcomes": list(_take_in_all(request)) if request.method == "POST" else [],
+            "outcomes": list(_accept_all(request)) if request.method == "POST" else [],
             "form_key": secrets.token_hex(16),
             "chosen": request.POST.get("notion_database_id", ""),
             "written": request.POST.get("other_database", ""),
@@ -147,8 +149,8 @@ def accepted_types() -> list[str]:
     return [*types, "image/heif", ".heic", ".heif"] if "heic" in settings.UPLOAD_FORMATS else types
 
 
-def _take_in_all(request: HttpRequest) -> Iterator[Outcome]:
-    """Take in each file of a form by itself: what is wrong with one stops no other."""
+def _accept_all(request: HttpRequest) -> Iterator[Outcome]:
+    """Accept each file of a form by itself: what is wrong with one stops no other."""
     files = request.FILES.getlist("file")
     if not files:
         yield Outcome(name="", refusal=NO_FILE)
@@ -158,11 +160,11 @@ def _take_in_all(request: HttpRequest) -> Iterator[Outcome]:
         )
         return
     for number, file in enumerate(files):
-        yield _take_in_one(request, file, number)
+        yield _accept_one(request, file, number)
 
 
-def _take_in_one(request: HttpRequest, file: "UploadedFile[bytes]", number: int) -> Outcome:
-    """Take in one; the form's own key lets a page that is loaded again send it again and have the same job."""
+def _accept_one(request: HttpRequest, file: "UploadedFile[bytes]", number: int) -> Outcome:
+    """Accept one; the form's own key lets a page that is loaded again send it again and have the same job."""
     form_key = request.POST.get("form_key", "")
     key = f"{form_key}-{number}" if FORM_KEY.fullmatch(form_key) else ""
     written, chosen = (request.POST.get(name, "").strip() for name in ("other_database", "notion_database_id"))
@@ -174,7 +176,9 @@ def _take_in_one(request: HttpRequest, file: "UploadedFile[bytes]", number: int)
     try:
         refuse_unread(request)
         actor = request.user.get_username()
-        submission = take_in(form, client=_client(), source=JobEvent.Source.ADMIN, actor=actor, idempotency_key=key)
+        submission = accept_upload(
+            form, client=_client(), source=JobEvent.Source.ADMIN, actor=actor, idempotency_key=key
+        )
     except Exception as exception:
         problem = problem_of(exception)
         if problem is None:
