@@ -16,7 +16,7 @@ from jobs.admin.upload import databases_of_late
 from jobs.answers import Answer
 from jobs.models import HourlyFigures, JobEvent, JobLog
 from jobs.operations.attention import groups
-from jobs.operations.cards import present
+from jobs.operations.cards import open_jobs
 from jobs.periods import PERIODS, period_figures
 from jobs.proof import chain
 from jobs.proof.audit import verify_job
@@ -134,7 +134,7 @@ def test_the_operations_page_counts_none() -> None:
     answered(sent(), NOT_REGISTERED)
     now = database_now()
     assert groups(now) == []
-    assert present().counts == {}
+    assert open_jobs().counts == {}
     assert "Then send the first receipt" in operator().get("/admin/").content.decode()
 
 
@@ -142,7 +142,7 @@ def test_receipts_beside_them_are_counted_as_ever() -> None:
     sent()
     for status in Status:
         job_in(status)
-    assert present().counts == {"queued": 1, "sending": 1, "processing": 1}
+    assert open_jobs().counts == {"queued": 1, "sending": 1, "processing": 1}
 
 
 def test_the_figures_of_hours_count_none() -> None:

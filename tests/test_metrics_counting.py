@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from jobs.metrics import counting
 from jobs.metrics.counting import SETTLES, by_kind_and_source, count_events, totals
-from jobs.metrics.durations import DELIVERY_BOUNDS, ROUND_TRIP_BOUNDS, cumulative, tallied
+from jobs.metrics.durations import DELIVERY_BOUNDS, ROUND_TRIP_BOUNDS, bucket_counts, cumulative_counts
 from jobs.models import EventTotals, JobEvent
 
 from .canary_lifecycle import answered, returned
@@ -237,7 +237,7 @@ def test_clocks_that_disagree_make_no_round_trip_below_nothing() -> None:
 
 @given(st.lists(st.integers(0, 200_000)), st.sampled_from([DELIVERY_BOUNDS, ROUND_TRIP_BOUNDS]))
 def test_buckets_hold_what_took_no_longer(durations: list[int], bounds: tuple[float, ...]) -> None:
-    buckets = cumulative(tallied(Counter(durations), bounds), bounds)
+    buckets = cumulative_counts(bucket_counts(Counter(durations), bounds), bounds)
     assert [number for _, number in buckets] == [sum(ms <= bound * 1000 for ms in durations) for bound in bounds]
     assert buckets[-1] == ("+Inf", len(durations))
 

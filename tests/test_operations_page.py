@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from jobs.models import JobLog
 from jobs.operations.attention import groups
-from jobs.operations.cards import present
+from jobs.operations.cards import open_jobs
 from jobs.rollups import close_hours
 
 from .factories import JobFactory, job_in
@@ -179,7 +179,7 @@ def test_what_is_asked_of_jobs_is_found_by_an_index_of_few() -> None:
         JobFactory.create(due_at=ago(hours=1), last_error=kind, **fields)
     failed(timezone.now())
     with CaptureQueriesContext(connection) as queries:
-        present()
+        open_jobs()
         groups(timezone.now())
     plans = [plan(query["sql"]) for query in queries.captured_queries]
     assert len(plans) == 8

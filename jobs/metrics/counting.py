@@ -15,7 +15,7 @@ from django.db.models import Case, Count, F, OuterRef, Q, Subquery, When
 
 from jobs.models import EventTotals, JobEvent, JobLog
 
-from .durations import DELIVERY_BOUNDS, ROUND_TRIP_BOUNDS, tallied
+from .durations import DELIVERY_BOUNDS, ROUND_TRIP_BOUNDS, bucket_counts
 
 ONLY = 1  # the key of the row
 # Nothing bounds a transaction as a whole: lock_timeout (15 s) counts for each lock, and several add up, as does
@@ -76,7 +76,7 @@ def count_events(now: datetime) -> int:
 def totals() -> Totals | None:
     """Return what was counted and what came since; None before the first pass of a sweep."""
     row = EventTotals.objects.filter(pk=ONLY).first()
-    return _kept(row).plus(_between(row.last_event, row.last_event + READ_AT_ONCE)) if row else None
+    return _stored_totals(row).plus(_count_between(row.last_event, row.last_event + READ_AT_ONCE)) if row else None
 
 
 def by_kind_and_source(transitions: Counter[str]) -> Iterator[tuple[str, str, int]]:
@@ -103,16 +103,16 @@ def _count_up_to(settled: int) -> int:
     if end <= begin:
         return 0  # another sweep was quicker
     row.last_event = end
-    row.transitions, row.deliveries, row.round_trips = _kept(row).plus(_between(begin, end))
+    row.transitions, row.deliveries, row.round_trips = _stored_totals(row).plus(_count_between(begin, end))
     row.save()
     return end - begin
 
 
-def _kept(row: EventTotals) -> Totals:
+def _stored_totals(row: EventTotals) -> Totals:
     return Totals(Counter(row.transitions), Counter(row.deliveries), Counter(row.round_trips))
 
 
-def _between(after: int, last: int) -> Totals:
+def _count_between(after: int, last: int) -> Totals:
     """Count the events of receipts, and of no canary."""
     transitions, deliveries, round_trips = Counter[str](), Counter[int](), Counter[int]()
     for each in _event_groups(after, last):
@@ -121,7 +121,9 @@ def _between(after: int, last: int) -> Totals:
             deliveries[each.ms] += each.number
         if each.after is not None:
             round_trips[max(each.after // MILLISECOND, 0)] += each.number
-    return Totals(transitions, tallied(deliveries, DELIVERY_BOUNDS), tallied(round_trips, ROUND_TRIP_BOUNDS))
+    return Totals(
+        transitions, bucket_counts(deliveries, DELIVERY_BOUNDS), bucket_counts(round_trips, ROUND_TRIP_BOUNDS)
+    )
 
 
 def _event_groups(after: int, last: int) -> Iterator[_EventGroup]:

@@ -13,7 +13,7 @@ ROUND_TRIP_BOUNDS = (1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0,
 SUM = "ms"  # whole milliseconds, so that sums of sums stay exact
 
 
-def tallied(milliseconds: Mapping[int, int], bounds: tuple[float, ...]) -> Counter[str]:
+def bucket_counts(milliseconds: Mapping[int, int], bounds: tuple[float, ...]) -> Counter[str]:
     """Count durations, of each of which there are so many, in the first bucket that holds it."""
     counts = Counter[str]()
     for ms, number in milliseconds.items():
@@ -22,7 +22,7 @@ def tallied(milliseconds: Mapping[int, int], bounds: tuple[float, ...]) -> Count
     return counts
 
 
-def cumulative(counts: Mapping[str, int], bounds: tuple[float, ...]) -> list[tuple[str, int]]:
+def cumulative_counts(counts: Mapping[str, int], bounds: tuple[float, ...]) -> list[tuple[str, int]]:
     """Return, for each bound, how many took no longer."""
     names = ["+Inf" if math.isinf(bound) else str(bound) for bound in bounds]
     return list(zip(names, accumulate(counts.get(str(bound), 0) for bound in bounds), strict=True))

@@ -14,12 +14,12 @@ from accounting.clock import database_now
 from accounting.health import beats, living
 from jobs import canary
 from jobs.models import Heartbeat, JobLog
-from jobs.operations.attention import WAYS, Kind
-from jobs.operations.cards import present
+from jobs.operations.attention import QUERIES, Kind
+from jobs.operations.cards import open_jobs
 from jobs.queue import queue_service
 
 from .counting import by_kind_and_source, totals
-from .durations import DELIVERY_BOUNDS, ROUND_TRIP_BOUNDS, SUM, cumulative
+from .durations import DELIVERY_BOUNDS, ROUND_TRIP_BOUNDS, SUM, cumulative_counts
 
 # These are there before the first of them happens: Prometheus sees no increase in what begins with it.
 ALERTED = (
@@ -35,31 +35,33 @@ def families() -> Iterator[Metric]:
         DatabaseError, InterfaceError: they cannot be read just now.
     """
     now = database_now()
-    return chain(_jobs(now), _processes(now), _queue(), _canary(now), _events())
+    return chain(_job_metrics(now), _process_gauges(now), _queue_gauges(), _canary_gauges(now), _event_metrics())
 
 
-def _jobs(now: datetime) -> Iterator[Metric]:
+def _job_metrics(now: datetime) -> Iterator[Metric]:
     """Yield what is open: indexes hold open jobs apart, so that it costs what they are, and not what there ever was."""
-    open_jobs = present()
+    current = open_jobs()
     number = GaugeMetricFamily("receipts_open_jobs", "Open jobs by status.", labels=["status"])
     age = GaugeMetricFamily(
         "receipts_oldest_open_seconds", "Seconds since the oldest open job came in.", labels=["status"]
     )
     for status in JobLog.OPEN:
-        number.add_metric([status], open_jobs.counts.get(status, 0))
-        age.add_metric([status], (now - open_jobs.since.get(status, now)).total_seconds())
+        number.add_metric([status], current.counts.get(status, 0))
+        age.add_metric([status], (now - current.since.get(status, now)).total_seconds())
     yield number
     yield age
-    yield _gauge("overdue_jobs", "Open jobs whose moment passed over a minute ago.", _number(Kind.OVERDUE, now))
-    yield _gauge("needs_attention_jobs", "Open jobs that wait for a setting to be mended.", _number(Kind.DELAYED, now))
+    yield _gauge("overdue_jobs", "Open jobs whose moment passed over a minute ago.", _job_count(Kind.OVERDUE, now))
+    yield _gauge(
+        "needs_attention_jobs", "Open jobs that wait for a setting to be mended.", _job_count(Kind.DELAYED, now)
+    )
 
 
-def _number(kind: Kind, now: datetime) -> int:
+def _job_count(kind: Kind, now: datetime) -> int:
     """Return how many jobs the operations page shows so."""
-    return WAYS[kind].jobs(now).count()
+    return QUERIES[kind].jobs(now).count()
 
 
-def _processes(now: datetime) -> Iterator[Metric]:
+def _process_gauges(now: datetime) -> Iterator[Metric]:
     kinds = Heartbeat.Kind
     yield _gauge("workers", "Workers whose heart beats.", living(kinds.WORKER, now).count())
     beat: datetime | None = beats(kinds.SWEEP, now).aggregate(at=Max("at"))["at"]
@@ -67,12 +69,12 @@ def _processes(now: datetime) -> Iterator[Metric]:
     yield _gauge("sweep_age_seconds", "Seconds since the latest beat of a sweep.", age)
 
 
-def _queue() -> Iterator[Metric]:
+def _queue_gauges() -> Iterator[Metric]:
     if (depth := queue_service().depth()) is not None:
         yield _gauge("queue_depth", "Rings that wait in Redis.", depth)
 
 
-def _canary(now: datetime) -> Iterator[Metric]:
+def _canary_gauges(now: datetime) -> Iterator[Metric]:
     """Yield what canaries say while some are sent; where none has come back yet, the first one's age."""
     if not settings.CANARY_INTERVAL_SECONDS:
         return
@@ -83,7 +85,7 @@ def _canary(now: datetime) -> Iterator[Metric]:
         yield _gauge("canary_seconds", "Seconds that the last canary to come back took.", trip.seconds)
 
 
-def _events() -> Iterator[Metric]:
+def _event_metrics() -> Iterator[Metric]:
     if (counted := totals()) is None:
         return
     transitions = CounterMetricFamily("receipts_transitions", "Events of jobs.", labels=["kind", "source"])
@@ -94,7 +96,7 @@ def _events() -> Iterator[Metric]:
         ("delivery", "Seconds of one exchange with N8N.", counted.deliveries, DELIVERY_BOUNDS),
         ("round_trip", "Seconds from the upload to the success.", counted.round_trips, ROUND_TRIP_BOUNDS),
     ):
-        buckets = cumulative(counts, bounds)
+        buckets = cumulative_counts(counts, bounds)
         yield HistogramMetricFamily(
             f"receipts_{name}_seconds", meaning, buckets=buckets, sum_value=counts.get(SUM, 0) / 1000
         )

@@ -58,7 +58,7 @@ class Group:
         return TITLES[self.kind]
 
 
-class _Way(NamedTuple):
+class _GroupQuery(NamedTuple):
     """How jobs of one kind are found and grouped.
 
     Attributes:
@@ -82,13 +82,13 @@ def since_yesterday(now: datetime) -> datetime:
     return now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
 
 
-def _overdue(now: datetime) -> QuerySet[JobLog]:
+def _overdue_jobs(now: datetime) -> QuerySet[JobLog]:
     # whatever is due is open: saying so leads SQLite, which is to group by status, to the few that are
     late = JobLog.objects.filter(status__in=JobLog.OPEN, due_at__lt=now - JobLog.LATE)
     return late.filter(needs_attention=False, is_canary=False)
 
 
-def _delayed(now: datetime) -> QuerySet[JobLog]:
+def _delayed_jobs(now: datetime) -> QuerySet[JobLog]:
     return JobLog.objects.filter(needs_attention=True, due_at__isnull=False, is_canary=False)
 
 
@@ -96,18 +96,18 @@ def failed_lately(now: datetime) -> QuerySet[JobLog]:
     """Return what failed since yesterday, and what nobody has seen to: neither cancelled it, nor filed it otherwise."""
     failed = JobLog.objects.filter(status=Status.FAILURE, completed_at__gte=since_yesterday(now), is_canary=False)
     failed = failed.exclude(failure_code=FailureCode.CANCELLED)
-    return failed.exclude(pk__in=_done_elsewhere(failed))
+    return failed.exclude(pk__in=_ids_done_elsewhere(failed))
 
 
-def _done_elsewhere(failed: QuerySet[JobLog]) -> list[UUID]:
+def _ids_done_elsewhere(failed: QuerySet[JobLog]) -> list[UUID]:
     """Return those of the latest whose receipt another job files, or has; where very many failed, each is one more."""
     latest = failed.order_by("-completed_at").values("pk")[:LOOKED_AT]
     return list(JobLog.objects.filter(done_elsewhere(), pk__in=latest).values_list("pk", flat=True))
 
 
-WAYS = {
-    Kind.OVERDUE: _Way(
-        jobs=_overdue,
+QUERIES = {
+    Kind.OVERDUE: _GroupQuery(
+        jobs=_overdue_jobs,
         field="status",
         order="due_at",
         cause=lambda status: OVERDUE.get(Status(status), UNKNOWN),
@@ -115,8 +115,8 @@ WAYS = {
         listed={"progress": "overdue", "needs_attention__exact": "0"},
         filter="status__exact",
     ),
-    Kind.DELAYED: _Way(
-        jobs=_delayed,
+    Kind.DELAYED: _GroupQuery(
+        jobs=_delayed_jobs,
         field="last_error",
         order="-due_at",
         cause=cause_of_delay,
@@ -124,7 +124,7 @@ WAYS = {
         listed={"needs_attention__exact": "1"},
         filter="last_error__exact",
     ),
-    Kind.FAILED: _Way(
+    Kind.FAILED: _GroupQuery(
         jobs=failed_lately,
         field="failure_code",
         order="-completed_at",
@@ -142,39 +142,39 @@ def groups(now: datetime) -> list[Group]:
     Args:
         now: by the database's clock.
     """
-    return [group for kind, way in WAYS.items() for group in _groups(kind, way, now)]
+    return [group for kind, query in QUERIES.items() for group in _groups(kind, query, now)]
 
 
 def jobs_of(kind: Kind, code: str, now: datetime) -> QuerySet[JobLog]:
     """Return the jobs of one group, in the order in which they are operated on."""
-    way = WAYS[kind]
-    return _of_group(way, code, way.jobs(now))
+    query = QUERIES[kind]
+    return _of_group(query, code, query.jobs(now))
 
 
-def _of_group(way: _Way, code: str, jobs: QuerySet[JobLog]) -> QuerySet[JobLog]:
-    return jobs.filter(**{way.field: code}).order_by(way.order)
+def _of_group(query: _GroupQuery, code: str, jobs: QuerySet[JobLog]) -> QuerySet[JobLog]:
+    return jobs.filter(**{query.field: code}).order_by(query.order)
 
 
 def verb_for(kind: str, code: str) -> str:
     """Return what staff may do with all jobs of a group; "" where that is nothing, or there can be no such group."""
-    known = kind in WAYS and (kind != Kind.OVERDUE or code in JobLog.OPEN)
-    return WAYS[Kind(kind)].verb(code) if known else ""
+    known = kind in QUERIES and (kind != Kind.OVERDUE or code in JobLog.OPEN)
+    return QUERIES[Kind(kind)].verb(code) if known else ""
 
 
-def _groups(kind: Kind, way: _Way, now: datetime) -> list[Group]:
-    jobs = way.jobs(now)
-    counts = jobs.order_by().values_list(way.field).annotate(count=Count("*"))
-    return [_group(kind, way, code, count, jobs) for code, count in counts.order_by("-count", way.field)]
+def _groups(kind: Kind, query: _GroupQuery, now: datetime) -> list[Group]:
+    jobs = query.jobs(now)
+    counts = jobs.order_by().values_list(query.field).annotate(count=Count("*"))
+    return [_group(kind, query, code, count, jobs) for code, count in counts.order_by("-count", query.field)]
 
 
-def _group(kind: Kind, way: _Way, code: str, count: int, jobs: QuerySet[JobLog]) -> Group:
-    filters = way.listed | ({way.filter: code} if way.filter else {})
+def _group(kind: Kind, query: _GroupQuery, code: str, count: int, jobs: QuerySet[JobLog]) -> Group:
+    filters = query.listed | ({query.filter: code} if query.filter else {})
     return Group(
         kind=kind,
         code=code,
-        cause=way.cause(code),
+        cause=query.cause(code),
         count=count,
-        examples=list(_of_group(way, code, jobs).only(*SHOWN)[:EXAMPLES]),
-        verb=way.verb(code),
+        examples=list(_of_group(query, code, jobs).only(*SHOWN)[:EXAMPLES]),
+        verb=query.verb(code),
         address=f"{reverse('admin:jobs_joblog_changelist')}?{urlencode(filters)}",
     )

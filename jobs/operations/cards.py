@@ -34,56 +34,58 @@ class Card:
     alarm: bool = False
 
 
-class Present(NamedTuple):
+class OpenJobs(NamedTuple):
     """What is open now, by status: how many, and since when the one that came in first."""
 
     counts: Mapping[str, int]
     since: Mapping[str, datetime]
 
 
-def present() -> Present:
+def open_jobs() -> OpenJobs:
     """Count the open jobs: an index has each status together, by age."""
-    open_jobs = JobLog.objects.filter(status__in=JobLog.OPEN, is_canary=False).order_by()
-    rows = list(open_jobs.values_list("status").annotate(count=Count("*"), since=Min("created_at")))
-    return Present({status: count for status, count, _ in rows}, {status: since for status, _, since in rows})
+    found = JobLog.objects.filter(status__in=JobLog.OPEN, is_canary=False).order_by()
+    rows = list(found.values_list("status").annotate(count=Count("*"), since=Min("created_at")))
+    return OpenJobs({status: count for status, count, _ in rows}, {status: since for status, _, since in rows})
 
 
-def cards(figures: PeriodFigures, present: Present, overdue: Mapping[str, int], now: datetime) -> list[Card]:
+def cards(figures: PeriodFigures, open_jobs: OpenJobs, overdue: Mapping[str, int], now: datetime) -> list[Card]:
     """Return the page's figures.
 
     Args:
         overdue: how many open jobs are overdue, by status.
         now: by the database's clock.
     """
-    oldest = present.since.get(Status.QUEUED)
+    oldest = open_jobs.since.get(Status.QUEUED)
     waits = f"oldest came in {format_duration(now - oldest)} ago" if oldest else "nothing waits"
     return [
-        _open("Queued", Status.QUEUED, present, overdue, waits),
-        _open("Sending", Status.SENDING, present, overdue, "on their way to N8N"),
-        _open("Processing", Status.PROCESSING, present, overdue, "at N8N"),
-        *_of_period(figures),
+        _open_jobs_card("Queued", Status.QUEUED, open_jobs, overdue, waits),
+        _open_jobs_card("Sending", Status.SENDING, open_jobs, overdue, "on their way to N8N"),
+        _open_jobs_card("Processing", Status.PROCESSING, open_jobs, overdue, "at N8N"),
+        *_period_cards(figures),
     ]
 
 
-def _open(title: str, status: JobLog.Status, present: Present, overdue: Mapping[str, int], note: str) -> Card:
+def _open_jobs_card(
+    title: str, status: JobLog.Status, open_jobs: OpenJobs, overdue: Mapping[str, int], note: str
+) -> Card:
     late = overdue.get(status, 0)
     note = f"{note}; {late:,} overdue" if late else note
-    value = f"{present.counts.get(status, 0):,}"
+    value = f"{open_jobs.counts.get(status, 0):,}"
     return Card(title=f"{title} now", value=value, note=note, tone="bad" if late else "", alarm=bool(late))
 
 
-def _of_period(figures: PeriodFigures) -> list[Card]:
+def _period_cards(figures: PeriodFigures) -> list[Card]:
     now, before, label = figures.total, figures.before, figures.period.label
     return [
-        _counted("Received", now.received, before.received, label),
-        _counted("Succeeded", now.succeeded, before.succeeded, label),
-        _counted("Failed", now.failures, before.failures, label, is_bad=True),
-        _rate(now, before, label),
-        _latency(now, before),
+        _count_card("Received", now.received, before.received, label),
+        _count_card("Succeeded", now.succeeded, before.succeeded, label),
+        _count_card("Failed", now.failures, before.failures, label, is_bad=True),
+        _success_rate_card(now, before, label),
+        _latency_card(now, before),
     ]
 
 
-def _counted(title: str, now: int, before: int, label: str, *, is_bad: bool = False) -> Card:
+def _count_card(title: str, now: int, before: int, label: str, *, is_bad: bool = False) -> Card:
     if now == before:
         return Card(title=title, value=f"{now:,}", note=f"as in the {label} before")
     word = "more" if now > before else "fewer"
@@ -100,7 +102,7 @@ def _tone(*, is_good: bool) -> str:
     return "good" if is_good else "bad"
 
 
-def _rate(now: Figures, before: Figures, label: str) -> Card:
+def _success_rate_card(now: Figures, before: Figures, label: str) -> Card:
     rate, former = now.success_rate, before.success_rate
     if rate is None:
         return Card(title="Success rate", value="–", note="nothing has ended")
@@ -115,7 +117,7 @@ def _rate(now: Figures, before: Figures, label: str) -> Card:
     return Card(title="Success rate", value=value, unit="%", note=note, tone=_tone(is_good=points > 0))
 
 
-def _latency(now: Figures, before: Figures) -> Card:
+def _latency_card(now: Figures, before: Figures) -> Card:
     median, slow, former = now.seconds(0.5), now.seconds(0.95), before.seconds(0.5)
     if median is None or slow is None:
         return Card(title="Latency", value="–", note="nothing has succeeded")

@@ -21,7 +21,7 @@ from jobs.services.bulk import AT_ONCE
 from jobs.staff_forms import reason_in, tell_outcome
 
 from .attention import Kind, groups, jobs_of, verb_for
-from .cards import cards, present
+from .cards import cards, open_jobs
 from .trends import charts
 
 LATEST_ACTIONS = 8
@@ -31,7 +31,7 @@ def context_for(request: HttpRequest) -> dict[str, Any]:
     """Return what the page shows to this user: without the permission to see jobs, no figure of them."""
     context: dict[str, Any] = {}
     if request.user.has_perm("jobs.view_joblog"):
-        context |= _figures(_period(request.GET.get("period", "")), database_now())
+        context |= _figures_context(_chosen_period(request.GET.get("period", "")), database_now())
         context["may_operate"] = request.user.has_perm("jobs.operate_joblog")
     if request.user.has_perm("admin.view_logentry"):
         entries = LogEntry.objects.select_related("user", "content_type").order_by("-pk")  # action_time has no index
@@ -66,7 +66,7 @@ def _operate(request: HttpRequest, verb: str, jobs: QuerySet[JobLog], reason: st
         messages.warning(request, f"Left {number - AT_ONCE} for the next time: no more than {AT_ONCE} go at once.")
 
 
-def _figures(period: Period, now: datetime) -> dict[str, Any]:
+def _figures_context(period: Period, now: datetime) -> dict[str, Any]:
     needs = groups(now)
     overdue = {group.code: group.count for group in needs if group.kind is Kind.OVERDUE}
     figures = period_figures(period, now)
@@ -74,7 +74,7 @@ def _figures(period: Period, now: datetime) -> dict[str, Any]:
         "now": now,
         "periods": PERIODS,
         "figures": figures,
-        "cards": cards(figures, present(), overdue, now),
+        "cards": cards(figures, open_jobs(), overdue, now),
         "charts": charts(figures),
         "groups": needs,
         "at_once": AT_ONCE,
@@ -85,5 +85,5 @@ def _figures(period: Period, now: datetime) -> dict[str, Any]:
     }
 
 
-def _period(name: str) -> Period:
+def _chosen_period(name: str) -> Period:
     return next((period for period in PERIODS if period.name == name), PERIODS[0])

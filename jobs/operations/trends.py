@@ -12,10 +12,10 @@ SHARES_OF_AXIS = {"24h": 6, "7d": 7, "30d": 6}
 
 def charts(figures: PeriodFigures) -> list[Chart]:
     """Return throughput, success rate and latency over the period."""
-    return [_throughput(figures), _success_rate(figures), _latency(figures)]
+    return [_throughput_chart(figures), _success_rate_chart(figures), _latency_chart(figures)]
 
 
-def _throughput(figures: PeriodFigures) -> Chart:
+def _throughput_chart(figures: PeriodFigures) -> Chart:
     steps = _by_step(figures)
     highest = max(each.succeeded + each.failures for each in steps)
     total, each_step = figures.total, _each_step(figures)
@@ -36,7 +36,7 @@ def _throughput(figures: PeriodFigures) -> Chart:
     )
 
 
-def _success_rate(figures: PeriodFigures) -> Chart:
+def _success_rate_chart(figures: PeriodFigures) -> Chart:
     rates = [None if each.success_rate is None else each.success_rate * 100 for each in _by_step(figures)]
     known = [rate for rate in rates if rate is not None]
     lowest = min(known, default=100.0)
@@ -55,7 +55,7 @@ def _success_rate(figures: PeriodFigures) -> Chart:
     )
 
 
-def _latency(figures: PeriodFigures) -> Chart:
+def _latency_chart(figures: PeriodFigures) -> Chart:
     steps = _by_step(figures)
     slow = [each.seconds(0.95) for each in steps]
     highest = max((seconds for seconds in slow if seconds), default=0.0)
@@ -97,10 +97,10 @@ def _axis_labels(figures: PeriodFigures) -> list[str]:
     if figures.period.step == 1:
         return [f"{start:%H:%M}" for start in starts]
     before = [None, *starts]
-    return [_day(start, former) for start, former in zip(starts, before, strict=False)]
+    return [_day_label(start, former) for start, former in zip(starts, before, strict=False)]
 
 
-def _day(start: datetime, former: datetime | None) -> str:
+def _day_label(start: datetime, former: datetime | None) -> str:
     same_month = former is not None and former.month == start.month
     return str(start.day) if same_month else f"{start.day}\n{start:%b}"
 
