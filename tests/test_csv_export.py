@@ -67,12 +67,12 @@ def test_a_filter_that_means_nothing_exports_nothing_and_is_told_of(browser: Bro
     ],
 )
 def test_no_cell_is_a_formula(evil: str) -> None:
-    assert export.harmless(evil) == f"'{evil}"
+    assert export.escape_formula(evil) == f"'{evil}"
 
 
 @pytest.mark.parametrize("text", ["", "lunch.jpg", "a=1", "1-2", "https://www.notion.so/0123", "'quoted"])
 def test_what_is_no_formula_stays_as_it_is(text: str) -> None:
-    assert export.harmless(text) == text
+    assert export.escape_formula(text) == text
 
 
 def test_a_formula_in_any_column_is_made_harmless(browser: Browser) -> None:

@@ -21,7 +21,7 @@ LABELS = {"retry": "Retry", "resend": "Send now", "cancel": "Cancel"}
 THOSE = {JobLog.Status.FAILURE: "have failed", JobLog.Status.QUEUED: "are queued"}
 
 
-def ask(model_admin: Any, request: HttpRequest, chosen: QuerySet[JobLog], verb: str) -> HttpResponse:
+def confirmation_page(model_admin: Any, request: HttpRequest, chosen: QuerySet[JobLog], verb: str) -> HttpResponse:
     """Return the page between choosing and doing."""
     jobs = list(chosen.values_list("pk", "status", "failure_code")[: AT_ONCE + 1])
     return _page(model_admin, request, jobs, verb)
@@ -48,7 +48,7 @@ def _page(model_admin: Any, request: HttpRequest, jobs: list[tuple[UUID, str, st
     return TemplateResponse(request, "admin/jobs/joblog/bulk.html", context)
 
 
-def do(model_admin: Any, request: HttpRequest) -> HttpResponse:
+def operate_on_chosen(model_admin: Any, request: HttpRequest) -> HttpResponse:
     """Do what the page was sent off with, and say how many were left alone, and why."""
     verb, ids = request.POST.get("verb", ""), _ids(request.POST.get("jobs", ""))
     if verb not in VERBS or len(ids) > AT_ONCE:

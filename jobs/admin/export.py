@@ -32,11 +32,11 @@ COLUMNS: dict[str, Cell] = {
     "last_error": lambda job: job.last_error,
     "needs_attention": lambda job: "yes" if job.needs_attention else "no",
     "attempts": lambda job: job.attempts,
-    "created_at": lambda job: _time(job.created_at),
-    "delivered_at": lambda job: _time(job.delivered_at),
-    "completed_at": lambda job: _time(job.completed_at),
+    "created_at": lambda job: _spreadsheet_time(job.created_at),
+    "delivered_at": lambda job: _spreadsheet_time(job.delivered_at),
+    "completed_at": lambda job: _spreadsheet_time(job.completed_at),
     "seconds": lambda job: "" if job.took is None else f"{job.took:.1f}",
-    "due_at": lambda job: _time(job.due_at),
+    "due_at": lambda job: _spreadsheet_time(job.due_at),
     "notion_database_id": lambda job: job.notion_database_id,
     "notion_page_url": lambda job: job.notion_page_url,
     "n8n_execution_id": lambda job: job.n8n_execution_id,
@@ -45,25 +45,25 @@ COLUMNS: dict[str, Cell] = {
 }
 
 
-def answer(request: HttpRequest, jobs: QuerySet[JobLog]) -> StreamingHttpResponse:
+def csv_response(request: HttpRequest, jobs: QuerySet[JobLog]) -> StreamingHttpResponse:
     """Return the jobs as a download, and log that they were handed out."""
     filters = request.GET.urlencode() or "none"
     log_action(request.user, "The list of jobs", f"export: as CSV, filters: {filters}", model=JobLog)
-    response = StreamingHttpResponse(_pieces(jobs), content_type="text/csv; charset=utf-8")
+    response = StreamingHttpResponse(_csv_pieces(jobs), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="jobs-{timezone.now():%Y-%m-%d-%H%M%S}.csv"'
     response["Cache-Control"] = "private, no-store"
     return response
 
 
-def _pieces(jobs: QuerySet[JobLog]) -> Iterator[bytes]:
+def _csv_pieces(jobs: QuerySet[JobLog]) -> Iterator[bytes]:
     writer = csv.writer(_Line(), quoting=csv.QUOTE_ALL)
     yield BYTE_ORDER_MARK.encode() + writer.writerow(COLUMNS)
-    for piece in _read(jobs):
-        lines = (writer.writerow([harmless(str(cell(job))) for cell in COLUMNS.values()]) for job in piece)
+    for piece in _read_pieces(jobs):
+        lines = (writer.writerow([escape_formula(str(cell(job))) for cell in COLUMNS.values()]) for job in piece)
         yield b"".join(lines)
 
 
-def _read(jobs: QuerySet[JobLog]) -> Iterator[list[JobLog]]:
+def _read_pieces(jobs: QuerySet[JobLog]) -> Iterator[list[JobLog]]:
     """Yield the jobs, newest first, each query going on where the last one ended."""
     jobs = jobs.select_related("client", "receipt").defer("result").order_by("-created_at", "-pk")
     beyond = Q()
@@ -72,12 +72,12 @@ def _read(jobs: QuerySet[JobLog]) -> Iterator[list[JobLog]]:
         beyond = Cursor(way=OLDER, at=piece[-1].created_at, key=piece[-1].pk).beyond("created_at")
 
 
-def harmless(text: str) -> str:
+def escape_formula(text: str) -> str:
     """Return a cell that no spreadsheet computes: what looks like a formula has an apostrophe before it."""
     return f"'{text}" if text.lstrip(" ").startswith(FORMULA) else text
 
 
-def _time(at: Any) -> str:
+def _spreadsheet_time(at: Any) -> str:
     """Return a time in UTC as every spreadsheet takes it for one; with an offset it would be words there."""
     return f"{at:%Y-%m-%d %H:%M:%S}" if at else ""
 

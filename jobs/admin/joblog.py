@@ -107,23 +107,23 @@ class JobLogAdmin(UploadsReceipts, CursorAdmin[JobLog]):
     @admin.action(description="Retry failed jobs…", permissions=["operate"])
     def retry_selected(self, request: HttpRequest, queryset: QuerySet[JobLog]) -> HttpResponse:
         """Ask why the chosen failed jobs get another round."""
-        return actions.ask(self, request, queryset, "retry")
+        return actions.confirmation_page(self, request, queryset, "retry")
 
     @admin.action(description="Send queued jobs now…", permissions=["operate"])
     def resend_selected(self, request: HttpRequest, queryset: QuerySet[JobLog]) -> HttpResponse:
         """Ask why the chosen queued jobs are sent now."""
-        return actions.ask(self, request, queryset, "resend")
+        return actions.confirmation_page(self, request, queryset, "resend")
 
     @admin.action(description="Cancel queued jobs…", permissions=["operate"])
     def cancel_selected(self, request: HttpRequest, queryset: QuerySet[JobLog]) -> HttpResponse:
         """Ask why the chosen queued jobs are cancelled."""
-        return actions.ask(self, request, queryset, "cancel")
+        return actions.confirmation_page(self, request, queryset, "cancel")
 
     def bulk_view(self, request: HttpRequest) -> HttpResponse:
-        """Do what `actions.ask` asked for."""
+        """Do what `actions.confirmation_page` asked for."""
         if request.method != "POST" or not self.has_operate_permission(request):
             raise PermissionDenied
-        return actions.do(self, request)
+        return actions.operate_on_chosen(self, request)
 
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
         """Hand out the list, as it is filtered, as CSV; lead to it whoever only calls up the address."""
@@ -136,7 +136,7 @@ class JobLogAdmin(UploadsReceipts, CursorAdmin[JobLog]):
         except (IncorrectLookupParameters, *MEANINGLESS):
             messages.warning(request, "Nothing was exported: the filter in the address cannot be understood.")
             return HttpResponseRedirect(reverse("admin:jobs_joblog_changelist"))
-        return export.answer(request, rows)
+        return export.csv_response(request, rows)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Tell whether the user may retry, send again and cancel."""

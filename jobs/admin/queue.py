@@ -61,7 +61,7 @@ class QueueAdmin(ReadOnlyAdmin[Dashboard]):
         for pattern in patterns:
             verb = VERBS.get(str(pattern.name).removeprefix(PREFIX))
             if verb is not None:
-                pattern.callback = self._guard(self._writing(verb), WRITING, methods=["GET", "HEAD", "POST"])
+                pattern.callback = self._guard(self._verb_view(verb), WRITING, methods=["GET", "HEAD", "POST"])
             else:
                 permission = "" if pattern.name in REFUSED else PERMISSION
                 pattern.callback = self._guard(pattern.callback, permission, methods=["GET", "HEAD"])
@@ -80,27 +80,27 @@ class QueueAdmin(ReadOnlyAdmin[Dashboard]):
             try:
                 return view(request, *args, **kwargs)
             except RedisError:
-                return self._away(request)
+                return self._redis_away_page(request)
             except NO_SUCH_THING:
                 raise Http404 from None
 
         return self.admin_site.admin_view(require_http_methods(methods)(guarded))
 
-    def _writing(self, verb: Verb) -> View:
+    def _verb_view(self, verb: Verb) -> View:
         """Return the view that asks whether that is meant, and does it."""
 
         def write(request: HttpRequest, queue_index: int, job_id: str = "") -> HttpResponse:
             queue = get_queue_by_index(queue_index)
             ring = Job.fetch(job_id, queue.connection, queue.serializer) if job_id else None
             if request.method != "POST":
-                return self._ask(request, verb, queue, ring, queue_index)
+                return self._confirmation_page(request, verb, queue, ring, queue_index)
             done = _do(request, verb, queue, ring)
             messages.success(request, f"{verb.label}: {_rings(done)}.")
             return HttpResponseRedirect(reverse(f"admin:{PREFIX}jobs", args=[queue_index]))
 
         return write
 
-    def _ask(
+    def _confirmation_page(
         self, request: HttpRequest, verb: Verb, queue: Queue, ring: Job | None, queue_index: int
     ) -> TemplateResponse:
         context = {
@@ -115,7 +115,7 @@ class QueueAdmin(ReadOnlyAdmin[Dashboard]):
         }
         return TemplateResponse(request, "django_rq/confirm.html", context)
 
-    def _away(self, request: HttpRequest) -> HttpResponse:
+    def _redis_away_page(self, request: HttpRequest) -> HttpResponse:
         context = {**self.admin_site.each_context(request), "title": "Queue"}
         return TemplateResponse(request, "admin/queue_away.html", context, status=503)
 
@@ -127,11 +127,11 @@ def _do(request: HttpRequest, verb: Verb, queue: Queue, ring: Job | None) -> int
         for number in verb.action(queue, ring.id if ring else ""):
             done += number
     finally:
-        _write_down(request, verb, queue, ring, done)
+        _log_change(request, verb, queue, ring, done)
     return done
 
 
-def _write_down(request: HttpRequest, verb: Verb, queue: Queue, ring: Job | None, done: int) -> None:
+def _log_change(request: HttpRequest, verb: Verb, queue: Queue, ring: Job | None, done: int) -> None:
     which = f" ({ring.description})" if ring else ""
     message = f"{verb.label}: {_rings(done)}{which}"
     log_action(request.user, f"queue {queue.name}", message, model=Dashboard, key=queue.name)

@@ -81,9 +81,9 @@ class UploadView(APIView):
         """Answer 202 with a new job, or 200 with the one that was there."""
         user = request.user
         submission = accept_upload_request(
-            request, client=_client(), source=JobEvent.Source.ADMIN, actor=user.get_username()
+            request, client=_admin_client(), source=JobEvent.Source.ADMIN, actor=user.get_username()
         )
-        _write_down(user, submission)
+        _log_upload(user, submission)
         job = submission.job
         address = reverse("admin:jobs_joblog_change", args=[job.pk])
         answer = {"job_id": job.pk, "created": submission.created, "name": str(job), "address": address}
@@ -177,27 +177,27 @@ def _accept_one(request: HttpRequest, file: "UploadedFile[bytes]", number: int) 
         refuse_unread(request)
         actor = request.user.get_username()
         submission = accept_upload(
-            form, client=_client(), source=JobEvent.Source.ADMIN, actor=actor, idempotency_key=key
+            form, client=_admin_client(), source=JobEvent.Source.ADMIN, actor=actor, idempotency_key=key
         )
     except Exception as exception:
         problem = problem_of(exception)
         if problem is None:
             raise
-        return Outcome(name=file.name or "", refusal=_sentence(problem))
-    _write_down(request.user, submission)
+        return Outcome(name=file.name or "", refusal=_problem_text(problem))
+    _log_upload(request.user, submission)
     return Outcome(name=file.name or "", submission=submission)
 
 
-def _sentence(problem: Problem) -> str:
+def _problem_text(problem: Problem) -> str:
     """Return what is wrong, without the names that the API has for the page's fields."""
     messages = [message for messages in (problem.errors or {}).values() for message in messages]
     return " ".join(messages) or str(problem.detail)
 
 
-def _client() -> Client:
+def _admin_client() -> Client:
     return Client.objects.get_or_create(name=CLIENT)[0]
 
 
-def _write_down(user: User | AnonymousUser, submission: Submission) -> None:
+def _log_upload(user: User | AnonymousUser, submission: Submission) -> None:
     flag, message = (ADDITION, "uploaded") if submission.created else (CHANGE, "uploaded again: it was there already")
     log_action(user, submission.job, message, flag=flag)
