@@ -69,9 +69,9 @@ def read_options(given: Namespace | dict[str, Any]) -> Options:
         raise Misused("--done is looked into for pictures, too: give it a folder outside of those.")
     return Options(
         paths=values["paths"],
-        url=_understood("--url", _address, needed["url"]),
-        api_key=_understood("--api-key", _key, needed["api_key"]),
-        database=_understood("--database", parse_database_id, needed["database"]),
+        url=_parse_option("--url", _address, needed["url"]),
+        api_key=_parse_option("--api-key", _key, needed["api_key"]),
+        database=_parse_option("--database", parse_database_id, needed["database"]),
         parallel=values["parallel"],
         wait=0.0 if values["no_wait"] else values["wait"],
         patience=values["patience"],
@@ -81,7 +81,7 @@ def read_options(given: Namespace | dict[str, Any]) -> Options:
     )
 
 
-def _understood(option: str, read: Callable[[str], str], text: str) -> str:
+def _parse_option(option: str, read: Callable[[str], str], text: str) -> str:
     try:
         return read(text)
     except (ValueError, ArgumentTypeError):

@@ -11,7 +11,7 @@ from .refusals import FILE_CHANGED, Refused
 WIDTH = 13
 
 
-class Word(StrEnum):
+class OutcomeKind(StrEnum):
     """What became of a file."""
 
     FILED = "filed"
@@ -32,7 +32,7 @@ class Outcome:
     """
 
     path: Path
-    word: Word
+    kind: OutcomeKind
     sha256: str = ""
     job_id: str = ""
     code: str = ""
@@ -41,54 +41,54 @@ class Outcome:
 
     def is_good(self, *, is_waited_for: bool) -> bool:
         """Tell whether nobody need look after it."""
-        on_its_way = () if is_waited_for else (Word.TAKEN, Word.ALREADY_TAKEN)
-        return self.word in (Word.FILED, Word.ALREADY_FILED, *on_its_way)
+        on_its_way = () if is_waited_for else (OutcomeKind.TAKEN, OutcomeKind.ALREADY_TAKEN)
+        return self.kind in (OutcomeKind.FILED, OutcomeKind.ALREADY_FILED, *on_its_way)
 
     def line(self) -> str:
         """Say it to people."""
         reason = f"{self.detail} ({self.code})" if self.code else self.detail
         about = reason or self.page or self.job_id
-        return _visible(f"{self.word:{WIDTH}}  {self.path}  {about}".rstrip())
+        return _visible(f"{self.kind:{WIDTH}}  {self.path}  {about}".rstrip())
 
     def json(self) -> str:
         """Say it to programs."""
-        facts = {"file": str(self.path), "outcome": self.word, "job_id": self.job_id, "notion_page_url": self.page}
+        facts = {"file": str(self.path), "outcome": self.kind, "job_id": self.job_id, "notion_page_url": self.page}
         return json.dumps(facts | {"code": self.code, "detail": self.detail})
 
 
 def outcome_of(path: Path, job: dict[str, Any], *, sha256: str, was_known: bool) -> Outcome:
     """Return what a job says of its file."""
-    word = {
-        "success": Word.ALREADY_FILED if was_known else Word.FILED,
-        "failure": Word.FAILED,
-    }.get(job["status"], Word.ALREADY_TAKEN if was_known else Word.TAKEN)
+    kind = {
+        "success": OutcomeKind.ALREADY_FILED if was_known else OutcomeKind.FILED,
+        "failure": OutcomeKind.FAILED,
+    }.get(job["status"], OutcomeKind.ALREADY_TAKEN if was_known else OutcomeKind.TAKEN)
     return Outcome(
         path=path,
-        word=word,
+        kind=kind,
         sha256=sha256,
         job_id=job["job_id"],
         code=job.get("failure_code") or "",
-        detail=(job.get("result_message") or "") if word == Word.FAILED else "",
+        detail=(job.get("result_message") or "") if kind == OutcomeKind.FAILED else "",
         page=job.get("notion_page_url") or "",
     )
 
 
 def refusal_of(path: Path, refused: Refused) -> Outcome:
     """Return what is to be said of a file that was not taken."""
-    word = Word.CHANGED if refused.code == FILE_CHANGED else Word.REFUSED
-    return Outcome(path=path, word=word, code=refused.code, detail=refused.detail)
+    kind = OutcomeKind.CHANGED if refused.code == FILE_CHANGED else OutcomeKind.REFUSED
+    return Outcome(path=path, kind=kind, code=refused.code, detail=refused.detail)
 
 
-def left_alone(path: Path) -> Outcome:
+def still_being_written(path: Path) -> Outcome:
     """Return what is to be said of a file that is still being written."""
     detail = "It is still being written; it is taken the next time."
-    return Outcome(path=path, word=Word.CHANGED, code=FILE_CHANGED, detail=detail)
+    return Outcome(path=path, kind=OutcomeKind.CHANGED, code=FILE_CHANGED, detail=detail)
 
 
 def changed_since(outcome: Outcome) -> Outcome:
     """Return what is to be said of a filed file in whose place there is another now."""
     detail = "It was filed, but was changed meanwhile; what is there now is taken the next time."
-    return replace(outcome, word=Word.CHANGED, code=FILE_CHANGED, detail=detail)
+    return replace(outcome, kind=OutcomeKind.CHANGED, code=FILE_CHANGED, detail=detail)
 
 
 def _visible(text: str) -> str:

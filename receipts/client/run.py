@@ -9,7 +9,7 @@ from accounting.progress import bar
 
 from .files import digest, find_files, move
 from .options import Options
-from .outcomes import Outcome, Word, changed_since, left_alone
+from .outcomes import Outcome, OutcomeKind, changed_since, still_being_written
 from .service import Service
 from .settling import still_written
 from .uploading import Upload, upload_all, wait_for_all
@@ -31,20 +31,20 @@ def run(options: Options, say: Callable[[str], None]) -> int:
     """
     found = find_files(options.paths)
     service = Service(options.url, api_key=options.api_key, patience=options.patience)
-    service.greet()
+    service.check_access()
     outcomes = []
     for outcome in _outcomes(service, found.files, options):
-        if options.done and outcome.word in (Word.FILED, Word.ALREADY_FILED):
-            outcome = _put_away(outcome, options.done)
+        if options.done and outcome.kind in (OutcomeKind.FILED, OutcomeKind.ALREADY_FILED):
+            outcome = _move_filed(outcome, options.done)
         outcomes.append(outcome)
         say(outcome.json() if options.as_json else outcome.line())
-    _sum_up(outcomes, found.passed_over)
+    _print_summary(outcomes, found.passed_over)
     return ALL_FILED if all(one.is_good(is_waited_for=options.wait > 0) for one in outcomes) else SOME_FAILED
 
 
 def _outcomes(service: Service, files: list[Path], options: Options) -> Iterator[Outcome]:
     written = still_written(set(files) - set(options.paths))  # who names a file knows that it is whole
-    yield from (left_alone(path) for path in files if path in written)
+    yield from (still_being_written(path) for path in files if path in written)
     yield from _outcomes_of_whole(service, [path for path in files if path not in written], options)
 
 
@@ -63,7 +63,7 @@ def _outcomes_of_whole(service: Service, files: list[Path], options: Options) ->
             yield outcome
 
 
-def _put_away(outcome: Outcome, folder: Path) -> Outcome:
+def _move_filed(outcome: Outcome, folder: Path) -> Outcome:
     try:
         if digest(outcome.path) != outcome.sha256:  # a scanner writes the same name again
             return changed_since(outcome)
@@ -73,9 +73,9 @@ def _put_away(outcome: Outcome, folder: Path) -> Outcome:
     return outcome
 
 
-def _sum_up(outcomes: list[Outcome], passed_over: int) -> None:
-    counts = Counter(outcome.word for outcome in outcomes)
-    parts = [f"{number} {word}" for word, number in sorted(counts.items())]
+def _print_summary(outcomes: list[Outcome], passed_over: int) -> None:
+    counts = Counter(outcome.kind for outcome in outcomes)
+    parts = [f"{number} {kind}" for kind, number in sorted(counts.items())]
     if passed_over:
         parts.append(f"{passed_over} passed over, not called as pictures are")
     sys.stderr.write(f"{', '.join(parts) or 'There is no picture'}.\n")

@@ -42,14 +42,14 @@ class Service:
         """Let nobody wait any longer for a second try."""
         self._stopping.set()
 
-    def greet(self) -> None:
+    def check_access(self) -> None:
         """Ask for nothing much, to find out whether this is the service and takes the key.
 
         Raises:
             Misused: it is not, or does not.
         """
         try:
-            answer = self._session().get(f"{self._url}/jobs/", params={"page_size": 1}, **self._manners())
+            answer = self._session().get(f"{self._url}/jobs/", params={"page_size": 1}, **self._request_options())
         except (requests.RequestException, ValueError) as error:  # urllib3 takes a host that none can have for one
             raise Misused(f"{self._url} cannot be reached ({type(error).__name__}).") from None
         _require_service(answer)
@@ -62,9 +62,11 @@ class Service:
         """
         headers = {"Content-Type": form.content_type, "Idempotency-Key": idempotency_key}
         answer = self._until_answered(
-            lambda: self._session().post(f"{self._url}/receipts/upload", data=form, headers=headers, **self._manners())
+            lambda: self._session().post(
+                f"{self._url}/receipts/upload", data=form, headers=headers, **self._request_options()
+            )
         )
-        return _understood(_json(answer)), answer.status_code == 200
+        return _require_job(_json(answer)), answer.status_code == 200
 
     def telling_job(self, job: Job, database: str) -> Job:
         """Return the job that tells what became of the same receipt in the same database: a success, or the latest."""
@@ -72,7 +74,7 @@ class Service:
         for narrower in ({"status": "success"}, {}):
             found = _json(self._get(f"{self._url}/jobs/", params=params | narrower)).get("results")
             if found:
-                return _understood(found[0])
+                return _require_job(found[0])
         return job
 
     def job(self, job_id: str, *, until: float = math.inf) -> tuple[Job, float]:
@@ -85,12 +87,12 @@ class Service:
             Refused: it is not to be had.
         """
         answer = self._get(f"{self._url}/jobs/{job_id}/", until=until)
-        return _understood(_json(answer)), _retry_after(answer, otherwise=FIRST_PAUSE_SECONDS)
+        return _require_job(_json(answer)), _retry_after(answer, otherwise=FIRST_PAUSE_SECONDS)
 
     def _get(self, url: str, *, until: float = math.inf, **more: Any) -> requests.Response:
-        return self._until_answered(lambda: self._session().get(url, **more, **self._manners()), until=until)
+        return self._until_answered(lambda: self._session().get(url, **more, **self._request_options()), until=until)
 
-    def _manners(self) -> dict[str, Any]:
+    def _request_options(self) -> dict[str, Any]:
         # a redirect would take the key elsewhere, or turn an upload into a question
         return {"timeout": (CONNECT_SECONDS, ANSWER_SECONDS), "allow_redirects": False}
 
@@ -109,7 +111,7 @@ class Service:
         """Ask again while what is in the way may pass, and as late as the service asks for."""
         end, pause = min(time.monotonic() + self._patience, until), FIRST_PAUSE_SECONDS
         while True:
-            answer, trouble = _try(ask)
+            answer, trouble = _attempt(ask)
             if answer is not None and answer.status_code not in PASSING:
                 return _require_taken(answer)
             wait = _retry_after(answer, otherwise=pause * (1 + random.random() / 4))  # noqa: S311 - no secret
@@ -118,7 +120,7 @@ class Service:
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
 
-def _try(ask: Callable[[], requests.Response]) -> tuple[requests.Response | None, str]:
+def _attempt(ask: Callable[[], requests.Response]) -> tuple[requests.Response | None, str]:
     try:
         return ask(), ""
     except requests.RequestException as error:
@@ -148,7 +150,7 @@ def _require_taken(answer: requests.Response) -> requests.Response:
     return answer
 
 
-def _understood(job: Job) -> Job:
+def _require_job(job: Job) -> Job:
     if not {"job_id", "receipt_id", "status"} <= job.keys():
         raise Refused("not_understood", "Something else than the service answers.")
     return job
