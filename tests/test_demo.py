@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from accounting.demo import configuration
-from accounting.demo.configuration import CannotGoOn, Options, kept_secrets, require_free
+from accounting.demo.configuration import CannotGoOn, Options, kept_secrets, require_free_port
 
 from .servers import free_port
 
@@ -17,13 +17,13 @@ def test_a_taken_port_is_one_sentence_that_names_the_cure() -> None:
         port = other.getsockname()[1]
 
         with pytest.raises(CannotGoOn, match=rf"port {port} is taken.* make demo PORT={port + 1}"):
-            require_free(port)
+            require_free_port(port)
 
 
 def test_a_free_port_is_free_again_after_the_look() -> None:
     port = free_port()
-    require_free(port)
-    require_free(port)
+    require_free_port(port)
+    require_free_port(port)
 
 
 @pytest.mark.parametrize("port", ["web", "0", "65536", "-1"])
@@ -48,7 +48,7 @@ def test_secrets_are_random_and_then_kept(monkeypatch: pytest.MonkeyPatch, tmp_p
     first, second = kept_secrets(), kept_secrets()
     assert all(first[key] != second[key] for key in first if key != "API_KEY")
 
-    configuration._keep(first | {"API_KEY": "abc=def"})
+    configuration._write_secrets(first | {"API_KEY": "abc=def"})
     assert kept_secrets() == first | {"API_KEY": "abc=def"}
 
 
@@ -58,9 +58,9 @@ def test_a_second_one_in_the_same_folder_is_one_sentence(monkeypatch: pytest.Mon
         monkeypatch.setattr(configuration, name, tmp_path)
 
     with (
-        configuration.own_folder(),
+        configuration.locked_folder(),
         pytest.raises(CannotGoOn, match="another one is running"),
-        configuration.own_folder(),
+        configuration.locked_folder(),
     ):
         pass
 

@@ -25,10 +25,10 @@ from .configuration import (
     Options,
     configure,
     kept_secrets,
-    own_folder,
+    locked_folder,
     prepare_database,
-    require_free,
-    shown,
+    relative_path,
+    require_free_port,
 )
 
 NOTION_DATABASE = "5f0c1d9e-3b7a-4c58-9f21-6d8e2a4b7c10"  # made up: the sandbox files nothing
@@ -51,12 +51,12 @@ def main() -> None:
 
 
 def _demonstrate(options: Options) -> None:
-    with own_folder(), Supervisor(logs=LOGS, report=_say) as supervisor:
+    with locked_folder(), Supervisor(logs=LOGS, report=_say) as supervisor:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, supervisor.ask_to_stop)
-        require_free(options.port)
+        require_free_port(options.port)
         kept = kept_secrets()
-        _say(f"The whole service, on this machine; its data is in {shown(FOLDER)}.\n")
+        _say(f"The whole service, on this machine; its data is in {relative_path(FOLDER)}.\n")
         processes = configure(options, kept)
         prepare_database(kept)
         _start(supervisor, processes, options)
@@ -73,9 +73,9 @@ def _start(supervisor: Supervisor, processes: list[Process], options: Options) -
     begun_at = time.monotonic()
     for process in processes:
         if process.name == "web" and not options.n8n_webhook_url:  # or the first canary would find nobody
-            _wait(supervisor, START_SECONDS, _sandbox_listens, "the sandbox was not ready in time")
+            _wait_until(supervisor, START_SECONDS, _sandbox_listens, "the sandbox was not ready in time")
         supervisor.start(process)
-    _wait(supervisor, START_SECONDS, lambda: _is_ready(options), "it was not ready in time")
+    _wait_until(supervisor, START_SECONDS, lambda: _is_ready(options), "it was not ready in time")
     _say(f"Ready after {time.monotonic() - begun_at:.1f} s.\n")
 
 
@@ -95,12 +95,12 @@ def _sandbox_listens() -> bool:
     return False
 
 
-def _wait(supervisor: Supervisor, seconds: float, until: Callable[[], bool], complaint: str) -> None:
+def _wait_until(supervisor: Supervisor, seconds: float, until: Callable[[], bool], complaint: str) -> None:
     if supervisor.watch(seconds=seconds, until=until):
         return
     if supervisor.stopping:
         raise KeyboardInterrupt
-    raise CannotGoOn(f"{complaint}; the logs in {shown(LOGS)} may say why.")
+    raise CannotGoOn(f"{complaint}; the logs in {relative_path(LOGS)} may say why.")
 
 
 # -- what it shows -----------------------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ def _send_receipt(supervisor: Supervisor, options: Options, api_key: str) -> str
     answer = _upload(session, options, f"receipt-{number}.jpg", draw_receipt(number))
     _say(f"Receipt {number} is uploaded ({answer.status_code} after {answer.elapsed.total_seconds() * 1000:.0f} ms):")
     job = _Job(session, answer.json()["url"])
-    _wait(supervisor, JOB_SECONDS, job.has_ended, f"the job had not ended after {JOB_SECONDS} s")
+    _wait_until(supervisor, JOB_SECONDS, job.has_ended, f"the job had not ended after {JOB_SECONDS} s")
     if job.state["status"] != "success":
         raise CannotGoOn(f"the job failed: {job.state['result_message']}")
     return str(job.state["job_id"])
@@ -153,7 +153,7 @@ def _upload(session: requests.Session, options: Options, name: str, receipt: byt
         answer = session.post(url, files={"file": (name, receipt, "image/jpeg")}, data=form, timeout=30)
         answer.raise_for_status()
     except requests.RequestException as error:
-        raise CannotGoOn(f"the upload failed ({error}); the logs in {shown(LOGS)} may say why.") from error
+        raise CannotGoOn(f"the upload failed ({error}); the logs in {relative_path(LOGS)} may say why.") from error
     return answer
 
 
@@ -173,12 +173,12 @@ Admin     {options.url}/admin/   admin / {kept["ADMIN_PASSWORD"]}
 API       {options.url}/api/v1/docs/
 Health    {options.url}/health/ready
 N8N       {n8n}
-Logs      {shown(LOGS)}, secrets in {shown(SECRETS)}
+Logs      {relative_path(LOGS)}, secrets in {relative_path(SECRETS)}
 
 Upload another receipt:
 
   curl -H 'Authorization: Api-Key {kept["API_KEY"]}' \\
-       -F file=@{shown(NEXT_RECEIPT)} -F notion_database_id={NOTION_DATABASE} \\
+       -F file=@{relative_path(NEXT_RECEIPT)} -F notion_database_id={NOTION_DATABASE} \\
        {options.url}/api/v1/receipts/upload
 
 Ctrl-C stops everything.""")

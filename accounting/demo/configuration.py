@@ -71,7 +71,7 @@ class Options:
 
 
 @contextmanager
-def own_folder() -> Iterator[None]:
+def locked_folder() -> Iterator[None]:
     """Make the folder, readable by its owner only, and hold it while the demonstration runs.
 
     Raises:
@@ -85,11 +85,11 @@ def own_folder() -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise CannotGoOn(f"another one is running in {shown(FOLDER)}; stop that first.") from None
+            raise CannotGoOn(f"another one is running in {relative_path(FOLDER)}; stop that first.") from None
         yield
 
 
-def require_free(port: int) -> None:
+def require_free_port(port: int) -> None:
     """Do nothing where the web's port is free.
 
     Raises:
@@ -116,7 +116,7 @@ def kept_secrets() -> dict[str, str]:
     return made | dict(line.split("=", 1) for line in lines)
 
 
-def _keep(kept: dict[str, str]) -> None:
+def _write_secrets(kept: dict[str, str]) -> None:
     partial = SECRETS.with_suffix(".partial")
     partial.write_text("".join(f"{key}={value}\n" for key, value in kept.items()))
     partial.replace(SECRETS)
@@ -132,12 +132,12 @@ def configure(options: Options, kept: dict[str, str]) -> list[Process]:
     valkey_port, sandbox_port = _free_ports(2)
     os.environ |= _environment(options, kept, valkey_port, sandbox_port)
     django.setup()
-    commands = {} if options.redis_url else {"valkey": _valkey(valkey_port)}
+    commands = {} if options.redis_url else {"valkey": _valkey_command(valkey_port)}
     if not options.n8n_webhook_url:
-        commands["n8n-sandbox"] = _manage("n8n_sandbox", "--force", f"--port={sandbox_port}", "--delay=2")
-    commands["web"] = _manage("serve", f"--host={LOOPBACK}", f"--port={options.port}")
-    commands["worker"] = _manage("rqworker")
-    commands["sweep"] = _manage("sweep_jobs", "--interval=1")
+        commands["n8n-sandbox"] = _manage_command("n8n_sandbox", "--force", f"--port={sandbox_port}", "--delay=2")
+    commands["web"] = _manage_command("serve", f"--host={LOOPBACK}", f"--port={options.port}")
+    commands["worker"] = _manage_command("rqworker")
+    commands["sweep"] = _manage_command("sweep_jobs", "--interval=1")
     return [Process(name=name, command=command, env=os.environ.copy()) for name, command in commands.items()]
 
 
@@ -169,7 +169,7 @@ def _environment(options: Options, kept: dict[str, str], valkey_port: int, sandb
     }
 
 
-def _valkey(port: int) -> list[str]:
+def _valkey_command(port: int) -> list[str]:
     try:
         binary = get_binary_path()
     except ValkeyBinaryNotFoundError:
@@ -178,7 +178,7 @@ def _valkey(port: int) -> list[str]:
             "--save", ""]  # fmt: skip
 
 
-def _manage(*arguments: str) -> list[str]:
+def _manage_command(*arguments: str) -> list[str]:
     return [sys.executable, str(PROJECT / "manage.py"), *arguments]
 
 
@@ -200,9 +200,9 @@ def prepare_database(kept: dict[str, str]) -> None:
         admin.save()
     if not ApiKey.objects.is_valid(kept["API_KEY"]):
         kept["API_KEY"] = create_api_key(client_name="Demo", key_name="made by make demo")
-    _keep(kept)
+    _write_secrets(kept)
 
 
-def shown(path: Path) -> str:
+def relative_path(path: Path) -> str:
     """Return the path as it is typed from here."""
     return os.path.relpath(path)
