@@ -7,7 +7,7 @@ import time
 from datetime import timedelta
 
 # in containers, hosts and process ids repeat
-PROCESS = f"{socket.gethostname()}:{os.getpid()}-{secrets.token_hex(2)}"
+PROCESS_NAME = f"{socket.gethostname()}:{os.getpid()}-{secrets.token_hex(2)}"
 
 _STARTED = time.monotonic()
 

@@ -8,7 +8,7 @@ import structlog
 from django.conf import settings
 from django.db import close_old_connections
 
-from accounting.identity import PROCESS
+from accounting.identity import PROCESS_NAME
 from accounting.outages import DATABASE_AWAY
 
 from . import n8n, services
@@ -36,7 +36,7 @@ def trigger_n8n_workflow(job_id: str) -> str:
     with structlog.contextvars.bound_contextvars(job_id=job_id):
         begin_by = time.monotonic() + settings.N8N_LEASE_SECONDS - settings.N8N_DEADLINE_SECONDS
         try:
-            job = services.claim_job(UUID(job_id), worker=PROCESS)
+            job = services.claim_job(UUID(job_id), worker=PROCESS_NAME)
             return _deliver(job, begin_by) if job else "nothing_to_do"
         except DATABASE_AWAY as error:
             logger.warning("database_unavailable", error=type(error).__name__)
@@ -60,9 +60,9 @@ def _write_down(job: JobLog, answer: Answer) -> Decision | None:
     """Keep what N8N said although the database was restarted meanwhile; the fence makes a second try safe."""
     for pause in PAUSES_SECONDS:
         try:
-            return services.mark_delivered(job.pk, attempt=job.attempts, answer=answer, worker=PROCESS)
+            return services.mark_delivered(job.pk, attempt=job.attempts, answer=answer, worker=PROCESS_NAME)
         except DATABASE_AWAY as error:
             logger.warning("database_unavailable", error=type(error).__name__)
             close_old_connections()
             time.sleep(pause)
-    return services.mark_delivered(job.pk, attempt=job.attempts, answer=answer, worker=PROCESS)
+    return services.mark_delivered(job.pk, attempt=job.attempts, answer=answer, worker=PROCESS_NAME)

@@ -19,7 +19,7 @@ from rq.queue import Queue
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
-from accounting.identity import PROCESS
+from accounting.identity import PROCESS_NAME
 from accounting.outages import DATABASE_AWAY
 
 from .models import Heartbeat
@@ -48,7 +48,7 @@ class HeartbeatTimer:
         self.next_beat = time.monotonic() + BEAT_EVERY_SECONDS
         try:
             close_old_connections()
-            beat(PROCESS, Heartbeat.Kind.WORKER)
+            beat(PROCESS_NAME, Heartbeat.Kind.WORKER)
         except DATABASE_AWAY as error:
             logger.warning("heartbeat_failed", error=type(error).__name__)
 
@@ -132,7 +132,7 @@ class DeliveryWorker(SimpleWorker):
         self._busy_until = time.monotonic() + settings.RQ_TIMEOUT_SECONDS
         request_id = str(job.meta.get("request_id") or job.id)
         try:
-            with structlog.contextvars.bound_contextvars(request_id=request_id, worker=PROCESS):
+            with structlog.contextvars.bound_contextvars(request_id=request_id, worker=PROCESS_NAME):
                 return super().perform_job(job, queue, execution)
         finally:
             self._busy_until = 0.0

@@ -55,12 +55,12 @@ def in_our_words() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise _meaning(error) from None
+        raise _os_error_of(error) from None
     except (BotoCoreError, Boto3Error, RetriesExceededError, HTTPError) as error:
         raise StorageAway(type(error).__name__) from None
 
 
-def _meaning(error: ClientError) -> OSError:
+def _os_error_of(error: ClientError) -> OSError:
     code = str(error.response.get("Error", {}).get("Code", ""))
     match error.response.get("ResponseMetadata", {}).get("HTTPStatusCode"):
         case 404 if code != "NoSuchBucket":

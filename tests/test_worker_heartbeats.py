@@ -12,7 +12,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from accounting.health import ALIVE_WITHIN
-from accounting.identity import PROCESS
+from accounting.identity import PROCESS_NAME
 from jobs import worker as worker_module
 from jobs.models import Heartbeat, JobLog
 from jobs.worker import DeliveryWorker
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_a_worker_writes_down_that_it_lives(n8n: StubServer) -> None:
     work()
     heartbeat = Heartbeat.objects.get()
-    assert (heartbeat.name, heartbeat.kind) == (PROCESS, Heartbeat.Kind.WORKER)
+    assert (heartbeat.name, heartbeat.kind) == (PROCESS_NAME, Heartbeat.Kind.WORKER)
     assert abs(timezone.now() - heartbeat.at) < timedelta(seconds=30)
 
 
@@ -189,7 +189,7 @@ def test_it_lives_while_redis_is_away(n8n: StubServer) -> None:
         worker.heartbeat_timer.next_beat = worker._next_in_redis = 0.0
         with pytest.raises(RedisConnectionError):
             worker.heartbeat()
-    assert Heartbeat.objects.get().name == PROCESS
+    assert Heartbeat.objects.get().name == PROCESS_NAME
 
 
 def test_a_database_that_is_away_costs_a_heartbeat_and_not_the_worker(

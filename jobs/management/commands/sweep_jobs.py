@@ -14,7 +14,7 @@ from django.db import close_old_connections
 
 from accounting.argument_types import seconds
 from accounting.clock import database_now
-from accounting.identity import PROCESS
+from accounting.identity import PROCESS_NAME
 from accounting.lockout import forget_old_attempts
 from accounting.outages import DATABASE_AWAY, error_fields, wait_for_database
 from jobs.canary import send_scheduled
@@ -107,7 +107,7 @@ class Command(BaseCommand):
 
     def _sweep(self) -> None:
         swept = sweep()
-        beat(PROCESS, Heartbeat.Kind.SWEEP)
+        beat(PROCESS_NAME, Heartbeat.Kind.SWEEP)
         if any(swept):
             logger.info("swept", **swept._asdict())
 
