@@ -14,8 +14,11 @@ from django.utils import timezone
 
 from jobs import services
 from jobs.answers import Answer, DeliveryError
+from jobs.callbacks import Report, Verdict
 from jobs.models import FailureCode, JobEvent, JobLog
 from jobs.services import submission
+from jobs.transitions import lock_job
+from receipts.models import Receipt
 from receipts.services import has_file
 
 from .factories import ClientFactory, JobFactory, ReceiptFactory, job_in
@@ -153,6 +156,22 @@ def test_nor_are_they_by_two_workers_at_once(settings: LazySettings) -> None:
     assert first.status == Status.SENDING
 
 
+@only_where_rows_are_locked
+@pytest.mark.django_db(transaction=True)
+def test_a_job_is_claimed_while_the_same_bytes_are_uploaded_again() -> None:
+    job = JobFactory.create()
+    upload = Receipt.objects.select_for_update().filter(pk=job.receipt_id)
+    assert beside(upload.get, partial(services.claim_job, job.pk, worker="w1")) is not None
+
+
+@only_where_rows_are_locked
+@pytest.mark.django_db(transaction=True)
+def test_a_report_waits_for_whoever_acts_on_its_job() -> None:
+    job = JobFactory.create(processing=True)
+    report = partial(services.complete_job, job.pk, Report(status=Status.SUCCESS), actor="token")
+    assert beside(lambda: lock_job(job.pk), report).verdict is Verdict.ACCEPT
+
+
 # -- what an answer does
 
 
@@ -260,8 +279,8 @@ def test_an_end_rings_for_no_job_whose_own_bell_rings_just_now(
 def test_an_end_rings_for_the_job_that_has_waited_longest(
     rung: Callable[[], list[str]], django_capture_on_commit_callbacks: object
 ) -> None:
-    JobFactory.create(due_at=timezone.now() - timedelta(minutes=1))
-    oldest = JobFactory.create(due_at=timezone.now() - timedelta(minutes=2))
+    _, oldest, _ = (JobFactory.create(due_at=timezone.now() - timedelta(minutes=minutes)) for minutes in (1, 3, 2))
+    JobFactory.create(processing=True, due_at=timezone.now() - timedelta(minutes=4))  # the sweep's to act on
     with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator] # a fixture without a type
         delivered(JobFactory.create(sending=True), Answer(status=400))
     assert rung() == [str(oldest.pk)]
