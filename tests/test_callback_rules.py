@@ -45,8 +45,8 @@ CASES = [
     Case(status=FAILURE, code=OURS, report=FAILURE, verdict=REPEAT),
     Case(status=FAILURE, code=THEIRS, report=FAILURE, verdict=REPEAT),
     # but for a late success
-    *(Case(status=FAILURE, code=code, report=SUCCESS, verdict=LATE) for code in ENDED_BY_US),
-    *(Case(status=FAILURE, code=code, report=SUCCESS, verdict=NO) for code in set(FailureCode) - ENDED_BY_US),
+    *(Case(status=FAILURE, code=code, report=SUCCESS, verdict=LATE) for code in sorted(ENDED_BY_US)),
+    *(Case(status=FAILURE, code=code, report=SUCCESS, verdict=NO) for code in FailureCode if code not in ENDED_BY_US),
     Case(status=FAILURE, code=OURS, report=SUCCESS, reported_execution="", verdict=LATE),
     Case(status=FAILURE, code=THEIRS, report=SUCCESS, verdict=NO),
     Case(status=FAILURE, code=THEIRS, report=SUCCESS, reported_execution="", verdict=NO),
