@@ -10,6 +10,7 @@ from jobs.models import FailureCode, JobEvent, JobLog
 from jobs.services import claim_job, completion, retry_job
 from jobs.signatures import callback_token
 
+from .old_receipts import purge
 from .callback_posts import FORMER_TOKEN, GLOBAL_TOKEN, post, report
 from .factories import JobFactory, job_in
 
@@ -34,6 +35,7 @@ def test_a_success_ends_an_open_job_with_all_that_n8n_found(status: JobLog.Statu
     assert job.completed_at is not None
     event = job.events.get()
     assert (event.kind, event.source, event.actor) == ("succeeded", "callback", "job token")
+    assert event.detail == {"reported": "success", "execution_id": "17", "notion_page_url": PAGE}
 
 
 def test_a_failure_ends_it_with_n8ns_words() -> None:
@@ -116,6 +118,13 @@ def test_a_late_success_is_taken_and_marked_late() -> None:
     job.refresh_from_db()
     assert (job.status, job.failure_code, job.notion_page_url) == (Status.SUCCESS, "", PAGE)
     assert job.events.get().detail["late"] is True
+
+
+def test_a_failure_that_n8n_reported_stands_after_the_receipt_is_purged_too() -> None:
+    job = JobFactory.create(processing=True)
+    report(job, status="failure", execution_id="17")
+    purge(job.receipt)
+    assert report(job, execution_id="17").status_code == 409
 
 
 def test_after_a_retry_the_former_executions_failure_is_old_news() -> None:

@@ -8,12 +8,13 @@ from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
 from jobs import services
+from jobs.answers import Answer
 from jobs.models import FailureCode, JobEvent, JobLog
 from jobs.timeline import timeline
 from jobs.transitions import lock_job
 from receipts.models import Receipt
 
-from .factories import DATABASE_ID
+from .factories import DATABASE_ID, JobFactory
 from .job_lifecycle import PAGE, READ, delivered, reported, uploaded
 from .query_plans import multiply, plan
 
@@ -41,8 +42,18 @@ def test_what_was_filed_meanwhile_is_not_sent_again_and_ends_with_the_same_page(
     job.refresh_from_db()
     assert (job.status, job.attempts, job.due_at) == (Status.SUCCESS, 0, None)
     assert (job.notion_page_url, job.result, job.result_message) == (PAGE, READ, "Filed.")
+    assert job.events.get(kind="succeeded").actor == "w1"
     *_, end = timeline(job)
     assert end.facts == [("filed by job", str(former.pk)), ("Notion page", PAGE)]
+
+
+def test_what_was_amiss_before_is_no_longer_told_of_it() -> None:
+    former, job = given_up(), delivered(uploaded(), Answer(status=404))
+    services.resend_job(job.pk, actor="anna", reason="mended")
+    reported(former)
+    assert claimed(job) is None
+    job.refresh_from_db()
+    assert (job.status, job.last_error, job.needs_attention) == (Status.SUCCESS, "", False)
 
 
 def test_what_was_ended_so_is_no_round_trip() -> None:
@@ -62,6 +73,13 @@ def test_what_has_not_been_filed_is_sent_again() -> None:
 def test_what_was_filed_in_another_database_is_sent() -> None:
     former, job = given_up(OTHER_DATABASE), uploaded()
     reported(former)
+    assert claimed(job) is not None
+
+
+def test_so_is_another_receipt_that_came_twice() -> None:
+    job = uploaded()
+    assert uploaded().pk == job.pk  # it is no longer as it came, so that it is looked for others
+    JobFactory.create(success=True)
     assert claimed(job) is not None
 
 

@@ -1,36 +1,27 @@
 """The verbs on jobs: claim, answer, retry, send again, cancel."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from jobs import services
 from jobs.answers import Answer, DeliveryError
-from jobs.callbacks import Report, Verdict
 from jobs.models import FailureCode, JobEvent, JobLog
 from jobs.services import submission
-from jobs.transitions import lock_job
-from receipts.models import Receipt
 from receipts.services import has_file
 
 from .factories import ClientFactory, JobFactory, ReceiptFactory, job_in
-from .installation import wait_for
 from .job_lifecycle import uploaded
 from .raising import raising
 
 Status = JobLog.Status
 pytestmark = pytest.mark.django_db
-only_where_rows_are_locked = pytest.mark.skipif(
-    "config.getoption('--database') == 'sqlite'", reason="SQLite locks no rows"
-)
 
 ACCEPTED = Answer(status=200, content_type="application/json", body=b'{"execution_id":"17"}', milliseconds=12)
 BUSY = Answer(status=503)
@@ -45,28 +36,6 @@ def delivered(job: JobLog, answer: Answer) -> JobLog:
     services.mark_delivered(job.pk, attempt=job.attempts, answer=answer, worker="w1")
     job.refresh_from_db()
     return job
-
-
-def beside(one: Callable[[], Any], other: Callable[[], Any]) -> Any:
-    """Do one, and let another process do the other before that is committed, or wait for it; return what that got."""
-
-    def do_and_leave() -> Any:
-        try:
-            return other()
-        finally:
-            connection.close()
-
-    def is_done_or_waits() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
-            return came.done() or bool(cursor.fetchone()[0])
-
-    with ThreadPoolExecutor(1) as pool:
-        with transaction.atomic():
-            one()
-            came = pool.submit(do_and_leave)
-            wait_for(is_done_or_waits, "the other, done or waiting")
-        return came.result()
 
 
 # -- submit
@@ -114,6 +83,7 @@ def test_a_claim_leases_the_job_and_counts_the_attempt(settings: LazySettings) -
 
 def test_a_claim_holds_until_another_worker_has_the_job() -> None:
     job = JobFactory.create(sending=True, attempts=2, tries=2)
+    JobFactory.create(sending=True)  # another's first attempt
     assert services.is_claimed(job.pk, attempt=2)
     assert not services.is_claimed(job.pk, attempt=1)
 
@@ -143,33 +113,6 @@ def test_no_more_jobs_are_claimed_than_n8n_may_have_in_flight(settings: LazySett
     assert services.claim_job(job.pk, worker="w1") is None
     settings.N8N_MAX_IN_FLIGHT = 3
     assert services.claim_job(job.pk, worker="w1") is not None
-
-
-@only_where_rows_are_locked
-@pytest.mark.django_db(transaction=True)
-def test_nor_are_they_by_two_workers_at_once(settings: LazySettings) -> None:
-    settings.N8N_MAX_IN_FLIGHT = 1
-    first, second = JobFactory.create(), JobFactory.create()
-    claim = partial(services.claim_job, worker="w")
-    assert beside(lambda: claim(first.pk), lambda: claim(second.pk)) is None
-    first.refresh_from_db()
-    assert first.status == Status.SENDING
-
-
-@only_where_rows_are_locked
-@pytest.mark.django_db(transaction=True)
-def test_a_job_is_claimed_while_the_same_bytes_are_uploaded_again() -> None:
-    job = JobFactory.create()
-    upload = Receipt.objects.select_for_update().filter(pk=job.receipt_id)
-    assert beside(upload.get, partial(services.claim_job, job.pk, worker="w1")) is not None
-
-
-@only_where_rows_are_locked
-@pytest.mark.django_db(transaction=True)
-def test_a_report_waits_for_whoever_acts_on_its_job() -> None:
-    job = JobFactory.create(processing=True)
-    report = partial(services.complete_job, job.pk, Report(status=Status.SUCCESS), actor="token")
-    assert beside(lambda: lock_job(job.pk), report).verdict is Verdict.ACCEPT
 
 
 # -- what an answer does
@@ -212,6 +155,7 @@ def test_the_last_refusal_ends_the_job(settings: LazySettings) -> None:
     job = delivered(JobFactory.create(sending=True), BUSY)
     assert (job.status, job.failure_code, job.due_at) == (Status.FAILURE, "n8n_unavailable", None)
     assert "503" in job.result_message
+    assert job.events.get().actor == "w1"
 
 
 @pytest.mark.parametrize("attempt", [1, 3])
@@ -338,16 +282,6 @@ def test_a_deliberate_duplicate_is_not_retried_beside_a_later_one() -> None:
     )
     with pytest.raises(services.NotNow, match="Another job"):
         services.retry_job(job.pk, actor="anna", reason="")
-
-
-@only_where_rows_are_locked
-@pytest.mark.django_db(transaction=True)
-def test_of_two_jobs_of_a_receipt_that_are_retried_at_once_one_is() -> None:
-    first = JobFactory.create(failure=True)
-    second = JobFactory.create(failure=True, receipt=first.receipt)
-    retry = partial(services.retry_job, actor="anna", reason="")
-    with pytest.raises(services.NotNow, match="Another job"):
-        beside(lambda: retry(first.pk), lambda: retry(second.pk))
 
 
 def test_a_new_round_shows_nothing_of_the_former_one() -> None:
