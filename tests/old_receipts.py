@@ -42,7 +42,7 @@ def old(job: JobLog, days: int = DAYS + 1) -> JobLog:
 
 def rendition_of(receipt: Receipt) -> Rendition:
     """Return a rendition whose file is there, and is as old as the receipt's."""
-    name = default_storage.save("renditions/one.jpg", ContentFile(b"made"))
+    name = default_storage.save(f"renditions/{receipt.pk.hex}.jpg", ContentFile(b"made"))
     made = Rendition.objects.create(
         receipt=receipt, file=name, sha256="0" * 64, size=4, content_type="image/jpeg", width=1, height=1, most_bytes=9
     )

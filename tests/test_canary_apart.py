@@ -11,7 +11,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounting.clock import database_now
-from jobs import canary
+from jobs import canary, services
 from jobs.admin.upload import databases_of_late
 from jobs.answers import Answer
 from jobs.models import HourlyFigures, JobEvent, JobLog
@@ -168,6 +168,13 @@ def test_staff_do_nothing_with_one(verb: str) -> None:
     answer = browser.post(f"{LIST}{job.pk}/operate/{verb}/", data, follow=True)
     assert "It is a canary; send another one instead" in answer.content.decode()
     assert verify_job(job).sentence == "Verified: 1 event."
+
+
+def test_one_that_failed_is_not_retried_either() -> None:
+    job = sent()
+    answered(job, Answer(status=422))
+    job.refresh_from_db()
+    assert services.why_not_retry(job, job.receipt) == "It is a canary; send another one instead (manage.py canary)."
 
 
 def test_the_page_of_one_says_what_it_is() -> None:

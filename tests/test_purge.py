@@ -75,11 +75,12 @@ def test_every_job_of_the_receipt_gets_an_event(status: str) -> None:
 def test_what_was_made_of_a_receipt_goes_with_it(media: Media) -> None:
     job = old(JobFactory.create(success=True))
     rendition_of(job.receipt)
+    others = rendition_of(JobFactory.create(success=True).receipt)
     assert find_thumbnail(job.receipt)
-    assert len(media()) == 3
+    assert len(media()) == 5
     run_purge()
-    assert media() == []
-    assert Rendition.objects.count() == 0
+    assert media() == sorted(Path(row.file.path) for row in (others.receipt, others))
+    assert Rendition.objects.get() == others
 
 
 def test_without_a_rule_nothing_is_purged(media: Media, settings: LazySettings) -> None:

@@ -325,7 +325,8 @@ def test_staff_may_send_a_processing_job_again() -> None:
     services.resend_job(job.pk, actor="anna", reason="workflow was stopped")
     job.refresh_from_db()
     assert (job.status, job.tries, job.delivered_at) == (Status.QUEUED, 0, None)
-    assert kinds(job) == ["resent"]
+    event = job.events.get()
+    assert (event.kind, event.actor, event.detail) == ("resent", "anna", {"reason": "workflow was stopped"})
 
 
 def test_staff_may_cancel_what_waits() -> None:
@@ -350,6 +351,8 @@ def test_staff_may_bring_forward_what_waits_for_its_next_try() -> None:
     services.resend_job(job.pk, actor="anna", reason="the webhook is active again")
     assert services.claim_job(job.pk, worker="w1") is not None
     assert kinds(job) == ["resent", "claimed"]
+    event = job.events.earliest("number")
+    assert (event.source, event.actor, event.detail) == ("admin", "anna", {"reason": "the webhook is active again"})
 
 
 @pytest.mark.parametrize("status", [Status.SENDING, Status.SUCCESS, Status.FAILURE])

@@ -69,9 +69,9 @@ def why_not_retry(job: JobLog, receipt: Receipt) -> str:
 
 
 def done_elsewhere() -> Exists:
-    """Tell of jobs whether another one files their receipt, or has; before a deliberate duplicate there is one."""
+    """Tell of failed jobs whether another files their receipt, or has; before a deliberate duplicate there is one."""
     same = {name: OuterRef(name) for name in ("receipt", "notion_database_id")}
-    others = JobLog.objects.filter(**same).exclude(pk=OuterRef("pk")).exclude(status=Status.FAILURE)
+    others = JobLog.objects.filter(**same).exclude(status=Status.FAILURE)
     return Exists(others.filter(Q(created_at__gt=OuterRef("created_at")) | Q(IsNull(OuterRef("duplicate_of"), True))))
 
 
