@@ -203,6 +203,7 @@ def test_a_duplicate_is_made_where_it_is_asked_for_and_says_of_what(api: APIClie
 
 def test_a_first_one_is_no_duplicate_whatever_is_allowed(api: APIClient) -> None:
     assert post(api, allow_duplicate="true").json()["duplicate_of"] is None
+    assert post(api, notion_database_id=OTHER_DATABASE, allow_duplicate="true").json()["duplicate_of"] is None
 
 
 def test_bytes_whose_job_has_failed_make_a_new_job(api: APIClient, media: Media) -> None:
@@ -236,11 +237,14 @@ def test_a_receipt_whose_file_was_harmed_gets_it_back_by_an_upload(
     post(api, headers=headers)
     harmed = media()[0]
     harm(harmed)
-    assert post(api, headers=headers).status_code == 200
+    assert post(api, headers=headers | {"X-Request-ID": "till-3-78"}).status_code == 200
     harmed.unlink(missing_ok=True)
     (kept,) = media()
     assert kept.read_bytes() == content()
     assert Receipt.objects.get().file.path == str(kept)
+    _, *events = JobEvent.objects.values_list("kind", "actor", "detail")
+    told = (f"key {ApiKey.objects.get().prefix}", {"request_id": "till-3-78"})
+    assert events == [("restored", *told), ("repeated", *told)]
 
 
 @pytest.mark.parametrize(("ago", "stored_at_once"), [(timedelta(minutes=50), True), (timedelta(days=2), False)])
