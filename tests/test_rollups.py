@@ -42,10 +42,20 @@ def test_what_was_written_down_by_a_clock_that_was_ahead_is_written_anew() -> No
     write_rollups(NOON + 30 * HOUR)
     write_rollups(NOON + 31 * HOUR)
     write_rollups(NOON)
-    for later in range(4):
+    for later in range(8):
         succeeded(NOON + later * HOUR)
         write_rollups(NOON + (later + 1) * HOUR)
-    assert sum(HourlyFigures.objects.values_list("succeeded", flat=True)) == 5
+    assert sum(HourlyFigures.objects.values_list("succeeded", flat=True)) == 9
+    assert kept(6 * HOUR)[hour_of(NOON)] == 6
+
+
+def test_what_was_written_down_of_spans_that_are_over_stays() -> None:
+    closed_hours(MIDNIGHT - DAY, hour_of(NOON))
+    write_rollups(NOON)
+    written = set(SpanFigures.objects.values_list("pk", "minutes"))
+    assert {minutes for _, minutes in written} == {24 * 60, 6 * 60, 5}
+    write_rollups(NOON)
+    assert set(SpanFigures.objects.values_list("pk", "minutes")) == written
 
 
 # -- hours
