@@ -22,6 +22,7 @@ from jobs.sweep import sweep
 
 from .client_runs import scripted
 from .factories import JobFactory
+from .histories import delivered, uploaded
 from .servers import free_port, made_up
 from .stub_executions import API_KEY, WORKFLOW_ID, StubExecutions, stub_executions
 from .stub_server import answering, response, stub_server
@@ -134,18 +135,24 @@ def test_an_execution_that_still_runs_gives_the_job_as_much_time_again_once(
 ) -> None:
     settings.CALLBACK_TIMEOUT_SECONDS = 900
     n8n.run("17", "running")
-    job = after_a_sweep(overdue())
+    job = delivered(uploaded())
+    JobLog.objects.filter(pk=job.pk).update(due_at=PAST)
+    job = after_a_sweep(job)
     assert job.status == Status.PROCESSING
     assert job.due_at is not None
     assert timedelta(seconds=890) < job.due_at - timezone.now() <= timedelta(seconds=900)
     for _ in range(3):
         sweep()
-    assert [event.kind for event in job.events.all()] == ["still_running"]
+    assert [event.kind for event in job.events.all()] == ["received", "claimed", "delivered", "still_running"]
+    told = {"execution_id": "17", "workflow_id": WORKFLOW_ID, "n8n_status": "running"}
+    assert job.events.get(kind="still_running").detail == told
 
     JobLog.objects.filter(pk=job.pk).update(due_at=PAST)
     job = after_a_sweep(job)
     assert (job.status, job.failure_code) == (Status.FAILURE, FailureCode.CALLBACK_TIMEOUT)
     assert job.result_message == "N8N is still running it."
+    end = {"code": job.failure_code, "message": job.result_message}
+    assert job.events.get(kind="failed").detail == told | end
 
 
 def test_two_sweeps_that_ask_at_once_give_it_that_time_once_and_do_not_end_it(n8n: StubExecutions) -> None:

@@ -154,6 +154,30 @@ def test_the_oldest_are_rung_for_first_and_only_for_as_many_as_n8n_has_places(
     assert rung() == [str(jobs[1].pk), str(jobs[2].pk)]
 
 
+def test_nobody_is_rung_for_while_n8n_has_more_than_it_may_have_by_now(rung: Rung, settings: LazySettings) -> None:
+    JobFactory.create_batch(2, processing=True, due_at=FUTURE)
+    JobFactory.create(due_at=PAST)
+    settings.N8N_MAX_IN_FLIGHT = 1
+    assert sweep().rung == 0
+    assert rung() == []
+
+
+def test_what_is_overdue_at_n8n_takes_no_ring_from_what_waits(rung: Rung, settings: LazySettings) -> None:
+    settings.N8N_MAX_IN_FLIGHT = 2
+    JobFactory.create(processing=True, due_at=PAST - timedelta(minutes=1))
+    waiting = JobFactory.create(due_at=PAST)
+    sweep()
+    assert rung() == [str(waiting.pk)]
+
+
+@pytest.mark.parametrize("trait", ["sending", "processing"])
+def test_one_pass_acts_on_a_bounded_number(trait: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeping, "ENDS_AT_ONCE", 2)
+    JobFactory.create_batch(3, **{trait: True}, due_at=PAST)
+    passes = [sweep() for _ in range(3)]
+    assert [swept.taken_back + swept.ended_waiting for swept in passes] == [2, 1, 0]
+
+
 def test_rings_do_not_pile_up_where_no_worker_listens(rung: Rung, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweeping, "RINGS_AT_ONCE", 3)
     JobFactory.create_batch(2, due_at=PAST)
