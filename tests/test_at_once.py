@@ -17,8 +17,8 @@ from receipts.models import Receipt
 from receipts.services import has_file
 
 from .factories import JobFactory
-from .job_lifecycle import delivered, reported, uploaded
 from .installation import wait_for
+from .job_lifecycle import delivered, reported, uploaded
 
 Status = JobLog.Status
 pytestmark = [

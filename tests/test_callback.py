@@ -10,9 +10,9 @@ from jobs.models import FailureCode, JobEvent, JobLog
 from jobs.services import claim_job, completion, retry_job
 from jobs.signatures import callback_token
 
-from .old_receipts import purge
 from .callback_posts import FORMER_TOKEN, GLOBAL_TOKEN, post, report
 from .factories import JobFactory, job_in
+from .old_receipts import purge
 
 Status = JobLog.Status
 pytestmark = pytest.mark.django_db

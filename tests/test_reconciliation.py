@@ -22,7 +22,7 @@ from jobs.sweep import sweep
 
 from .client_runs import scripted
 from .factories import JobFactory
-from .histories import delivered, uploaded
+from .job_lifecycle import delivered, uploaded
 from .servers import free_port, made_up
 from .stub_executions import API_KEY, WORKFLOW_ID, StubExecutions, stub_executions
 from .stub_server import answering, response, stub_server
