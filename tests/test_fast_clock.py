@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.core.management import call_command
+from django.db.models import Q
 from django.test import Client as Browser
 from django.utils import timezone
 
+from jobs import sweep as sweeping
 from jobs.models import Heartbeat
 from jobs.services import claim_job, submission
 from jobs.sweep import bring_forward, forget_dead_processes
@@ -57,6 +59,25 @@ def test_what_is_due_in_years_waits_no_longer_than_it_would_from_now_on(state: d
 def test_what_waits_as_it_has_to_is_left_alone(state: dict[str, Any], longest: int) -> None:
     JobFactory.create(**state, due_at=timezone.now() + timedelta(seconds=longest))
     assert bring_forward() == 0
+
+
+def test_a_callback_may_take_longer_than_any_next_try(settings: LazySettings) -> None:
+    settings.CALLBACK_TIMEOUT_SECONDS = 24 * HOUR
+    for tries in (1, 2, 3):
+        JobFactory.create(processing=True, tries=tries, due_at=timezone.now() + timedelta(hours=24))
+    assert bring_forward() == 0
+
+
+def test_one_pass_brings_a_bounded_number_forward(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeping, "ENDS_AT_ONCE", 2)
+    JobFactory.create_batch(3, due_at=timezone.now() + YEARS)
+    assert [bring_forward() for _ in range(3)] == [2, 1, 0]
+
+
+def test_what_somebody_else_has_brought_forward_meanwhile_is_left_alone() -> None:
+    job, _ = JobFactory.create(), JobFactory.create(due_at=timezone.now() + YEARS)
+    assert not sweeping._bring_forward_once(job.pk, waiting=Q(status=job.status), wait=timedelta())
+    assert not job.events.exists()
 
 
 def test_the_sweep_brings_it_forward_and_rings_and_the_audit_holds(

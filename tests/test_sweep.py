@@ -72,7 +72,9 @@ def test_a_job_that_cannot_be_acted_on_keeps_no_other_from_its_turn(monkeypatch:
         end(job, *args, **kwargs)
 
     monkeypatch.setattr(sweeping, "fail", fail_but_one)
-    assert after_a_sweep(good).status == Status.FAILURE
+    assert sweep().ended_waiting == 1
+    good.refresh_from_db()
+    assert good.status == Status.FAILURE
 
 
 def test_a_database_that_goes_away_ends_the_pass_and_is_not_asked_for_each_job(monkeypatch: pytest.MonkeyPatch) -> None:
