@@ -10,8 +10,8 @@ UNKNOWN = "::"  # a Unix socket has no address
 def network_of(request: HttpRequest) -> str:
     """Return the part of the caller's address that it cannot change at will.
 
-    The address is REMOTE_ADDR, as `accounting.server.believe_proxies` leaves it; of IPv6 the first 64 bits, since the
-    others are one subscriber's to choose (RFC 7721, RFC 6177).
+    The address is REMOTE_ADDR, as `accounting.web_server.server.believe_proxies` leaves it; of IPv6 the first 64 bits,
+    since the others are one subscriber's to choose (RFC 7721, RFC 6177).
     """
     try:
         address = ip_address(request.META.get("REMOTE_ADDR", ""))

@@ -47,7 +47,7 @@ def main() -> int:
 
 def serve(pipe: Connection) -> None:
     """Take whatever comes, until told to end."""
-    from tests.stub_server import answering, stub_server
+    from tests.support.stub_server import answering, stub_server
 
     with stub_server(answering()) as server:
         pipe.send(server.url)
@@ -55,7 +55,7 @@ def serve(pipe: Connection) -> None:
 
 
 def _prepare(folder: str) -> None:
-    from tests.servers import SETTINGS
+    from tests.support.servers import SETTINGS
 
     made_up = {"MEDIA_ROOT": folder, "DATABASE_URL": "sqlite://:memory:", "N8N_MAX_PAYLOAD_MB": "16"}
     os.environ |= SETTINGS | made_up | {"DJANGO_SETTINGS_MODULE": "accounting.settings"}
@@ -64,7 +64,7 @@ def _prepare(folder: str) -> None:
 
 def _measure(url: str) -> dict[str, list[Delivery]]:
     from jobs.encodings import ENCODINGS
-    from tests.deliveries import n8n_at
+    from tests.support.deliveries import n8n_at
 
     job, found = _job(), {form: list[Delivery]() for form in ENCODINGS}
     with n8n_at(url):

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from tests.servers import SETTINGS, free_port, made_up
+from tests.support.servers import SETTINGS, free_port, made_up
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = 1_000

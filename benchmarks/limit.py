@@ -83,9 +83,9 @@ def main() -> None:
     django.setup()  # the server asks the settings how much it may take
     from django.conf import settings
 
-    from accounting.lanes import Lanes
     from accounting.listening import listen
-    from accounting.server import Server
+    from accounting.web_server.lanes import Lanes
+    from accounting.web_server.server import Server
 
     port, folder, database = int(sys.argv[1]), Path(sys.argv[2]), os.environ.get("LIMIT_DATABASE_URL", "")
     lanes = Lanes(pictures=settings.PICTURE_THREADS, all_else=1)

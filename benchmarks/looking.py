@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import psutil
 
-from tests.servers import SETTINGS
+from tests.support.servers import SETTINGS
 
 MAX_SECONDS = 1.5
 MAX_MEGABYTES = 400
@@ -112,7 +112,7 @@ def high_water(pid: int) -> int:
 
 def typical() -> dict[str, Callable[[], bytes]]:
     """Return what people send: a phone's photograph of 12 megapixels in each format, and a scan of five pages."""
-    from tests.pictures import drawn, saved
+    from tests.support.pictures import drawn, saved
 
     photo = drawn(1, size=(3000, 4000))
     pages = [drawn(number, size=(1654, 2339)) for number in range(2, 6)]
@@ -132,7 +132,7 @@ def typical() -> dict[str, Callable[[], bytes]]:
 
 def bombs() -> dict[str, Callable[[], bytes]]:
     """Return the files that were made to do harm."""
-    from tests.bombs import BOMBS
+    from tests.support.bombs import BOMBS
 
     return BOMBS
 

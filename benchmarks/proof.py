@@ -18,7 +18,7 @@ from statistics import median
 from typing import Any
 from unittest.mock import patch
 
-from tests.servers import SETTINGS
+from tests.support.servers import SETTINGS
 
 MAX_PERCENT = 10.0
 ROUNDS = 200
@@ -116,7 +116,7 @@ def lives(number: int, chain: Spent) -> dict[str, list[tuple[float, float]]]:
     from jobs.callbacks import Report
     from jobs.models import JobLog
     from receipts.models import Client
-    from tests.job_actions import ANSWERS, upload_request
+    from tests.support.job_actions import ANSWERS, upload_request
 
     client = Client.objects.create(name="Shop")
     report = Report(

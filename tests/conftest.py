@@ -24,13 +24,13 @@ from receipts.sample import draw_receipt
 from receipts.services import create_api_key
 
 from .factories import DATABASE_ID, SMALL
-from .old_receipts import DAYS
-from .s3_server import S3Server, use_storage
-from .sandbox_requests import Receiver, quick_sandbox, receiving
-from .scrapes import TOKEN
-from .staff import staff
-from .stub_server import StubServer
-from .workers import accepting_n8n
+from .support.old_receipts import DAYS
+from .support.s3_server import S3Server, use_storage
+from .support.sandbox_requests import Receiver, quick_sandbox, receiving
+from .support.scrapes import TOKEN
+from .support.staff import staff
+from .support.stub_server import StubServer
+from .support.workers import accepting_n8n
 
 # the same examples in every run; `--hypothesis-profile=deep` draws many others, and remembers those that failed
 hypothesis_settings.register_profile(

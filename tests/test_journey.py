@@ -6,7 +6,7 @@ import pytest
 
 from jobs.sandbox import running_sandbox
 
-from .installation import Installation, wait_for
+from .support.installation import Installation, wait_for
 
 
 @pytest.mark.processes

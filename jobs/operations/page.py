@@ -12,7 +12,6 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from accounting.clock import database_now
-from accounting.component_status import component_statuses
 from accounting.staff import staff_of
 from jobs.models import JobLog
 from jobs.periods import PERIODS, Period, period_figures
@@ -22,6 +21,7 @@ from jobs.staff_forms import reason_in, tell_outcome
 
 from .attention import Kind, groups, jobs_of, verb_for
 from .cards import cards, open_jobs
+from .component_status import component_statuses
 from .trends import charts
 
 LATEST_ACTIONS = 8

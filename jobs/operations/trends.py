@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from accounting.charts import Chart, Kind, Series, nice_ceiling
 from accounting.durations import format_duration, next_span
 from jobs.periods import PeriodFigures
 from jobs.stats import Figures
+
+from .charts import Chart, Kind, Series, nice_ceiling
 
 SHARES_OF_AXIS = {"24h": 6, "7d": 7, "30d": 6}
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from jobs.sandbox import running_sandbox
-from tests.installation import Installation
+from tests.support.installation import Installation
 
 from .chromium import Visitor, find_chromium, running_chromium
 from .filling import fill_with

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from typing import Any
 
-from tests.installation import Installation
+from tests.support.installation import Installation
 
 
 def fill_with(service: Installation, part: str) -> Any:

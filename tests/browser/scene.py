@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import django
 
-from tests.servers import made_up
+from tests.support.servers import made_up
 
 PASSWORD = made_up("password of staff")
 PEOPLE = {"root": "", "audrey": "Auditor", "oscar": "Operator", "ada": "Administrator"}  # names and their roles
@@ -33,7 +33,7 @@ def pages() -> dict[str, list[str]]:
     from redis import Redis
 
     from receipts.models import ApiKey
-    from tests.admin_pages import every_page
+    from tests.support.admin_pages import every_page
 
     ApiKey.objects.all().delete()  # every_page makes the only one
     with Redis.from_url(settings.REDIS_URL) as redis:
@@ -44,7 +44,7 @@ def failed() -> list[str]:
     """Let three receipts of the one client be filed in vain; return their jobs' ids."""
     from django.db import transaction
 
-    from tests.job_lifecycle import delivered, reported, uploaded
+    from tests.support.job_lifecycle import delivered, reported, uploaded
 
     with transaction.atomic():  # before any worker hears of them
         jobs = [delivered(uploaded(database=str(uuid4()))) for _ in range(3)]

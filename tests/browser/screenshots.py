@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import FilePayload, Page, ViewportSize, expect
 
 from receipts.sample import draw_receipt
-from tests.servers import SETTINGS
+from tests.support.servers import SETTINGS
 
 from .chromium import PHONE, Visitor, find_chromium, running_chromium
 
@@ -51,8 +51,8 @@ def _busy_service() -> Iterator[tuple[str, str]]:
         os.environ |= SETTINGS | own | {"DJANGO_SETTINGS_MODULE": "accounting.settings"}
         django.setup()
         from jobs.sandbox import running_sandbox
-        from tests.installation import SWEEP, WORKER, Installation
-        from tests.stub_n8n import KEY, stub_n8n
+        from tests.support.installation import SWEEP, WORKER, Installation
+        from tests.support.stub_n8n import KEY, stub_n8n
 
         from .filling import fill_with
 

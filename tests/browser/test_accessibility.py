@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from accounting.lockout import GUESSES_AT_ONE_NAME
-from tests.test_content_policy import DOCS
+from tests.security.test_content_policy import DOCS
 
 from .axe import violations_in_every_look
 from .chromium import PHONE, Visitor, log_in

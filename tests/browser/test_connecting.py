@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from jobs.sandbox import Behaviour, running_sandbox
-from tests.installation import WORKER, Installation
-from tests.stub_n8n import KEY, StubN8N, stub_n8n
+from tests.support.installation import WORKER, Installation
+from tests.support.stub_n8n import KEY, StubN8N, stub_n8n
 
 from .axe import violations_in_every_look
 from .chromium import PHONE, Visitor

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.installation import WORKER, Installation
+from tests.support.installation import WORKER, Installation
 
 from .chromium import Visitor
 from .conftest import Fill

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.installation import Installation
+from tests.support.installation import Installation
 
 from .chromium import Visitor
 from .conftest import Fill

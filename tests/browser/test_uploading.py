@@ -5,8 +5,8 @@ from playwright.sync_api import FilePayload, Page, expect
 
 from receipts.sample import draw_receipt
 from tests.factories import DATABASE_ID
-from tests.installation import Installation, wait_for
-from tests.pictures import heic, pdf
+from tests.support.installation import Installation, wait_for
+from tests.support.pictures import heic, pdf
 
 from .chromium import Visitor, log_in
 

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Browser
 
-from tests.installation import Installation
+from tests.support.installation import Installation
 
 from .chromium import Visitor
 

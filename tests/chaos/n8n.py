@@ -12,8 +12,8 @@ from typing import Any, Self
 
 import requests
 
-from tests.servers import free_port
-from tests.stub_server import Request, Visit
+from tests.support.servers import free_port
+from tests.support.stub_server import Request, Visit
 
 from .ledger import Ledger
 from .ways import WAYS, Report, Way, choose_way

@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 from typing import Literal
 
-from tests.stub_server import Visit, response
+from tests.support.stub_server import Visit, response
 
 # taken: N8N says so · refused: it says that it did not take it · unclear: nobody can tell · failed: it ran, and failed
 Meaning = Literal["taken", "refused", "unclear", "failed"]

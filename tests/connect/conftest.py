@@ -7,8 +7,8 @@ from django.conf import LazySettings
 from django.test import Client as Browser
 
 from jobs.n8n_api import PublicApi
-from tests.staff import staff
-from tests.stub_n8n import StubN8N
+from tests.support.staff import staff
+from tests.support.stub_n8n import StubN8N
 
 from .connect_page import INSTALL, TEST
 from .installs import api_of, set_n8n

@@ -2,7 +2,7 @@
 
 from django.test import Client as Browser
 
-from tests.staff import words_of
+from tests.support.staff import words_of
 
 from .installs import TRY
 

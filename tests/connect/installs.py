@@ -9,7 +9,7 @@ from jobs.connect.installing import install
 from jobs.connect.remote import RemoteWorkflow, remote_workflows
 from jobs.connect.workflows import PURPOSES, workflow
 from jobs.n8n_api import PublicApi
-from tests.stub_n8n import KEY, StubN8N, stub_n8n
+from tests.support.stub_n8n import KEY, StubN8N, stub_n8n
 
 TRY, PLAIN, AI = "try-the-connection", "receipt-to-notion-without-ai", "receipt-to-notion"
 NAMES = {slug: workflow(slug).name for slug in PURPOSES}

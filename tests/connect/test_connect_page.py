@@ -8,10 +8,10 @@ from django.test import Client as Browser
 
 from jobs.connect import page
 from jobs.connect.workflows import PURPOSES, REPORTER, workflow
-from tests.outages import silent_port
-from tests.servers import made_up
-from tests.staff import staff
-from tests.stub_n8n import KEY, StubN8N
+from tests.support.outages import silent_port
+from tests.support.servers import made_up
+from tests.support.staff import staff
+from tests.support.stub_n8n import KEY, StubN8N
 
 from .connect_page import CONNECT, INSTALL, SEE, TEST, install, page_text
 from .installs import AI, NAMES, TRY

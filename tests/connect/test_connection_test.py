@@ -16,9 +16,9 @@ from jobs.answers import Answer, DeliveryError
 from jobs.models import JobLog
 from jobs.services import claim_job
 from jobs.sweep import sweep
-from tests.canary_lifecycle import aged, answered, returned, sent
-from tests.staff import words_of
-from tests.stub_n8n import KEY, stub_n8n
+from tests.support.canary_lifecycle import aged, answered, returned, sent
+from tests.support.staff import words_of
+from tests.support.stub_n8n import KEY, stub_n8n
 
 from .connect_page import CONNECT, page_text
 

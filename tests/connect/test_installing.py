@@ -11,9 +11,9 @@ from jobs.connect.installing import install
 from jobs.connect.listing import rows
 from jobs.connect.workflows import REPORTER, signing_text
 from jobs.n8n_api import ApiError, PublicApi
-from tests.n8n_rules import OF_CREDENTIALS
-from tests.stub_n8n import KEY, StubN8N
-from tests.stub_server import Visit, answering, response, silent, stub_server
+from tests.support.n8n_rules import OF_CREDENTIALS
+from tests.support.stub_n8n import KEY, StubN8N
+from tests.support.stub_server import Visit, answering, response, silent, stub_server
 
 from .installs import (
     AI,

@@ -12,9 +12,9 @@ from jobs.causes import cause_of_failure
 from jobs.connect import page, staff_install
 from jobs.connect.workflows import REPORTER, workflow
 from jobs.diagnosis import diagnose
-from tests.outages import closed_port
-from tests.staff import staff, words_of
-from tests.stub_n8n import StubN8N
+from tests.support.outages import closed_port
+from tests.support.staff import staff, words_of
+from tests.support.stub_n8n import StubN8N
 
 from .connect_page import CONNECT, install, page_text
 from .installs import AI, NAMES, PLAIN, TRY

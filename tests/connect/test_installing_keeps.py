@@ -8,7 +8,7 @@ from jobs.connect.listing import A_PAGE
 from jobs.connect.remote import State, remote_workflows
 from jobs.connect.workflows import REPORTER, workflow, workflows
 from jobs.n8n_api import PublicApi
-from tests.stub_n8n import StubN8N
+from tests.support.stub_n8n import StubN8N
 
 from .installs import AI, NAMES, PLAIN, TOKEN, TRY, WEBHOOK, changing_calls, remote_workflow, run_install, with_notion
 

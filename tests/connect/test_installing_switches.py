@@ -8,7 +8,7 @@ from jobs.connect.path_conflict import find_path_conflict
 from jobs.connect.remote import LISTENS_ELSEWHERE
 from jobs.connect.workflows import REPORTER, workflow
 from jobs.n8n_api import ApiError, PublicApi
-from tests.stub_n8n import StubN8N
+from tests.support.stub_n8n import StubN8N
 
 from .installs import AI, NAMES, PLAIN, TRY, remote_workflow, run_install, with_notion
 

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from jobs.signatures import callback_token
-from tests.servers import SETTINGS
+from tests.support.servers import SETTINGS
 
 from .wire import Headers, Row, Site, rows
 

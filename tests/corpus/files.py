@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from tests.pictures import (
+from tests.support.pictures import (
     SIGNATURE,
     chunk,
     chunks,
@@ -23,7 +23,7 @@ from tests.pictures import (
     with_scans,
     with_segments,
 )
-from tests.uploads import file_part, form
+from tests.support.uploads import file_part, form
 
 from .wire import Row, Site, rows
 

@@ -4,7 +4,7 @@ import base64
 from collections.abc import Iterator
 
 from tests.factories import DATABASE_ID
-from tests.uploads import BOUNDARY, file_part, form, part, text_part
+from tests.support.uploads import BOUNDARY, file_part, form, part, text_part
 
 from .files import BROKEN, JPEG, UNKNOWN
 from .wire import Row, Site, rows

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from jobs.parsers import MAX_BODY_BYTES
-from tests.uploads import UPLOAD
+from tests.support.uploads import UPLOAD
 
 from .callbacks import GLOBAL, SUCCESS
 from .heads import BAD, HEALTH, heads

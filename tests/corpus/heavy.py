@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from tests.pictures import (
+from tests.support.pictures import (
     SIGNATURE,
     chunk,
     chunks,
@@ -17,7 +17,7 @@ from tests.pictures import (
     with_scans,
     with_segments,
 )
-from tests.uploads import BOUNDARY, MULTIPART, UPLOAD, file_part, form
+from tests.support.uploads import BOUNDARY, MULTIPART, UPLOAD, file_part, form
 
 from .callbacks import SUCCESS
 from .files import BROKEN, JPEG, PNG, TOO_MANY_PIXELS, UNKNOWN

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pillow_heif
 from PIL import Image
 
-from tests.pictures import drawn, saved
-from tests.uploads import file_part, form
+from tests.support.pictures import drawn, saved
+from tests.support.uploads import file_part, form
 
 from .files import ANIMATED, BROKEN, JPEG, TOO_MANY_PIXELS, UNKNOWN
 from .wire import Row, Site, rows

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tests.factories import DATABASE_ID
-from tests.uploads import UPLOAD, file_part, part
+from tests.support.uploads import UPLOAD, file_part, part
 
 from .forms import BAD, END, INVALID
 from .wire import Row, Site, rows

@@ -14,7 +14,7 @@ from uuid import UUID
 from jobs.signatures import callback_token
 from receipts.sample import draw_receipt
 from tests.factories import SMALL
-from tests.uploads import MULTIPART, UPLOAD, file_part, form
+from tests.support.uploads import MULTIPART, UPLOAD, file_part, form
 
 PATIENCE_SECONDS = 5.0
 PROBLEM = "application/problem+json"

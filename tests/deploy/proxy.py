@@ -13,8 +13,8 @@ from typing import Any
 import requests
 from requests.adapters import HTTPAdapter
 
-from tests.installation import PATIENCE_SECONDS, wait_for
-from tests.servers import free_port
+from tests.support.installation import PATIENCE_SECONDS, wait_for
+from tests.support.servers import free_port
 
 from .tools import run, tool
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.installation import PATIENCE_SECONDS
+from tests.support.installation import PATIENCE_SECONDS
 
 from .tools import tool
 

@@ -13,9 +13,9 @@ from redis import Redis
 from jobs.sandbox import running_sandbox
 from receipts.sample import draw_receipt
 from tests.factories import DATABASE_ID, SMALL
-from tests.installation import SWEEP, WORKER, Installation, wait_for
-from tests.servers import free_port, made_up
-from tests.stub_server import StubServer, answering, stub_server
+from tests.support.installation import SWEEP, WORKER, Installation, wait_for
+from tests.support.servers import free_port, made_up
+from tests.support.stub_server import StubServer, answering, stub_server
 
 from .proxy import Caddy, running_caddy
 from .tools import run

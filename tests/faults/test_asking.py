@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.installation import Installation
-from tests.stub_executions import API_KEY, stub_executions
-from tests.stub_server import answering, silent, stub_server
+from tests.support.installation import Installation
+from tests.support.stub_executions import API_KEY, stub_executions
+from tests.support.stub_server import answering, silent, stub_server
 
 pytestmark = [pytest.mark.processes, pytest.mark.faults]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from jobs.sandbox import Sandbox
-from tests.installation import SWEEP, WORKER, Installation
+from tests.support.installation import SWEEP, WORKER, Installation
 
 pytestmark = [pytest.mark.processes, pytest.mark.faults]
 

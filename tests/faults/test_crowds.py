@@ -5,9 +5,9 @@ import threading
 import psutil
 import pytest
 
-from tests.bombs import BOMBS
-from tests.installation import Installation, wait_for
-from tests.outages import cells_of, frozen
+from tests.support.bombs import BOMBS
+from tests.support.installation import Installation, wait_for
+from tests.support.outages import cells_of, frozen
 
 pytestmark = [pytest.mark.processes, pytest.mark.faults]
 

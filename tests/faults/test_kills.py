@@ -12,7 +12,7 @@ import requests
 from redis import Redis
 
 from jobs.sandbox import Sandbox, running_sandbox
-from tests.installation import SWEEP, WORKER, Installation, wait_for
+from tests.support.installation import SWEEP, WORKER, Installation, wait_for
 
 pytestmark = pytest.mark.processes
 faults = pytest.mark.faults

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from jobs.sandbox import Sandbox
-from tests.installation import SWEEP, WORKER, Installation, wait_for
-from tests.stub_server import (
+from tests.support.installation import SWEEP, WORKER, Installation, wait_for
+from tests.support.stub_server import (
     ACCEPTED,
     Behaviour,
     StubServer,

@@ -9,9 +9,9 @@ import pytest
 import requests
 
 from jobs.sandbox import Sandbox
-from tests.installation import SWEEP, WORKER, Installation, wait_for
-from tests.outages import go_on, is_stopped
-from tests.postgres import PostgresServer
+from tests.support.installation import SWEEP, WORKER, Installation, wait_for
+from tests.support.outages import go_on, is_stopped
+from tests.support.postgres import PostgresServer
 
 pytestmark = [
     pytest.mark.processes,

@@ -11,7 +11,7 @@ import pytest
 from receipts.models import Receipt
 from receipts.sample import draw_receipt
 from tests.factories import SMALL
-from tests.installation import Installation, wait_for
+from tests.support.installation import Installation, wait_for
 
 pytestmark = [pytest.mark.processes, pytest.mark.faults]
 

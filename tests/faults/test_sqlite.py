@@ -9,8 +9,8 @@ import pytest
 import requests
 
 from jobs.sandbox import Sandbox
-from tests.installation import SWEEP, WORKER, Installation, wait_for
-from tests.outages import CAN_MOUNT, read_only_file, small_disk
+from tests.support.installation import SWEEP, WORKER, Installation, wait_for
+from tests.support.outages import CAN_MOUNT, read_only_file, small_disk
 
 pytestmark = [
     pytest.mark.processes,

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from jobs.sandbox import Sandbox, running_sandbox
-from tests.installation import SWEEP, WORKER, Installation, wait_for
-from tests.outages import cells_of, go_on, is_stopped, stop_all_of
-from tests.pictures import heic
+from tests.support.installation import SWEEP, WORKER, Installation, wait_for
+from tests.support.outages import cells_of, go_on, is_stopped, stop_all_of
+from tests.support.pictures import heic
 
 pytestmark = [pytest.mark.processes, pytest.mark.faults]
 

@@ -10,10 +10,10 @@ import pytest
 import requests
 
 from jobs.sandbox import Sandbox
-from tests.installation import SWEEP, WORKER, Installation, wait_for
-from tests.outages import CAN_MOUNT, SmallDisk, frozen, small_disk
-from tests.pictures import heic
-from tests.s3_server import S3Server
+from tests.support.installation import SWEEP, WORKER, Installation, wait_for
+from tests.support.outages import CAN_MOUNT, SmallDisk, frozen, small_disk
+from tests.support.pictures import heic
+from tests.support.s3_server import S3Server
 
 pytestmark = [pytest.mark.processes, pytest.mark.faults]
 needs_mount = pytest.mark.skipif(not CAN_MOUNT, reason="only root on Linux can mount a small disk")

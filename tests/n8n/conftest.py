@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.installation import Installation, wait_for
-from tests.stub_server import ca_bundle
+from tests.support.installation import Installation, wait_for
+from tests.support.stub_server import ca_bundle
 
 from . import installing, workflows
 from .notion import Database, Notion

@@ -16,7 +16,7 @@ from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol
 
-from tests.stub_server import server_tls
+from tests.support.stub_server import server_tls
 
 PIECE_BYTES = 64 * 1024
 PATIENCE_SECONDS = 10.0

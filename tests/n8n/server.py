@@ -11,8 +11,8 @@ from typing import Any, Self
 
 import requests
 
-from tests.installation import wait_for
-from tests.servers import free_port, made_up
+from tests.support.installation import wait_for
+from tests.support.servers import free_port, made_up
 
 from . import installing
 

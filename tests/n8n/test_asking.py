@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.factories import DATABASE_ID
-from tests.installation import Installation, wait_for
+from tests.support.installation import Installation, wait_for
 
 from .conftest import REAL_N8N, UNHURRIED, OnAir, Scene, end_of
 from .workflows import PLAIN, TRYING, node, shipped, with_settings

@@ -10,8 +10,8 @@ import requests
 
 from tests.browser.filling import fill_with
 from tests.browser.scene import PASSWORD
-from tests.installation import Installation, wait_for
-from tests.stub_server import ca_bundle
+from tests.support.installation import Installation, wait_for
+from tests.support.stub_server import ca_bundle
 
 from .conftest import UNHURRIED
 from .notion import Notion

@@ -7,7 +7,7 @@ import requests
 
 from jobs.delivery_errors import find_wrong_setting
 from jobs.n8n_api import ApiError, PublicApi
-from tests.servers import made_up
+from tests.support.servers import made_up
 
 from .conftest import REAL_N8N, OnAir, Scene
 from .deliveries import deliver, payload

@@ -5,8 +5,8 @@ from copy import deepcopy
 from pathlib import Path
 
 from tests.factories import DATABASE_ID
-from tests.installation import Installation, wait_for
-from tests.stub_server import answering_once, response, stub_server
+from tests.support.installation import Installation, wait_for
+from tests.support.stub_server import answering_once, response, stub_server
 
 from .conftest import REAL_N8N, UNHURRIED, OnAir, Scene, end_of
 from .deliveries import deliver, payload

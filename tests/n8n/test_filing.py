@@ -7,7 +7,7 @@ import pytest
 
 from receipts.sample import draw_receipt
 from tests.factories import SMALL
-from tests.installation import Installation, wait_for
+from tests.support.installation import Installation, wait_for
 
 from .conftest import REAL_N8N, OnAir, Scene, end_of
 from .deliveries import deliver, deliver_as_form, payload

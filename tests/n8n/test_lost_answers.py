@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.installation import Installation
+from tests.support.installation import Installation
 
 from .conftest import REAL_N8N, OnAir, Scene
 from .deliveries import deliver, payload

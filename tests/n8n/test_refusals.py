@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from tests.installation import WORKER, Installation, wait_for
-from tests.servers import made_up
+from tests.support.installation import WORKER, Installation, wait_for
+from tests.support.servers import made_up
 
 from .conftest import REAL_N8N, UNHURRIED, OnAir, Scene
 from .deliveries import deliver, deliver_as_form, payload

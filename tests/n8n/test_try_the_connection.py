@@ -1,7 +1,7 @@
 """The workflow that needs no credentials: it answers, and calls back."""
 
-from tests.installation import Installation, wait_for
-from tests.stub_server import answering_once, response, stub_server
+from tests.support.installation import Installation, wait_for
+from tests.support.stub_server import answering_once, response, stub_server
 
 from .conftest import REAL_N8N, OnAir, Scene, end_of
 from .deliveries import deliver, payload

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.servers import SETTINGS, made_up
+from tests.support.servers import SETTINGS, made_up
 
 FOLDER = Path("n8n")
 FAILURES = "report-failures"

@@ -1,0 +1,1 @@
+"""The web server: waitress, its parser held to the letter of HTTP, and its threads in two lanes."""

@@ -1,0 +1,167 @@
+"""Receipts, clients and their keys in the admin: what is said of them, and where it leads."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client as Browser
+from django.utils import timezone
+
+from receipts.models import ApiKey, Client, Receipt
+from tests.factories import JobFactory, ReceiptFactory
+from tests.support.old_receipts import purge
+from tests.support.pictures import heic
+from tests.support.renditions import job_for, sent
+from tests.support.staff import auditor, staff, words_of
+
+pytestmark = pytest.mark.django_db
+
+KEYS = "/admin/receipts/apikey/"
+RECEIPTS = "/admin/receipts/receipt/"
+
+
+# -- keys
+
+
+@pytest.mark.parametrize(
+    ("fields", "badge"),
+    [
+        ({}, 'badge badge-good">Active'),
+        ({"expiry_date": timezone.now() + timedelta(days=1)}, 'badge badge-good">Active'),
+        ({"expiry_date": timezone.now() - timedelta(days=1)}, 'badge badge-warn">Expired'),
+        ({"expiry_date": timezone.now() - timedelta(days=1), "revoked": True}, 'badge">Revoked'),
+    ],
+)
+def test_a_key_that_works_does_not_look_like_one_that_does_not(
+    admin_client: Browser, fields: dict[str, Any], badge: str
+) -> None:
+    ApiKey.objects.create_key(client=Client.objects.create(name="Bakery"), name="till", **fields)
+    listing = admin_client.get(KEYS).content.decode()
+    assert f'<span class="{badge}</span>' in listing
+    assert "icon-no" not in listing
+    assert "icon-yes" not in listing
+
+
+def form_of_a_key(browser: Browser) -> dict[str, Any]:
+    """Return a form as the page has it, filled in."""
+    found = re.search(r'name="prefix" value="(\w{8})"', browser.get(f"{KEYS}add/").content.decode())
+    assert found is not None
+    return {"prefix": found[1], "client": Client.objects.get_or_create(name="Bakery")[0].pk, "name": "till"}
+
+
+def test_the_page_of_a_new_key_can_be_loaded_again_without_making_another(admin_client: Browser) -> None:
+    form = form_of_a_key(admin_client)
+    shown = admin_client.post(f"{KEYS}add/", form).content.decode()
+    assert f"<code>{form['prefix']}." in shown
+    again = admin_client.post(f"{KEYS}add/", form, follow=True)
+    assert "No other key was made" in again.content.decode()
+    assert ApiKey.objects.get().prefix == form["prefix"]
+
+
+def test_another_form_makes_another_key_and_one_without_a_sound_prefix_too(admin_client: Browser) -> None:
+    form = form_of_a_key(admin_client)
+    for other in (form, form_of_a_key(admin_client), form | {"prefix": "x"}, form | {"prefix": "a" * 7 + "."}):
+        assert admin_client.post(f"{KEYS}add/", other).status_code == 200
+    assert ApiKey.objects.count() == 4
+
+
+def test_not_even_a_superuser_deletes_a_key_that_timelines_name(admin_client: Browser) -> None:
+    key, _ = ApiKey.objects.create_key(client=Client.objects.create(name="Bakery"), name="till")
+    chosen = {"action": "delete_selected", "_selected_action": [key.pk], "post": "yes"}
+    admin_client.post(KEYS, chosen)
+    assert admin_client.post(f"{KEYS}{key.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert ApiKey.objects.get() == key
+    for address in (KEYS, f"{KEYS}{key.pk}/change/"):
+        assert "Delete" not in admin_client.get(address).content.decode()
+
+
+# -- receipts
+
+
+@pytest.mark.parametrize("address", [RECEIPTS, "/admin/jobs/joblog/"])
+def test_the_lists_of_receipts_and_of_jobs_have_one_heading_for_when_one_came(
+    admin_client: Browser, address: str
+) -> None:
+    JobFactory.create()
+    assert "Created (UTC)" in words_of(admin_client.get(address))
+
+
+def page_of(receipt: Receipt) -> str:
+    return f"/admin/receipts/receipt/{receipt.pk}/change/"
+
+
+def test_a_receipts_page_leads_to_its_jobs(admin_client: Browser) -> None:
+    job, _ = JobFactory.create(), JobFactory.create()
+    text = admin_client.get(page_of(job.receipt)).content.decode()
+    found = re.search(r'<a href="([^"]+)">Jobs of this receipt</a>', text)
+    assert found is not None
+    assert list(admin_client.get(found[1]).context["cl"].result_list) == [job]
+
+
+def test_it_leads_nobody_to_jobs_who_may_not_see_them() -> None:
+    page = staff("receipts.view_receipt").get(page_of(JobFactory.create().receipt))
+    assert page.status_code == 200
+    assert "joblog" not in page.content.decode()
+
+
+def test_the_list_says_the_name_under_which_a_receipt_came_last() -> None:
+    earlier = JobFactory.create(filename="scan.jpg", created_at=timezone.now() - timedelta(days=1))
+    JobFactory.create(receipt=earlier.receipt, filename="lunch.jpg")
+    assert "lunch.jpg" in auditor().get(RECEIPTS).content.decode()
+    assert "lunch.jpg" not in staff("receipts.view_receipt", name="bert").get(RECEIPTS).content.decode()
+
+
+def test_a_receipts_page_is_headed_by_the_name_that_it_came_under_last_and_shows_it(admin_client: Browser) -> None:
+    earlier = JobFactory.create(filename="scan.jpg", success=True, created_at=timezone.now() - timedelta(days=1))
+    receipt = JobFactory.create(receipt=earlier.receipt, filename="lunch.jpg", success=True).receipt
+    page = admin_client.get(page_of(receipt))
+    text = page.content.decode()
+    assert "<h1>lunch.jpg</h1>" in text
+    assert "View receipt" not in text
+    assert f'<img class="receipt" src="/api/v1/receipts/{receipt.pk}/file"' in text
+    assert "Came as: lunch.jpg, scan.jpg" in words_of(page)
+    assert "Purged at" not in text
+    purge(receipt)
+    text = admin_client.get(page_of(receipt)).content.decode()
+    assert "Purged at" in text
+    assert 'class="receipt"' not in text
+
+
+def test_names_are_for_those_who_may_see_jobs() -> None:
+    receipt = JobFactory.create(filename="lunch.jpg").receipt
+    text = staff("receipts.view_receipt").get(page_of(receipt)).content.decode()
+    assert "<h1>Receipt</h1>" in text
+    assert "lunch.jpg" not in text
+
+
+def sent_to_n8n(browser: Browser, receipt: Receipt) -> str:
+    """Return what the page says of it."""
+    found = re.search(r"Sent to N8N: (.+?) Jobs:", words_of(browser.get(page_of(receipt))))
+    assert found is not None
+    return found[1]
+
+
+def test_it_says_so_where_the_receipt_itself_was_sent(admin_client: Browser) -> None:
+    job = JobFactory.create()
+    assert sent_to_n8n(admin_client, job.receipt) == "–"
+    JobFactory.create(receipt=job.receipt, processing=True)
+    assert sent_to_n8n(admin_client, job.receipt) == "as it came"
+
+
+@pytest.mark.parametrize("fate", ["purged", "away"])
+def test_what_was_sent_is_not_guessed_at(admin_client: Browser, fate: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = job_for(heic(), "image/heic", success=True, delivered_at=timezone.now())
+    sent(job)
+    assert sent_to_n8n(admin_client, job.receipt).startswith("image/jpeg")
+    if fate == "purged":
+        purge(job.receipt)
+    else:
+        monkeypatch.setattr("receipts.admin.rendition_to_show", lambda receipt: None)  # as where the storage is away
+    assert sent_to_n8n(admin_client, job.receipt) == "–"
+
+
+def test_a_receipts_size_is_said_in_the_unit_that_one_would_say_it_in(admin_client: Browser) -> None:
+    receipt = ReceiptFactory.create(size=49_072)
+    for address in (page_of(receipt), RECEIPTS):
+        assert "47.9\xa0KB" in admin_client.get(address).content.decode()

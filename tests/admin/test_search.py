@@ -1,0 +1,164 @@
+"""One field finds a job by whatever one has at hand."""
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
+
+from jobs import search
+from jobs.models import JobEvent, JobLog
+from tests.factories import JobFactory, ReceiptFactory
+from tests.support.past_events import event
+from tests.support.staff import auditor
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/admin/jobs/joblog/"
+DATABASE = "fedcba98-4567-89ab-cdef-0123456789ab"
+
+
+@pytest.fixture
+def wanted() -> JobLog:
+    """Return a job among others."""
+    JobFactory.create_batch(3, filename="other.jpg")
+    job: JobLog = JobFactory.create(
+        success=True, filename="Lunch 100%_1.jpg", notion_database_id=DATABASE, result_message="Filed as Trattoria",
+        n8n_execution_id="471123",
+    )  # fmt: skip
+    return job
+
+
+def found(text: str, **query: str) -> list[Any]:
+    answer = auditor().get(LIST, {"q": text, **query})
+    return [job.pk for job in answer.context["cl"].result_list]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda job: str(job.pk),
+        lambda job: job.pk.hex.upper(),
+        lambda job: f"  {str(job.pk)[:8]} ",
+        lambda job: str(job.pk)[:13],
+        lambda job: str(job.receipt_id),
+        lambda job: job.receipt.sha256,
+        lambda job: job.receipt.sha256[:12],
+        lambda job: DATABASE,
+        lambda job: DATABASE.replace("-", ""),
+        lambda job: f"https://www.notion.so/team/Receipts-{DATABASE.replace('-', '')}?v=1",
+        lambda job: "Lunch",
+        lambda job: "unch 100%_1",
+        lambda job: "lunch",
+        lambda job: "trattoria",
+        lambda job: "100%_1 lunch",
+        lambda job: "lunch filed",
+        lambda job: f"lunch {job.client.name}",
+        lambda job: "471123",
+    ],
+)
+def test_a_job_is_found_by(wanted: JobLog, form: Any) -> None:
+    assert found(form(wanted)) == [wanted.pk]
+
+
+@pytest.mark.parametrize(
+    "text", ["nothing like it", "%", "_", "0" * 8, "f" * 64, "'; DROP", "\\", "https://[", "\U0010ffff"]
+)
+def test_what_there_is_not_is_not_found(text: str) -> None:
+    JobFactory.create(filename="other.jpg")
+    assert found(text) == []
+
+
+@pytest.mark.parametrize("text", ["lunch dinner", "trattoria other.jpg"])
+def test_what_has_one_of_the_words_only_is_not_found(wanted: JobLog, text: str) -> None:
+    assert found(text) == []
+
+
+@pytest.mark.parametrize("named", ["Caf\u00e9 ZÜRICH.jpg", "Cafe\u0301 ZU\u0308RICH.jpg"])
+@pytest.mark.parametrize("text", ["Caf\u00e9 Z", "Cafe\u0301 Z", "CAFÉ", "café zürich", "Zürich"])
+def test_words_are_found_in_either_case_and_however_their_accents_are_written(named: str, text: str) -> None:
+    job = JobFactory.create(filename=named)
+    JobFactory.create(filename="Cafeteria.jpg")
+    assert found(text) == [job.pk]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Old Mill Grocery", "grocery old", "32.82", "25.80", "25.8", "40.00", "40.0", "1200.00", "Bäckerei", "BÄCKEREI",
+     "Ba\u0308ckerei", "日本", 'the"mill"', "lunch grocery", "\U0001f35e"],
+)  # fmt: skip
+def test_a_job_is_found_by_what_the_workflow_read(text: str) -> None:
+    lines = [{"item": "Bäckerei 日本 \U0001f35e", "amount": 25.8}, {"item": 'the"mill"', "amount": 40.0}]
+    read = {"vendor": "Old Mill Grocery", "total": 32.82, "lines": lines, "rates": [7, 1200]}
+    job = JobFactory.create(success=True, filename="lunch.jpg", result=read)
+    JobFactory.create(success=True, filename="other.jpg", result={"total": 25.81, "lines": [40.05, 1200.5]})
+    JobFactory.create(filename="other.jpg")
+    assert job.pk in found(text)
+    assert len(found(text)) == (2 if text in ("25.8", "40.0") else 1)  # parts of other numbers, as of other words
+
+
+def test_an_old_name_is_found_by_its_beginning_however_its_accents_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "RECENT", 1)
+    old = JobFactory.create(filename="Cafe\u0301.jpg")
+    JobFactory.create_batch(2, receipt=old.receipt, filename="other.jpg")
+    assert found("Caf\u00e9") == [old.pk]
+
+
+def test_too_few_digits_are_words(wanted: JobLog) -> None:
+    assert found(str(wanted.pk)[:7]) == []
+
+
+def test_a_databases_jobs_are_not_read_all_at_once(wanted: JobLog) -> None:
+    JobFactory.create_batch(60, receipt=wanted.receipt, notion_database_id=DATABASE)
+    with CaptureQueriesContext(connection) as captured:
+        assert len(found(DATABASE)) == 50
+    assert [one["sql"] for one in captured if 'FROM "jobs_joblog"' in one["sql"] and "LIMIT" not in one["sql"]] == []
+
+
+def test_eight_digits_that_are_no_id_may_be_a_date_in_a_file_name() -> None:
+    job = JobFactory.create(filename="20261123.jpg")
+    assert found("20261123") == [job.pk]
+
+
+def test_a_search_stays_within_the_filters(wanted: JobLog) -> None:
+    assert found("Lunch", status__exact="failure") == []
+    assert found(str(wanted.pk), status__exact="success") == [wanted.pk]
+
+
+def test_words_are_looked_for_among_the_newest_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "RECENT", 3)
+    receipt = ReceiptFactory.create()
+    old = JobFactory.create(receipt=receipt, filename="old lunch.jpg", success=True, result={"vendor": "Old Mill"})
+    JobFactory.create_batch(3, receipt=receipt, filename="other.jpg")
+    assert found("lunch") == found("mill") == []
+    assert found("old l") == [old.pk]  # its beginning has an index
+
+
+@pytest.mark.parametrize("text", ["0123abcd", "a" * 64])
+def test_an_id_is_found_by_an_index(text: str) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL plans by what is in the table, and reads a small one whole")
+    JobFactory.create()
+    with CaptureQueriesContext(connection) as captured:
+        search.find_by_id(text)
+    for query in captured:
+        with connection.cursor() as cursor:
+            cursor.execute("EXPLAIN QUERY PLAN " + query["sql"])
+            plan = [row[3] for row in cursor.fetchall()]
+        assert all(step.startswith("SEARCH") for step in plan), plan
+
+
+def test_events_are_found_by_their_job(admin_client: Browser, wanted: JobLog) -> None:
+    event(wanted, JobEvent.Kind.RECEIVED, wanted.created_at, JobEvent.Source.API)
+    answer = admin_client.get("/admin/jobs/jobevent/", {"q": str(wanted.pk)[:8]})
+    assert [row.job_id for row in answer.context["cl"].result_list] == [wanted.pk]
+
+
+@pytest.mark.parametrize("form", [lambda receipt: str(receipt.pk), lambda receipt: receipt.sha256[:8]])
+def test_receipts_are_found_in_their_own_list_without_counting_any(admin_client: Browser, form: Any) -> None:
+    wanted, _ = ReceiptFactory.create_batch(2)
+    with CaptureQueriesContext(connection) as captured:
+        answer = admin_client.get("/admin/receipts/receipt/", {"q": form(wanted)})
+    assert list(answer.context["cl"].result_list) == [wanted]
+    assert [one["sql"] for one in captured if "COUNT(" in one["sql"]] == []

@@ -1,0 +1,1 @@
+"""What clients of the API send, and what they are answered."""

@@ -1,0 +1,227 @@
+"""What the client makes of files, folders and options."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from receipts.client import files
+from receipts.client import run as client
+from receipts.client.files import Form, find_files
+from receipts.client.refusals import Misused, Refused
+from receipts.sample import draw_receipt
+from tests.factories import DATABASE_ID, SMALL
+from tests.support.client_runs import FILED, NO_JOBS, NOBODY, TAKEN, pictures, run_client, scripted
+from tests.support.stub_server import Visit, response, stub_server
+
+pytestmark = pytest.mark.processes
+
+
+def test_a_file_that_is_gone_when_its_turn_comes_does_not_stop_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures(tmp_path, range(3))
+    found = find_files([tmp_path])
+    (tmp_path / "001.jpg").unlink()
+    monkeypatch.setattr(client, "find_files", lambda _: found)
+    with stub_server(scripted(NO_JOBS, *[FILED] * 4)) as server:
+        result = run_client(tmp_path, "--parallel", 1, url=server.url)
+    assert result.words == ["already filed", "refused", "already filed"]
+    assert "file_unreadable" in {json.loads(line)["code"] for line in result.lines}
+
+
+def test_a_name_that_is_not_utf_8_stops_nothing(tmp_path: Path) -> None:
+    pictures(tmp_path, range(2))
+    os.rename(tmp_path / "001.jpg", os.path.join(os.fsencode(tmp_path), b"caf\xe9.jpg"))
+    with stub_server(scripted(NO_JOBS, *[FILED] * 4)) as server:
+        result = run_client(tmp_path, "--parallel", 1, url=server.url)
+        assert result.words == ["already filed"] * 2
+        names = [re.search(rb'filename="([^"]*)"', visit.body) for visit in server.requests if visit.body]
+    assert {name[1].decode() for name in names if name} == {"000.jpg", "caf\N{REPLACEMENT CHARACTER}.jpg"}
+
+
+def test_a_folder_that_cannot_be_read_is_told_of_and_stops_nothing() -> None:
+    with tempfile.TemporaryDirectory() as name, stub_server(scripted(NO_JOBS, *[FILED] * 2)) as server:
+        folder = pictures(Path(name), range(1))
+        folder.chmod(0o755)
+        for mode in (0, 0o444):
+            (folder / str(mode)).mkdir()
+            pictures(folder / str(mode), range(1)).chmod(mode)
+        with nobody():
+            result = run_client(folder, "--parallel", 1, url=server.url)
+    refused = {json.loads(line)["file"]: json.loads(line)["detail"] for line in result.lines if "refused" in line}
+    assert refused == {
+        str(folder / "0"): "It cannot be read: Permission denied.",
+        str(folder / str(0o444) / "000.jpg"): "It cannot be read: Permission denied.",
+    }
+    assert (result.code, len(result.lines)) == (1, 3)
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Let root be refused what others are refused."""
+    was = os.geteuid()
+    os.seteuid(65534 if was == 0 else was)
+    try:
+        yield
+    finally:
+        os.seteuid(was)
+
+
+def test_a_link_to_nowhere_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "dangling.jpg").symlink_to(tmp_path / "nothing.jpg")
+    assert find_files([tmp_path]).files == [tmp_path / "dangling.jpg"]
+
+
+def test_what_is_filed_is_moved_away_and_nothing_is_overwritten(tmp_path: Path) -> None:
+    inbox, done = pictures(tmp_path, range(2)), tmp_path / "away" / "done"
+    done.mkdir(parents=True)
+    (done / "000.jpg").write_bytes(b"another of that name")
+    with stub_server(scripted(NO_JOBS, FILED, FILED, response(415, b"{}"))) as server:
+        result = run_client(inbox / "000.jpg", inbox / "001.jpg", "--parallel", 1, "--done", done, url=server.url)
+    assert (result.code, result.words) == (1, ["already filed", "refused"])
+    assert (done / "000.jpg").read_bytes() == b"another of that name"
+    assert sorted(path.name for path in done.iterdir()) == ["000-j1.jpg", "000.jpg"]
+    assert sorted(path.name for path in inbox.glob("*.jpg")) == ["001.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("looked_into", "done"), [("", ""), ("", "filed"), ("", "a/filed"), ("a", "b/../a/filed"), ("000.jpg", "")]
+)
+def test_a_folder_of_filed_pictures_that_is_itself_looked_into_is_refused(
+    tmp_path: Path, looked_into: str, done: str
+) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    with pytest.raises(Misused, match=r"^--done is looked into"):
+        run_client(pictures(tmp_path, range(1)) / looked_into, "--done", tmp_path / done, url=NOBODY)
+
+
+def test_a_hidden_folder_may_lie_among_the_pictures_for_it_is_not_looked_into(tmp_path: Path) -> None:
+    for _ in range(2):
+        with stub_server(scripted(NO_JOBS, FILED, FILED)) as server:
+            run_client(pictures(tmp_path, range(1)), "--done", tmp_path / ".filed", url=server.url)
+    assert sorted(path.name for path in (tmp_path / ".filed").iterdir()) == ["000-j1.jpg", "000.jpg"]
+
+
+def test_a_file_that_cannot_be_moved_away_is_filed_all_the_same(tmp_path: Path) -> None:
+    inbox, done = pictures(tmp_path, range(1)), tmp_path / "done"
+    done.write_bytes(b"no folder")
+    with stub_server(scripted(NO_JOBS, FILED, FILED)) as server:
+        result = run_client(inbox / "000.jpg", "--done", done, url=server.url)
+    assert (result.code, result.words) == (0, ["already filed"])
+    assert "cannot be moved into" in result.summary
+
+
+def test_a_file_that_another_has_replaced_while_its_result_was_waited_for_is_not_moved_away(tmp_path: Path) -> None:
+    scan, done = pictures(tmp_path, range(1)) / "000.jpg", tmp_path / ".done"
+    script = iter([NO_JOBS, TAKEN, FILED])
+
+    def scan_again(visit: Visit) -> None:
+        while request := visit.read():
+            if "/jobs/j1/" in request.target:
+                pictures(tmp_path, range(1, 2)).joinpath("001.jpg").replace(scan)
+            visit.send(next(script))
+
+    with stub_server(scan_again) as server:
+        result = run_client(tmp_path, "--done", done, url=server.url)
+    assert (result.code, result.words) == (1, ["changed"])
+    assert json.loads(result.lines[0])["code"] == "file_changed"
+    assert scan.read_bytes() == draw_receipt(1, size=SMALL)
+    assert not done.exists()
+
+
+def test_a_large_file_is_never_whole_in_memory(tmp_path: Path) -> None:
+    large = tmp_path / "large.jpg"
+    large.write_bytes(os.urandom(20_000_000))
+    form = Form(large, DATABASE_ID)
+    tracemalloc.start()
+    try:
+        assert sum(map(len, form)) == len(form) > 20_000_000
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 1_000_000
+
+
+@pytest.mark.parametrize("change", [b"", b"as it is!", b"longer than before"])
+def test_a_file_that_changes_on_its_way_is_never_sent_to_its_end(tmp_path: Path, change: bytes) -> None:
+    file = tmp_path / "one.jpg"
+    file.write_bytes(b"as it was")
+    form = Form(file, DATABASE_ID)
+    file.write_bytes(change)
+    with pytest.raises(Refused, match="changed while it was read"):
+        list(form)
+
+
+def test_a_file_that_grows_on_its_way_is_sent_as_it_was(tmp_path: Path) -> None:
+    file = tmp_path / "one.jpg"
+    file.write_bytes(b"as it was")
+    form = Form(file, DATABASE_ID)
+    file.write_bytes(b"as it was, and more")
+    body = b"".join(form)
+    assert (len(body), b"as it was\r\n" in body) == (len(form), True)
+
+
+def test_what_is_changed_between_look_and_upload_comes_under_no_others_key_and_is_taken_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan = pictures(tmp_path, range(1)) / "000.jpg"
+    real = files.digest
+
+    def scan_again_after_the_look(path: Path) -> str:
+        seen = real(path)
+        scan.write_bytes(bytes(scan.stat().st_size))
+        return seen
+
+    with stub_server(scripted(NO_JOBS, TAKEN)) as server, monkeypatch.context() as patch:
+        patch.setattr(files, "digest", scan_again_after_the_look)
+        result = run_client(scan, "--no-wait", url=server.url)
+    assert (result.code, result.words) == (1, ["changed"])
+    with stub_server(scripted(NO_JOBS, TAKEN)) as server:
+        assert run_client(scan, "--no-wait", url=server.url).words == ["taken"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"url": "receipts.example.com"}, "--url cannot be understood"),
+        ({"url": "https://user:word@receipts.example.com"}, "--url cannot be understood"),
+        ({"url": ""}, "RECEIPTS_URL is missing"),
+        ({"api_key": ""}, "RECEIPTS_API_KEY is missing"),
+        ({"api_key": "schlüssel"}, "--api-key cannot be understood"),
+        ({"database": "my receipts"}, "--database cannot be understood"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_sentence(
+    tmp_path: Path, changed: dict[str, str], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RECEIPTS_URL", "RECEIPTS_API_KEY", "RECEIPTS_DATABASE"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(Misused, match=f"^{sentence}"):
+        run_client(tmp_path, **({"url": NOBODY} | changed))
+
+
+@pytest.mark.parametrize("name", ["nowhere", "x" * 300])
+def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path, name: str) -> None:
+    with pytest.raises(Misused, match=rf"^There is no .*{name}\.$"):
+        run_client(tmp_path / name, url=NOBODY)
+
+
+def test_a_host_that_none_can_have_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(Misused, match="cannot be reached"):
+        run_client(pictures(tmp_path, range(1)), url=f"http://{'a' * 70}.example.com")
+
+
+def test_it_loads_no_django() -> None:
+    program = "import sys, receipts.client.run, receipts.client.__main__; print('django' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

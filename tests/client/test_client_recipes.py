@@ -1,0 +1,85 @@
+"""The recipe for curl in docs/clients.md, as it is printed there."""
+
+import os
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.deploy.tools import tool
+from tests.factories import DATABASE_ID
+from tests.support.client_runs import KEY, TAKEN, pictures, scripted
+from tests.support.stub_server import Behaviour, Visit, response, stub_server
+
+pytestmark = pytest.mark.processes
+
+OF_CURL = re.search(r"^## curl$(.*?)^## ", Path("docs/clients.md").read_text(), re.DOTALL | re.MULTILINE)
+RECIPE = "".join(re.findall(r"```sh\n(.*?)```", OF_CURL[1] if OF_CURL else "", re.DOTALL))
+SLEEPLESS = "sleep() { echo paused >&2; }\n"  # the recipe's own pauses are for a full disk
+LONG_PROBLEM = b'{"code": "storage_full", "detail": "There is no room; try again later, or much later, or even later."}'
+
+
+class Cooked(NamedTuple):
+    """What came of the recipe."""
+
+    code: int
+    printed: str
+    complaints: str
+    keys: list[str | None]
+
+
+@pytest.fixture(name="cook")
+def cook_(tmp_path: Path) -> Callable[..., Cooked]:
+    """Return what follows the recipe for a receipt, against a server that behaves so."""
+    tool("curl")
+    pictures(tmp_path, range(1)).joinpath("000.jpg").rename(tmp_path / "receipt.jpg")
+
+    def cook(*behaviours: Behaviour) -> Cooked:
+        with stub_server(*behaviours) as server:
+            options = {"RECEIPTS_URL": server.url, "RECEIPTS_API_KEY": KEY, "RECEIPTS_DATABASE": DATABASE_ID}
+            environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TMPDIR": str(tmp_path)} | options
+            command = ["sh", "-c", SLEEPLESS + RECIPE]
+            done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert {request.headers["Authorization"] for request in server.requests} == {f"Api-Key {KEY}"}
+        keys = [request.headers["Idempotency-Key"] for request in server.requests]
+        return Cooked(done.returncode, done.stdout, done.stderr, keys)
+
+    return cook
+
+
+def body_of(answer: bytes) -> str:
+    return answer.partition(b"\r\n\r\n")[2].decode()
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504, 507])
+def test_what_passes_is_tried_again_under_the_same_key_and_one_answer_is_printed(
+    cook: Callable[..., Cooked], status: int
+) -> None:
+    cooked = cook(scripted(response(status, LONG_PROBLEM, Retry_After="1"), TAKEN))
+    assert (cooked.code, cooked.printed) == (0, body_of(TAKEN)), cooked.complaints
+    assert ("paused" in cooked.complaints) == (status == 507)
+    assert (len(cooked.keys), len(set(cooked.keys))) == (2, 1)
+
+
+def test_a_connection_that_breaks_is_tried_again(cook: Callable[..., Cooked]) -> None:
+    def break_off(visit: Visit) -> None:
+        visit.read_head()
+        visit.reset()
+
+    cooked = cook(break_off, scripted(TAKEN))
+    assert (cooked.code, cooked.printed) == (0, body_of(TAKEN)), cooked.complaints
+
+
+@pytest.mark.parametrize("status", [400, 401, 413, 415, 422])
+def test_what_is_refused_for_good_is_sent_once_and_says_why(cook: Callable[..., Cooked], status: int) -> None:
+    cooked = cook(scripted(response(status, LONG_PROBLEM)))
+    assert (cooked.code, cooked.printed, cooked.complaints) == (1, LONG_PROBLEM.decode(), "")
+    assert len(cooked.keys) == 1
+
+
+def test_a_disk_that_stays_full_is_no_success(cook: Callable[..., Cooked]) -> None:
+    cooked = cook(scripted(*[response(507, LONG_PROBLEM, Retry_After="5")] * 5))
+    assert (cooked.code, cooked.printed, len(cooked.keys)) == (1, LONG_PROBLEM.decode(), 5)

@@ -1,0 +1,1 @@
+"""The databases: their errors, migrations, and how writers wait."""

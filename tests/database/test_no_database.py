@@ -1,0 +1,90 @@
+"""A database away or not migrated, a setting missing: commands say so in one sentence; worker and sweep wait for it."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.client_runs import NOBODY
+from tests.support.installation import SWEEP, WORKER, Installation, wait_for
+from tests.support.outages import closed_port
+from tests.support.servers import SETTINGS
+
+pytestmark = pytest.mark.processes
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """Return a port on which nobody listens."""
+    with closed_port() as port:
+        yield port
+
+
+def stderr_of(*command: str, database: str, **further: str) -> str:
+    """Return what a command says that ends with 1."""
+    environment = os.environ | SETTINGS | {"DATABASE_URL": database} | further
+    done = subprocess.run(
+        [sys.executable, "manage.py", *command],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    return done.stderr
+
+
+@pytest.mark.parametrize("command", [("verify_audit",), ("create_api_key", "Shop"), ("canary",), ("migrate",)])
+def test_where_it_is_away_a_command_says_where_to_look(command: tuple[str, ...], port: int) -> None:
+    stderr = stderr_of(*command, database=f"postgresql://anna@127.0.0.1:{port}/receipts")
+    assert stderr == "manage.py: The database cannot be reached: look at DATABASE_URL, and whether it runs.\n"
+
+
+def test_where_sqlite_cannot_open_it_a_command_says_what_sqlite_calls_that(tmp_path: Path) -> None:
+    stderr = stderr_of("verify_audit", database=f"sqlite:///{tmp_path}")  # a folder
+    assert stderr == (
+        "manage.py: The database cannot be reached (SQLITE_CANTOPEN): look at DATABASE_URL, and whether it runs.\n"
+    )
+
+
+@pytest.mark.parametrize("command", [("verify_audit",), ("create_api_key", "Shop"), ("purge_receipts",)])
+def test_where_it_is_empty_a_command_says_what_to_run(command: tuple[str, ...], tmp_path: Path) -> None:
+    stderr = stderr_of(*command, database=f"sqlite:///{tmp_path}/empty.sqlite3")
+    assert re.match(r"(manage\.py|CommandError): The database lacks \d+ migrations: run `manage\.py migrate`\.", stderr)
+
+
+def test_what_it_said_can_be_had(port: int) -> None:
+    stderr = stderr_of("verify_audit", "--traceback", database=f"postgresql://anna@127.0.0.1:{port}/receipts")
+    assert "Traceback" in stderr
+
+
+def test_worker_and_sweep_wait_until_it_is_migrated(tmp_path: Path) -> None:
+    with Installation(tmp_path, NOBODY) as installation:
+        installation.execute("ALTER TABLE django_migrations RENAME TO put_aside")
+        processes = [installation.start(*command) for command in (WORKER, SWEEP)]
+        wait_for(lambda: installation.log().count("waits_for_database") == 2, "both to say that they wait")
+        installation.execute("DROP TABLE IF EXISTS django_migrations")
+        installation.execute("ALTER TABLE put_aside RENAME TO django_migrations")
+        alive = "SELECT DISTINCT kind FROM jobs_heartbeat"
+        wait_for(lambda: len(installation.query(alive)) == 2, "their signs of life")
+        assert [process.poll() for process in processes] == [None, None]
+        assert "Traceback" not in installation.log()
+
+
+def test_on_sqlite_nobody_loads_the_driver_of_postgresql(tmp_path: Path) -> None:
+    stderr = stderr_of("serve", database=f"sqlite:///{tmp_path}/empty.sqlite3", PYTHONPROFILEIMPORTTIME="1")
+    loaded = {line.rpartition("|")[2].strip() for line in stderr.splitlines() if line.startswith("import time:")}
+    assert "rest_framework.compat" in loaded
+    assert "psycopg" not in loaded
+
+
+@pytest.mark.parametrize("command", ["check", "makemigrations", "help"])
+def test_where_a_setting_is_missing_every_command_says_which(command: str) -> None:
+    stderr = stderr_of(command, database="sqlite://:memory:", SECRET_KEY="")
+    assert stderr.startswith("manage.py: SECRET_KEY is missing: set it to ")
+    assert stderr.count("\n") == 1

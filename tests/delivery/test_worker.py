@@ -1,0 +1,160 @@
+"""The worker: what plain `manage.py rqworker` runs, on a real Valkey, and how it answers rings."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from typing import Any
+
+import django_rq
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.db import connection
+from redis import Redis
+from rq.exceptions import StopRequested
+from rq.job import Job
+from rq.registry import FinishedJobRegistry
+from rq.serializers import JSONSerializer
+from rq.worker import WorkerStatus
+
+from jobs import worker as worker_module
+from jobs.models import Heartbeat, JobLog
+from jobs.worker import DeliveryWorker
+from tests.factories import JobFactory, job_in
+from tests.support.deliveries import WEBHOOK
+from tests.support.stub_server import StubServer
+from tests.support.workers import ring, status_of, work
+
+Status = JobLog.Status
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+# -- as an operator starts it
+
+
+def test_plain_rqworker_delivers_what_was_rung_for_and_logs_json(n8n: StubServer) -> None:
+    job = JobFactory.create()
+    ring(job, request_id="r-1")
+    stderr, printed = manage("rqworker", "--burst", N8N_WEBHOOK_URL=n8n.url + WEBHOOK)
+    assert (status_of(job), len(n8n.requests)) == (Status.PROCESSING, 1)
+
+    logged = [json.loads(line) for line in stderr.splitlines()]  # every line is JSON
+    (ended,) = [line for line in logged if line["event"] == "delivery_ended"]
+    name = job.events.get(kind="claimed").actor
+    assert (ended["request_id"], ended["job_id"], ended["worker"]) == ("r-1", str(job.pk), name)
+    assert Heartbeat.objects.get(name=name).kind == Heartbeat.Kind.WORKER
+    assert {line["logger"] for line in logged} <= {"jobs.tasks", "jobs.transitions"}
+    assert "canary" not in stderr + printed
+
+
+@pytest.mark.parametrize("command", [("rqworker", "--burst"), ("sweep_jobs", "--once")])
+def test_neither_worker_nor_sweep_loads_what_only_the_web_has_a_use_for(
+    command: tuple[str, ...], n8n: StubServer
+) -> None:
+    ring(JobFactory.create())
+    stderr, _ = manage(*command, N8N_WEBHOOK_URL=n8n.url + WEBHOOK, PYTHONPROFILEIMPORTTIME="1")
+    loaded = {line.rpartition("|")[2].strip() for line in stderr.splitlines() if line.startswith("import time:")}
+    assert "jobs.sweep" in loaded
+    pages = {"accounting.urls", "accounting.problems", "jobs.admin", "jobs.views", "receipts.validators"}
+    libraries = {"rest_framework.views", "drf_spectacular.openapi", "waitress", "charset_normalizer.api"}
+    assert not loaded & (pages | libraries)
+
+
+def test_a_worker_for_a_queue_that_there_is_none_of_says_so() -> None:
+    with pytest.raises(CommandError, match=r"There is no queue nosuch; there is default\."):
+        call_command("rqworker", "default", "nosuch")
+
+
+def manage(*command: str, **further: str) -> tuple[str, str]:
+    """Run a management command on this test's database; return what it told and printed."""
+    environment = os.environ | {"DATABASE_URL": database_url(), "MEDIA_ROOT": settings.MEDIA_ROOT} | further
+    done = subprocess.run(
+        [sys.executable, "manage.py", *command], env=environment, capture_output=True, text=True, timeout=60, check=True
+    )
+    return done.stderr, done.stdout
+
+
+def database_url() -> str:
+    """Return the address of this test's database, for another process."""
+    name = connection.settings_dict["NAME"]
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{name}"
+    address, _, options = os.environ["DATABASE_URL"].partition("?")
+    return f"{address.rpartition('/')[0]}/{name}?{options}"
+
+
+def test_whatever_rqworker_is_told_it_reads_json_and_keeps_its_tuning() -> None:
+    worker = django_rq.get_worker(serializer="rq.serializers.DefaultSerializer", worker_ttl=420)
+    assert isinstance(worker, DeliveryWorker)
+    assert worker.serializer is JSONSerializer
+    assert (worker.worker_ttl, worker.maintenance_interval, worker.max_connection_wait_time) == (20, 30, 5.0)
+    assert worker.queue_names() == ["default"]
+
+
+# -- rings
+
+
+def test_rings_are_answered_one_after_the_other_on_one_connection(n8n: StubServer) -> None:
+    jobs = JobFactory.create_batch(3)
+    for job in jobs:
+        ring(job)
+    work()
+    assert [status_of(job) for job in jobs] == [Status.PROCESSING] * 3
+    assert [request.headers["Idempotency-Key"] for request in n8n.requests] == [str(job.pk) for job in jobs]
+    assert len(n8n.visits) == 1
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status != Status.QUEUED])
+def test_a_ring_for_a_job_that_does_not_wait_does_nothing(n8n: StubServer, status: JobLog.Status) -> None:
+    job = job_in(status)
+    ring(job)
+    work()
+    assert (status_of(job), n8n.visits) == (status, [])
+
+
+def test_a_job_rung_for_twice_is_sent_once(n8n: StubServer) -> None:
+    job = JobFactory.create()
+    ring(job)
+    ring(job)
+    work()
+    assert (status_of(job), len(n8n.requests)) == (Status.PROCESSING, 1)
+
+
+def test_an_answered_ring_leaves_redis_after_ten_minutes(n8n: StubServer, redis: "Redis") -> None:
+    ring(JobFactory.create())
+    work()
+    (ring_id,) = FinishedJobRegistry("default", connection=redis, serializer=JSONSerializer).get_job_ids()
+    answered = Job.fetch(ring_id, connection=redis, serializer=JSONSerializer)
+    assert answered.return_value() == "processing"
+    seconds: Any = redis.ttl(answered.key)  # redis-py's types leave open whether it is awaited
+    assert 0 < seconds <= 600
+
+
+# -- told to stop
+
+
+@pytest.fixture
+def told_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a signal have come, and what it raised have been lost."""
+    event = threading.Event()
+    event.set()
+    monkeypatch.setattr(worker_module, "told_to_stop", event)
+
+
+def test_one_that_was_told_to_stop_while_it_was_made_answers_no_ring(n8n: StubServer, told_to_stop: None) -> None:
+    job = JobFactory.create()
+    ring(job)
+    work()
+    assert (status_of(job), n8n.requests) == (Status.QUEUED, [])
+
+
+def test_where_what_the_signal_raised_was_lost_it_stops_at_its_next_beat_but_in_no_delivery(told_to_stop: None) -> None:
+    worker = django_rq.get_worker()
+    assert isinstance(worker, DeliveryWorker)
+    worker.set_state(WorkerStatus.BUSY)
+    worker.heartbeat()
+    worker.set_state(WorkerStatus.IDLE)
+    with pytest.raises(StopRequested):
+        worker.heartbeat()

@@ -1,0 +1,169 @@
+"""What a worker outlives: rings that are none, a database that is away, and a time-out wherever it comes."""
+
+import pickle
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import structlog
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections, transaction
+from django.db.transaction import Atomic
+from redis import Redis
+from rq import Callback, Queue
+from rq.job import Job
+from rq.registry import FailedJobRegistry
+from rq.serializers import JSONSerializer
+from rq.timeouts import JobTimeoutException
+
+from jobs import services, tasks
+from jobs import worker as worker_module
+from jobs.models import JobLog
+from jobs.queue import TASK
+from tests.factories import JobFactory
+from tests.support.stub_server import StubServer
+from tests.support.workers import lines, ring, status_of, work
+
+Status = JobLog.Status
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def poison(redis: "Redis", *arguments: object) -> Job:
+    """Ring with something else than a job's id."""
+    queue = Queue("default", connection=redis, serializer=JSONSerializer)
+    return queue.enqueue("jobs.tasks.trigger_n8n_workflow", *arguments)
+
+
+@pytest.mark.parametrize("arguments", [("no-id",), (), (1,), (str(uuid4()), "two")])
+def test_a_task_that_raises_is_told_of_and_the_next_ring_is_answered(
+    n8n: StubServer, redis: "Redis", caplog: pytest.LogCaptureFixture, arguments: tuple[object, ...]
+) -> None:
+    poisoned, job = poison(redis, *arguments), JobFactory.create()
+    ring(job)
+    work()
+    assert status_of(job) == Status.PROCESSING
+    (line,) = lines(caplog, "task_failed")
+    assert (line["rq_job_id"], line["level"]) == (poisoned.id, "error")
+    assert line["exc_info"]
+    registry = FailedJobRegistry("default", connection=redis, serializer=JSONSerializer)
+    assert registry.get_job_ids() == [poisoned.id]
+
+
+calls: list[object] = []
+
+
+def be_called(*arguments: object) -> None:
+    calls.append(arguments)
+
+
+def test_whoever_writes_to_redis_may_ring_and_have_nothing_else_called(
+    n8n: StubServer, redis: "Redis", caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    job, queue = JobFactory.create(), Queue("default", connection=redis, serializer=JSONSerializer)
+    queue.enqueue("os.mkdir", str(tmp_path / "made"))
+    queue.enqueue(TASK, str(job.pk), on_success=Callback(be_called))
+    work()
+    assert status_of(job) == Status.PROCESSING
+    assert not (tmp_path / "made").exists()
+    assert calls == []
+    (line,) = lines(caplog, "task_failed")
+    assert line["exc_info"][0] is worker_module.NoRing
+
+
+def leave_a_transaction_unnoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let RQ's time-out arrive once, when the claim's transaction has begun and Django has not noted it yet."""
+    name = "_start_transaction_under_autocommit" if connection.vendor == "sqlite" else "_set_autocommit"
+    wrapper = type(connections[DEFAULT_DB_ALIAS])
+    begin = getattr(wrapper, name)
+
+    def begin_and_be_stopped(*args: Any) -> None:
+        begin(*args)
+        monkeypatch.setattr(wrapper, name, begin)
+        raise JobTimeoutException
+
+    monkeypatch.setattr(wrapper, name, begin_and_be_stopped)
+
+
+def leave_a_transaction_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let it arrive once, when the claim's transaction is about to end."""
+    end = Atomic.__exit__
+
+    def be_stopped(self: Atomic, *args: Any) -> None:
+        monkeypatch.setattr(Atomic, "__exit__", end)
+        raise JobTimeoutException
+
+    monkeypatch.setattr(Atomic, "__exit__", be_stopped)
+
+
+def write_to_all() -> int:
+    try:
+        with transaction.atomic():
+            return JobLog.objects.update(last_error="")
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("arrives", [leave_a_transaction_unnoted, leave_a_transaction_open])
+def test_whenever_rqs_time_out_arrives_the_next_ring_is_answered_and_nobody_is_locked_out(
+    n8n: StubServer, monkeypatch: pytest.MonkeyPatch, arrives: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    claim, (first, second) = services.claim_job, JobFactory.create_batch(2)
+
+    def claim_in_vain(*args: Any, **kwargs: Any) -> JobLog | None:
+        monkeypatch.setattr(services, "claim_job", claim)
+        arrives(monkeypatch)
+        return claim(*args, **kwargs)
+
+    monkeypatch.setattr(services, "claim_job", claim_in_vain)
+    ring(first)
+    ring(second)
+    work()
+    assert (status_of(first), status_of(second)) == (Status.QUEUED, Status.PROCESSING)
+    with ThreadPoolExecutor(1) as another:
+        assert another.submit(write_to_all).result() == 2
+
+
+def test_while_the_database_is_away_a_ring_costs_a_pause_and_a_line(
+    n8n: StubServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise OperationalError("the database is away")
+
+    pauses: list[float] = []
+    monkeypatch.setattr(tasks, "time", SimpleNamespace(sleep=pauses.append, monotonic=time.monotonic))
+    monkeypatch.setattr("jobs.services.claim_job", away)
+    job = JobFactory.create()
+    ring(job)
+    work()
+    assert (pauses, status_of(job)) == ([tasks.AWAY_SECONDS], Status.QUEUED)
+    assert lines(caplog, "database_unavailable")[0]["error"] == "OperationalError"
+    assert not lines(caplog, "task_failed")
+
+
+def test_a_ring_that_is_not_even_json_is_survived(n8n: StubServer, redis: "Redis") -> None:
+    poisoned, job = poison(redis, "no-id"), JobFactory.create()
+    redis.hset(poisoned.key, mapping={"data": pickle.dumps("made by something else")})
+    ring(job)
+    work()
+    assert status_of(job) == Status.PROCESSING
+
+
+def test_the_id_of_whoever_rang_is_on_every_line_of_that_ring_and_on_no_other(
+    n8n: StubServer, redis: "Redis", caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = JobFactory.create_batch(2)
+    ring(first, request_id="r-1")
+    ring(second)
+    (_, ring_id) = Queue("default", connection=redis, serializer=JSONSerializer).job_ids
+    work()
+    begun = lines(caplog, "delivery_begun")
+    assert [(line["job_id"], line["request_id"]) for line in begun] == [
+        (str(first.pk), "r-1"),
+        (str(second.pk), ring_id),
+    ]
+    assert n8n.requests[0].headers["X-Request-ID"] == "r-1"
+    assert "request_id" not in structlog.contextvars.get_contextvars()

@@ -1,0 +1,1 @@
+"""`make demo`, and what keeps its processes running."""

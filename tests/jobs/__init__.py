@@ -1,0 +1,1 @@
+"""What becomes of a job: its rules, the verbs that change it, callbacks, the sweep."""

@@ -1,0 +1,360 @@
+"""The verbs on jobs: claim, answer, retry, send again, cancel."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.db import OperationalError, connection
+from django.utils import timezone
+
+from jobs import services
+from jobs.answers import Answer, DeliveryError
+from jobs.models import FailureCode, JobEvent, JobLog
+from jobs.services import submission
+from receipts.services import has_file
+from tests.factories import ClientFactory, JobFactory, ReceiptFactory, job_in
+from tests.support.job_lifecycle import uploaded
+from tests.support.raising import raising
+
+Status = JobLog.Status
+pytestmark = pytest.mark.django_db
+
+ACCEPTED = Answer(status=200, content_type="application/json", body=b'{"execution_id":"17"}', milliseconds=12)
+BUSY = Answer(status=503)
+CUT = Answer(error=DeliveryError.CUT)
+
+
+def kinds(job: JobLog) -> list[str]:
+    return list(job.events.values_list("kind", flat=True))
+
+
+def delivered(job: JobLog, answer: Answer) -> JobLog:
+    services.mark_delivered(job.pk, attempt=job.attempts, answer=answer, worker="w1")
+    job.refresh_from_db()
+    return job
+
+
+# -- submit
+
+
+def test_an_upload_of_new_bytes_asks_nothing_twice(django_assert_num_queries: Any) -> None:
+    shop = ClientFactory.create()
+    # the time, whether the bytes are known, the time again, and three rows, between a beginning and an end
+    with django_assert_num_queries(8):
+        uploaded(shop)
+
+
+def test_an_upload_that_comes_to_no_commit_leaves_no_file(
+    monkeypatch: pytest.MonkeyPatch, media: Callable[[], list[Path]]
+) -> None:
+    monkeypatch.setattr(submission, "begin", raising(OperationalError("read only")))
+    with pytest.raises(OperationalError):
+        uploaded(ClientFactory.create())
+    assert media() == []
+
+
+def test_one_whose_commit_may_have_happened_leaves_its_file(
+    monkeypatch: pytest.MonkeyPatch, media: Callable[[], list[Path]]
+) -> None:
+    shop = ClientFactory.create()
+    # the test's own transaction makes savepoints of those within
+    monkeypatch.setattr(connection, "savepoint_commit", raising(OperationalError("cut off")))
+    with pytest.raises(OperationalError):
+        uploaded(shop)
+    assert len(media()) == 1
+
+
+# -- claim
+
+
+def test_a_claim_leases_the_job_and_counts_the_attempt(settings: LazySettings) -> None:
+    job = services.claim_job(JobFactory.create().pk, worker="w1")
+    assert job is not None
+    assert (job.status, job.attempts, job.tries) == (Status.SENDING, 1, 1)
+    assert job.due_at is not None
+    assert job.due_at - job.now == timedelta(seconds=settings.N8N_LEASE_SECONDS)
+    event = job.events.get()
+    assert (event.actor, event.attempt) == ("w1", 1)
+
+
+def test_a_claim_holds_until_another_worker_has_the_job() -> None:
+    job = JobFactory.create(sending=True, attempts=2, tries=2)
+    JobFactory.create(sending=True)  # another's first attempt
+    assert services.is_claimed(job.pk, attempt=2)
+    assert not services.is_claimed(job.pk, attempt=1)
+
+
+def test_a_second_claim_gets_nothing() -> None:
+    job = JobFactory.create()
+    assert services.claim_job(job.pk, worker="w1") is not None
+    assert services.claim_job(job.pk, worker="w2") is None
+    assert kinds(job) == ["claimed"]
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status != Status.QUEUED])
+def test_only_a_queued_job_is_claimed(status: JobLog.Status) -> None:
+    assert services.claim_job(job_in(status).pk, worker="w1") is None
+
+
+def test_a_job_is_not_claimed_before_it_is_due() -> None:
+    job = JobFactory.create(due_at=timezone.now() + timedelta(minutes=1))
+    assert services.claim_job(job.pk, worker="w1") is None
+
+
+def test_no_more_jobs_are_claimed_than_n8n_may_have_in_flight(settings: LazySettings) -> None:
+    settings.N8N_MAX_IN_FLIGHT = 2
+    JobFactory.create(sending=True)
+    JobFactory.create(processing=True)
+    job = JobFactory.create()
+    assert services.claim_job(job.pk, worker="w1") is None
+    settings.N8N_MAX_IN_FLIGHT = 3
+    assert services.claim_job(job.pk, worker="w1") is not None
+
+
+# -- what an answer does
+
+
+def test_an_accepted_delivery_awaits_the_callback(settings: LazySettings) -> None:
+    job = delivered(JobFactory.create(sending=True, last_error="n8n_busy", needs_attention=True), ACCEPTED)
+    assert (job.status, job.n8n_execution_id, job.last_error) == (Status.PROCESSING, "17", "")
+    assert job.delivered_at is not None
+    assert job.due_at is not None
+    assert job.due_at - job.delivered_at == timedelta(seconds=settings.CALLBACK_TIMEOUT_SECONDS)
+    assert not job.needs_attention
+    detail = job.events.get().detail
+    assert detail.pop("answer")["status"] == 200
+    assert detail == {"http_status": 200, "ms": 12, "execution_id": "17"}
+
+
+def test_an_unconfirmed_delivery_awaits_the_callback_too() -> None:
+    job = delivered(JobFactory.create(sending=True), CUT)
+    assert (job.status, job.delivered_at, job.last_error) == (Status.PROCESSING, None, "n8n_connection_cut")
+    assert kinds(job) == ["unconfirmed"]
+
+
+def test_a_refused_delivery_is_queued_by_the_schedule(settings: LazySettings) -> None:
+    settings.DELIVERY_RETRY_SCHEDULE = [100]
+    job = delivered(JobFactory.create(sending=True), BUSY)
+    assert (job.status, job.last_error, job.tries) == (Status.QUEUED, "n8n_busy", 1)
+    assert job.due_at is not None
+    assert timedelta(seconds=99) < job.due_at - timezone.now() <= timedelta(seconds=126)
+    assert 100 <= job.events.get().detail["again_in_seconds"] <= 125
+
+
+def test_a_wrong_setting_keeps_the_job_and_asks_for_attention() -> None:
+    job = delivered(JobFactory.create(sending=True), Answer(status=404))
+    assert (job.status, job.needs_attention) == (Status.QUEUED, True)
+
+
+def test_the_last_refusal_ends_the_job(settings: LazySettings) -> None:
+    settings.DELIVERY_RETRY_SCHEDULE = []
+    job = delivered(JobFactory.create(sending=True), BUSY)
+    assert (job.status, job.failure_code, job.due_at) == (Status.FAILURE, "n8n_unavailable", None)
+    assert "503" in job.result_message
+    assert job.events.get().actor == "w1"
+
+
+@pytest.mark.parametrize("attempt", [1, 3])
+def test_a_worker_whose_lease_has_passed_on_writes_nothing(attempt: int) -> None:
+    job = JobFactory.create(sending=True, attempts=2, tries=2)
+    assert services.mark_delivered(job.pk, attempt=attempt, answer=ACCEPTED, worker="w1") is None
+    assert kinds(job) == []
+
+
+@pytest.mark.parametrize("status", [Status.SUCCESS, Status.FAILURE, Status.QUEUED])
+def test_an_answer_that_a_callback_has_overtaken_changes_nothing(status: JobLog.Status) -> None:
+    job = job_in(status)
+    assert services.mark_delivered(job.pk, attempt=job.attempts, answer=ACCEPTED, worker="w1") is None
+    job.refresh_from_db()
+    assert job.status == status
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(status=400, content_type="application/json", body=b'{"message":"a\\u0000b\\ud800"}'),
+        Answer(status=503, content_type="application/json", body=b'{"message":"a\\u0000b\\ud800"}'),
+        Answer(status=200, content_type="application/json", body=b'{"execution_id":"\\u0000\\udfff"}'),
+        Answer(status=503, retry_after="Mon, 01 Jan 99999999999999999999 00:00:00 GMT"),
+        Answer(status=503, retry_after="Mon, 01 Jan 2026 00:00:00 +99999999999999999999"),
+    ],
+)
+def test_nothing_that_n8n_writes_can_keep_its_answer_from_being_noted(answer: Answer) -> None:
+    assert delivered(JobFactory.create(sending=True), answer).status != Status.SENDING
+
+
+def test_an_answer_in_json_that_goes_on_past_what_is_read_is_a_yes() -> None:
+    echo = Answer(status=200, content_type="application/json", body=b'{"image_data": "AAAA', goes_on=True)
+    job = delivered(JobFactory.create(sending=True), echo)
+    assert (job.status, job.delivered_at is not None) == (Status.PROCESSING, True)
+
+
+def test_a_cancelled_job_frees_no_place_and_rings_for_nobody(
+    rung: Callable[[], list[str]], django_capture_on_commit_callbacks: object
+) -> None:
+    JobFactory.create(due_at=timezone.now() - timedelta(minutes=1))
+    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator] # a fixture without a type
+        services.cancel_job(JobFactory.create().pk, actor="anna", reason="")
+    assert rung() == []
+
+
+def test_a_delivery_frees_no_place_and_rings_for_nobody(
+    rung: Callable[[], list[str]], django_capture_on_commit_callbacks: object
+) -> None:
+    JobFactory.create(due_at=timezone.now() - timedelta(minutes=1))
+    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator] # a fixture without a type
+        delivered(JobFactory.create(sending=True), ACCEPTED)
+    assert rung() == []
+
+
+def test_an_end_rings_for_no_job_whose_own_bell_rings_just_now(
+    rung: Callable[[], list[str]], django_capture_on_commit_callbacks: object
+) -> None:
+    JobFactory.create()
+    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator] # a fixture without a type
+        delivered(JobFactory.create(sending=True), Answer(status=400))
+    assert rung() == []
+
+
+def test_an_end_rings_for_the_job_that_has_waited_longest(
+    rung: Callable[[], list[str]], django_capture_on_commit_callbacks: object
+) -> None:
+    _, oldest, _ = (JobFactory.create(due_at=timezone.now() - timedelta(minutes=minutes)) for minutes in (1, 3, 2))
+    JobFactory.create(processing=True, due_at=timezone.now() - timedelta(minutes=4))  # the sweep's to act on
+    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator] # a fixture without a type
+        delivered(JobFactory.create(sending=True), Answer(status=400))
+    assert rung() == [str(oldest.pk)]
+
+
+# -- staff
+
+
+def test_a_retry_begins_a_new_round_and_keeps_the_history() -> None:
+    job = JobFactory.create(failure=True, attempts=4, tries=4, n8n_execution_id="17", result_message="Too late.")
+    services.retry_job(job.pk, actor="anna", reason="N8N was down")
+    job.refresh_from_db()
+    assert (job.status, job.attempts, job.tries, job.failure_code) == (Status.QUEUED, 4, 0, "")
+    assert (job.n8n_execution_id, job.result_message, job.completed_at) == ("", "", None)
+    event = job.events.get()
+    assert (event.kind, event.source, event.actor) == ("retried", "admin", "anna")
+    assert event.detail == {"reason": "N8N was down", "was": FailureCode.CALLBACK_TIMEOUT}
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status != Status.FAILURE])
+def test_only_a_failed_job_is_retried(status: JobLog.Status) -> None:
+    with pytest.raises(services.NotNow):
+        services.retry_job(job_in(status).pk, actor="anna", reason="")
+
+
+@pytest.mark.parametrize("age", [timedelta(hours=-1), timedelta(hours=1)])
+@pytest.mark.parametrize(("other", "refused"), [("processing", True), ("success", True), ("failure", False)])
+def test_a_retry_is_refused_where_another_job_does_the_same(other: str, refused: bool, age: timedelta) -> None:
+    receipt = ReceiptFactory.create()
+    job = JobFactory.create(failure=True, receipt=receipt, created_at=timezone.now() - age)
+    JobFactory.create(receipt=receipt, **{other: True})
+    if refused:
+        with pytest.raises(services.NotNow, match="Another job"):
+            services.retry_job(job.pk, actor="anna", reason="")
+    else:
+        assert services.retry_job(job.pk, actor="anna", reason="").status == Status.QUEUED
+
+
+def test_a_deliberate_duplicate_is_retried_beside_its_original() -> None:
+    original = JobFactory.create(success=True, created_at=timezone.now() - timedelta(hours=1))
+    job = JobFactory.create(failure=True, receipt=original.receipt, duplicate_of=original)
+    assert services.retry_job(job.pk, actor="anna", reason="").status == Status.QUEUED
+
+
+def test_a_deliberate_duplicate_is_not_retried_beside_a_later_one() -> None:
+    original = JobFactory.create(failure=True, created_at=timezone.now() - timedelta(hours=2))
+    job, _ = (
+        JobFactory.create(
+            **{trait: True},
+            receipt=original.receipt,
+            duplicate_of=original,
+            created_at=timezone.now() - timedelta(minutes=minutes),
+        )
+        for trait, minutes in (("failure", 2), ("processing", 1))
+    )
+    with pytest.raises(services.NotNow, match="Another job"):
+        services.retry_job(job.pk, actor="anna", reason="")
+
+
+def test_a_new_round_shows_nothing_of_the_former_one() -> None:
+    job = JobFactory.create(failure=True, result={"total": 1}, notion_page_url="https://notion.so/x", last_error="x")
+    services.retry_job(job.pk, actor="anna", reason="")
+    job.refresh_from_db()
+    assert (job.result, job.notion_page_url, job.last_error, job.needs_attention) == (None, "", "", False)
+
+
+def test_a_retry_without_the_receipts_file_is_refused() -> None:
+    job = JobFactory.create(failure=True)
+    job.receipt.file.delete(save=False)
+    job.receipt.refresh_from_db()
+    assert not has_file(job.receipt)
+    with pytest.raises(services.NotNow, match="uploaded again"):
+        services.retry_job(job.pk, actor="anna", reason="")
+
+
+@pytest.mark.parametrize(
+    ("was", "act"),
+    [
+        (Status.FAILURE, services.retry_job),
+        (Status.PROCESSING, services.resend_job),
+        (Status.QUEUED, services.resend_job),
+    ],
+)
+def test_what_staff_want_sent_is_rung_for_at_once(
+    was: JobLog.Status,
+    act: Callable[..., JobLog],
+    rung: Callable[[], list[str]],
+    django_capture_on_commit_callbacks: object,
+) -> None:
+    job = job_in(was)
+    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator] # a fixture without a type
+        act(job.pk, actor="anna", reason="N8N is back")
+    assert rung() == [str(job.pk)]
+
+
+def test_staff_may_send_a_processing_job_again() -> None:
+    job = JobFactory.create(processing=True)
+    services.resend_job(job.pk, actor="anna", reason="workflow was stopped")
+    job.refresh_from_db()
+    assert (job.status, job.tries, job.delivered_at) == (Status.QUEUED, 0, None)
+    event = job.events.get()
+    assert (event.kind, event.actor, event.detail) == ("resent", "anna", {"reason": "workflow was stopped"})
+
+
+def test_staff_may_cancel_what_waits() -> None:
+    job = JobFactory.create(last_error="n8n_not_found", needs_attention=True)
+    services.cancel_job(job.pk, actor="anna", reason="wrong receipt")
+    job.refresh_from_db()
+    assert (job.status, job.failure_code) == (Status.FAILURE, FailureCode.CANCELLED)
+    assert job.result_message == "Cancelled by staff."  # the client reads it; the reason is for staff
+    assert not job.needs_attention
+    event = job.events.get()
+    assert (event.kind, event.detail["reason"]) == (JobEvent.Kind.CANCELLED, "wrong receipt")
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status != Status.QUEUED])
+def test_only_a_queued_job_is_cancelled(status: JobLog.Status) -> None:
+    with pytest.raises(services.NotNow):
+        services.cancel_job(job_in(status).pk, actor="anna", reason="")
+
+
+def test_staff_may_bring_forward_what_waits_for_its_next_try() -> None:
+    job = JobFactory.create(due_at=timezone.now() + timedelta(hours=8), attempts=3, tries=3, needs_attention=True)
+    services.resend_job(job.pk, actor="anna", reason="the webhook is active again")
+    assert services.claim_job(job.pk, worker="w1") is not None
+    assert kinds(job) == ["resent", "claimed"]
+    event = job.events.earliest("number")
+    assert (event.source, event.actor, event.detail) == ("admin", "anna", {"reason": "the webhook is active again"})
+
+
+@pytest.mark.parametrize("status", [Status.SENDING, Status.SUCCESS, Status.FAILURE])
+def test_only_what_waits_or_is_processed_is_sent_now(status: JobLog.Status) -> None:
+    with pytest.raises(services.NotNow):
+        services.resend_job(job_in(status).pk, actor="anna", reason="")

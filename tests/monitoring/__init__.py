@@ -1,0 +1,1 @@
+"""What tells operators how it is: health, metrics, logs, Sentry."""

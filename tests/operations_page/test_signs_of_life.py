@@ -1,0 +1,58 @@
+"""What the operations page says of whether workers, the sweep, N8N and Redis are alive."""
+
+import re
+import time
+
+import pytest
+from django.conf import LazySettings
+from django.test import Client as Browser
+
+from accounting.redis import redis_at
+from jobs.models import Heartbeat
+from jobs.queue import queue_service
+from tests.factories import JobFactory
+from tests.support.operations_page import page, sign
+from tests.support.outages import silent_port
+from tests.support.past_events import Kind, Source, ago, event, received
+
+pytestmark = pytest.mark.django_db
+
+
+def test_workers_and_sweep_are_told_by_their_beats(viewer: Browser) -> None:
+    for number in range(3):
+        Heartbeat.objects.create(name=f"w{number}", kind="worker", at=ago(seconds=20 + number))
+    Heartbeat.objects.create(name="s", kind="sweep", at=ago(minutes=10))
+    text = page(viewer)
+    assert re.fullmatch(r"alive 3 workers, last beat (?:19|2\d) s ago", sign(text, "Workers"))
+    assert sign(text, "Sweep") == "silent None alive, last beat 10 min ago Start manage.py sweep_jobs"
+
+
+def test_processes_that_never_were_are_silent(viewer: Browser) -> None:
+    assert sign(page(viewer), "Workers") == "silent None has been seen for a day Start manage.py rqworker"
+
+
+def test_n8n_is_told_by_what_it_last_did(viewer: Browser) -> None:
+    assert sign(page(viewer), "N8N").startswith("quiet")
+    job = received(ago(hours=2))
+    event(job, Kind.DELIVERED, ago(minutes=30), Source.WORKER)
+    event(job, Kind.SUCCEEDED, ago(minutes=20), Source.CALLBACK)
+    assert sign(page(viewer), "N8N") == "alive Last callback 20 min ago Last delivery 30 min ago"
+    event(job, Kind.REFUSED, ago(minutes=10), Source.WORKER, code="n8n_busy")
+    assert "in trouble" in sign(page(viewer), "N8N")
+    assert "Last trouble 10 min ago: N8N answered that it cannot take it now." in sign(page(viewer), "N8N")
+
+
+def test_redis_is_told_by_the_rings_that_wait(viewer: Browser) -> None:
+    queue_service().ring([JobFactory.create().pk])
+    assert sign(page(viewer), "Redis") == "alive 1 ring waiting"
+
+
+def test_a_redis_that_hangs_makes_nobody_wait_for_long(viewer: Browser, settings: LazySettings) -> None:
+    with silent_port() as port:
+        settings.REDIS_URL = f"redis://127.0.0.1:{port}/0"
+        redis_at.cache_clear()
+        queue_service.cache_clear()
+        begun = time.monotonic()
+        assert sign(page(viewer), "Redis").startswith("away")
+        assert time.monotonic() - begun < 5  # twice the time-out of half a second, and the page itself
+        assert page(viewer)

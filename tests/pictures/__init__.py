@@ -1,0 +1,1 @@
+"""What pictures and PDFs are taken, looked at within bounds, and made into."""

@@ -1,0 +1,1 @@
+"""The audit trail: chains, seals, and what verifies them."""

@@ -1,0 +1,79 @@
+"""Files that are swapped or gone are found and named; one that was purged or healed is not missed."""
+
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import connection
+
+from receipts import evidence
+from receipts.models import Receipt
+from tests.support.audit_runs import PICTURE, WELL, path_of, rendition_of, verify
+from tests.support.job_lifecycle import filed_by
+from tests.support.old_receipts import purge
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_swapped_file_is_named() -> None:
+    job = filed_by("One")
+    path_of(job.receipt).write_bytes(b"another")
+    assert verify()[1] == f"Receipt {job.receipt_id}: its file holds other bytes than those that came."
+
+
+def test_a_swapped_file_whose_row_was_adjusted_is_named_by_the_job() -> None:
+    job = filed_by("One")
+    path_of(job.receipt).write_bytes(PICTURE)
+    Receipt.objects.update(sha256=rendition_of(job).sha256)
+    assert f"Job {job.pk}: its receipt.sha256 is not what event 1 wrote." in verify()
+
+
+def test_a_file_that_is_gone_is_named() -> None:
+    job = filed_by("One")
+    path_of(job.receipt).unlink()
+    assert verify()[1] == f"Receipt {job.receipt_id}: its file is gone."
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "receipts", "receipts/\0"], ids=repr)
+def test_a_file_that_cannot_be_one_is_named(name: str) -> None:
+    if "\0" in name and connection.vendor == "postgresql":
+        name = ".."  # PostgreSQL keeps no NUL
+    job = filed_by("One")
+    Receipt.objects.update(file=name)
+    assert verify()[1].startswith(f"Receipt {job.receipt_id}: its file cannot be read (")
+
+
+def test_a_swapped_rendition_is_named() -> None:
+    job = filed_by("One")
+    path_of(rendition_of(job)).write_bytes(b"another")
+    assert verify()[2] == f"Rendition {job.receipt_id}: its file holds other bytes than those that came."
+
+
+def test_a_purged_file_is_not_missed(django_capture_on_commit_callbacks: Any) -> None:
+    job = filed_by("One")
+    rendition = rendition_of(job)
+    with django_capture_on_commit_callbacks(execute=True):
+        purge(job.receipt)
+    assert not any(path_of(row).exists() for row in (job.receipt, rendition))
+    assert verify()[-1] == WELL
+
+
+def test_a_file_that_is_healed_between_two_looks_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = filed_by("One")
+    content = path_of(job.receipt).read_bytes()
+    path_of(job.receipt).unlink()
+    look = evidence._fault
+
+    def heal_after(row: Any) -> str:
+        fault = look(row)
+        Receipt.objects.update(file=default_storage.save("receipts/healed.jpg", ContentFile(content)))
+        return fault
+
+    monkeypatch.setattr(evidence, "_fault", heal_after)
+    assert verify()[-1] == WELL
+
+
+def test_files_need_not_be_read() -> None:
+    path_of(filed_by("One").receipt).unlink()
+    assert verify(no_files=True)[-1] == WELL

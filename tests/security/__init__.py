@@ -1,0 +1,1 @@
+"""What is kept from whom, and how often somebody may try."""

@@ -1,0 +1,1 @@
+"""Settings: read, checked, or refused in one sentence."""

@@ -1,0 +1,317 @@
+"""Settings: a missing or impossible one stops the process with a sentence, and the example file names each of them."""
+
+import base64
+import os
+import re
+import secrets
+import subprocess
+import sys
+from importlib.util import find_spec, module_from_spec
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from certifi import where
+from django.core.exceptions import ImproperlyConfigured
+
+from accounting.environment import Environment
+from accounting.strength import weakness
+from tests.support.servers import made_up
+
+PROJECT = Path(__file__).resolve().parents[2]
+EXAMPLE = (PROJECT / ".env.example").read_text()
+SHOWN = re.compile(r"^(?:# )?([A-Z0-9_]+)=(.*)$", re.MULTILINE)
+READ = re.compile(r'\benv\.\w+\(\s*"([A-Z0-9_]+)"')
+CANARY = "canary-0451"
+
+SECRETS = [
+    "SECRET_KEY", "SECRET_KEY_FALLBACKS", "AUDIT_KEY", "N8N_API_KEY", "N8N_WEBHOOK_SECRET", "N8N_PUBLIC_API_KEY",
+    "CALLBACK_SECRET_TOKEN",
+]  # fmt: skip
+IMPOSSIBLE = [
+    ("DEBUG", CANARY),
+    ("PUBLIC_BASE_URL", f"{CANARY}.example.com"),
+    ("PUBLIC_BASE_URL", f"https://{CANARY}:99999"),
+    ("PUBLIC_BASE_URL", f"http://{CANARY} example.com"),
+    ("PUBLIC_BASE_URL", f"https://receipts.example.com/{CANARY}"),
+    ("CALLBACK_BASE_URL", f"ftp://{CANARY}"),
+    ("CALLBACK_BASE_URL", f"http://web:8000/#{CANARY}"),
+    ("WEB_THREADS", "2"),
+    ("DATABASE_URL", f"mysql://user:{CANARY}@127.0.0.1/receipts"),
+    ("DATABASE_URL", f"postgresql://user:{CANARY}@127.0.0.1:port/receipts"),
+    ("DATABASE_URL", f"${CANARY}"),
+    ("DATABASE_URL", "postgresql://"),
+    ("DATABASE_URL", "sqlite:///"),
+    ("DATABASE_URL", f"sqlite://{CANARY}/db.sqlite3"),
+    ("DATABASE_URL", f"sqlite:////proc/{CANARY}/db.sqlite3"),
+    ("ALLOWED_HOSTS", f"https://{CANARY}.example.com"),
+    ("ALLOWED_HOSTS", f"{CANARY} b"),
+    ("DATABASE_URL", "sqlite:///var/db.sqlite3?timeout=60"),
+    ("REDIS_URL", f"{CANARY}:6379"),
+    ("REDIS_URL", f"redis://:{CANARY}@127.0.0.1:port/0"),
+    ("REDIS_URL", f"redis://127.0.0.1:6379/{CANARY}"),
+    ("REDIS_URL", f"redis://127.0.0.1:6379/0?{CANARY}=1"),
+    ("REDIS_URL", "redis://127.0.0.1:6379/0?ssl_ca_certs=/etc/hosts"),
+    ("REDIS_URL", f"rediss://127.0.0.1:6379/0?ssl_ca_certs=/{CANARY}.pem"),
+    ("REDIS_URL", "rediss://127.0.0.1:6379/0?ssl_ca_certs=README.md"),
+    ("REDIS_URL", f"rediss+sentinel://127.0.0.1/name/0?ssl_ca_certs=/{CANARY}.pem"),
+    ("S3_BUCKET", f"not {CANARY}"),
+    ("S3_BUCKET", f"https://{CANARY}"),
+    ("S3_CA_FILE", f"/{CANARY}.pem"),
+    ("S3_CA_FILE", "README.md"),
+    ("CALLBACK_SECRET_TOKEN", ","),
+    ("N8N_WEBHOOK_URL", f"/webhook/{CANARY}"),
+    ("N8N_DEADLINE_SECONDS", CANARY),
+    ("N8N_DEADLINE_SECONDS", "0"),
+    ("N8N_PREPARATION_SECONDS", "0"),
+    ("N8N_PAYLOAD", CANARY),
+    ("N8N_MAX_PAYLOAD_MB", "-1"),
+    ("N8N_MAX_PAYLOAD_MB", "4000"),
+    ("N8N_MAX_IN_FLIGHT", "many"),
+    ("N8N_BASE_URL", f"n8n.{CANARY}.example.com"),
+    ("N8N_BASE_URL", f"https://n8n.example.com/?{CANARY}"),
+    ("CALLBACK_TIMEOUT_SECONDS", "15m"),
+    ("DELIVERY_RETRY_SCHEDULE", f"5,{CANARY}"),
+    ("UPLOAD_MAX_MB", "0.5"),
+    ("UPLOAD_MAX_MB", "2001"),
+    ("UPLOAD_MAX_MEGAPIXELS", "0"),
+    ("UPLOAD_RATE", CANARY),
+    ("RETENTION_DAYS", "-1"),
+    ("LOG_LEVEL", CANARY),
+    ("LOG_FORMAT", CANARY),
+]
+
+
+def example(*, required: bool) -> dict[str, str]:
+    """Return what the example shows: what must be set, or the defaults."""
+    return {match[1]: match[2] for match in SHOWN.finditer(EXAMPLE) if match[0].startswith("#") != required}
+
+
+def settings_of(**changes: str) -> dict[str, str]:
+    """Return the environment of a process whose settings are the example's, with its placeholders filled in."""
+    unset = dict.fromkeys(example(required=False), "")  # whatever an .env file says
+    filled_in = {key: value.replace("change-me", made_up("any")) for key, value in example(required=True).items()}
+    return os.environ | unset | filled_in | changes
+
+
+def check(**changes: str) -> subprocess.CompletedProcess[str]:
+    """Start a process whose settings these are."""
+    command = [sys.executable, "manage.py", "check"]
+    return subprocess.run(command, cwd=PROJECT, env=settings_of(**changes), capture_output=True, text=True, check=False)
+
+
+def loaded_settings(**changes: str) -> dict[str, Any]:
+    """Return all settings that such a process would have."""
+    specification = find_spec("accounting.settings")
+    assert specification is not None
+    assert specification.loader is not None
+    settings = module_from_spec(specification)
+    with patch.dict(os.environ, settings_of(**changes), clear=True):
+        specification.loader.exec_module(settings)
+    return {key: value for key, value in vars(settings).items() if key.isupper()}
+
+
+def refusal(key: str, **changes: str) -> str:
+    """Return the one sentence, about this key, with which settings are refused."""
+    with pytest.raises(ImproperlyConfigured) as refused:
+        loaded_settings(**changes)
+    sentence = str(refused.value)
+    assert re.fullmatch(rf"{key} \S[^\n]+\.", sentence), sentence
+    return sentence
+
+
+def test_the_example_with_its_placeholders_filled_in_is_enough() -> None:
+    assert check().returncode == 0
+
+
+@pytest.mark.parametrize("wrong", [{"SECRET_KEY": ""}, {"N8N_DEADLINE_SECONDS": CANARY}])
+def test_settings_that_are_refused_stop_the_process_with_that_sentence(wrong: dict[str, str]) -> None:
+    (key,) = wrong
+    result = check(**wrong)
+
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == f"manage.py: {refusal(key, **wrong)}\n"
+
+
+def test_a_slash_at_the_end_of_an_address_is_no_path() -> None:
+    assert loaded_settings(PUBLIC_BASE_URL="https://x.example/")["PUBLIC_BASE_URL"] == "https://x.example"
+
+
+def test_https_binds_this_host_and_none_beside_it() -> None:
+    secure, plain = loaded_settings(PUBLIC_BASE_URL="https://x.example"), loaded_settings(PUBLIC_BASE_URL="http://x")
+    assert (secure["SECURE_HSTS_SECONDS"], plain["SECURE_HSTS_SECONDS"]) == (31_536_000, 0)
+    assert not {"SECURE_HSTS_INCLUDE_SUBDOMAINS", "SECURE_HSTS_PRELOAD"} & secure.keys()  # Django's default is no
+
+
+def test_n8n_may_reach_us_below_a_path_that_a_proxy_takes_off() -> None:
+    loaded = loaded_settings(CALLBACK_BASE_URL="http://gateway/receipts/")
+    assert loaded["CALLBACK_BASE_URL"] == "http://gateway/receipts"
+
+
+@pytest.mark.parametrize("deadline", [1, 3, 10, 60, 3600])
+def test_whatever_the_deadline_preparation_has_its_time_within_the_lease(deadline: int) -> None:
+    loaded = loaded_settings(N8N_DEADLINE_SECONDS=str(deadline))
+    assert loaded["N8N_PREPARATION_SECONDS"] == 20
+    assert loaded["N8N_LEASE_SECONDS"] == deadline + 20 + 10
+    assert loaded["RQ_TIMEOUT_SECONDS"] == loaded["N8N_LEASE_SECONDS"] + 30
+
+
+@pytest.mark.parametrize(("form", "megabytes"), [("json", 16), ("multipart", 200)])
+def test_each_form_of_a_delivery_has_n8ns_own_limit(form: str, megabytes: int) -> None:
+    assert loaded_settings(N8N_PAYLOAD=form)["N8N_MAX_PAYLOAD_MB"] == megabytes
+    assert loaded_settings(N8N_PAYLOAD=form, N8N_MAX_PAYLOAD_MB="8")["N8N_MAX_PAYLOAD_MB"] == 8
+
+
+def test_a_secret_may_begin_with_a_dollar() -> None:
+    secret = f"${made_up('any')}"
+    assert loaded_settings(SECRET_KEY=secret)["SECRET_KEY"] == secret
+
+
+@pytest.mark.parametrize("key", example(required=True))
+def test_a_missing_setting_is_named(key: str) -> None:
+    assert "is missing" in refusal(key, **{key: ""})
+
+
+@pytest.mark.parametrize("key", ["S3_ENDPOINT_URL", "S3_REGION", "S3_CA_FILE", "S3_ADDRESSING"])
+def test_a_bucket_that_something_is_said_of_has_a_name(key: str) -> None:
+    value = {"S3_ADDRESSING": "path", "S3_CA_FILE": where()}.get(key, "https://x.example")
+    assert "is missing" in refusal("S3_BUCKET", **{key: value})
+
+
+@pytest.mark.parametrize(("key", "value"), IMPOSSIBLE)
+def test_an_impossible_setting_is_named_and_its_value_is_not_told(key: str, value: str) -> None:
+    assert CANARY not in refusal(key, **{key: value})
+
+
+@pytest.mark.parametrize("key", SECRETS)
+def test_a_secret_copied_from_the_example_is_refused(key: str) -> None:
+    assert CANARY not in refusal(key, **{key: f"change-me-{CANARY}-{made_up('any')}"})
+
+
+@pytest.mark.parametrize("key", SECRETS)
+def test_a_short_secret_is_refused(key: str) -> None:
+    assert CANARY not in refusal(key, **{key: CANARY})
+
+
+@pytest.mark.parametrize(
+    ("weak", "reason"),
+    [
+        ("x" * 64, "different characters"),
+        ("12" * 40, "different characters"),
+        (f"Made-Up-for-checks-{CANARY}-Rm0tVqvJ7yZk3Xw9bN5cL2", "example's"),
+        (f"django-insecure-{CANARY}-Rm0tVqvJ7yZk3Xw9bN5cL2", "example's"),
+        ("0123456789" * 4, "example's"),
+        (f"whsec_{CANARY}-which-is-no-base64-{CANARY}", "24 to 64 bytes"),
+        ("whsec_" + base64.b64encode(b"twenty-three bytes long").decode(), "24 to 64 bytes"),
+        ("whsec_" + base64.b64encode(b"sixty-five bytes long".ljust(65, b".")).decode(), "24 to 64 bytes"),
+    ],
+)
+def test_a_secret_that_can_be_guessed_is_refused(weak: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("N8N_WEBHOOK_SECRET", f"{made_up('one')},{weak}")
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        Environment(Path("none")).secrets("N8N_WEBHOOK_SECRET")
+    assert str(refusal.value).startswith("N8N_WEBHOOK_SECRET ")
+    assert reason in str(refusal.value)
+    assert weak not in str(refusal.value)
+    assert CANARY not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "good",
+    [
+        secrets.token_urlsafe(48),
+        secrets.token_hex(16),
+        "whsec_" + base64.b64encode(secrets.token_bytes(24)).decode(),
+        "whsec_" + base64.b64encode(secrets.token_bytes(64)).decode(),
+    ],
+    ids=["of our own command", "hexadecimal", "the shortest of Standard Webhooks", "the longest"],
+)
+def test_a_random_secret_is_good(good: str) -> None:
+    assert weakness(good) == ""
+
+
+def test_each_of_several_secrets_must_be_good() -> None:
+    secrets = f"{made_up('one')},{CANARY}"
+    assert CANARY not in refusal("CALLBACK_SECRET_TOKEN", CALLBACK_SECRET_TOKEN=secrets)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"UPLOAD_FORMATS": "jpeg,docx"}, "jobs.E001"),
+        ({"N8N_VERIFY_SSL": "/no/such/bundle.pem"}, "jobs.E003"),
+    ],
+)
+def test_settings_that_do_not_go_together_fail_a_check_with_a_hint(changes: dict[str, str], expected: str) -> None:
+    result = check(**changes)
+
+    assert result.returncode == 1
+    assert expected in result.stderr
+    assert "HINT: " in result.stderr
+
+
+@pytest.mark.parametrize(
+    "rate", ["0/minute", "600", "-1/minute", "100000/hour", "6/minute;1/second", "6/fortnight", "/"]
+)
+def test_a_rate_that_is_none_is_refused(rate: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UPLOAD_RATE", rate)
+    with pytest.raises(ImproperlyConfigured, match=r"^UPLOAD_RATE cannot be understood: .*, or to none .*\.$"):
+        Environment(Path("none")).rate("UPLOAD_RATE", "600/minute")
+
+
+@pytest.mark.parametrize("address", ["https://x.example?a", "https://x.example/#a", "https://user:pass@x.example"])
+def test_an_address_holds_nothing_but_an_address(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PUBLIC_BASE_URL", address)
+    monkeypatch.setenv("CALLBACK_BASE_URL", address)
+    with pytest.raises(ImproperlyConfigured, match=r"^PUBLIC_BASE_URL .*\.$"):
+        Environment(Path("none")).origin("PUBLIC_BASE_URL", cure="")
+    with pytest.raises(ImproperlyConfigured, match=r"^CALLBACK_BASE_URL .*\.$"):
+        Environment(Path("none")).base_url("CALLBACK_BASE_URL", "")
+
+
+@pytest.mark.parametrize("user", ["user:pass@", "user@", ":pass@", "@"])
+def test_the_webhooks_address_names_no_user_who_would_replace_our_key(user: str) -> None:
+    address = f"https://{user}n8n.example.com/webhook/receipts"
+    assert "without user and password" in refusal("N8N_WEBHOOK_URL", N8N_WEBHOOK_URL=address)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("N8N_WEBHOOK_URL", "https://n8n.example.com/webhook/@receipts"),
+        ("PUBLIC_BASE_URL", "http://[::1]:8000"),
+        ("PUBLIC_BASE_URL", "http://web_1:8000"),
+        ("PUBLIC_BASE_URL", "https://bücher.example"),
+        ("ALLOWED_HOSTS", "*"),
+        ("ALLOWED_HOSTS", ".example.com,[::1],127.0.0.1"),
+        ("S3_BUCKET", "receipts.of-2026"),
+        ("REDIS_URL", f"rediss+sentinel://127.0.0.1/name/0?ssl_ca_certs={where()}"),
+    ],
+)
+def test_what_is_unusual_and_possible_is_taken(key: str, value: str) -> None:
+    loaded = loaded_settings(**{key: value})[key]
+    assert loaded == (value.split(",") if key == "ALLOWED_HOSTS" else value)
+
+
+def test_an_upload_rate_of_none_sets_no_limit() -> None:
+    assert loaded_settings()["UPLOAD_RATE"] == "600/minute"
+    assert loaded_settings(UPLOAD_RATE="none")["UPLOAD_RATE"] == ""
+
+
+def test_the_example_names_what_the_settings_read_in_the_same_order() -> None:
+    source = (PROJECT / "accounting" / "settings.py").read_text()
+
+    assert [match[1] for match in SHOWN.finditer(EXAMPLE)] == READ.findall(source)
+
+
+def test_the_example_explains_each_key() -> None:
+    text = EXAMPLE.splitlines()
+    unexplained = [line for above, line in pairwise(text) if SHOWN.match(line) and not re.match(r"# (?!--)", above)]
+
+    assert unexplained == []
+
+
+def test_the_defaults_that_the_example_shows_are_the_defaults() -> None:
+    assert repr(loaded_settings(**example(required=False))) == repr(loaded_settings())  # not all can be compared

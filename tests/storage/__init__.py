@@ -1,0 +1,1 @@
+"""Where receipts' files lie, and when they go."""

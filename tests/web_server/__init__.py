@@ -1,0 +1,1 @@
+"""The web server: connections, bodies, threads, and clients that are slow or lie."""
