@@ -104,10 +104,8 @@ def _forgiving(view: View) -> View:
                 # lists ask the database while they are drawn
                 return response.render() if isinstance(response, SimpleTemplateResponse) else response
         except MEANINGLESS as fault:
-            if request.method == "POST":
-                logger.error(
-                    "admin_form_refused", **_error_fields(fault)
-                )  # no page has such a form, or a fault of ours
+            if request.method == "POST":  # no page has such a form, or it is a fault of ours
+                logger.error("admin_form_refused", **_error_fields(fault))
                 raise BadRequest from None
             if not request.GET:
                 raise
