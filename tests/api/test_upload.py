@@ -221,6 +221,14 @@ def test_the_same_bytes_for_another_database_make_a_job_of_their_own(api: APICli
     assert len(media()) == 1
 
 
+def test_among_many_receipts_the_same_bytes_find_their_own(api: APIClient, media: Media) -> None:
+    bakery = client_named("Bakery")
+    first = [post(client, number).json()["job_id"] for client in (api, bakery) for number in (1, 2, 3)]
+    again = [post(client, number).json()["job_id"] for client in (api, bakery) for number in (1, 2, 3)]
+    assert again == first
+    assert len(set(first)) == len(media()) == 6
+
+
 def test_another_clients_same_bytes_are_its_own_and_tell_nothing_of_the_first(api: APIClient, media: Media) -> None:
     first, other = post(api), post(client_named("Bakery"))
     assert (other.status_code, other.json()["duplicate_of"]) == (202, None)

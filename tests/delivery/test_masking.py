@@ -40,6 +40,17 @@ def test_a_delivery_keeps_what_was_asked_and_answered(browser: Browser) -> None:
         assert part in text
 
 
+def test_no_end_of_a_secret_is_left_by_a_shorter_one_within_it(settings: LazySettings) -> None:
+    settings.N8N_API_KEY, settings.CALLBACK_SECRET_TOKEN = "some key or other", ["a key: some key or other, of old"]
+    assert masked("It was a key: some key or other, of old.", JobFactory.create()) == "It was …."
+
+
+def test_n8ns_own_words_of_its_webhook_stay_readable(settings: LazySettings) -> None:
+    settings.N8N_WEBHOOK_URL = "https://n8n.example/webhook/my-path"
+    said = 'The requested webhook "POST my-path" is not registered.'
+    assert masked(said, JobFactory.create()) == 'The requested webhook "POST …" is not registered.'
+
+
 def test_without_an_answer_there_is_only_the_request() -> None:
     job = delivered(JobFactory.create(), Answer(error=DeliveryError.CUT, request={"host": "n8n.example"}))
     detail = job.events.get(kind="unconfirmed").detail

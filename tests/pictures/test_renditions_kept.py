@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -40,6 +41,16 @@ def test_it_is_not_made_again_for_the_next_try(media: Media) -> None:
     assert sent(JobFactory.create(receipt=job.receipt))[1] == first[1]
     assert media() == files
     assert Rendition.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_receipt_has_its_own(media: Media) -> None:
+    one, other = (job_for(heic(number), "image/heic") for number in (1, 2))
+    first, second = sent(one), sent(other)
+    assert first[1] != second[1]
+    assert all(fields["sha256"] == sha256(picture).hexdigest() for fields, picture in (first, second))
+    assert (sent(one), sent(other)) == (first, second)
+    assert (Rendition.objects.count(), len(media())) == (2, 4)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -188,6 +188,15 @@ def test_a_last_seal_that_is_gone_is_missed_unless_a_sweep_makes_it_anew() -> No
     ]
 
 
+def test_hours_that_never_had_a_seal_are_missed() -> None:
+    with clock_at(NINE):
+        filed(Client.objects.create(name="One"))
+    Heartbeat.objects.create(name="sweep", kind=Heartbeat.Kind.SWEEP, at=due(NINE + 5 * HOUR))
+    assert wrong(due(NINE + 5 * HOUR)) == [
+        f"No hour since {NINE:%Y-%m-%d %H:%M} is sealed: no sweep runs, or a seal was deleted."
+    ]
+
+
 def test_what_had_no_seal_yet_when_everything_was_stopped_is_no_fault_as_after_a_restore() -> None:
     three_hours()
     with clock_at(NINE + 3 * HOUR):

@@ -51,6 +51,13 @@ def test_what_went_well_is_well() -> None:
     ]
 
 
+def test_jobs_that_are_well_are_read_in_as_many_queries_however_many_they_are(django_assert_num_queries: Any) -> None:
+    for number in range(5):
+        filed_by(f"Shop {number}")
+        with django_assert_num_queries(3):  # the jobs, their events, and whether there are more jobs
+            assert list(audit.verify_jobs(JobLog.objects.all())) == [(number + 1, [])]
+
+
 def test_each_broken_thing_is_a_sentence_and_their_number_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audit, "BATCH", 2)  # so that there are several
     jobs = [filed_by(f"Shop {number}") for number in range(5)]

@@ -101,6 +101,14 @@ def test_a_success_gives_all_guesses_back(anna: User) -> None:
         assert log_in(password=PASSWORD).status_code == 302
 
 
+def test_a_success_gives_none_back_elsewhere_nor_at_other_names(anna: User) -> None:
+    User.objects.create_superuser("bert")
+    guess(GUESSES_AT_ONE_NAME - 1, address=ELSEWHERE)
+    guess(GUESSES_AT_ONE_NAME - 1, "bert")
+    assert log_in(password=PASSWORD).status_code == 302
+    assert guess(1, address=ELSEWHERE) == guess(1, "bert") == [429]
+
+
 def test_nobody_can_lock_a_colleague_out_from_elsewhere(anna: User) -> None:
     assert guess(GUESSES_AT_ONE_NAME, address=ELSEWHERE)[-1] == 429
     assert log_in(password=PASSWORD, address=HOME).status_code == 302
