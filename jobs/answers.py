@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from .delivery_errors import AT_LAST, ERROR_SENTENCES, MAY_HAVE_BEEN_SENT, MENDED_BY_PEOPLE, find_wrong_setting
-from .delivery_errors import DeliveryError as DeliveryError
+from .delivery_errors import ErrorCode as ErrorCode
 from .models import FailureCode, JobLog
 
 MAX_RETRY_AFTER_SECONDS = 3600
@@ -50,7 +50,7 @@ class Answer:
     body: bytes = b""
     goes_on: bool = False
     retry_after: str = ""
-    error: DeliveryError | None = None
+    error: ErrorCode | None = None
     milliseconds: int = 0
     request: dict[str, Any] = field(default_factory=dict)
 
@@ -118,11 +118,11 @@ def decide(
     return _failed(FailureCode.N8N_REJECTED, sentence)
 
 
-def _decide_error(error: DeliveryError, refused: "_Refusal") -> Decision:
+def _decide_error(error: ErrorCode, refused: "_Refusal") -> Decision:
     sentence = ERROR_SENTENCES[error]
     if error in MAY_HAVE_BEEN_SENT:
         return _unconfirmed(error, sentence)
-    if error is DeliveryError.FILE_UNREADABLE:
+    if error is ErrorCode.FILE_UNREADABLE:
         return _failed(FailureCode.FILE_UNREADABLE, sentence)
     at_last = AT_LAST.get(error, FailureCode.N8N_UNAVAILABLE)
     return refused(error, sentence, needs_attention=error in MENDED_BY_PEOPLE, at_last=at_last)

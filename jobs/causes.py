@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .delivery_errors import ERROR_SENTENCES, WRONG_SETTINGS, DeliveryError
+from .delivery_errors import ERROR_SENTENCES, WRONG_SETTINGS, ErrorCode
 from .failures import FailureCode
 from .models import JobLog
 
@@ -101,21 +101,19 @@ DELIVERIES = {
     "n8n_not_at_this_address": "If it goes on, correct N8N_WEBHOOK_URL, its port too, and start the workers again.",
     "n8n_payload_too_large": RAISE_LIMITS,
     "n8n_webhook_gone": "Set N8N_WEBHOOK_URL to the webhook's present address, and start the workers again.",
-    DeliveryError.UNREACHABLE: "See that N8N runs and can be reached from the workers; it is tried again by itself.",
-    DeliveryError.UNTRUSTED: "Set N8N_VERIFY_SSL to the file of the authority that signed it; start the workers again.",
-    DeliveryError.EXPIRED: "Renew N8N's certificate, and see that the clocks of both machines are right.",
-    DeliveryError.WRONG_HOST: (
+    ErrorCode.UNREACHABLE: "See that N8N runs and can be reached from the workers; it is tried again by itself.",
+    ErrorCode.UNTRUSTED: "Set N8N_VERIFY_SSL to the file of the authority that signed it; start the workers again.",
+    ErrorCode.EXPIRED: "Renew N8N's certificate, and see that the clocks of both machines are right.",
+    ErrorCode.WRONG_HOST: (
         "Let the address name the host as the certificate does, or get one for the host that it names."
     ),
-    DeliveryError.NO_TLS: "See whether N8N's address should begin with http instead of https, or have another port.",
-    DeliveryError.FILE_MISSING: MEND_FOLDER,
-    DeliveryError.FILE_UNREADABLE: NEW_PICTURE,
-    DeliveryError.NOT_PREPARED: "Make room on the disk of MEDIA_ROOT, or let fewer workers run on that machine.",
-    DeliveryError.STORAGE_AWAY: "See that the S3 storage runs and takes our key; it is tried again by itself.",
-    DeliveryError.TIMED_OUT: "See whether N8N is overloaded; its callback is awaited before it is sent again.",
-    DeliveryError.CUT: (
-        "See whether N8N or a proxy before it restarts; its callback is awaited before it is sent again."
-    ),
+    ErrorCode.NO_TLS: "See whether N8N's address should begin with http instead of https, or have another port.",
+    ErrorCode.FILE_MISSING: MEND_FOLDER,
+    ErrorCode.FILE_UNREADABLE: NEW_PICTURE,
+    ErrorCode.NOT_PREPARED: "Make room on the disk of MEDIA_ROOT, or let fewer workers run on that machine.",
+    ErrorCode.STORAGE_AWAY: "See that the S3 storage runs and takes our key; it is tried again by itself.",
+    ErrorCode.TIMED_OUT: "See whether N8N is overloaded; its callback is awaited before it is sent again.",
+    ErrorCode.CUT: ("See whether N8N or a proxy before it restarts; its callback is awaited before it is sent again."),
     "n8n_busy": "See whether N8N is overloaded; it is tried again by itself.",
     "n8n_starting": (
         "Wait until N8N has started; if it goes on, see what page it is, and correct N8N_WEBHOOK_URL or the log-in "
@@ -161,7 +159,7 @@ def cause_of(code: str) -> Cause:
 
 def _sentence(code: str) -> str:
     wrong_settings = {setting.code: setting.sentence for setting in WRONG_SETTINGS}
-    return OF_ANSWERS.get(code) or wrong_settings.get(code) or ERROR_SENTENCES[DeliveryError(code)]
+    return OF_ANSWERS.get(code) or wrong_settings.get(code) or ERROR_SENTENCES[ErrorCode(code)]
 
 
 CAUSES_OF_FAILURE: dict[str, Cause] = {code: Cause(f"{code.label}.", cure) for code, cure in FAILURES.items()}

@@ -1,4 +1,4 @@
-"""Why there is no answer of N8N's, or none to what was asked."""
+"""Why a delivery did not arrive: codes of what kept N8N from answering, and of answers that tell of a wrong setting."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,7 +6,7 @@ from enum import StrEnum
 from .failures import FailureCode
 
 
-class DeliveryError(StrEnum):
+class ErrorCode(StrEnum):
     """Why there is no HTTP answer; all but the last two prove that nothing arrived."""
 
     UNREACHABLE = "n8n_unreachable"
@@ -22,27 +22,27 @@ class DeliveryError(StrEnum):
     CUT = "n8n_connection_cut"
 
 
-MAY_HAVE_BEEN_SENT = frozenset({DeliveryError.TIMED_OUT, DeliveryError.CUT})
-OF_TLS = frozenset({DeliveryError.UNTRUSTED, DeliveryError.EXPIRED, DeliveryError.WRONG_HOST, DeliveryError.NO_TLS})
-MENDED_BY_PEOPLE = OF_TLS | {DeliveryError.FILE_MISSING, DeliveryError.NOT_PREPARED, DeliveryError.STORAGE_AWAY}
+MAY_HAVE_BEEN_SENT = frozenset({ErrorCode.TIMED_OUT, ErrorCode.CUT})
+OF_TLS = frozenset({ErrorCode.UNTRUSTED, ErrorCode.EXPIRED, ErrorCode.WRONG_HOST, ErrorCode.NO_TLS})
+MENDED_BY_PEOPLE = OF_TLS | {ErrorCode.FILE_MISSING, ErrorCode.NOT_PREPARED, ErrorCode.STORAGE_AWAY}
 AT_LAST = {
-    DeliveryError.FILE_MISSING: FailureCode.FILE_MISSING,
-    DeliveryError.NOT_PREPARED: FailureCode.FILE_UNREADABLE,
-    DeliveryError.STORAGE_AWAY: FailureCode.FILE_UNREADABLE,
+    ErrorCode.FILE_MISSING: FailureCode.FILE_MISSING,
+    ErrorCode.NOT_PREPARED: FailureCode.FILE_UNREADABLE,
+    ErrorCode.STORAGE_AWAY: FailureCode.FILE_UNREADABLE,
 }
 
 ERROR_SENTENCES = {
-    DeliveryError.UNREACHABLE: "N8N could not be reached.",
-    DeliveryError.UNTRUSTED: "N8N's TLS certificate is signed by nobody whom this service trusts.",
-    DeliveryError.EXPIRED: "N8N's TLS certificate has expired, or is not valid yet.",
-    DeliveryError.WRONG_HOST: "N8N's TLS certificate is for another host than its address names.",
-    DeliveryError.NO_TLS: "What answers at N8N's address speaks no TLS, or none that this service speaks.",
-    DeliveryError.FILE_MISSING: "The receipt's file cannot be read where this worker looks for it.",
-    DeliveryError.FILE_UNREADABLE: "No picture can be made of the receipt's file: it is damaged, or takes too much.",
-    DeliveryError.NOT_PREPARED: "The picture to be sent could not be made or stored: the machine is too busy or full.",
-    DeliveryError.STORAGE_AWAY: "The storage of the receipts' files could not be reached.",
-    DeliveryError.TIMED_OUT: "N8N did not answer in time.",
-    DeliveryError.CUT: "The connection to N8N was cut.",
+    ErrorCode.UNREACHABLE: "N8N could not be reached.",
+    ErrorCode.UNTRUSTED: "N8N's TLS certificate is signed by nobody whom this service trusts.",
+    ErrorCode.EXPIRED: "N8N's TLS certificate has expired, or is not valid yet.",
+    ErrorCode.WRONG_HOST: "N8N's TLS certificate is for another host than its address names.",
+    ErrorCode.NO_TLS: "What answers at N8N's address speaks no TLS, or none that this service speaks.",
+    ErrorCode.FILE_MISSING: "The receipt's file cannot be read where this worker looks for it.",
+    ErrorCode.FILE_UNREADABLE: "No picture can be made of the receipt's file: it is damaged, or takes too much.",
+    ErrorCode.NOT_PREPARED: "The picture to be sent could not be made or stored: the machine is too busy or full.",
+    ErrorCode.STORAGE_AWAY: "The storage of the receipts' files could not be reached.",
+    ErrorCode.TIMED_OUT: "N8N did not answer in time.",
+    ErrorCode.CUT: "The connection to N8N was cut.",
 }
 
 

@@ -15,7 +15,7 @@ from accounting.outages import DATABASE_AWAY
 from receipts.rendering import NotMade, Unreadable
 from receipts.storage import StorageAway
 
-from .answers import Answer, DeliveryError
+from .answers import Answer, ErrorCode
 from .models import JobLog
 from .payload import FileMissing, Payload
 from .signatures import sign_webhook
@@ -42,16 +42,16 @@ def send_receipt(job: JobLog, *, begin_by: float = inf, is_claimed: Callable[[],
         payload = Payload(job)
         headers = _headers(job, payload)
         if time.monotonic() > begin_by or not is_claimed():
-            return Answer(error=DeliveryError.NOT_PREPARED)
+            return Answer(error=ErrorCode.NOT_PREPARED)
         return replace(_client().post(payload, headers, begin_by=begin_by), request=_facts(payload))
     except FileMissing:
-        return Answer(error=DeliveryError.FILE_MISSING)
+        return Answer(error=ErrorCode.FILE_MISSING)
     except StorageAway:
-        return Answer(error=DeliveryError.STORAGE_AWAY)
+        return Answer(error=ErrorCode.STORAGE_AWAY)
     except Unreadable:
-        return Answer(error=DeliveryError.FILE_UNREADABLE)
+        return Answer(error=ErrorCode.FILE_UNREADABLE)
     except (NotMade, OSError, *DATABASE_AWAY):  # nothing was posted yet: a post catches its own
-        return Answer(error=DeliveryError.NOT_PREPARED)
+        return Answer(error=ErrorCode.NOT_PREPARED)
 
 
 def _facts(payload: Payload) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from django.conf import settings
 
 from .answers import Answer
 from .causes import cause_of_delay
-from .delivery_errors import ERROR_SENTENCES, OF_TLS, DeliveryError
+from .delivery_errors import ERROR_SENTENCES, OF_TLS, ErrorCode
 from .executions import Execution as Execution
 from .executions import read_execution, text
 from .transport import WatchedSession, tls_verification
@@ -139,7 +139,7 @@ class PublicApi:
             raise self._no_answer(answer.error)
         return _content(answer)
 
-    def _no_answer(self, error: DeliveryError) -> ApiError:
+    def _no_answer(self, error: ErrorCode) -> ApiError:
         return OutOfTime() if time.monotonic() >= self.ends else _no_answer(error)
 
 
@@ -190,6 +190,6 @@ def _said(answer: Answer) -> str:
         return ""
 
 
-def _no_answer(error: DeliveryError) -> ApiError:
+def _no_answer(error: ErrorCode) -> ApiError:
     cure = cause_of_delay(error).cure if error in OF_TLS else RIGHT_ADDRESS
     return ApiError(ERROR_SENTENCES[error], cure)

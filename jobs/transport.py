@@ -15,7 +15,7 @@ from urllib3.exceptions import HTTPError
 from accounting import __version__
 
 from .answers import Answer
-from .delivery_errors import DeliveryError
+from .delivery_errors import ErrorCode
 from .watchdog import POOL_CLASSES, Watchdog
 
 # What begins otherwise is a robot to N8N's "Ignore Bots" (its package isbot), and gets a 403 as if its key were wrong.
@@ -24,10 +24,10 @@ READ_BYTES = 16 * 1024
 
 # What OpenSSL found of a certificate (its <openssl/x509_vfy.h>); all else means that nobody we trust has signed it.
 OF_CERTIFICATES = {
-    9: DeliveryError.EXPIRED,  # X509_V_ERR_CERT_NOT_YET_VALID
-    10: DeliveryError.EXPIRED,  # X509_V_ERR_CERT_HAS_EXPIRED
-    62: DeliveryError.WRONG_HOST,  # X509_V_ERR_HOSTNAME_MISMATCH
-    64: DeliveryError.WRONG_HOST,  # X509_V_ERR_IP_ADDRESS_MISMATCH
+    9: ErrorCode.EXPIRED,  # X509_V_ERR_CERT_NOT_YET_VALID
+    10: ErrorCode.EXPIRED,  # X509_V_ERR_CERT_HAS_EXPIRED
+    62: ErrorCode.WRONG_HOST,  # X509_V_ERR_HOSTNAME_MISMATCH
+    64: ErrorCode.WRONG_HOST,  # X509_V_ERR_IP_ADDRESS_MISMATCH
 }
 
 
@@ -79,7 +79,7 @@ class WatchedSession(requests.Session):
                 _let_go(error)
                 return Answer(error=delivery_error)
         # an answer that ends with its connection looks whole when it is cut
-        return Answer(error=DeliveryError.TIMED_OUT) if watchdog.has_barked else answer
+        return Answer(error=ErrorCode.TIMED_OUT) if watchdog.has_barked else answer
 
     def _answer(self, method: str, url: str, max_bytes: int, **sent: Any) -> Answer:
         # a redirected POST becomes an empty GET that may answer 200: a silent loss; and a key would go elsewhere
@@ -125,17 +125,17 @@ def _read_bounded(response: BaseHTTPResponse, max_bytes: int) -> tuple[bytes, bo
     return bytes(body), True
 
 
-def _delivery_error_of(error: Exception, watchdog: Watchdog) -> DeliveryError:
+def _delivery_error_of(error: Exception, watchdog: Watchdog) -> ErrorCode:
     """Say what an exchange failed of; before the first byte was sent, nothing can have arrived."""
     if watchdog.has_seen_sending:
-        return DeliveryError.TIMED_OUT if watchdog.has_barked else DeliveryError.CUT
+        return ErrorCode.TIMED_OUT if watchdog.has_barked else ErrorCode.CUT
     if not isinstance(error, requests.exceptions.SSLError):
-        return DeliveryError.UNREACHABLE
+        return ErrorCode.UNREACHABLE
     cause = _cause_of(error)
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return OF_CERTIFICATES.get(cause.verify_code, DeliveryError.UNTRUSTED)
+        return OF_CERTIFICATES.get(cause.verify_code, ErrorCode.UNTRUSTED)
     was_cut_in_handshake = isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError)
-    return DeliveryError.UNREACHABLE if was_cut_in_handshake else DeliveryError.NO_TLS
+    return ErrorCode.UNREACHABLE if was_cut_in_handshake else ErrorCode.NO_TLS
 
 
 def _cause_of(error: requests.exceptions.SSLError) -> object:

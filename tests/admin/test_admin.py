@@ -9,7 +9,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client as Browser
 from django.utils import timezone
 
-from jobs.answers import Answer, DeliveryError
+from jobs.answers import Answer, ErrorCode
 from jobs.models import JobEvent, JobLog
 from jobs.services import claim_job, mark_delivered
 from jobs.services.bulk import DONE
@@ -126,7 +126,7 @@ def test_the_page_tells_the_whole_story(auditor: Browser, settings: LazySettings
     claimed = claim_job(job.pk, worker="w1")
     assert claimed is not None
     settings.DELIVERY_RETRY_SCHEDULE = []
-    mark_delivered(job.pk, attempt=1, answer=Answer(error=DeliveryError.FILE_MISSING), worker="w1")
+    mark_delivered(job.pk, attempt=1, answer=Answer(error=ErrorCode.FILE_MISSING), worker="w1")
     text = auditor.get(page(job)).content.decode()
     for part in ("Claimed by a worker", "w1", "Failed", "file_missing", "cannot be read", job.receipt.sha256):
         assert part in text

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.db import connection
 
-from jobs.answers import Answer, DeliveryError
+from jobs.answers import Answer, ErrorCode
 from jobs.callbacks import Report
 from jobs.models import JobLog
 from jobs.rollups import close_hours
@@ -90,7 +90,7 @@ class Month:
         """Tell of one receipt: most fates are good ones."""
         job = self._uploaded()
         if fate < 0.03:
-            self._refused(job, Answer(error=DeliveryError.UNREACHABLE))
+            self._refused(job, Answer(error=ErrorCode.UNREACHABLE))
         self._delivered(job)
         if fate > NEVER_REPORTED:
             self.clock.forward(1000)

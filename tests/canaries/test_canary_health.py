@@ -9,7 +9,7 @@ from django.test import Client as Browser
 
 from accounting.clock import database_now
 from jobs import canary
-from jobs.answers import Answer, DeliveryError
+from jobs.answers import Answer, ErrorCode
 from jobs.canary.health import LOOKED_AT
 from jobs.models import Heartbeat, JobLog
 from jobs.operations import component_status
@@ -81,7 +81,7 @@ def test_a_workflow_that_fails_before_it_calls_back_is_none() -> None:
     ("answer", "trouble"),
     [
         (NOT_REGISTERED, "n8n_webhook_not_found"),
-        (Answer(error=DeliveryError.UNREACHABLE), "n8n_unreachable"),
+        (Answer(error=ErrorCode.UNREACHABLE), "n8n_unreachable"),
         (Answer(status=422), "n8n_rejected"),
     ],
 )

@@ -16,7 +16,7 @@ from django.db import connection
 from PIL import Image
 
 from jobs import canary, services
-from jobs.answers import Answer, DeliveryError
+from jobs.answers import Answer, ErrorCode
 from jobs.models import JobEvent, JobLog
 from jobs.payload import Payload
 from jobs.proof.audit import verify_job
@@ -151,7 +151,7 @@ def test_none_is_sent_while_one_waits_for_its_turn_or_is_on_its_way(is_delivered
 
 @pytest.mark.usefixtures("schedule")
 def test_one_that_n8n_does_not_take_keeps_no_later_one_from_being_sent() -> None:
-    former = answered(sent(), Answer(error=DeliveryError.UNREACHABLE))
+    former = answered(sent(), Answer(error=ErrorCode.UNREACHABLE))
     aged(former, INTERVAL + 1)
     assert canary.send_scheduled() is not None
     assert JobLog.objects.filter(status=Status.QUEUED).count() == 1

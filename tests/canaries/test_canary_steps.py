@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from jobs import canary
-from jobs.answers import Answer, DeliveryError
+from jobs.answers import Answer, ErrorCode
 from jobs.canary import Stage
 from jobs.causes import cause_of
 from jobs.models import FailureCode, JobLog
@@ -81,8 +81,8 @@ def test_a_failure_that_n8n_reports_has_come_all_the_way_as_well() -> None:
 @pytest.mark.parametrize(
     ("answer", "failed", "code"),
     [
-        (Answer(error=DeliveryError.UNREACHABLE, milliseconds=3), Stage.REACHED, "n8n_unreachable"),
-        (Answer(error=DeliveryError.TIMED_OUT, milliseconds=3), Stage.REACHED, "n8n_timed_out"),
+        (Answer(error=ErrorCode.UNREACHABLE, milliseconds=3), Stage.REACHED, "n8n_unreachable"),
+        (Answer(error=ErrorCode.TIMED_OUT, milliseconds=3), Stage.REACHED, "n8n_timed_out"),
         (NOT_REGISTERED, Stage.ACCEPTED, "n8n_webhook_not_found"),
         (Answer(status=401, milliseconds=3), Stage.ACCEPTED, "n8n_unauthorized"),
         (Answer(status=422, milliseconds=3), Stage.ACCEPTED, "n8n_rejected"),

@@ -12,7 +12,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client as Browser
 
 from accounting import identity
-from jobs.answers import Answer, DeliveryError
+from jobs.answers import Answer, ErrorCode
 from jobs.models import JobLog
 from jobs.services import claim_job
 from jobs.sweep import sweep
@@ -100,7 +100,7 @@ def test_one_that_came_back_with_a_failure_is_no_success(viewer: Browser) -> Non
     [
         (Answer(status=404, content_type="application/json", body=INACTIVE), "Not accepted", "Activate the workflow"),
         (Answer(status=403, content_type="text/plain", body=b"wrong"), "Not accepted", "Give N8N_API_KEY"),
-        (Answer(error=DeliveryError.UNREACHABLE), "Not reached N8N", "See that N8N runs"),
+        (Answer(error=ErrorCode.UNREACHABLE), "Not reached N8N", "See that N8N runs"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_cure(viewer: Browser, answer: Answer, step: str, cure: str) -> None:
@@ -135,7 +135,7 @@ def given_up() -> None:
         (lambda: answered(sent()), "Queued, Claimed by a worker, Reached N8N, Accepted, (Called back)"),
         (returned, "Queued, Claimed by a worker, Reached N8N, Accepted, Called back"),
         (
-            lambda: answered(sent(), Answer(error=DeliveryError.UNREACHABLE)),
+            lambda: answered(sent(), Answer(error=ErrorCode.UNREACHABLE)),
             "Queued, Claimed by a worker, Not reached N8N, (Accepted), (Called back)",
         ),
         (
@@ -151,7 +151,7 @@ def given_up() -> None:
             "Queued, Claimed by a worker, Reached N8N, Perhaps not accepted, (Called back)",
         ),
         (
-            lambda: answered(sent(), Answer(error=DeliveryError.TIMED_OUT)),
+            lambda: answered(sent(), Answer(error=ErrorCode.TIMED_OUT)),
             "Queued, Claimed by a worker, Perhaps not reached N8N, (Accepted), (Called back)",
         ),
         (lost_by_its_worker, "Queued, Claimed by a worker, Perhaps not reached N8N, (Accepted), (Called back)"),
@@ -192,7 +192,7 @@ def test_whatever_came_of_it_each_stage_stands_there_once(
     assert ", ".join(f"({name})" if "ahead" in looks else name for looks, name in stages) == read
 
 
-@pytest.mark.parametrize("answer", [UNCLEAR, Answer(error=DeliveryError.TIMED_OUT)])
+@pytest.mark.parametrize("answer", [UNCLEAR, Answer(error=ErrorCode.TIMED_OUT)])
 def test_what_n8n_may_have_is_not_called_lost(viewer: Browser, answer: Answer) -> None:
     answered(sent(), answer)
     text = page_text(viewer)
@@ -203,7 +203,7 @@ def test_what_n8n_may_have_is_not_called_lost(viewer: Browser, answer: Answer) -
 def test_of_many_tries_the_last_is_shown(viewer: Browser) -> None:
     job = sent()
     for _ in range(3):
-        answered(job, Answer(error=DeliveryError.UNREACHABLE))
+        answered(job, Answer(error=ErrorCode.UNREACHABLE))
         JobLog.objects.update(due_at=job.created_at)
     text = page_text(viewer)
     assert "Try 3." in text

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from jobs.answers import Answer, Decision, DeliveryError, decide, parse_retry_after
+from jobs.answers import Answer, Decision, ErrorCode, decide, parse_retry_after
 from jobs.models import JobLog
 
 SCHEDULE = [5, 30, 120]
@@ -52,7 +52,7 @@ def test_an_execution_id_is_cut_where_its_column_ends() -> None:
 @pytest.mark.parametrize(
     ("given", "code"),
     [
-        (Answer(error=DeliveryError.UNREACHABLE), "n8n_unreachable"),
+        (Answer(error=ErrorCode.UNREACHABLE), "n8n_unreachable"),
         (answer(200, b"n8n is starting up. Please wait", "text/html"), "n8n_starting"),
         (answer(200, b"\n<!DOCTYPE html>\n<title>n8n</title>", "text/html"), "n8n_starting"),
         (answer(408), "n8n_busy"),
@@ -82,8 +82,8 @@ def test_what_n8n_did_not_take_is_queued_by_the_schedule(given: Answer, code: st
         answer(103),
         answer(504),
         answer(524),
-        Answer(error=DeliveryError.TIMED_OUT),
-        Answer(error=DeliveryError.CUT),
+        Answer(error=ErrorCode.TIMED_OUT),
+        Answer(error=ErrorCode.CUT),
         answer(200, b"[" * 60_000),
     ],
 )
@@ -104,7 +104,7 @@ def test_what_may_have_arrived_awaits_the_callback_unconfirmed(given: Answer) ->
         (answer(400), "n8n_rejected"),
         (answer(413), "payload_too_large"),
         (answer(422, b'{"message":"Failed to parse request body"}'), "n8n_rejected"),
-        (Answer(error=DeliveryError.FILE_UNREADABLE), "file_unreadable"),
+        (Answer(error=ErrorCode.FILE_UNREADABLE), "file_unreadable"),
     ],
 )
 def test_what_would_fail_again_ends_the_job(given: Answer, code: str) -> None:
@@ -113,24 +113,22 @@ def test_what_would_fail_again_ends_the_job(given: Answer, code: str) -> None:
     assert decided.sentence.endswith(".")
 
 
-@pytest.mark.parametrize("given", [*map(answer, (401, 403, 404, 410)), Answer(error=DeliveryError.UNTRUSTED)])
+@pytest.mark.parametrize("given", [*map(answer, (401, 403, 404, 410)), Answer(error=ErrorCode.UNTRUSTED)])
 def test_a_wrong_setting_ends_no_receipt_but_needs_attention_at_once(given: Answer) -> None:
     decided = decision(given)
     assert (decided.status, decided.needs_attention, decided.delay) == (QUEUED, True, 5)
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(DeliveryError.FILE_MISSING, "file_missing"), (DeliveryError.NOT_PREPARED, "file_unreadable")]
+    ("error", "code"), [(ErrorCode.FILE_MISSING, "file_missing"), (ErrorCode.NOT_PREPARED, "file_unreadable")]
 )
-def test_what_is_amiss_with_the_file_or_the_machine_is_tried_by_the_schedule_too(
-    error: DeliveryError, code: str
-) -> None:
+def test_what_is_amiss_with_the_file_or_the_machine_is_tried_by_the_schedule_too(error: ErrorCode, code: str) -> None:
     first, last = decision(Answer(error=error)), decision(Answer(error=error), tries=len(SCHEDULE) + 1)
     assert (first.status, first.code, first.needs_attention) == (QUEUED, error, True)
     assert (last.status, last.code) == (FAILURE, code)
 
 
-@pytest.mark.parametrize("given", [answer(503), answer(404), Answer(error=DeliveryError.UNREACHABLE)])
+@pytest.mark.parametrize("given", [answer(503), answer(404), Answer(error=ErrorCode.UNREACHABLE)])
 def test_with_no_try_left_a_refused_job_ends_as_unavailable(given: Answer) -> None:
     assert decision(given, tries=len(SCHEDULE)).status == QUEUED
     ended = decision(given, tries=len(SCHEDULE) + 1)

@@ -7,7 +7,7 @@ from inspect import getsource
 import pytest
 
 from jobs import answers, causes, delivery_errors
-from jobs.answers import DeliveryError
+from jobs.answers import ErrorCode
 from jobs.causes import CAUSES_OF_DELAY, CAUSES_OF_FAILURE, OVERDUE, UNKNOWN, Cause
 from jobs.models import FailureCode, JobLog
 
@@ -24,7 +24,7 @@ def test_every_failure_code_has_a_cause() -> None:
 
 
 def test_every_reason_of_a_delay_has_a_cause() -> None:
-    assert {"n8n_busy", "n8n_unauthorized", *DeliveryError} <= codes_in_answers()
+    assert {"n8n_busy", "n8n_unauthorized", *ErrorCode} <= codes_in_answers()
     assert set(CAUSES_OF_DELAY) == codes_in_answers()
 
 

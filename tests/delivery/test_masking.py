@@ -7,7 +7,7 @@ import pytest
 from django.conf import LazySettings
 from django.test import Client as Browser
 
-from jobs.answers import Answer, DeliveryError
+from jobs.answers import Answer, ErrorCode
 from jobs.masking import KEPT, masked, readable
 from jobs.models import JobLog
 from jobs.signatures import callback_token
@@ -52,7 +52,7 @@ def test_n8ns_own_words_of_its_webhook_stay_readable(settings: LazySettings) -> 
 
 
 def test_without_an_answer_there_is_only_the_request() -> None:
-    job = delivered(JobFactory.create(), Answer(error=DeliveryError.CUT, request={"host": "n8n.example"}))
+    job = delivered(JobFactory.create(), Answer(error=ErrorCode.CUT, request={"host": "n8n.example"}))
     detail = job.events.get(kind="unconfirmed").detail
     assert detail["request"] == {"host": "n8n.example"}
     assert "answer" not in detail

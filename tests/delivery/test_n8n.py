@@ -20,7 +20,7 @@ from standardwebhooks import Webhook
 
 from accounting import __version__
 from jobs import n8n
-from jobs.answers import DeliveryError
+from jobs.answers import ErrorCode
 from jobs.models import JobLog
 from jobs.signatures import is_job_token
 from jobs.transport import tls_verification
@@ -140,7 +140,7 @@ def test_without_the_receipts_file_nothing_is_sent(media: Callable[[], list[Path
     (file,) = media()
     file.unlink()
     with stub_server(answering()) as server, n8n_at(server.url):
-        assert n8n.send_receipt(job).error is DeliveryError.FILE_MISSING
+        assert n8n.send_receipt(job).error is ErrorCode.FILE_MISSING
         assert server.visits == []
 
 
@@ -148,7 +148,7 @@ def test_without_the_receipts_file_nothing_is_sent(media: Callable[[], list[Path
 def test_what_was_prepared_for_so_long_that_the_lease_would_end_is_not_sent() -> None:
     job = JobFactory.create(sending=True)
     with stub_server(answering()) as server, n8n_at(server.url):
-        assert n8n.send_receipt(job, begin_by=time.monotonic()).error is DeliveryError.NOT_PREPARED
+        assert n8n.send_receipt(job, begin_by=time.monotonic()).error is ErrorCode.NOT_PREPARED
         assert server.visits == []
 
 
@@ -159,7 +159,7 @@ def test_a_file_that_cannot_be_read_while_it_is_signed_is_not_sent_and_comes_aga
     monkeypatch.setattr("jobs.payload.Payload.__iter__", raising(OSError(errno.EIO, "Input/output error")))
     job = JobFactory.create(sending=True)
     with stub_server(answering()) as server, n8n_at(server.url):
-        assert n8n.send_receipt(job).error is DeliveryError.NOT_PREPARED
+        assert n8n.send_receipt(job).error is ErrorCode.NOT_PREPARED
         assert server.visits == []
 
 
@@ -235,7 +235,7 @@ def test_a_receipt_is_not_sent_twice_where_a_kept_connection_dies_under_it() -> 
 
     with stub_server(dying, answering()) as server, n8n_client(server.url) as post:
         assert post().status == 200
-        assert post().error is DeliveryError.CUT
+        assert post().error is ErrorCode.CUT
         assert len(server.visits) == 1
         assert post().status == 200
 
@@ -250,7 +250,7 @@ def test_the_setting_may_name_a_ca_bundle(tmp_path: Path) -> None:
         with n8n_at(server.url, N8N_VERIFY_SSL=ca_bundle(tmp_path)):
             assert n8n.send_receipt(job).status == 200
         with n8n_at(server.url, N8N_VERIFY_SSL="true"):
-            assert n8n.send_receipt(job).error is DeliveryError.UNTRUSTED
+            assert n8n.send_receipt(job).error is ErrorCode.UNTRUSTED
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jobs import n8n
-from jobs.answers import Answer, DeliveryError
+from jobs.answers import Answer, ErrorCode
 from tests.support.deliveries import DEADLINE_SECONDS, MB, large, leaving_no_trace, n8n_client
 from tests.support.stub_server import (
     ACCEPTED,
@@ -31,10 +31,10 @@ from tests.support.stub_server import (
 )
 
 UNREACHABLE, UNTRUSTED, TIMED_OUT, CUT = (
-    DeliveryError.UNREACHABLE,
-    DeliveryError.UNTRUSTED,
-    DeliveryError.TIMED_OUT,
-    DeliveryError.CUT,
+    ErrorCode.UNREACHABLE,
+    ErrorCode.UNTRUSTED,
+    ErrorCode.TIMED_OUT,
+    ErrorCode.CUT,
 )
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 ENDLESS = HEAD + b"\r\n"
@@ -247,13 +247,13 @@ def test_a_server_that_the_bundle_does_not_vouch_for_gets_nothing() -> None:
 @pytest.mark.parametrize("name", ["n8n.example", "127.0.0.2"])
 def test_a_certificate_for_another_host_is_told_apart(bundle: str, name: str) -> None:
     with stub_server(answering(), tls=server_tls(name)) as server:
-        assert delivered(server, bundle).error is DeliveryError.WRONG_HOST
+        assert delivered(server, bundle).error is ErrorCode.WRONG_HOST
         assert server.requests == []
 
 
 def test_a_certificate_that_has_expired_is_told_apart(bundle: str) -> None:
     with stub_server(answering(), tls=server_tls(until=datetime(2020, 1, 1, tzinfo=UTC))) as server:
-        assert delivered(server, bundle).error is DeliveryError.EXPIRED
+        assert delivered(server, bundle).error is ErrorCode.EXPIRED
         assert server.requests == []
 
 
@@ -266,7 +266,7 @@ def test_any_certificate_does_where_verification_is_off() -> None:
 def test_a_server_that_speaks_no_tls_needs_attention() -> None:
     with stub_server(lambda visit: visit.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as server:
         server.url = server.url.replace("http:", "https:")
-        assert delivered(server).error is DeliveryError.NO_TLS
+        assert delivered(server).error is ErrorCode.NO_TLS
 
 
 def reset_at_the_first_byte(visit: Visit) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jobs import n8n
-from jobs.answers import DeliveryError
+from jobs.answers import ErrorCode
 from tests.support.deliveries import API_KEY, DEADLINE_SECONDS, WEBHOOK, leaving_no_trace, n8n_client
 from tests.support.stub_server import (
     ACCEPTED,
@@ -98,7 +98,7 @@ def test_the_deadline_holds_behind_a_proxy(monkeypatch: pytest.MonkeyPatch, bund
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
         with n8n_client(server.url, verify=bundle) as post:
             answer = post()
-        assert answer.error is DeliveryError.TIMED_OUT
+        assert answer.error is ErrorCode.TIMED_OUT
         assert answer.milliseconds >= DEADLINE_SECONDS * 1000
 
 
@@ -126,7 +126,7 @@ def test_a_proxy_that_makes_no_tunnel_leaves_n8n_unreachable(
     with stub_server(behaviour) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
         with n8n_client("https://n8n.example") as post:
-            assert post().error is DeliveryError.UNREACHABLE
+            assert post().error is ErrorCode.UNREACHABLE
 
 
 def test_a_proxy_that_is_reached_too_late_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,14 +137,14 @@ def test_a_proxy_that_is_reached_too_late_holds_nobody_up(monkeypatch: pytest.Mo
         monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
         with n8n_client("https://n8n.example") as post, monkeypatch.context() as patched:
             patched.setattr(socket, "getaddrinfo", lambda *_, **__: found)
-            assert post().error is DeliveryError.UNREACHABLE
+            assert post().error is ErrorCode.UNREACHABLE
 
 
 def test_a_proxy_that_is_away_leaves_n8n_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
     with stub_server() as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
     with n8n_client("http://n8n.example") as post:
-        assert post().error is DeliveryError.UNREACHABLE
+        assert post().error is ErrorCode.UNREACHABLE
 
 
 def test_a_host_can_be_exempt_from_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:

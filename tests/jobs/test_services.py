@@ -11,7 +11,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from jobs import services
-from jobs.answers import Answer, DeliveryError
+from jobs.answers import Answer, ErrorCode
 from jobs.models import FailureCode, JobEvent, JobLog
 from jobs.services import submission
 from receipts.services import has_file
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 ACCEPTED = Answer(status=200, content_type="application/json", body=b'{"execution_id":"17"}', milliseconds=12)
 BUSY = Answer(status=503)
-CUT = Answer(error=DeliveryError.CUT)
+CUT = Answer(error=ErrorCode.CUT)
 
 
 def kinds(job: JobLog) -> list[str]:

@@ -15,7 +15,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from jobs import n8n
-from jobs.answers import DeliveryError
+from jobs.answers import ErrorCode
 from jobs.payload import Payload, most_bytes
 from receipts import services
 from receipts.models import Receipt, Rendition
@@ -149,7 +149,7 @@ def _age(file: Path, by: timedelta) -> None:
 def test_a_file_that_nobody_can_read_is_told_of_and_ends_no_worker(content: bytes, content_type: str) -> None:
     job = job_for(content, content_type, sending=True)
     with stub_server(answering()) as server, n8n_at(server.url):
-        assert n8n.send_receipt(job).error is DeliveryError.FILE_UNREADABLE
+        assert n8n.send_receipt(job).error is ErrorCode.FILE_UNREADABLE
         assert server.requests == []
     assert not Rendition.objects.exists()
 
@@ -158,13 +158,13 @@ def test_a_file_that_nobody_can_read_is_told_of_and_ends_no_worker(content: byte
 def test_where_the_storage_is_away_when_it_is_to_be_kept_that_is_what_is_told() -> None:
     job = job_for(heic(), "image/heic", sending=True)
     with patch.object(PrivateFileStorage, "_save", side_effect=StorageAway):
-        assert n8n.send_receipt(job).error is DeliveryError.STORAGE_AWAY
+        assert n8n.send_receipt(job).error is ErrorCode.STORAGE_AWAY
 
 
 @pytest.mark.django_db
 def test_where_the_machine_is_too_busy_it_is_tried_again_later(settings: LazySettings) -> None:
     settings.N8N_PREPARATION_SECONDS = 0.001
-    assert n8n.send_receipt(job_for(heic(), "image/heic", sending=True)).error is DeliveryError.NOT_PREPARED
+    assert n8n.send_receipt(job_for(heic(), "image/heic", sending=True)).error is ErrorCode.NOT_PREPARED
 
 
 @pytest.mark.django_db
@@ -176,7 +176,7 @@ def test_where_the_database_is_away_when_it_is_to_be_kept_it_is_tried_again(
         raise error
 
     monkeypatch.setattr(services, "_keep_rendition", away)
-    assert n8n.send_receipt(job_for(heic(), "image/heic", sending=True)).error is DeliveryError.NOT_PREPARED
+    assert n8n.send_receipt(job_for(heic(), "image/heic", sending=True)).error is ErrorCode.NOT_PREPARED
 
 
 # -- to look at

@@ -12,7 +12,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from jobs import n8n
-from jobs.answers import Answer, DeliveryError
+from jobs.answers import Answer, ErrorCode
 from jobs.models import JobLog
 from jobs.payload import FileMissing, Payload
 from jobs.services import NotNow, retry_job
@@ -60,7 +60,7 @@ def test_while_it_is_away_no_file_is_called_missing(api: APIClient, shop: Any, a
     post(api)
     job, receipt = JobLog.objects.get(), Receipt.objects.get()
     away()
-    assert n8n.send_receipt(job) == Answer(error=DeliveryError.STORAGE_AWAY)
+    assert n8n.send_receipt(job) == Answer(error=ErrorCode.STORAGE_AWAY)
     assert post(api).status_code == 503
     assert api.get(f"/api/v1/receipts/{receipt.pk}/file").json()["code"] == "storage_unavailable"
     assert find_thumbnail(receipt) == b""

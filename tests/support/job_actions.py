@@ -13,7 +13,7 @@ from django.db.models import Count
 
 from jobs import services
 from jobs import sweep as sweeping
-from jobs.answers import Answer, DeliveryError
+from jobs.answers import Answer, ErrorCode
 from jobs.executions import Execution
 from jobs.models import JobLog
 from jobs.reconciliation import NOT_ASKED, Finding, Inquiry, can_be_asked_about
@@ -40,8 +40,8 @@ ANSWERS: list[Kind] = [
     *(
         (answer, "refused", "")
         for answer in (
-            Answer(error=DeliveryError.UNREACHABLE),
-            Answer(error=DeliveryError.FILE_MISSING),
+            Answer(error=ErrorCode.UNREACHABLE),
+            Answer(error=ErrorCode.FILE_MISSING),
             Answer(status=429, retry_after="60"),
             Answer(status=404),
             Answer(status=200, content_type="text/html", body=b"<html>"),
@@ -50,8 +50,8 @@ ANSWERS: list[Kind] = [
     *(
         (answer, "unclear", "")
         for answer in (
-            Answer(error=DeliveryError.TIMED_OUT),
-            Answer(error=DeliveryError.CUT),
+            Answer(error=ErrorCode.TIMED_OUT),
+            Answer(error=ErrorCode.CUT),
             Answer(status=524),
             Answer(status=200),
         )
