@@ -60,6 +60,7 @@ def test_an_execution_id_is_cut_where_its_column_ends() -> None:
         (answer(502, b"<html>", "text/html"), "n8n_busy"),
         (answer(503), "n8n_busy"),
         (answer(500, b'["Error in workflow"]'), "n8n_busy"),
+        (answer(502, b'{"message":"Error in workflow"}'), "n8n_busy"),  # another's word: N8N says it with 500
     ],
 )
 def test_what_n8n_did_not_take_is_queued_by_the_schedule(given: Answer, code: str) -> None:
@@ -76,6 +77,7 @@ def test_what_n8n_did_not_take_is_queued_by_the_schedule(given: Answer, code: st
         answer(200, b"OK", "text/html"),  # as N8N's node Respond to Webhook calls a text
         answer(200, b"<p>We have it.</p>", "text/html"),
         answer(200, b"", "text/html"),
+        answer(200, b"<html>", "text/plain"),  # no page of N8N's or of a proxy's
         Answer(status=200, body=b"OK", content_type="text/plain", goes_on=True),
         answer(200, b'{"cut'),
         answer(204),
@@ -139,6 +141,7 @@ def test_n8ns_own_words_are_told_in_one_bounded_line() -> None:
     long = b'{"message":"webhook\\n not registered ' + b"xxx " * 500 + b'"}'
     assert "webhook not registered xxx" in decision(answer(503, long)).sentence
     assert len(decision(answer(503, long)).sentence) < 300
+    assert decision(answer(503, b'{"message":"Later."}')).sentence == "N8N answered 503: Later."
 
 
 @pytest.mark.parametrize("secret", ["Bearer canary", "/webhook/canary?key=canary", "canary=="])

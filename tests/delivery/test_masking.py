@@ -89,6 +89,11 @@ def test_nothing_as_long_as_a_secret_or_a_picture_is_kept(quoted: str) -> None:
     assert len(kept) < 40
 
 
+def test_that_there_was_more_of_an_answer_is_kept() -> None:
+    job = delivered(JobFactory.create(), json_answer(503, {"message": "busy"}, goes_on=True))
+    assert job.events.get(kind="refused").detail["answer"]["goes_on"] is True
+
+
 def test_what_is_kept_is_bounded() -> None:
     body = ("word " * 20_000).encode()
     kept = readable(Answer(status=200, content_type="text/plain", body=body, goes_on=True), JobFactory.create())
