@@ -12,7 +12,7 @@ from django.utils import timezone
 from structlog.testing import capture_logs
 
 from jobs.models import FailureCode, JobEvent, JobLog
-from jobs.transitions import TransitionNotAllowed, change_status, lock_job
+from jobs.transitions import TransitionNotAllowed, change_status, lock_job, note
 from tests.factories import JobFactory, job_in
 
 Status = JobLog.Status
@@ -66,6 +66,14 @@ def test_any_other_change_is_refused_and_leaves_nothing(was: JobLog.Status, to: 
     job.refresh_from_db()
     assert job.status == was
     assert not job.events.exists()
+
+
+@pytest.mark.django_db
+def test_a_change_is_one_of_its_job_alone() -> None:
+    job, other = job_in(Status.SENDING), job_in(Status.SENDING)
+    before = JobLog.objects.values().get(pk=other.pk)
+    move(job, Status.SUCCESS)
+    assert JobLog.objects.values().get(pk=other.pk) == before
 
 
 @pytest.mark.django_db
@@ -133,6 +141,14 @@ def _claim_without_a_time(job: JobLog) -> None:
 def test_the_database_itself_refuses_an_impossible_row(fields: dict[str, Any]) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         JobFactory.create(**fields)
+
+
+@pytest.mark.django_db
+def test_an_event_keeps_as_much_of_a_long_name_as_its_column_holds() -> None:
+    job = JobFactory.create()
+    with transaction.atomic():
+        note(lock_job(job.pk), kind=Kind.REPEATED, source=Source.ADMIN, actor="n" * 200)
+    assert job.events.get().actor == "n" * 150
 
 
 @pytest.mark.django_db
