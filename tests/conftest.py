@@ -1,5 +1,6 @@
 """What every test finds ready, and what the tests of several files ask for."""
 
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -44,6 +45,12 @@ hypothesis_settings.register_profile(
 )
 hypothesis_settings.register_profile("deep", deadline=None, max_examples=1000, stateful_step_count=80)
 hypothesis_settings.load_profile("quick")
+
+
+def pytest_collection_finish() -> None:
+    """Let no collection of garbage walk through all modules and tests again and again: they stay."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
