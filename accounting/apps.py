@@ -23,7 +23,7 @@ class AccountingConfig(AppConfig):
 
         post_migrate.connect(make_roles, dispatch_uid="accounting.roles")
         if settings.SENTRY_DSN:
-            from .sentry import init_sentry
+            from .monitoring.sentry import init_sentry
 
             init_sentry(settings.SENTRY_DSN)
 
@@ -31,7 +31,7 @@ class AccountingConfig(AppConfig):
 class OperationsConfig(SimpleAdminConfig):
     """`django.contrib.admin` with our site, whose pages are loaded by `accounting.urls`: a worker has none."""
 
-    default_site = "accounting.admin_site.OperationsSite"
+    default_site = "accounting.admin.site.OperationsSite"
 
     def ready(self) -> None:
         """Register the checks of Django's own entry, the second so that it finds the pages."""

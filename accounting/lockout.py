@@ -24,7 +24,7 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.crypto import salted_hmac
 
 from .clock import DatabaseNow
-from .process_metrics import THROTTLED
+from .monitoring.process_metrics import THROTTLED
 
 logger = structlog.get_logger(__name__)
 

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 import structlog
 from structlog.typing import EventDict, ExcInfo, Processor
 
-from .printable import printable
+from .terminal.printable import printable
 
 SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,
@@ -50,7 +50,7 @@ def configure(config: Mapping[str, str]) -> None:
     )
     handlers: dict[str, Any] = {"standard_error": {"class": "logging.StreamHandler", "formatter": "structured"}}
     if config["sentry"]:
-        handlers["sentry"] = {"class": "accounting.sentry.SentryHandler", "level": "ERROR"}
+        handlers["sentry"] = {"class": "accounting.monitoring.sentry.SentryHandler", "level": "ERROR"}
     logging.captureWarnings(True)  # Pillow warns of damaged metadata: a line like any other
     logging.config.dictConfig(
         {

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
 
-from .process_metrics import measure
+from .monitoring.process_metrics import measure
 
 logger = structlog.get_logger(__name__)
 

@@ -7,10 +7,10 @@ from urllib.parse import quote, urlsplit
 
 from csp.constants import NONE, SELF
 
-from .buckets import bucket_storage
 from .environment import Environment, make_folder
+from .environment.buckets import bucket_storage
 from .memory import load_requests_without_guessing
-from .sentinels import rq_connection
+from .redis.sentinels import rq_connection
 
 load_requests_without_guessing()  # before anything else loads it
 
@@ -256,7 +256,7 @@ AUTHENTICATION_BACKENDS = ["accounting.lockout.LockoutBackend", "django.contrib.
 AXES_HANDLER = "accounting.lockout.CountingHandler"
 AXES_CLIENT_IP_CALLABLE = "accounting.callers.network_of"
 AXES_LOCKOUT_CALLABLE = "accounting.lockout.answer_locked"
-AXES_ENABLE_ADMIN = False  # accounting.admin shows its table, to superusers
+AXES_ENABLE_ADMIN = False  # accounting.admin.attempts shows its table, to superusers
 AXES_DISABLE_ACCESS_LOG = True  # no list of who came when, and from where
 AXES_VERBOSE = False
 
@@ -268,8 +268,8 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "accounting.openapi_headers.Schema",
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "accounting.negotiation.IgnoreAccept",
+    "DEFAULT_SCHEMA_CLASS": "accounting.api.openapi_headers.Schema",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "accounting.api.negotiation.IgnoreAccept",
     "EXCEPTION_HANDLER": "accounting.problems.answer_exception",
     "UNAUTHENTICATED_USER": None,
 }

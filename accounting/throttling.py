@@ -13,8 +13,8 @@ from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 
 from .callers import network_of
-from .process_metrics import THROTTLED
-from .redis import SharedRedis, shared_redis
+from .monitoring.process_metrics import THROTTLED
+from .redis.shared import SharedRedis, shared_redis
 
 FAILURES = RateLimitItemPerMinute(30)
 KEY_PREFIX = "throttle"

@@ -7,9 +7,9 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from . import health, problems
-from .metrics import MetricsView
+from .api.openapi import DocumentView
 from .middleware import NO_SUCH_ADDRESS
-from .openapi import DocumentView
+from .monitoring.metrics import MetricsView
 
 # its own style sheet draws its arrows and locks from data: addresses
 swagger_ui = csp_update({"img-src": "data:"})(SpectacularSwaggerSplitView.as_view())

@@ -83,8 +83,8 @@ def main() -> None:
     django.setup()  # the server asks the settings how much it may take
     from django.conf import settings
 
-    from accounting.listening import listen
     from accounting.web_server.lanes import Lanes
+    from accounting.web_server.listening import listen
     from accounting.web_server.server import Server
 
     port, folder, database = int(sys.argv[1]), Path(sys.argv[2]), os.environ.get("LIMIT_DATABASE_URL", "")

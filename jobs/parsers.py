@@ -8,7 +8,7 @@ from typing import IO, Any
 
 from rest_framework.parsers import BaseParser
 
-from accounting.content_encoding import refuse_encoded
+from accounting.api.content_encoding import refuse_encoded
 from accounting.problems import Problem
 
 MAX_BODY_BYTES = 1024 * 1024

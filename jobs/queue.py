@@ -11,7 +11,7 @@ from django.db import transaction
 from redis.exceptions import RedisError
 from rq import Queue
 
-from accounting.redis import SharedRedis, shared_redis
+from accounting.redis.shared import SharedRedis, shared_redis
 
 logger = structlog.get_logger(__name__)
 

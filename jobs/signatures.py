@@ -10,7 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 
-from accounting.strength import STANDARD_PREFIX, standard_key
+from accounting.environment.strength import STANDARD_PREFIX, standard_key
 from accounting.tokens import is_one_of
 
 SALT = "jobs.callback_token"

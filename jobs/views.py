@@ -22,9 +22,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
+from accounting.api.openapi import problems
+from accounting.api.openapi_headers import retry_after as retry_after_header
 from accounting.clock import moment_in
-from accounting.openapi import problems
-from accounting.openapi_headers import retry_after as retry_after_header
 from accounting.problems import Problem, code_of
 from accounting.throttling import count_failure
 from receipts.authentication import client_of

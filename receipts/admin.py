@@ -24,8 +24,8 @@ from django.views.decorators.http import require_safe
 from rest_framework_api_key.admin import APIKeyModelAdmin
 from rest_framework_api_key.models import APIKey as UnusedApiKey
 
-from accounting.admin import CursorAdmin
-from accounting.change_list import CursorChangeList
+from accounting.admin.base import CursorAdmin
+from accounting.admin.change_list import CursorChangeList
 
 from .filters import ClientFilter
 from .models import ApiKey, Client, Receipt, Rendition

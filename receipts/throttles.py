@@ -8,7 +8,7 @@ from limits import RateLimitItem, parse
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from accounting.process_metrics import THROTTLED
+from accounting.monitoring.process_metrics import THROTTLED
 from accounting.throttling import count
 
 from .models import ApiKey

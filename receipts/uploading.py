@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
-from accounting.content_encoding import refuse_encoded
+from accounting.api.content_encoding import refuse_encoded
 from accounting.filenames import display_name
 from accounting.middleware import waited_seconds
 from accounting.problems import Problem, busy

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-import accounting.converters  # noqa: F401 - it registers any_uuid
+import accounting.api.converters  # noqa: F401 - it registers any_uuid
 
 from .views import ReceiptViewSet
 

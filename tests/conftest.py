@@ -16,7 +16,7 @@ from rest_framework.test import APIClient
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from accounting.redis import redis_at
+from accounting.redis.shared import redis_at
 from accounting.throttling import alone
 from jobs.queue import queue_service
 from jobs.sandbox import Sandbox

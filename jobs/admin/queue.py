@@ -23,7 +23,7 @@ from rq import Queue
 from rq.exceptions import NoSuchJobError
 from rq.job import Job
 
-from accounting.admin import ReadOnlyAdmin
+from accounting.admin.base import ReadOnlyAdmin
 from accounting.staff import log_action
 
 from .queue_writing import VERBS, Verb

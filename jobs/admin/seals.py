@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from accounting.admin import CursorAdmin
+from accounting.admin.base import CursorAdmin
 from jobs.models import Seal
 
 

@@ -23,7 +23,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounting.admin import ReadOnlyAdmin
+from accounting.admin.base import ReadOnlyAdmin
 from accounting.problems import Problem, problem_of
 from accounting.staff import log_action
 from accounting.web_server.body_limits import body_limit_of, not_logged_in

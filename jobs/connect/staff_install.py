@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from redis.exceptions import LockError, RedisError
 
-from accounting.redis import shared_redis
+from accounting.redis.shared import shared_redis
 from accounting.staff import log_action
 from jobs.n8n_api import ApiError, public_api
 

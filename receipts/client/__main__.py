@@ -3,7 +3,7 @@
 import sys
 from argparse import ArgumentParser
 
-from accounting.progress import say
+from accounting.terminal.progress import say
 
 from .ending import ending_in_a_sentence
 from .options import add_options, read_options

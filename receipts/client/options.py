@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from accounting.argument_types import seconds, whole_number
+from accounting.terminal.argument_types import seconds, whole_number
 from receipts.notion import parse_database_id
 
 from .files import is_looked_into

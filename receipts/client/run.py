@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from accounting.progress import bar
+from accounting.terminal.progress import bar
 
 from .files import digest, find_files, move
 from .options import Options

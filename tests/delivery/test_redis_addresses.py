@@ -15,8 +15,8 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from accounting.environment import Environment
-from accounting.redis import SharedRedis
-from accounting.sentinels import connect, parse, rq_connection
+from accounting.redis.sentinels import connect, parse, rq_connection
+from accounting.redis.shared import SharedRedis
 from jobs.queue import RQService
 from tests.support import stub_server
 from tests.support.installation import wait_for

@@ -9,7 +9,7 @@ import pytest
 from redis.exceptions import RedisError
 
 from accounting import circuit_breaker
-from accounting.redis import RedisAway, SharedRedis, shared_redis
+from accounting.redis.shared import RedisAway, SharedRedis, shared_redis
 from tests.support.outages import Clock, closed_port
 from tests.support.servers import free_port
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from accounting.supervisor import Process, Supervisor
+from accounting.demo.supervisor import Process, Supervisor
 
 pytestmark = pytest.mark.processes
 
@@ -33,8 +33,8 @@ def reports() -> list[str]:
 @pytest.fixture
 def supervisor(tmp_path: Path, reports: list[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Supervisor]:
     """Return a supervisor in a hurry."""
-    monkeypatch.setattr("accounting.supervisor.FIRST_PAUSE_SECONDS", 0.05)
-    monkeypatch.setattr("accounting.supervisor.LOOK_EVERY_SECONDS", 0.01)
+    monkeypatch.setattr("accounting.demo.supervisor.FIRST_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr("accounting.demo.supervisor.LOOK_EVERY_SECONDS", 0.01)
     with Supervisor(logs=tmp_path, report=reports.append) as running:
         yield running
 
@@ -90,7 +90,7 @@ def test_one_that_was_killed_is_started_again(
 def test_one_that_keeps_dying_is_started_ever_more_slowly_up_to_a_bound(
     supervisor: Supervisor, start: Callable[..., Path], reports: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("accounting.supervisor.LONGEST_PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr("accounting.demo.supervisor.LONGEST_PAUSE_SECONDS", 0.1)
     start(DIE)
 
     assert supervisor.watch(until=lambda: len(reports) == 3, seconds=20)
@@ -101,7 +101,7 @@ def test_one_that_keeps_dying_is_started_ever_more_slowly_up_to_a_bound(
 def test_one_that_has_lived_for_a_while_is_started_as_quickly_as_the_first_time(
     supervisor: Supervisor, start: Callable[..., Path], reports: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("accounting.supervisor.STEADY_SECONDS", 0.0)
+    monkeypatch.setattr("accounting.demo.supervisor.STEADY_SECONDS", 0.0)
     start(DIE)
 
     assert supervisor.watch(until=lambda: len(reports) == 3, seconds=20)
@@ -128,7 +128,7 @@ def test_what_a_dead_one_has_left_behind_ends_with_it(supervisor: Supervisor, st
 def test_one_that_does_not_listen_is_killed(
     supervisor: Supervisor, start: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("accounting.supervisor.STOP_SECONDS", 0.2)
+    monkeypatch.setattr("accounting.demo.supervisor.STOP_SECONDS", 0.2)
     ids = start(DEAF)
     assert supervisor.watch(until=lambda: len(written(ids)) == 1, seconds=20)
     supervisor.stop()
@@ -155,7 +155,7 @@ def test_output_is_kept_in_a_log_for_each(supervisor: Supervisor, start: Callabl
 def test_they_end_even_where_the_supervisor_is_killed(tmp_path: Path) -> None:
     ids = tmp_path / "waiter.ids"
     supervise = (
-        "import os, sys; from pathlib import Path; from accounting.supervisor import Process, Supervisor; "
+        "import os, sys; from pathlib import Path; from accounting.demo.supervisor import Process, Supervisor; "
         "supervisor = Supervisor(logs=Path(sys.argv[1]), report=print); "
         "supervisor.start(Process(name='waiter', command=[sys.executable, '-c', *sys.argv[2:]], env=os.environ)); "
         "supervisor.watch()"

@@ -7,7 +7,7 @@ import pytest
 from django.conf import LazySettings
 from django.test import Client as Browser
 
-from accounting.redis import redis_at
+from accounting.redis.shared import redis_at
 from jobs.models import Heartbeat
 from jobs.queue import queue_service
 from tests.factories import JobFactory

@@ -17,7 +17,7 @@ from certifi import where
 from django.core.exceptions import ImproperlyConfigured
 
 from accounting.environment import Environment
-from accounting.strength import weakness
+from accounting.environment.strength import weakness
 from tests.support.servers import made_up
 
 PROJECT = Path(__file__).resolve().parents[2]

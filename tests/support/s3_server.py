@@ -8,7 +8,7 @@ from typing import Any, Self
 import requests
 from django.conf import LazySettings
 
-from accounting.buckets import bucket_storage
+from accounting.environment.buckets import bucket_storage
 from receipts.models import Receipt, Rendition
 
 from .installation import wait_for

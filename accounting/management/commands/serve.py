@@ -11,10 +11,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.servers.basehttp import get_internal_wsgi_application
 from django.db import DatabaseError, InterfaceError, connection
 
-from accounting.listening import listen, port_number
 from accounting.memory import share_memory_among_threads
 from accounting.outages import unapplied_migrations, unreachable
 from accounting.web_server.lanes import Lanes
+from accounting.web_server.listening import listen, port_number
 from accounting.web_server.server import Server, believe_proxies
 
 logger = structlog.get_logger(__name__)

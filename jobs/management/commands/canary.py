@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounting.argument_types import seconds
 from accounting.logging import only_warnings
+from accounting.terminal.argument_types import seconds
 from jobs import canary
 from jobs.canary import Step
 from jobs.models import JobEvent, JobLog

@@ -20,9 +20,9 @@ from django.core.management.color import no_style
 from django.db import connection, transaction
 from django.db.models import Max
 
-from accounting.argument_types import whole_number
 from accounting.clock import database_now
-from accounting.progress import bar
+from accounting.terminal.argument_types import whole_number
+from accounting.terminal.progress import bar
 from jobs.history.indexes import without_indexes
 from jobs.history.rows import Row, encoded, numbered, write
 from jobs.history.simulation import SHOPS, BatchPlan, add_figures, make

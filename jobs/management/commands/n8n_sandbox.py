@@ -8,8 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounting.argument_types import seconds
-from accounting.listening import listen, port_number
+from accounting.terminal.argument_types import seconds
+from accounting.web_server.listening import listen, port_number
 from jobs.sandbox import Behaviour, Sandbox, running_sandbox
 
 RETRY_SECONDS = 5.0  # between two tries of a report, as the workflows in n8n/ do

@@ -10,7 +10,7 @@ from django.db.models import Count, Sum
 
 from accounting.clock import database_now
 from accounting.outages import DATABASE_AWAY, why_no_database
-from accounting.progress import bar, say
+from accounting.terminal.progress import bar, say
 from jobs import retention
 from jobs.services import purge_receipt
 from receipts.models import Receipt

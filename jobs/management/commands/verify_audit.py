@@ -9,8 +9,8 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 
-from accounting.argument_types import whole_number
-from accounting.progress import bar, say
+from accounting.terminal.argument_types import whole_number
+from accounting.terminal.progress import bar, say
 from jobs.models import JobLog, Seal
 from jobs.proof.audit import find_strays, verify_jobs
 from jobs.proof.parallel import verify_jobs_in

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from accounting.argument_types import whole_number
+from accounting.terminal.argument_types import whole_number
 from receipts.models import ApiKey, Client
 from receipts.services import create_api_key
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounting.progress import say
+from accounting.terminal.progress import say
 from receipts.client.ending import ending_in_a_sentence
 from receipts.client.options import add_options, read_options
 from receipts.client.refusals import Ended

@@ -3,7 +3,7 @@
 from django.http import HttpRequest
 from rest_framework.request import Request
 
-from .problems import Problem
+from accounting.problems import Problem
 
 
 def refuse_encoded(request: Request | HttpRequest) -> None:

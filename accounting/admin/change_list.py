@@ -10,7 +10,7 @@ from django.db.models import Model, Q, QuerySet
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest
 
-from .clock import moment_in
+from accounting.clock import moment_in
 
 OLDER, NEWER = "older", "newer"
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from redis import ConnectionPool
 from redis.exceptions import RedisError
 
-from . import sentinels
+from accounting.redis import sentinels
 
 HOST = re.compile(r"[\w.:%-]+")
 

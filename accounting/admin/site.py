@@ -20,10 +20,10 @@ from django.template.response import SimpleTemplateResponse, TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from accounting.logging import OURS
 from jobs.connect import page as connect
 from jobs.operations import page
 
-from .logging import OURS
 from .lookups import lookup_allowed
 from .sections import in_sections
 

@@ -1,13 +1,11 @@
-"""What our admin pages share."""
+"""What our pages share."""
 
 from typing import TypeVar
 
 import django_stubs_ext
-from axes.models import AccessAttempt
 from django.contrib import admin, messages
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.utils import unquote
-from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Model
 from django.db.models.options import Options
 from django.http import HttpRequest, HttpResponseRedirect
@@ -59,31 +57,3 @@ class CursorAdmin(ReadOnlyAdmin[T]):
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[CursorChangeList]:
         """Return the list that counts nothing."""
         return CursorChangeList
-
-
-@admin.register(AccessAttempt)
-class AccessAttemptAdmin(ReadOnlyAdmin[AccessAttempt]):
-    """Who is guessing at passwords, for superusers; to delete a row is to let its address try again."""
-
-    list_display = ["username", "ip_address", "failures_since_start", "attempt_time"]
-    fields = ["username", "ip_address", "failures_since_start", "attempt_time"]
-    search_fields = ["username", "ip_address"]
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        """Tell whether it is a superuser: names and addresses are nobody else's business."""
-        return _is_superuser(request.user)
-
-    def has_view_permission(self, request: HttpRequest, obj: AccessAttempt | None = None) -> bool:
-        """Tell the same."""
-        return _is_superuser(request.user)
-
-    def has_delete_permission(self, request: HttpRequest, obj: AccessAttempt | None = None) -> bool:
-        """Tell the same."""
-        return _is_superuser(request.user)
-
-
-def _is_superuser(user: User | AnonymousUser) -> bool:
-    return user.is_active and user.is_superuser
-
-
-from . import log_admin, staff_admin  # noqa: E402, F401 - they register by being imported, and need what stands above

@@ -10,7 +10,7 @@ from drf_spectacular.utils import OpenApiResponse, inline_serializer
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework import serializers
 
-from .problems import CONTENT_TYPE
+from accounting.problems import CONTENT_TYPE
 
 PROBLEM = inline_serializer(
     "Problem",

@@ -17,8 +17,8 @@ from sentry_sdk.integrations.excepthook import ExcepthookIntegration
 from sentry_sdk.types import Event, Hint
 from sentry_sdk.utils import event_from_exception
 
-from . import __version__
-from .logging import OURS
+from accounting import __version__
+from accounting.logging import OURS
 
 FLUSH_SECONDS = 2
 ITS_OWN = ("sentry_sdk", "urllib3")  # to report that a report could not be sent would never end

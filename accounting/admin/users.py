@@ -13,8 +13,8 @@ from django.contrib.auth.models import Group, Permission, User
 from django.db.models import ManyToManyField, QuerySet
 from django.http import HttpRequest
 
-from .roles import ROLES, label, may_give, permissions_of
-from .staff import staff_of
+from accounting.roles import ROLES, label, may_give, permissions_of
+from accounting.staff import staff_of
 
 admin.site.unregister([User, Group])
 

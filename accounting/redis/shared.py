@@ -11,7 +11,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from .circuit_breaker import CircuitBreaker
+from accounting.circuit_breaker import CircuitBreaker
+
 from .sentinels import connect
 
 logger = structlog.get_logger(__name__)

@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from .admin import CursorAdmin
+from .base import CursorAdmin
 
 RECENT = 50_000  # so many are looked through for words
 

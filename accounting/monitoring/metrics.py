@@ -14,15 +14,15 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from accounting.outages import error_fields
+from accounting.problems import Problem
+from accounting.throttling import count_failure
+from accounting.tokens import is_one_of
 from jobs.metrics.families import families
 from jobs.queue import queue_service
 from receipts.storage import can_store
 
-from .outages import error_fields
-from .problems import Problem
 from .process_metrics import REGISTRY
-from .throttling import count_failure
-from .tokens import is_one_of
 
 logger = structlog.get_logger(__name__)
 

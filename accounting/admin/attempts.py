@@ -1,0 +1,33 @@
+"""Who is guessing at passwords."""
+
+from axes.models import AccessAttempt
+from django.contrib import admin
+from django.contrib.auth.models import AnonymousUser, User
+from django.http import HttpRequest
+
+from .base import ReadOnlyAdmin
+
+
+@admin.register(AccessAttempt)
+class AccessAttemptAdmin(ReadOnlyAdmin[AccessAttempt]):
+    """Who is guessing at passwords, for superusers; to delete a row is to let its address try again."""
+
+    list_display = ["username", "ip_address", "failures_since_start", "attempt_time"]
+    fields = ["username", "ip_address", "failures_since_start", "attempt_time"]
+    search_fields = ["username", "ip_address"]
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Tell whether it is a superuser: names and addresses are nobody else's business."""
+        return _is_superuser(request.user)
+
+    def has_view_permission(self, request: HttpRequest, obj: AccessAttempt | None = None) -> bool:
+        """Tell the same."""
+        return _is_superuser(request.user)
+
+    def has_delete_permission(self, request: HttpRequest, obj: AccessAttempt | None = None) -> bool:
+        """Tell the same."""
+        return _is_superuser(request.user)
+
+
+def _is_superuser(user: User | AnonymousUser) -> bool:
+    return user.is_active and user.is_superuser

@@ -1,0 +1,1 @@
+"""Redis: how it is found, and how this process sees it."""
