@@ -20,7 +20,7 @@ from jobs.models import JobLog
 from jobs.search import HELP, search
 from jobs.services.bulk import AT_ONCE, DONE, VERBS
 from jobs.staff_forms import reason_in
-from receipts.filters import ClientFilter
+from receipts.admin.filters import ClientFilter
 
 from . import actions, export, jobpage
 from .filters import CanaryFilter, DayFilter, FoldedChoicesFilter, LatelyFilter, ProgressFilter, SpanFilter

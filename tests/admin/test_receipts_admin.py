@@ -157,7 +157,9 @@ def test_what_was_sent_is_not_guessed_at(admin_client: Browser, fate: str, monke
     if fate == "purged":
         purge(job.receipt)
     else:
-        monkeypatch.setattr("receipts.admin.rendition_to_show", lambda receipt: None)  # as where the storage is away
+        monkeypatch.setattr(  # as where the storage is away
+            "receipts.admin.receipts.rendition_to_show", lambda receipt: None
+        )
     assert sent_to_n8n(admin_client, job.receipt) == "–"
 
 

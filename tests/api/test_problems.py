@@ -16,7 +16,7 @@ from rest_framework.test import APIClient
 
 from jobs.models import JobEvent, JobLog
 from jobs.views import JobViewSet
-from receipts.admin import ReceiptAdmin
+from receipts.admin.receipts import ReceiptAdmin
 from receipts.models import Receipt
 from tests.support.outages import database_away
 from tests.support.servers import SETTINGS

@@ -9,7 +9,7 @@ from django.test import Client as Browser
 from redis import Redis
 
 from accounting.lockout import GUESSES_AT_ONE_NAME
-from receipts.admin import ReceiptAdmin
+from receipts.admin.receipts import ReceiptAdmin
 from tests.factories import ReceiptFactory
 from tests.support.admin_pages import every_page
 

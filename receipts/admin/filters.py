@@ -6,7 +6,7 @@ from django.contrib.admin import RelatedFieldListFilter
 from django.db.models import Q
 from django.http import HttpRequest
 
-from .models import Client
+from receipts.models import Client
 
 
 class ClientFilter(RelatedFieldListFilter):

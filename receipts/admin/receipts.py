@@ -1,128 +1,35 @@
-"""Receipts, clients and their keys, for staff."""
+"""Receipts, for staff."""
 
 import hashlib
-import re
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.apps import apps
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import filesizeformat
-from django.template.response import TemplateResponse
 from django.templatetags.static import static
 from django.urls import URLPattern, path, reverse
 from django.utils.cache import get_conditional_response
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.views.decorators.http import require_safe
-from rest_framework_api_key.admin import APIKeyModelAdmin
-from rest_framework_api_key.models import APIKey as UnusedApiKey
 
 from accounting.admin.base import CursorAdmin
 from accounting.admin.change_list import CursorChangeList
+from receipts.models import Receipt, Rendition
+from receipts.pictures import picture_url
+from receipts.search import find_receipts
+from receipts.services import rendition_to_show
+from receipts.thumbnails import find_thumbnail
 
 from .filters import ClientFilter
-from .models import ApiKey, Client, Receipt, Rendition
-from .pictures import picture_url
-from .search import find_receipts
-from .services import rendition_to_show
-from .thumbnails import find_thumbnail
 
-PREFIX = re.compile("[0-9A-Za-z]{8}")
 MAX_NAMES = 20  # of so many latest jobs
-MADE_ALREADY = (
-    "No other key was made: this form has made one already, which was shown then. "
-    "If nobody has copied it, revoke it and make a new one."
-)
-
-admin.site.unregister(UnusedApiKey)  # the library's own table; ours knows the client
-
-
-@admin.register(Client)
-class ClientAdmin(admin.ModelAdmin[Client]):
-    """Whoever uploads; clients with receipts are never deleted."""
-
-    list_display = ["name", "created_at"]
-    search_fields = ["name"]
-
-    def has_delete_permission(self, request: HttpRequest, obj: Client | None = None) -> bool:
-        """Refuse: a client's receipts and jobs are evidence; revoke its keys instead."""
-        return False
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Client | None = None) -> tuple[str, ...]:
-        """Return what stays as it is: the service finds its own client by the name."""
-        return ("name",) if obj is not None and obj.name == Client.CANARY else ()
-
-
-@admin.register(ApiKey)
-class ApiKeyAdmin(APIKeyModelAdmin):
-    """Makes keys, shows each once, and revokes them; none is deleted."""
-
-    list_display = ["prefix", "client", "name", "created", "expiry_date", "state"]  # type: ignore[assignment] # the library names others
-    list_filter = [("client", ClientFilter), "revoked"]  # type: ignore[assignment] # as above
-    list_select_related = ["client"]
-    search_fields = ["name", "prefix", "client__name"]  # type: ignore[assignment] # as above
-    autocomplete_fields = ["client"]
-    add_form_template = "admin/receipts/apikey/add.html"
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse: timelines name a key by its prefix, and its row alone says whose it was; revoke it instead."""
-        return False
-
-    @admin.display(description="state")
-    def state(self, api_key: ApiKey) -> str:
-        """Return whether it lets anybody in, as a word and a sign; what was done on purpose is no alarm."""
-        if api_key.revoked:
-            return format_html('<span class="badge">{}</span>', "Revoked")
-        if api_key.has_expired:
-            return format_html('<span class="badge badge-warn">{}</span>', "Expired")
-        return format_html('<span class="badge badge-good">{}</span>', "Active")
-
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Name the two fields of the expiry: the library's form gives both one label, which reaches neither."""
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if db_field.name == "expiry_date" and field is not None:
-            for part, name in zip(field.widget.widgets, ("Expiry date", "Expiry time"), strict=True):
-                part.attrs["aria-label"] = name
-        return field
-
-    def save_model(self, request: HttpRequest, obj: Any, form: Any = None, change: bool = False) -> None:
-        """Save it, and keep a new key for the answer; the library would send it through a cookie, as a message."""
-        if not change:
-            obj.key = ApiKey.objects.make_key(obj, _prefix_in(request))
-        obj.save()
-
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        """Make a key, and one only of each form: the form names its prefix, so that sent again it makes no other."""
-        named = {"prefix": ApiKey.objects.key_generator.get_prefix()}
-        try:
-            return super().add_view(request, form_url, {**(extra_context or {}), **named})
-        except IntegrityError:
-            if not ApiKey.objects.filter(prefix=_prefix_in(request)).exists():
-                raise
-        messages.warning(request, MADE_ALREADY)
-        return HttpResponseRedirect(reverse("admin:receipts_apikey_changelist"))
-
-    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: str | None = None) -> HttpResponse:
-        """Show the new key, in this one answer and nowhere else."""
-        context = {**self.admin_site.each_context(request), "title": "The new API key", "opts": self.opts, "made": obj}
-        return TemplateResponse(request, "admin/receipts/apikey/made.html", context)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        """Return what stays as it was made: a key never passes to another client."""
-        return (*super().get_readonly_fields(request, obj), *(("client",) if obj else ()))
-
-
-def _prefix_in(request: HttpRequest) -> str:
-    """Return the prefix that the form has for its key, or "" where it has none."""
-    prefix = request.POST.get("prefix", "")
-    return prefix if PREFIX.fullmatch(prefix) else ""
 
 
 class ReceiptList(CursorChangeList):
