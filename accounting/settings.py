@@ -212,7 +212,8 @@ AUTH_PASSWORD_VALIDATORS = [
 
 HTTPS = PUBLIC_BASE_URL.startswith("https://")
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^api/", r"^health", r"^metrics"]  # N8N turns a redirected POST into an empty GET
+# N8N turns a redirected POST into an empty GET, and takes any answer to that for a success: also below a path of a proxy
+SECURE_REDIRECT_EXEMPT = [r"(^|/)api/", r"^health", r"^metrics"]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0  # for this host only: whoever runs it may not own the domain
 SILENCED_SYSTEM_CHECKS = [
     "security.W005",  # asks to bind every subdomain to https, for a year

@@ -36,13 +36,16 @@ class ApiKeyManager(APIKeyManager):
         """Return the keys that were not revoked."""
         return self.select_related("client").filter(revoked=False)
 
-    def make_key(self, obj: "ApiKey", prefix: str) -> str:
-        """Give it a key, and return that. No two keys have the same prefix, which may be named, or be "" for any."""
+    def assign_key(self, obj: "ApiKey", prefix: str = "") -> str:  # type: ignore[override] # one of any subclass there
+        """Give it a key, and return that. It is known by its prefix; the library's id holds the hash, for addresses.
+
+        Args:
+            prefix: a sound one, which no other key has; or "" for any.
+        """
         generator = self.key_generator
-        obj.prefix = prefix or generator.get_prefix()
+        obj.pk = obj.prefix = prefix or generator.get_prefix()
         key: str = concatenate(obj.prefix, generator.get_secret_key())
         obj.hashed_key = generator.hash(key)
-        obj.pk = concatenate(obj.prefix, obj.hashed_key)
         return key
 
 

@@ -232,5 +232,7 @@ def create_api_key(*, client_name: str, key_name: str, expires_at: datetime | No
         The key itself, which cannot be had again.
     """
     client, _ = Client.objects.get_or_create(name=client_name)
-    _, key = ApiKey.objects.create_key(client=client, name=key_name, expiry_date=expires_at)
-    return str(key)
+    api_key = ApiKey(client=client, name=key_name, expiry_date=expires_at)
+    key = ApiKey.objects.assign_key(api_key)
+    api_key.save(force_insert=True)
+    return key

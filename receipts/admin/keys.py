@@ -60,8 +60,8 @@ class ApiKeyAdmin(APIKeyModelAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any = None, change: bool = False) -> None:
         """Save it, and keep a new key for the answer; the library would send it through a cookie, as a message."""
         if not change:
-            obj.key = ApiKey.objects.make_key(obj, _prefix_in(request))
-        obj.save()
+            obj.key = ApiKey.objects.assign_key(obj, _prefix_in(request))
+        obj.save(force_insert=not change)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Make a key, and one only of each form: the form names its prefix, so that sent again it makes no other."""

@@ -66,6 +66,13 @@ def test_another_form_makes_another_key_and_one_without_a_sound_prefix_too(admin
     assert ApiKey.objects.count() == 4
 
 
+def test_a_keys_address_names_its_prefix_and_nothing_of_its_hash(admin_client: Browser) -> None:
+    made = admin_client.post(f"{KEYS}add/", form_of_a_key(admin_client)).context["made"]
+    assert admin_client.get(f"{KEYS}{made.prefix}/change/").status_code == 200
+    assert f"{KEYS}{made.prefix}/change/" in admin_client.get(KEYS).content.decode()
+    assert made.hashed_key.rpartition("$")[2] not in admin_client.get(KEYS).content.decode()
+
+
 def test_not_even_a_superuser_deletes_a_key_that_timelines_name(admin_client: Browser) -> None:
     key, _ = ApiKey.objects.create_key(client=Client.objects.create(name="Bakery"), name="till")
     chosen = {"action": "delete_selected", "_selected_action": [key.pk], "post": "yes"}

@@ -5,6 +5,8 @@ from datetime import timedelta
 
 import pytest
 from django.apps import apps
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
 from django.core.management import CommandError
 from django.db import connection
 from django.db.migrations import (
@@ -22,7 +24,10 @@ from django.db.migrations.operations.base import Operation
 from django.db.models import NOT_PROVIDED
 from django.utils import timezone
 
+from accounting.staff import log_action
 from jobs.models import Heartbeat
+from receipts.models import ApiKey
+from receipts.services import create_api_key
 
 NEED_A_STOP = {("jobs", "0003_proof")}  # docs/operations.md says so of each
 # These let nobody write while they make an index (docs/operations.md); what comes later makes it concurrently
@@ -87,3 +92,15 @@ def test_the_audits_chains_begin_only_once_everybody_else_has_stopped() -> None:
         migration.refuse_while_others_work(apps, editor)
     Heartbeat.objects.update(at=beat.at - timedelta(minutes=1))
     migration.refuse_while_others_work(apps, editor)
+
+
+@pytest.mark.django_db
+def test_keys_whose_id_held_their_hash_are_known_by_their_prefix_and_open_the_same_door() -> None:
+    key = create_api_key(client_name="Bakery", key_name="till")
+    former = ApiKey.objects.get()
+    ApiKey.objects.update(id=f"{former.prefix}.{former.hashed_key}")
+    staff = User.objects.create(username="kim")
+    log_action(staff, ApiKey.objects.get(), "Added.")
+    importlib.import_module("receipts.migrations.0006_keys_by_prefix").name_by_prefix(apps, connection.schema_editor())
+    assert ApiKey.objects.get_from_key(key).pk == former.prefix
+    assert LogEntry.objects.get().object_id == former.prefix

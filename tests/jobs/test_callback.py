@@ -191,6 +191,11 @@ def test_no_https_redirect_touches_the_callback(settings: Any) -> None:
     assert report(JobFactory.create(processing=True)).status_code == 200
 
 
+def test_nor_one_whose_path_a_proxy_should_have_taken_off(client: Browser, settings: Any) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    assert client.post(f"/receipts/api/v1/jobs/{JobFactory.create().pk}/callback").status_code == 404
+
+
 # -- by execution
 
 
