@@ -212,7 +212,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 HTTPS = PUBLIC_BASE_URL.startswith("https://")
 SECURE_SSL_REDIRECT = HTTPS
-# N8N turns a redirected POST into an empty GET, and takes any answer for a success; a proxy may have left its path there
+# N8N turns a redirected POST into an empty GET, and takes any answer for a success; a proxy may leave its path there
 SECURE_REDIRECT_EXEMPT = [r"(^|/)api/", r"^health", r"^metrics"]
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0  # for this host only: whoever runs it may not own the domain
 SILENCED_SYSTEM_CHECKS = [

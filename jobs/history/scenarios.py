@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jobs.models import FailureCode, JobEvent, JobLog
 
-if TYPE_CHECKING:
-    from .simulation import Simulation
+from .simulation import Simulation
 
 Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
 Code = FailureCode
@@ -16,7 +15,7 @@ LEASE, PATIENCE = timedelta(seconds=90), timedelta(minutes=15)
 # -- what happens
 
 
-def _claim(simulation: "Simulation") -> None:
+def _claim(simulation: Simulation) -> None:
     job = simulation.job
     simulation.happen(
         simulation.chance.uniform(0.05, 1.5), Kind.CLAIMED, Source.WORKER, Status.SENDING, "worker-1",
@@ -24,7 +23,7 @@ def _claim(simulation: "Simulation") -> None:
     )  # fmt: skip
 
 
-def _deliver(simulation: "Simulation") -> None:
+def _deliver(simulation: Simulation) -> None:
     _claim(simulation)
     execution, ms = str(simulation.chance.randrange(10**6, 10**7)), simulation.chance.randrange(80, 900)
     detail = {"http_status": 200, "ms": ms, "execution_id": execution, "answer": {"status": 200, "bytes": 40}}
@@ -37,7 +36,7 @@ def _deliver(simulation: "Simulation") -> None:
     )  # fmt: skip
 
 
-def _refuse(simulation: "Simulation", code: str = "n8n_busy", *, needs_attention: bool = False) -> None:
+def _refuse(simulation: Simulation, code: str = "n8n_busy", *, needs_attention: bool = False) -> None:
     _claim(simulation)
     wait = simulation.chance.choice((5, 30, 120, 300, 900))
     detail = {"http_status": 503, "ms": 60, "code": code, "message": "N8N answered 503.", "again_in_seconds": wait}
@@ -50,7 +49,7 @@ def _refuse(simulation: "Simulation", code: str = "n8n_busy", *, needs_attention
     simulation.at += timedelta(seconds=wait)
 
 
-def _fail(simulation: "Simulation", code: FailureCode, source: JobEvent.Source, after: float, **more: Any) -> None:
+def _fail(simulation: Simulation, code: FailureCode, source: JobEvent.Source, after: float, **more: Any) -> None:
     detail = {"code": code.value, "message": code.label} if code != Code.WORKFLOW_FAILED else {"reported": "failure"}
     simulation.happen(
         after, more.get("kind", Kind.FAILED), source, Status.FAILURE, more.get("actor", ""), detail,
@@ -61,7 +60,7 @@ def _fail(simulation: "Simulation", code: FailureCode, source: JobEvent.Source, 
     )  # fmt: skip
 
 
-def _file(simulation: "Simulation") -> None:
+def _file(simulation: Simulation) -> None:
     page = f"https://www.notion.so/{simulation.chance.randbytes(16).hex()}"
     total = round(simulation.chance.uniform(1, 200), 2)
     result = {"vendor": "Bäckerei", "total": total, "lines": [{"name": "Brot", "price": total}]}
@@ -79,53 +78,53 @@ def _file(simulation: "Simulation") -> None:
 # -- whole scenarios
 
 
-def _well(simulation: "Simulation") -> None:
+def _well(simulation: Simulation) -> None:
     _deliver(simulation)
     _file(simulation)
 
 
-def _callback_twice(simulation: "Simulation") -> None:
+def _callback_twice(simulation: Simulation) -> None:
     _well(simulation)
     simulation.happen(2, Kind.CALLBACK_REPEATED, Source.CALLBACK, actor="job token", detail={"reported": "success"})
 
 
-def _at_last(simulation: "Simulation") -> None:
+def _at_last(simulation: Simulation) -> None:
     for _ in range(simulation.chance.randint(1, 3)):
         _refuse(simulation)
     _well(simulation)
 
 
-def _workflow_fails(simulation: "Simulation") -> None:
+def _workflow_fails(simulation: Simulation) -> None:
     _deliver(simulation)
     _fail(simulation, Code.WORKFLOW_FAILED, Source.CALLBACK, simulation.chance.uniform(3, 60), actor="job token")
 
 
-def _no_callback(simulation: "Simulation") -> None:
+def _no_callback(simulation: Simulation) -> None:
     _deliver(simulation)
     _fail(simulation, Code.CALLBACK_TIMEOUT, Source.SWEEP, PATIENCE.total_seconds())
 
 
-def _never_taken(simulation: "Simulation") -> None:
+def _never_taken(simulation: Simulation) -> None:
     for _ in range(8):
         _refuse(simulation, "n8n_webhook_not_found", needs_attention=True)
     _claim(simulation)
     _fail(simulation, Code.N8N_UNAVAILABLE, Source.WORKER, 60, actor="worker-1")
 
 
-def _at_once(code: FailureCode) -> Callable[["Simulation"], None]:
-    def scenario(simulation: "Simulation") -> None:
+def _at_once(code: FailureCode) -> Callable[[Simulation], None]:
+    def scenario(simulation: Simulation) -> None:
         _claim(simulation)
         _fail(simulation, code, Source.WORKER, 0.2, actor="worker-1")
 
     return scenario
 
 
-def _cancelled(simulation: "Simulation") -> None:
+def _cancelled(simulation: Simulation) -> None:
     _refuse(simulation, "n8n_forbidden", needs_attention=True)
     _fail(simulation, Code.CANCELLED, Source.ADMIN, 30, kind=Kind.CANCELLED, actor="anna")
 
 
-SCENARIOS: Sequence[tuple[Callable[["Simulation"], None], float]] = (
+SCENARIOS: Sequence[tuple[Callable[[Simulation], None], float]] = (
     (_well, 50),
     (_callback_twice, 28),
     (_at_last, 15),

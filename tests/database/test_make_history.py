@@ -12,8 +12,8 @@ from django.db.models import Count
 from django.urls import reverse
 
 from accounting.clock import database_now
+from jobs.history.batch import SHOPS
 from jobs.history.indexes import without_indexes
-from jobs.history.simulation import SHOPS
 from jobs.models import HourlyFigures, JobEvent, JobLog, Seal, SpanFigures
 from jobs.rollups import close_hours, sum_up_hours
 from tests.factories import JobFactory

@@ -23,9 +23,10 @@ from django.db.models import Max
 from accounting.clock import database_now
 from accounting.terminal.argument_types import whole_number
 from accounting.terminal.progress import bar
+from jobs.history.batch import SHOPS, add_figures, make
 from jobs.history.indexes import without_indexes
 from jobs.history.rows import Row, encoded, numbered, write
-from jobs.history.simulation import SHOPS, BatchPlan, add_figures, make
+from jobs.history.simulation import BatchPlan
 from jobs.models import HourlyFigures, JobEvent, JobLog, Seal, SpanFigures
 from jobs.proof.sealing import make_seal
 from jobs.rollups import COLUMNS, columns_of, figures_of, sum_up_hours
