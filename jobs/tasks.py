@@ -8,11 +8,11 @@ import structlog
 from django.conf import settings
 from django.db import close_old_connections
 
-from accounting.identity import PROCESS_NAME
 from accounting.outages import DATABASE_AWAY
 
 from . import n8n, services
 from .answers import Answer, Decision
+from .identity import PROCESS_NAME
 from .models import JobLog
 
 logger = structlog.get_logger(__name__)

@@ -7,8 +7,7 @@ from typing import Any
 
 from django.template.defaultfilters import filesizeformat
 
-from accounting.durations import format_duration
-
+from .durations import format_duration
 from .models import JobEvent, JobLog
 
 SAID_ELSEWHERE = frozenset({"message", "request", "answer"})

@@ -19,9 +19,9 @@ from rq.queue import Queue
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
-from accounting.identity import PROCESS_NAME
 from accounting.outages import DATABASE_AWAY
 
+from .identity import PROCESS_NAME
 from .models import Heartbeat
 from .queue import TASK
 from .sweep import beat

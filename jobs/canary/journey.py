@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from django.db import models
 
-from accounting.durations import format_milliseconds
 from jobs.causes import OVERDUE, Cause, cause_of
+from jobs.durations import format_milliseconds
 from jobs.failures import FailureCode
 from jobs.models import JobEvent, JobLog
 

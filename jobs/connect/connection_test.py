@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from accounting.durations import format_duration, format_milliseconds
-from accounting.identity import uptime
 from jobs import canary
 from jobs.canary import Stage, Step
 from jobs.causes import Cause
+from jobs.durations import format_duration, format_milliseconds
+from jobs.identity import uptime
 from jobs.models import JobLog
 
 PATIENCE = timedelta(seconds=5)  # for so long nothing is thought to be wrong

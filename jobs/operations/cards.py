@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from django.db.models import Count, Min
 
-from accounting.durations import format_duration
+from jobs.durations import format_duration
 from jobs.models import JobLog
 from jobs.periods import PeriodFigures
 from jobs.stats import Figures

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, Max, Q
 
-from accounting.durations import format_duration
 from accounting.health import beats, living
 from jobs import canary
 from jobs.causes import cause_of
+from jobs.durations import format_duration
 from jobs.models import Heartbeat, JobEvent
 from jobs.queue import queue_service
 

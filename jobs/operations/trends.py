@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from accounting.durations import format_duration, next_span
+from jobs.durations import format_duration, next_span
 from jobs.periods import PeriodFigures
 from jobs.stats import Figures
 

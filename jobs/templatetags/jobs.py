@@ -14,9 +14,9 @@ from django.utils.timesince import timesince
 from rq.exceptions import DeserializationError
 from rq.job import Job
 
-from accounting.durations import format_duration, format_milliseconds
 from jobs.admin.jobpage import https_only
 from jobs.causes import cause_of_delay
+from jobs.durations import format_duration, format_milliseconds
 from jobs.models import JobLog
 from jobs.queue import TASK
 

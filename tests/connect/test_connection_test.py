@@ -11,7 +11,7 @@ from django.conf import LazySettings
 from django.contrib.admin.models import LogEntry
 from django.test import Client as Browser
 
-from accounting import identity
+from jobs import identity
 from jobs.answers import Answer, ErrorCode
 from jobs.models import JobLog
 from jobs.services import claim_job

@@ -12,8 +12,8 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from accounting.health import ALIVE_WITHIN
-from accounting.identity import PROCESS_NAME
 from jobs import worker as worker_module
+from jobs.identity import PROCESS_NAME
 from jobs.models import Heartbeat, JobLog
 from jobs.worker import DeliveryWorker
 from tests.factories import JobFactory

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.template.loader import render_to_string
 
-from accounting.durations import format_duration, format_milliseconds, next_span
+from jobs.durations import format_duration, format_milliseconds, next_span
 from jobs.operations.charts import Chart, Kind, Series, nice_ceiling
 
 SUCCESS = Series(name="success", tone="good", values=[4, 0, 8])

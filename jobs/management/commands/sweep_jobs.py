@@ -13,12 +13,12 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import close_old_connections
 
 from accounting.clock import database_now
-from accounting.identity import PROCESS_NAME
 from accounting.lockout import forget_old_attempts
 from accounting.outages import DATABASE_AWAY, error_fields, wait_for_database
 from accounting.terminal.argument_types import seconds
 from jobs.canary import send_scheduled
 from jobs.checks import SETTINGS
+from jobs.identity import PROCESS_NAME
 from jobs.metrics.counting import count_events
 from jobs.models import Heartbeat
 from jobs.proof.sealing import seal_finished_hours
