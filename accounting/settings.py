@@ -222,6 +222,10 @@ SILENCED_SYSTEM_CHECKS = [
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_HANDLERS = [
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "accounting.uploaded_files.NamelessFileUploadHandler",
+]
 DATA_UPLOAD_MAX_NUMBER_FILES = 10
 
 # "__Host-" lets a browser take the cookie from this very host over https only (RFC 6265bis). Lax, since a link to a job

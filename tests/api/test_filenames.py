@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
 from django.test import RequestFactory
 from rest_framework.test import APIClient
 
+from accounting.filenames import display_name
 from accounting.wsgi import Request
 from jobs.models import JobLog
 from tests.factories import JobFactory
@@ -62,6 +64,18 @@ def test_the_admins_upload_keeps_it_too(name: str, shown: str | None) -> None:
     answer: Any = browser_of(member("Operator")).post(UPLOAD, sent(name), content_type=MULTIPART)
     assert answer.status_code == 202
     assert JobLog.objects.get().filename == (shown or name)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["a." + "x" * 253, "a." + "\U0001f9fe" * 200, "a." + "x" * 600])
+def test_a_suffix_of_any_length_hinders_no_file_that_waits_on_the_disk(
+    name: str, api: APIClient, settings: LazySettings
+) -> None:
+    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 0
+    assert post_raw(api, sent(name)).status_code == 202
+    answer: Any = browser_of(member("Operator")).post(UPLOAD, sent(name), content_type=MULTIPART)
+    assert answer.status_code == 202
+    assert set(JobLog.objects.values_list("filename", flat=True)) == {display_name(name)}
 
 
 @pytest.mark.parametrize("name", ["\U000323b0\u200c.jpg", "a\u3000b.jpg"])
