@@ -1,5 +1,6 @@
 """Reads settings from the environment; a missing or impossible value is one sentence with the cure."""
 
+import errno
 import os
 import re
 from collections.abc import Callable
@@ -24,6 +25,11 @@ ALLOWED_HOST = re.compile(r"\*|\.?[\w.:\[\]-]+")
 BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}|arn:aws\S+")
 ASSIGNMENT = re.compile(r"(?:export )?[A-Za-z_0-9]+=")  # as django-environ has it
 IN_MEMORY = ":memory:"
+UNREADABLE = {
+    errno.EISDIR: "put a file in the folder's place, or remove it",  # Docker makes one where the file is missing
+    errno.ENOENT: "let the link lead to a file, or remove it",
+    errno.ELOOP: "let the link lead to a file, or remove it",
+}
 
 GENERATE = "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
 
@@ -32,7 +38,7 @@ class Environment:
     """The process' environment, and a `.env` file below it (what the environment says wins)."""
 
     def __init__(self, dotenv: Path) -> None:
-        if dotenv.is_file():
+        if os.path.lexists(dotenv):  # whatever it is: a folder, or a link to nothing, was meant to be read
             environ.Env.read_env(StringIO(_checked(dotenv)))
 
     def text(self, key: str, default: str | None = None, *, cure: str = "") -> str:
@@ -177,7 +183,7 @@ def _checked(dotenv: Path) -> str:
         raise ImproperlyConfigured(f"{dotenv.name} is not written in UTF-8: save it so.") from None
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        cure = "let it belong to the user that this runs as"
+        cure = UNREADABLE.get(error.errno or 0, "let it belong to the user that this runs as")
         raise ImproperlyConfigured(f"{dotenv.name} cannot be read ({reason}): {cure}.") from None
     lines = [line if line.strip() and not line.lstrip().startswith("#") else "" for line in content.splitlines()]
     for number, line in enumerate(lines, 1):

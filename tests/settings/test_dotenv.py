@@ -44,6 +44,24 @@ def test_an_env_file_that_this_user_may_not_read_is_named_with_the_cure(tmp_path
         Environment(file)
 
 
+def test_a_folder_in_its_place_is_named_with_the_cure(tmp_path: Path) -> None:
+    (tmp_path / ".env").mkdir()
+    sentence = ".env cannot be read (Is a directory): put a file in the folder's place, or remove it."
+    with pytest.raises(ImproperlyConfigured, match=re.escape(sentence)):
+        Environment(tmp_path / ".env")
+
+
+@pytest.mark.parametrize(("target", "reason"), [("gone", "No such file or directory"), (".env", "Too many levels")])
+def test_so_is_a_link_that_leads_to_no_file(target: str, reason: str, tmp_path: Path) -> None:
+    (tmp_path / ".env").symlink_to(target)
+    with pytest.raises(ImproperlyConfigured, match=rf"\.env cannot be read \({reason}.*: let the link lead to a file"):
+        Environment(tmp_path / ".env")
+
+
+def test_where_there_is_none_nothing_is_read(tmp_path: Path) -> None:
+    assert Environment(tmp_path / ".env").text("FROM_NOWHERE", "unset") == "unset"
+
+
 def test_an_env_file_may_begin_with_a_byte_order_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FROM_A_FILE", raising=False)
     file = tmp_path / ".env"
