@@ -16,6 +16,8 @@ class Client(models.Model):
     """Whoever uploads receipts: a shop, a phone, a script. Its keys may change, its jobs stay its own."""
 
     CANARY = "Canary"  # the service itself, which has no key
+    STAFF = "Admin uploads"  # whoever uploads in the admin
+    OWN = frozenset({CANARY, STAFF})  # which the service finds by their names
 
     name = models.CharField(max_length=100, unique=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -35,7 +35,6 @@ from receipts.parsers import ReceiptFormParser
 from receipts.uploading import accept_upload, accept_upload_request, declared_length, refuse_unread
 
 PERMISSION = "jobs.add_joblog"
-CLIENT = "Admin uploads"
 LATELY = 500  # jobs that are looked through for databases
 CHOICES = 6
 NO_FILE = "Choose at least one file."
@@ -195,7 +194,7 @@ def _problem_text(problem: Problem) -> str:
 
 
 def _admin_client() -> Client:
-    return Client.objects.get_or_create(name=CLIENT)[0]
+    return Client.objects.get_or_create(name=Client.STAFF)[0]
 
 
 def _log_upload(user: User | AnonymousUser, submission: Submission) -> None:

@@ -18,5 +18,5 @@ class ClientAdmin(admin.ModelAdmin[Client]):
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Client | None = None) -> tuple[str, ...]:
-        """Return what stays as it is: the service finds its own client by the name."""
-        return ("name",) if obj is not None and obj.name == Client.CANARY else ()
+        """Return what stays as it is: the service finds its own clients by their names."""
+        return ("name",) if obj is not None and obj.name in Client.OWN else ()

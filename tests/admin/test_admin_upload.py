@@ -14,7 +14,6 @@ from django.test import Client as Browser
 
 from accounting.middleware import WAITED_SECONDS
 from accounting.web_server.body_limits import body_limit_of
-from jobs.admin.upload import CLIENT
 from jobs.models import JobEvent, JobLog
 from jobs.services import claim_job
 from receipts.models import Receipt
@@ -57,9 +56,17 @@ def test_a_file_becomes_a_job_as_if_it_came_through_the_api(
         "address": f"/admin/jobs/joblog/{job.pk}/change/",
     }
     assert (job.status, job.filename, job.notion_database_id) == ("queued", "lunch.jpg", DATABASE_ID)
-    assert (job.client.name, job.receipt.size) == (CLIENT, len(content()))
+    assert (job.client.name, job.receipt.size) == ("Admin uploads", len(content()))
     assert rung() == [str(job.pk)]
     assert claim_job(job.pk, worker="w1") is not None
+
+
+def test_whose_it_is_keeps_the_name_by_which_it_is_found(operator: Browser, admin_client: Browser) -> None:
+    first = send(operator)
+    client = Receipt.objects.get().client
+    admin_client.post(f"/admin/receipts/client/{client.pk}/change/", {"name": "renamed"})
+    assert send(operator).json()["job_id"] == first.json()["job_id"]
+    assert Receipt.objects.get().client.name == "Admin uploads"
 
 
 def test_who_uploaded_it_is_in_the_timeline_and_in_the_log(operator: Browser) -> None:
