@@ -3,11 +3,12 @@
 import sys
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from csp.constants import NONE, SELF
 
 from .environment import Environment, make_folder
+from .environment.addresses import host_of
 from .environment.buckets import bucket_storage
 from .memory import load_requests_without_guessing
 from .redis.sentinels import rq_connection
@@ -27,9 +28,9 @@ PUBLIC_BASE_URL = env.origin(
     "PUBLIC_BASE_URL", cure="set it to the address at which clients and staff reach this service"
 )
 CALLBACK_BASE_URL = env.base_url("CALLBACK_BASE_URL", PUBLIC_BASE_URL)
-OWN_HOSTS = sorted({urlsplit(url).hostname or "" for url in (PUBLIC_BASE_URL, CALLBACK_BASE_URL)})
+OWN_HOSTS = sorted({host_of(url) for url in (PUBLIC_BASE_URL, CALLBACK_BASE_URL)})
 ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", OWN_HOSTS)
-CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS", [PUBLIC_BASE_URL])
+CSRF_TRUSTED_ORIGINS = env.form_origins("CSRF_TRUSTED_ORIGINS", [PUBLIC_BASE_URL])
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", [])
 WEB_THREADS = env.number("WEB_THREADS", 8, minimum=5, maximum=1000)  # beside slow readers one is left for all else
 PICTURE_THREADS = WEB_THREADS // 2  # of these

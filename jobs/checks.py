@@ -29,7 +29,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     """Return what is wrong among the settings of uploads, deliveries and the audit."""
     found = (
         _formats(), _schedule(), _tls(), _keys(), _proxies(), _audit_key(), _one_for_all(), _media(), _test_address(),
-        _public_api(),
+        _public_api(), _scheme(),
     )  # fmt: skip
     return list(chain.from_iterable(found))
 
@@ -78,6 +78,18 @@ def _keys() -> list[CheckMessage]:
         )
         for name in ("N8N_API_KEY", "N8N_PUBLIC_API_KEY")
         if not (getattr(settings, name).isascii() and getattr(settings, name).isprintable())
+    ]
+
+
+def _scheme() -> list[CheckMessage]:
+    if not settings.N8N_API_KEY.lower().startswith("bearer "):
+        return []
+    return [
+        checks.Warning(
+            "N8N_API_KEY begins with Bearer, which is put before it anyway: N8N is shown the word twice.",
+            hint="Leave the word out here; the value of N8N's credential keeps it.",
+            id="jobs.W008",
+        )
     ]
 
 

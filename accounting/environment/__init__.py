@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 RATE = re.compile(r"[1-9][0-9]{0,4}/(second|minute|hour|day)")
 UNLIMITED = "none"
-ALLOWED_HOST = re.compile(r"\*|\.?[\w.:\[\]-]+")
+ALLOWED_HOST = re.compile(r"\*|\.?[\w.-]+|\[[0-9A-Fa-f:.]+\]")
 # as boto3 has it: other storages are less strict than Amazon, whose access points have an ARN
 BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}|arn:aws\S+")
 ASSIGNMENT = re.compile(r"(?:export )?[A-Za-z_0-9]+=")  # as django-environ has it
@@ -31,6 +31,8 @@ UNREADABLE = {
     errno.ELOOP: "let the link lead to a file, or remove it",
 }
 
+COMMENT = re.compile(r"(?:^|\s)#\s|\s#")
+HOSTS_CURE = "host names without https:// and port, such as receipts.example.com or [::1]"
 GENERATE = "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
 
 
@@ -45,6 +47,8 @@ class Environment:
         """Return the value of `key`; without a default the key is required, and `cure` says what to set."""
         # not through django-environ, which takes a value that begins with $ for another variable's name
         value = os.environ.get(key, "").strip()
+        if COMMENT.search(value):
+            raise ImproperlyConfigured(f"{key} has a comment behind its value: give that a line of its own.")
         if value:
             return value
         if default is None:
@@ -91,9 +95,14 @@ class Environment:
         """Return a comma-separated list of words."""
         return _split(self.text(key, ",".join(default)))
 
+    def form_origins(self, key: str, default: list[str]) -> list[str]:
+        """Return a comma-separated list of origins, as browsers write them."""
+        cure = "schemes and hosts without a path, such as https://receipts.example.com or https://*.example.com"
+        return self._cast(key, ",".join(default), lambda value: [*map(addresses.form_origin, _split(value))], cure)
+
     def hosts(self, key: str, default: list[str]) -> list[str]:
         """Return a comma-separated list of host names."""
-        return self._cast(key, ",".join(default), _hosts, "host names without https://, such as receipts.example.com")
+        return self._cast(key, ",".join(default), _hosts, HOSTS_CURE)
 
     def networks(self, key: str, default: list[str]) -> list[str]:
         """Return a comma-separated list of IP addresses and networks."""

@@ -44,6 +44,19 @@ def origin(value: str) -> str:
     return url
 
 
+def form_origin(value: str) -> str:
+    """Return an origin as browsers write it; a star may stand for what is before a domain."""
+    return origin(value.replace("://*.", "://", 1)) and value.rstrip("/").lower()
+
+
+def host_of(url: str) -> str:
+    """Return the host of an http(s) address as a request names it: in ASCII, of IPv6 in brackets."""
+    host = (urlsplit(url).hostname or "").removesuffix(".")
+    if ":" in host:
+        return f"[{host}]"
+    return host if host.isascii() else host.encode("idna").decode()
+
+
 def redis_url(value: str) -> str:
     """Return the address of a Redis, or of the Sentinels that know it."""
     if (watched := sentinels.parse(value)) is not None:

@@ -15,6 +15,7 @@ from unittest.mock import patch
 import pytest
 from certifi import where
 from django.core.exceptions import ImproperlyConfigured
+from django.http.request import split_domain_port, validate_host
 
 from accounting.environment import Environment
 from accounting.environment.strength import weakness
@@ -48,6 +49,10 @@ IMPOSSIBLE = [
     ("DATABASE_URL", f"sqlite:////proc/{CANARY}/db.sqlite3"),
     ("ALLOWED_HOSTS", f"https://{CANARY}.example.com"),
     ("ALLOWED_HOSTS", f"{CANARY} b"),
+    ("ALLOWED_HOSTS", f"{CANARY}.example.com:443"),
+    ("CSRF_TRUSTED_ORIGINS", f"{CANARY}.example.com"),
+    ("CSRF_TRUSTED_ORIGINS", f"https://receipts.example.com/{CANARY}"),
+    ("CSRF_TRUSTED_ORIGINS", f"https://a.example.com https://{CANARY}.example.com"),
     ("DATABASE_URL", "sqlite:///var/db.sqlite3?timeout=60"),
     ("REDIS_URL", f"{CANARY}:6379"),
     ("REDIS_URL", f"redis://:{CANARY}@127.0.0.1:port/0"),
@@ -269,6 +274,33 @@ def test_an_address_holds_nothing_but_an_address(address: str, monkeypatch: pyte
         Environment(Path("none")).origin("PUBLIC_BASE_URL", cure="")
     with pytest.raises(ImproperlyConfigured, match=r"^CALLBACK_BASE_URL .*\.$"):
         Environment(Path("none")).base_url("CALLBACK_BASE_URL", "")
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        ("http://[2001:DB8::1]:8000", "[2001:db8::1]"),
+        ("https://b\u00fccher.example", "xn--bcher-kva.example"),
+        ("https://Receipts.example.com.", "receipts.example.com"),
+    ],
+)
+def test_a_request_is_let_in_by_the_name_that_it_has_for_the_own_address(address: str, host: str) -> None:
+    assert loaded_settings(PUBLIC_BASE_URL=address, CALLBACK_BASE_URL=address)["ALLOWED_HOSTS"] == [host]
+    assert validate_host(split_domain_port(host)[0], [host])
+
+
+def test_origins_are_compared_as_browsers_write_them() -> None:
+    loaded = loaded_settings(CSRF_TRUSTED_ORIGINS="https://Receipts.example.com/, https://*.example.org")
+    assert loaded["CSRF_TRUSTED_ORIGINS"] == ["https://receipts.example.com", "https://*.example.org"]
+
+
+@pytest.mark.parametrize("value", ["/srv/media # the large disk", "/srv/media\t#2", "# the default"])
+def test_a_comment_behind_a_value_is_not_taken_for_a_part_of_it(value: str) -> None:
+    assert refusal("MEDIA_ROOT", MEDIA_ROOT=value).endswith("a comment behind its value: give that a line of its own.")
+
+
+def test_a_hash_within_a_value_is_no_comment() -> None:
+    assert loaded_settings(MEDIA_ROOT="/srv/media#2")["MEDIA_ROOT"] == "/srv/media#2"
 
 
 @pytest.mark.parametrize("user", ["user:pass@", "user@", ":pass@", "@"])
