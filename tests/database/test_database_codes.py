@@ -6,7 +6,9 @@ import sqlite3
 import psycopg
 import pytest
 from django.db import OperationalError
+from django.db.migrations.exceptions import MigrationSchemaMissing
 
+from accounting.management.commands.migrate import failure
 from accounting.outages import code_of, error_fields, unreachable
 
 
@@ -52,6 +54,12 @@ def test_an_option_that_there_is_none_of_has_a_code(option: str) -> None:
 )
 def test_an_error_that_has_a_code_keeps_it(cause: Exception, code: str) -> None:
     assert code_of(error_with(cause)) == code
+
+
+def test_who_may_make_no_tables_is_told_the_code_of_that() -> None:
+    refused = MigrationSchemaMissing("in Django's words")
+    refused.__context__ = error_with(psycopg.errors.InsufficientPrivilege())
+    assert failure(refused).startswith("The database cannot be migrated (42501): look up its code in docs/")
 
 
 def test_sqlite_calls_its_errors_by_name() -> None:

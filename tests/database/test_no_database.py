@@ -2,9 +2,11 @@
 
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,22 @@ def test_where_sqlite_cannot_open_it_a_command_says_what_sqlite_calls_that(tmp_p
 def test_where_it_is_empty_a_command_says_what_to_run(command: tuple[str, ...], tmp_path: Path) -> None:
     stderr = stderr_of(*command, database=f"sqlite:///{tmp_path}/empty.sqlite3")
     assert re.match(r"(manage\.py|CommandError): The database lacks \d+ migrations: run `manage\.py migrate`\.", stderr)
+
+
+def test_of_several_that_migrate_at_once_none_fails(tmp_path: Path) -> None:
+    environment = os.environ | SETTINGS | {"DATABASE_URL": f"sqlite:///{tmp_path}/new.sqlite3"}
+    command = [sys.executable, "manage.py", "migrate", "--no-input"]
+    several = [subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    said = [process.communicate(timeout=120)[1] for process in several]
+    assert [process.returncode for process in several] == [0, 0, 0], said
+
+
+def test_where_a_migration_fails_nobody_is_told_to_migrate(tmp_path: Path) -> None:
+    file = tmp_path / "new.sqlite3"
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("CREATE TABLE django_content_type (something_else)")  # which the first migration wants to make
+    stderr = stderr_of("migrate", database=f"sqlite:///{file}")
+    assert stderr.splitlines()[-1].startswith("CommandError: The database cannot be migrated (SQLITE_ERROR): look up ")
 
 
 def test_what_it_said_can_be_had(port: int) -> None:
