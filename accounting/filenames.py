@@ -3,8 +3,11 @@
 import os
 import re
 import unicodedata
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
 
-from django.http.multipartparser import MultiPartParser
+from django.http import multipartparser
 
 LONGEST = 255
 # what browsers and curl write for a quote and the ends of lines (https://html.spec.whatwg.org/#multipart-form-data)
@@ -32,7 +35,22 @@ def _is_shown(letter: str) -> bool:
     return letter in JOINERS or unicodedata.category(letter) not in UNSHOWN
 
 
-class FormReader(MultiPartParser):
+class _PartByPart(multipartparser.Parser):
+    """Reads each part to its end before the next one.
+
+    Django leaves a file that has no name where it is, and takes what is left of it for the head of the next part.
+    """
+
+    def __iter__(self) -> Iterator[Any]:
+        for part in super().__iter__():
+            yield part
+            deque(part[2], maxlen=0)
+
+
+multipartparser.Parser = _PartByPart  # type: ignore[misc] # Django's own reader of forms names no other way
+
+
+class FormReader(multipartparser.MultiPartParser):
     """Reads forms as Django does, which drops every letter from a file's name that Python cannot print."""
 
     def sanitize_file_name(self, file_name: str) -> str | None:

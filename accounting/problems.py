@@ -98,7 +98,9 @@ def problem_of(exception: Exception) -> Problem | None:
         case PermissionDenied():
             return Problem(403, "permission_denied", "You may not do this.")
         case RequestDataTooBig():
-            return Problem(413, "body_too_large", "The form's text fields are too long.")
+            return Problem(
+                413, "body_too_large", "The form's text fields are too long; a file without a file name is one."
+            )
         case SuspiciousOperation():  # too many fields or files; Django would log a traceback of the client's fault
             return Problem(400, "bad_request", "The request could not be understood.")
         case OperationalError() | InterfaceError() | InternalError():  # DATABASE_AWAY

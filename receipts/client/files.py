@@ -29,13 +29,15 @@ def find_files(paths: Iterable[Path]) -> Found:
     A folder that cannot be read is among them: it will not be taken, and be told of.
 
     Raises:
-        Misused: there is no such file or folder.
+        Misused: there is no such file or folder, or it is neither.
     """
     files: dict[Path, None] = {}
     passed_over = 0
     for path in paths:
         if not os.path.exists(path):  # a path's own method raises where its name is too long
             raise Misused(f"There is no {path}.")
+        if not (path.is_file() or path.is_dir()):  # a pipe can be read but once
+            raise Misused(f"{path} is no file.")
         for file in sorted(_below(path)) if path.is_dir() else [path]:
             is_ours = file.suffix.lower() in NAMED_AS_OURS or file == path or os.path.isdir(file)
             passed_over += not is_ours

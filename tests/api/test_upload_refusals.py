@@ -101,10 +101,19 @@ def test_a_length_that_is_none_is_refused(length: str, api: APIClient) -> None:
     [b'filename=""', b'filename=".."', b'filename="M\xe4rz.jpg"', b"filename*=nonsense''a.jpg", b""],
     ids=["empty", "folder", "not UTF-8", "unknown charset", "none"],
 )
-def test_a_file_without_a_name_that_can_be_read_is_refused_with_the_cure(disposition: bytes, api: APIClient) -> None:
-    answer = post_raw(api, form(file_part(disposition)))
+@pytest.mark.parametrize("size", [0, 200_000, 2_000_000], ids=["short", "long", "very long"])
+def test_a_file_without_a_name_that_can_be_read_is_refused_with_the_cure(
+    disposition: bytes, size: int, api: APIClient
+) -> None:
+    answer = post_raw(api, form(file_part(disposition, data=content() + bytes(size))))
     assert refused(answer) == (400, "invalid")
     assert answer.json()["errors"]["file"] == [NO_FILE]
+
+
+def test_a_file_without_a_name_that_is_too_long_for_a_text_is_said_to_be_one(api: APIClient) -> None:
+    answer = post_raw(api, form(file_part(b"", data=bytes(3_000_000))))
+    assert refused(answer) == (413, "body_too_large")
+    assert answer.json()["detail"].endswith("a file without a file name is one.")
 
 
 @pytest.mark.parametrize(

@@ -210,6 +210,13 @@ def test_what_cannot_be_meant_is_one_sentence(
         run_client(tmp_path, **({"url": NOBODY} | changed))
 
 
+def test_a_pipe_is_no_file_to_upload(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(Misused, match=r"pipe\.jpg is no file\.$"):
+        find_files([tmp_path / "pipe.jpg"])
+    assert find_files([tmp_path]) == ([], 0)
+
+
 @pytest.mark.parametrize("name", ["nowhere", "x" * 300])
 def test_a_folder_that_is_not_there_is_one_sentence(tmp_path: Path, name: str) -> None:
     with pytest.raises(Misused, match=rf"^There is no .*{name}\.$"):
