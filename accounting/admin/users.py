@@ -19,6 +19,7 @@ from accounting.staff import staff_of
 admin.site.unregister([User, Group])
 
 FOR_SUPERUSERS = ("is_superuser", "user_permissions")
+LET_IN = ("is_active", "is_staff", "is_superuser")
 
 
 @admin.register(User)
@@ -48,10 +49,13 @@ class StaffAdmin(UserAdmin[User]):
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
-        """Return what stays as it is: times, names, and what only superusers give."""
-        fixed = (*super().get_readonly_fields(request, obj), "last_login", "date_joined")
-        named = (*fixed, "username") if obj else fixed
-        return named if request.user.is_superuser else (*named, *FOR_SUPERUSERS)
+        """Return what stays as it is: times, names, what only superusers give, and of oneself what lets one in."""
+        fixed = {*super().get_readonly_fields(request, obj), "last_login", "date_joined"}
+        if obj is not None:
+            fixed.add("username")
+        if obj == request.user:  # the last superuser would be out with one click, and nobody could let him in again
+            fixed.update(LET_IN)
+        return tuple(fixed if request.user.is_superuser else fixed.union(FOR_SUPERUSERS))
 
     def formfield_for_manytomany(
         self, db_field: "ManyToManyField[Any, Any]", request: HttpRequest, **kwargs: Any

@@ -50,6 +50,24 @@ def form_of_a_key(browser: Browser) -> dict[str, Any]:
     return {"prefix": found[1], "client": Client.objects.get_or_create(name="Bakery")[0].pk, "name": "till"}
 
 
+@pytest.mark.parametrize("name", ["\u200b", "two\nlines", "Admin\u00a0uploads", "\u202eyrekab"])
+def test_a_name_that_cannot_be_read_or_told_from_another_is_taken_for_no_client_and_no_key(
+    admin_client: Browser, name: str
+) -> None:
+    form = form_of_a_key(admin_client) | {"name": name}
+    for address, fields in ((f"{KEYS}add/", form), ("/admin/receipts/client/add/", {"name": name})):
+        answer = admin_client.post(address, fields).content.decode()
+        assert "It needs letters, and nothing that cannot be seen." in answer
+    assert list(Client.objects.values_list("name", flat=True)) == ["Bakery"]
+    assert not ApiKey.objects.exists()
+
+
+def test_a_key_that_was_made_with_such_a_name_can_be_revoked(admin_client: Browser) -> None:
+    key, _ = ApiKey.objects.create_key(client=Client.objects.create(name="Bakery"), name="till\u200b")
+    admin_client.post(f"{KEYS}{key.pk}/change/", {"name": "till\u200b", "revoked": "on"})
+    assert ApiKey.objects.get().revoked
+
+
 def test_the_page_of_a_new_key_can_be_loaded_again_without_making_another(admin_client: Browser) -> None:
     form = form_of_a_key(admin_client)
     shown = admin_client.post(f"{KEYS}add/", form).content.decode()

@@ -282,3 +282,13 @@ def test_nobody_learns_a_keys_hash_letter_by_letter(admin_client: Browser) -> No
     for column in ("hashed_key", "id", "pk"):
         assert admin_client.get(f"/admin/receipts/apikey/?{column}__startswith=p").status_code == 302
     assert admin_client.get("/admin/receipts/apikey/?revoked__exact=1").status_code == 200
+
+
+def test_nobody_takes_from_himself_what_lets_him_in(admin_client: Browser, admin_user: User) -> None:
+    other = User.objects.create_user("bert", is_staff=True)
+    for user in (admin_user, other):
+        admin_client.post(f"/admin/auth/user/{user.pk}/change/", {"first_name": "changed"})
+        user.refresh_from_db()
+    assert admin_user.first_name == "changed"
+    assert (admin_user.is_active, admin_user.is_staff, admin_user.is_superuser) == (True, True, True)
+    assert (other.is_active, other.is_staff) == (False, False)
