@@ -309,3 +309,5 @@ RQ_SHOW_ADMIN_LINK = False  # jobs.admin shows its pages to those with the permi
 
 LOGGING_CONFIG = "accounting.logging.configure"
 LOGGING = {"level": LOG_LEVEL, "format": LOG_FORMAT, "sentry": SENTRY_DSN}
+
+MISSPELT = env.misspelt()  # when all others were asked for

@@ -29,7 +29,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     """Return what is wrong among the settings of uploads, deliveries and the audit."""
     found = (
         _formats(), _schedule(), _tls(), _keys(), _proxies(), _audit_key(), _one_for_all(), _media(), _test_address(),
-        _public_api(), _scheme(),
+        _public_api(), _scheme(), _misspelt(),
     )  # fmt: skip
     return list(chain.from_iterable(found))
 
@@ -78,6 +78,17 @@ def _keys() -> list[CheckMessage]:
         )
         for name in ("N8N_API_KEY", "N8N_PUBLIC_API_KEY")
         if not (getattr(settings, name).isascii() and getattr(settings, name).isprintable())
+    ]
+
+
+def _misspelt() -> list[CheckMessage]:
+    return [
+        checks.Warning(
+            f"{name} in .env is no setting, and counts for nothing.",
+            hint=f"Was it to be {meant}? Correct it, or take it out.",
+            id="jobs.W009",
+        )
+        for name, meant in settings.MISSPELT.items()
     ]
 
 

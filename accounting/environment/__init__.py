@@ -4,6 +4,7 @@ import errno
 import os
 import re
 from collections.abc import Callable
+from difflib import get_close_matches
 from io import StringIO
 from ipaddress import ip_network
 from pathlib import Path
@@ -24,6 +25,7 @@ ALLOWED_HOST = re.compile(r"\*|\.?[\w.-]+|\[[0-9A-Fa-f:.]+\]")
 # as boto3 has it: other storages are less strict than Amazon, whose access points have an ARN
 BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}|arn:aws\S+")
 ASSIGNMENT = re.compile(r"(?:export )?[A-Za-z_0-9]+=")  # as django-environ has it
+ALIKE = 0.9  # a letter too many or too few, or two that are swapped
 IN_MEMORY = ":memory:"
 UNREADABLE = {
     errno.EISDIR: "put a file in the folder's place, or remove it",  # Docker makes one where the file is missing
@@ -40,11 +42,22 @@ class Environment:
     """The process' environment, and a `.env` file below it (what the environment says wins)."""
 
     def __init__(self, dotenv: Path) -> None:
+        self._asked: set[str] = set()
+        self._in_file: list[str] = []
         if os.path.lexists(dotenv):  # whatever it is: a folder, or a link to nothing, was meant to be read
-            environ.Env.read_env(StringIO(_checked(dotenv)))
+            content = _checked(dotenv)
+            self._in_file = [line.removeprefix("export ").partition("=")[0] for line in content.splitlines() if line]
+            environ.Env.read_env(StringIO(content))
+
+    def misspelt(self) -> dict[str, str]:
+        """Return names in the file that nobody has asked for, each with the one that it was probably meant to be."""
+        unknown = [name for name in self._in_file if name not in self._asked]
+        near = {name: get_close_matches(name.upper(), self._asked, n=1, cutoff=ALIKE) for name in unknown}
+        return {name: found[0] for name, found in near.items() if found}
 
     def text(self, key: str, default: str | None = None, *, cure: str = "") -> str:
         """Return the value of `key`; without a default the key is required, and `cure` says what to set."""
+        self._asked.add(key)
         # not through django-environ, which takes a value that begins with $ for another variable's name
         value = os.environ.get(key, "").strip()
         if COMMENT.search(value):

@@ -33,6 +33,7 @@ def test_the_defaults_break_no_rule() -> None:
         ({"AUDIT_KEY": settings.N8N_WEBHOOK_SECRET}, "jobs.W007"),
         ({"N8N_PUBLIC_API_KEY": "schlüssel" * 5, "N8N_BASE_URL": "https://n8n.example.com"}, "jobs.E004"),
         ({"N8N_WEBHOOK_URL": "https://n8n.example.com/webhook-test/receipts"}, "jobs.W005"),
+        ({"MISSPELT": {"RETENTION_DAY": "RETENTION_DAYS"}}, "jobs.W009"),
         ({"N8N_API_KEY": "Bearer " + "x" * 40}, "jobs.W008"),
         ({"N8N_PUBLIC_API_KEY": "x" * 40}, "jobs.W006"),
         ({"SECURE_SSL_REDIRECT": True}, "jobs.W003"),

@@ -68,3 +68,17 @@ def test_an_env_file_may_begin_with_a_byte_order_mark(tmp_path: Path, monkeypatc
     file.write_text("\ufeffFROM_A_FILE='it is read'\n")
     with patch.dict(os.environ):
         assert Environment(file).text("FROM_A_FILE") == "it is read"
+
+
+def test_a_name_that_is_nearly_one_of_a_setting_is_found(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("RETENTION_DAY=90\nexport SENTRY_DNS=x\nretention_days=90\nRETENTION_DAYS=90\nTZ=UTC\nWEBS=2\n")
+    with patch.dict(os.environ):
+        environment = Environment(file)
+        assert environment.number("RETENTION_DAYS", 0) == 90
+        assert environment.text("SENTRY_DSN", "") == ""
+    assert environment.misspelt() == {
+        "RETENTION_DAY": "RETENTION_DAYS",
+        "SENTRY_DNS": "SENTRY_DSN",
+        "retention_days": "RETENTION_DAYS",
+    }
