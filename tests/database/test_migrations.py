@@ -1,13 +1,15 @@
 """Migrations: the version before works on while they run, and after them until it is replaced."""
 
 import importlib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from io import StringIO
 
 import pytest
 from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
-from django.core.management import CommandError
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.db.migrations import (
     AddConstraint,
@@ -24,10 +26,12 @@ from django.db.migrations.operations.base import Operation
 from django.db.models import NOT_PROVIDED
 from django.utils import timezone
 
+from accounting.management.commands.migrate import LOCK
 from accounting.staff import log_action
 from jobs.models import Heartbeat
 from receipts.models import ApiKey
 from receipts.services import create_api_key
+from tests.support.installation import wait_for
 
 NEED_A_STOP = {("jobs", "0003_proof")}  # docs/operations.md says so of each
 # These let nobody write while they make an index (docs/operations.md); what comes later makes it concurrently
@@ -104,3 +108,24 @@ def test_keys_whose_id_held_their_hash_are_known_by_their_prefix_and_open_the_sa
     importlib.import_module("receipts.migrations.0006_keys_by_prefix").name_by_prefix(apps, connection.schema_editor())
     assert ApiKey.objects.get_from_key(key).pk == former.prefix
     assert LogEntry.objects.get().object_id == former.prefix
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif("config.getoption('--database') == 'sqlite'", reason="on SQLite: test_no_database.py")
+def test_who_comes_second_to_postgresql_waits_too() -> None:
+    said = StringIO()
+
+    def migrate() -> None:
+        try:
+            call_command("migrate", "jobs", stdout=said)
+        finally:
+            connection.close()
+
+    with connection.cursor() as cursor, ThreadPoolExecutor(1) as other:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        second = other.submit(migrate)
+        wait_for(lambda: "waiting for its end" in said.getvalue(), "the second to wait", seconds=10)
+        assert not second.done()
+        cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+        second.result(timeout=30)
+    assert "No migrations to apply." in said.getvalue()

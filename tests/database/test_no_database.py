@@ -1,5 +1,6 @@
 """A database away or not migrated, a setting missing: commands say so in one sentence; worker and sweep wait for it."""
 
+import fcntl
 import os
 import re
 import sqlite3
@@ -66,6 +67,19 @@ def test_of_several_that_migrate_at_once_none_fails(tmp_path: Path) -> None:
     several = [subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(3)]
     said = [process.communicate(timeout=120)[1] for process in several]
     assert [process.returncode for process in several] == [0, 0, 0], said
+
+
+def test_who_comes_second_says_that_it_waits_and_waits(tmp_path: Path) -> None:
+    environment = os.environ | SETTINGS | {"DATABASE_URL": f"sqlite:///{tmp_path}/new.sqlite3"}
+    folder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)  # as one that migrates
+    command = [sys.executable, "manage.py", "migrate", "--no-input"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as second:
+        assert second.stdout is not None
+        assert second.stdout.readline() == "Another process migrates this database: waiting for its end.\n"
+        os.close(folder)
+        assert "Applying jobs." in second.communicate(timeout=60)[0]
+    assert second.returncode == 0
 
 
 def test_where_a_migration_fails_nobody_is_told_to_migrate(tmp_path: Path) -> None:

@@ -34,7 +34,9 @@ class Command(BaseCommand):
             default=os.environ.get("PORT") or "8000",
             help="the port to listen on ($PORT or 8000)",
         )
-        parser.add_argument("--migrate", action="store_true", help="apply migrations first; on one machine at a time")
+        parser.add_argument(
+            "--migrate", action="store_true", help="apply migrations first; of several at once one does"
+        )
 
     def get_check_kwargs(self, options: Mapping[str, Any]) -> Any:
         """Check the database, too."""
