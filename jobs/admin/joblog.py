@@ -17,6 +17,7 @@ from accounting.admin.site import MEANINGLESS
 from accounting.staff import staff_of
 from jobs import live, services
 from jobs.models import JobLog
+from jobs.reading import gists
 from jobs.search import HELP, search
 from jobs.services.bulk import AT_ONCE, DONE, VERBS
 from jobs.staff_forms import reason_in
@@ -66,10 +67,12 @@ class JobLogAdmin(UploadsReceipts, CursorAdmin[JobLog]):
         shown["is_live"] = shown["cl"].is_newest or any(job.is_open for job in jobs)
         shown["seconds"] = 3 if any(job.is_open for job in jobs) else 10
         version = live.version_of(jobpage.seen_of(job) for job in jobs)
+        if text and not live.is_known(request, version):
+            shown["gists"] = gists(jobs)  # a search looks into what was read: what it finds says what that was
         return live.answer(request, page, version, "admin/jobs/joblog/rows.html")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[JobLog]:
-        """Return the jobs without what was read from their receipts, which only their own pages show."""
+        """Return the jobs without what was read from their receipts, which their own pages show whole."""
         return super().get_queryset(request).defer("result")
 
     # -- one job

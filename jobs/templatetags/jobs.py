@@ -7,6 +7,7 @@ from uuid import UUID
 from django import template
 from django.contrib.admin import ListFilter
 from django.contrib.admin.views.main import ChangeList
+from django.template import Context
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.html import format_html
@@ -19,6 +20,7 @@ from jobs.causes import cause_of_delay
 from jobs.durations import format_duration, format_milliseconds
 from jobs.models import JobLog
 from jobs.queue import TASK
+from jobs.reading import as_amount
 
 register = template.Library()
 register.filter("milliseconds", format_milliseconds)
@@ -29,7 +31,6 @@ MINUTE = 60
 MAX_COLUMNS = 6
 MAX_VALUES = 500  # of a result on a page
 CUT = format_html('<p class="quiet">Only the first {} values are shown; the API has them all.</p>', MAX_VALUES)
-AMOUNTS = ("amount", "total", "subtotal", "tax", "net", "gross", "price", "tip", "discount")
 ATTENTION = ("attention", "Needs attention")
 
 
@@ -52,6 +53,12 @@ def ago(at: datetime) -> str:
 def when(at: datetime) -> str:
     """Return the age of what came within a day, and of all else the day and the time, which tell it from others."""
     return ago(at) if timezone.now() - at < timedelta(days=1) else _time(at, f"{at:%-d %b %Y %H:%M}")
+
+
+@register.simple_tag
+def clock(at: datetime) -> str:
+    """Return the time of day of what `when` tells the age of: a finger cannot hover."""
+    return f"{at:%H:%M}" if timezone.now() - at < timedelta(days=1) else ""
 
 
 @register.simple_tag
@@ -116,20 +123,21 @@ def _table(value: Any) -> tuple[list[str], list[list[Any]]] | None:
     is_flat = not any(isinstance(cell, dict | list) for row in value for cell in row.values())
     if not is_flat or not 0 < len(columns) <= MAX_COLUMNS:
         return None
-    rows = [[_as_amount(name, row.get(name)) for name in columns] for row in value]
+    rows = [[as_amount(name, row.get(name)) for name in columns] for row in value]
     return [name.replace("_", " ") for name in columns], rows
 
 
 def _rows(value: Any) -> list[tuple[str, Any]] | None:
     if isinstance(value, dict):
-        return [(str(name).replace("_", " "), _as_amount(str(name), below)) for name, below in value.items()]
+        return [(str(name).replace("_", " "), as_amount(str(name), below)) for name, below in value.items()]
     return [(str(number), below) for number, below in enumerate(value, 1)] if isinstance(value, list) else None
 
 
-def _as_amount(name: str, value: Any) -> Any:
-    """Return an amount with its cents, of which JSON leaves the last zeros out; a tax rate or a weight is none."""
-    is_amount = isinstance(value, float) and name.lower().rpartition("_")[2] in AMOUNTS
-    return f"{value:.2f}" if is_amount and round(value, 2) == value else value
+@register.simple_tag(takes_context=True)
+def gist(context: Context, job: JobLog) -> str:
+    """Return by what its receipt is known again, where the page has looked that up."""
+    gists: dict[UUID, str] = context.get("gists") or {}
+    return gists.get(job.pk, "")
 
 
 @register.filter

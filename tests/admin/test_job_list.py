@@ -54,6 +54,15 @@ def test_a_row_says_its_age_in_words_and_exactly_on_hover(browser: Browser) -> N
     assert f'title="{at:%Y-%m-%d %H:%M:%S} UTC">5\xa0hours ago</time>' in text
 
 
+def test_a_row_says_the_time_of_day_too_for_whoever_cannot_hover(browser: Browser) -> None:
+    at = timezone.now() - timedelta(hours=5, minutes=3)
+    JobFactory.create(created_at=at)
+    JobFactory.create(success=True, created_at=at, completed_at=at + timedelta(seconds=90))
+    text = browser.get(LIST).content.decode()
+    assert f'<span class="why">{at:%H:%M}</span>' in text
+    assert f'<span class="why">{at:%H:%M} · took 90 s</span>' in text
+
+
 def test_a_row_that_is_older_than_a_day_says_which_day_and_when(browser: Browser) -> None:
     at = timezone.now() - timedelta(days=100)
     jobs_at(at)
@@ -95,11 +104,51 @@ def test_what_was_read_from_receipts_is_not_read_for_a_list(browser: Browser) ->
     assert not [query for query in captured if '"jobs_joblog"."result"' in query["sql"]]
 
 
+READ = {"vendor": "Old Mill", "date": "2026-11-03", "total": 25.8, "currency": "EUR", "category": "Food"}
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (READ, "Old Mill · 2026-11-03 · 25.80 EUR"),
+        ({"vendor": "Old Mill", "total": 12}, "Old Mill · 12"),
+        ({"vendor": "<b>Old Mill</b>", "total": None}, "&lt;b&gt;Old Mill&lt;/b&gt;"),
+        ({"vendor": "Old Mill" * 200, "total": {"net": 1}}, f"{('Old Mill' * 8)[:59]}…"),
+    ],
+    ids=["as ours", "without currency", "markup", "too much"],
+)
+def test_what_a_search_finds_is_known_again_by_what_was_read(browser: Browser, result: Any, words: str) -> None:
+    JobFactory.create(success=True, result=result)
+    assert f'<span class="read">{words}</span>' in browser.get(LIST, {"q": "old mill"}).content.decode()
+    assert 'class="read"' not in browser.get(LIST).content.decode()
+
+
+@pytest.mark.parametrize("result", [None, ["jpg"], "jpg", {"shop": "jpg"}, {"vendor": True, "total": ["jpg"]}], ids=str)
+def test_a_search_says_nothing_of_what_it_does_not_know(browser: Browser, result: Any) -> None:
+    JobFactory.create(success=True, result=result)
+    answer = browser.get(LIST, {"q": "jpg"})
+    assert len(shown(answer)) == 1
+    assert 'class="read"' not in answer.content.decode()
+
+
 def test_pictures_are_for_those_who_may_see_receipts(browser: Browser) -> None:
     address = f"/admin/receipts/receipt/{JobFactory.create().receipt_id}/thumbnail/"
     other = staff("jobs.view_joblog", name="berta")
     assert f'src="{address}"' in browser.get(LIST).content.decode()
     assert address not in other.get(LIST).content.decode()
+
+
+def test_a_search_that_the_filters_left_nothing_of_leads_to_one_without_them(browser: Browser) -> None:
+    JobFactory.create(filename="a&b.jpg")
+    link = f'href="{LIST}?q=a%26b">Search without the filters</a>'
+    assert link in browser.get(LIST, {"q": "a&b", "status__exact": "success"}).content.decode()
+    assert "Search without" not in browser.get(LIST, {"q": "nowhere"}).content.decode()
+
+
+def test_a_list_of_nothing_leads_whoever_may_upload_to_where_one_does(browser: Browser) -> None:
+    assert "There is no job yet.</p>" in browser.get(LIST).content.decode()
+    uploader = staff("jobs.view_joblog", "jobs.add_joblog", name="berta")
+    assert 'href="/admin/jobs/joblog/add/">Upload the first receipt</a>' in uploader.get(LIST).content.decode()
 
 
 # -- what narrows it
