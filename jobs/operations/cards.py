@@ -24,6 +24,7 @@ class Card:
         note: what it means, or how it changed.
         tone: good or bad, where the note is either.
         alarm: whether the figure itself is bad.
+        status: of the jobs that it counts, where the list shows them; "" where there are none, or they are of a period.
     """
 
     title: str
@@ -32,6 +33,7 @@ class Card:
     note: str = ""
     tone: str = ""
     alarm: bool = False
+    status: str = ""
 
 
 class OpenJobs(NamedTuple):
@@ -70,8 +72,10 @@ def _open_jobs_card(
 ) -> Card:
     late = overdue.get(status, 0)
     note = f"{note}; {late:,} overdue" if late else note
-    value = f"{open_jobs.counts.get(status, 0):,}"
-    return Card(title=f"{title} now", value=value, note=note, tone="bad" if late else "", alarm=bool(late))
+    count = open_jobs.counts.get(status, 0)
+    listed = str(status) if count else ""
+    tone = "bad" if late else ""
+    return Card(title=f"{title} now", value=f"{count:,}", note=note, tone=tone, alarm=bool(late), status=listed)
 
 
 def _period_cards(figures: PeriodFigures) -> list[Card]:

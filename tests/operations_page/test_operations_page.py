@@ -108,6 +108,29 @@ def test_an_empty_page_says_how_to_send_the_first_receipt(viewer: Browser) -> No
     assert "Nothing yet" not in page(viewer)
 
 
+def test_an_empty_page_leads_whoever_may_upload_to_where_one_does(viewer: Browser) -> None:
+    address = f'href="{reverse("admin:jobs_joblog_add")}">upload it here</a>'
+    assert address not in page(viewer)
+    assert address in page(staff("jobs.view_joblog", "jobs.add_joblog"))
+
+
+@pytest.mark.parametrize("status", [Status.QUEUED, Status.SENDING, Status.PROCESSING])
+def test_what_is_open_leads_to_its_jobs_and_none_leads_nowhere(viewer: Browser, status: JobLog.Status) -> None:
+    link = f'href="{reverse("admin:jobs_joblog_changelist")}?status__exact={status}"'
+    assert link not in page(viewer)
+    job_in(status)
+    assert link in page(viewer)
+
+
+def test_a_receipt_is_searched_for_from_the_first_page(viewer: Browser) -> None:
+    job_in(Status.SUCCESS)
+    (form,) = re.findall(r'<form class="find".*?</form>', page(viewer))
+    assert f'method="get" action="{reverse("admin:jobs_joblog_changelist")}"' in form
+    assert '<label for="find">' in form
+    assert '<input id="find" name="q" ' in form
+    assert 'class="find"' not in page(staff("receipts.view_receipt"))
+
+
 # -- who may see what
 
 
