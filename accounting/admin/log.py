@@ -33,10 +33,10 @@ class LogEntryAdmin(CursorAdmin[LogEntry]):
             queryset = queryset.filter(id__gt=newest - RECENT)
         return super().get_search_results(request, queryset, search_term)
 
-    @admin.display(description="time")
+    @admin.display(description="time (UTC)")
     def at(self, entry: LogEntry) -> str:
         """Return when it was done, to the second."""
-        return f"{entry.action_time:%Y-%m-%d %H:%M:%S}"
+        return f"{entry.action_time:%-d %b %Y %H:%M:%S}"
 
     @admin.display(description="action")
     def action(self, entry: LogEntry) -> str:

@@ -1,8 +1,12 @@
 """Who touched this, and when?"""
 
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 
 from accounting.admin.base import CursorAdmin
 from jobs.models import JobEvent
@@ -35,10 +39,22 @@ class JobEventAdmin(CursorAdmin[JobEvent]):
         """Return which part of the system did it, and who."""
         return Entry(event=event).by
 
+    @admin.display(description="job")
+    def its_job(self, event: JobEvent) -> str:
+        """Return a link to the job that it happened to."""
+        address = reverse("admin:jobs_joblog_change", args=[event.job_id])
+        return format_html('<a href="{}">{}</a>', address, event.job)
+
     @admin.display(description="status")
     def step(self, event: JobEvent) -> str:
         """Return from where to where it led, where it led anywhere."""
         return " → ".join(filter(None, [event.get_from_status_display(), event.get_to_status_display()]))
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Return the columns; those who may see jobs are led to them."""
+        columns = list(super().get_list_display(request))
+        leads = request.user.has_perm("jobs.view_joblog")
+        return ["its_job" if leads and column == "job" else column for column in columns]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[JobEvent], search_term: str

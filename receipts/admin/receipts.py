@@ -47,7 +47,7 @@ class ReceiptList(CursorChangeList):
 class ReceiptAdmin(CursorAdmin[Receipt]):
     """What was uploaded."""
 
-    list_display = ["id", "name", "client", "content_type", "length", "created"]
+    list_display = ["name", "short_id", "client", "content_type", "length", "created"]
     list_filter = [("client", ClientFilter), "content_type", "created_at"]
     search_fields = ["id"]
     search_help_text = "Receipt id or SHA-256; 8 digits of it will do. By its file's name the list of jobs finds it."
@@ -117,7 +117,12 @@ class ReceiptAdmin(CursorAdmin[Receipt]):
     @admin.display(description="file name")
     def name(self, receipt: Receipt) -> str:
         """Return the name that its latest job has for it."""
-        return str(getattr(receipt, "filename", "") or "–")
+        return str(getattr(receipt, "filename", "") or "Receipt")
+
+    @admin.display(description="id")
+    def short_id(self, receipt: Receipt) -> str:
+        """Return the beginning of its id, as long as the list of jobs has it."""
+        return format_html("<code>{}</code>", str(receipt.pk)[:13])
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """Return the columns; what a job says is for those who may see jobs."""

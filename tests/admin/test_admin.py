@@ -247,6 +247,16 @@ def test_events_say_who_did_what_and_when_to_the_second(auditor: Browser) -> Non
         assert part in text
 
 
+def test_an_event_leads_to_its_job_for_those_who_may_see_jobs(auditor: Browser) -> None:
+    job = JobFactory.create()
+    claim_job(job.pk, worker="till:7")
+    link = f'<a href="{page(job)}">{job}</a>'
+    assert link in auditor.get("/admin/jobs/jobevent/").content.decode()
+    other = people.staff("jobs.view_jobevent", name="berta").get("/admin/jobs/jobevent/").content.decode()
+    assert str(job) in other
+    assert page(job) not in other
+
+
 @pytest.mark.parametrize("app", ["jobs", "receipts"])
 def test_an_apps_page_is_named_after_it_and_a_list_after_what_it_lists(auditor: Browser, app: str) -> None:
     names = {"jobs": "Receipt operations", "receipts": "Receipts and clients"}

@@ -41,6 +41,13 @@ def test_cookies_end_with_the_browser_and_no_script_and_no_other_site_gets_at_th
         assert (cookie["max-age"], cookie["expires"]) == ("", "")
 
 
+def test_whoever_logs_out_is_told_so_and_led_back(anna: User) -> None:
+    browser, _ = log_in()
+    text = browser.post("/admin/logout/").content.decode()
+    assert "Nobody is logged in any more in this browser." in text
+    assert 'href="/admin/">Log in again</a>' in text
+
+
 def test_with_https_they_are_bound_to_this_host_and_to_https() -> None:
     cookies = cookie_settings(PUBLIC_BASE_URL="https://receipts.example.com")
     assert cookies["NAME"] == ["__Host-sessionid", "__Host-csrftoken"]

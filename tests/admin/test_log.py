@@ -31,6 +31,12 @@ def test_the_newest_is_first(admin_client: Browser, admin_user: User) -> None:
     assert shown(admin_client) == ["cancel: two", "retry: one"]
 
 
+def test_its_times_are_written_as_everywhere_else(admin_client: Browser, admin_user: User) -> None:
+    logged(admin_user, JobFactory.create(), "retry: again")
+    at = LogEntry.objects.get().action_time
+    assert f">{at:%-d %b %Y %H:%M:%S}</a>" in admin_client.get(LOG).content.decode()
+
+
 def test_it_is_found_by_words_and_by_the_row_and_by_who_did_it(admin_client: Browser, admin_user: User) -> None:
     job = JobFactory.create()
     logged(admin_user, job, "retry: N8N was down")

@@ -137,6 +137,16 @@ def test_the_list_says_the_name_under_which_a_receipt_came_last() -> None:
     assert "lunch.jpg" not in staff("receipts.view_receipt", name="bert").get(RECEIPTS).content.decode()
 
 
+def test_the_list_leads_to_a_receipt_by_its_name_and_to_whoever_may_not_know_that_by_its_id() -> None:
+    receipt = JobFactory.create(filename="lunch.jpg").receipt
+    link = f'<a href="{page_of(receipt)}">'
+    short = f"<code>{str(receipt.pk)[:13]}</code>"
+    text = auditor().get(RECEIPTS).content.decode()
+    assert f"{link}lunch.jpg</a>" in text
+    assert short in text
+    assert f"{link}{short}</a>" in staff("receipts.view_receipt", name="bert").get(RECEIPTS).content.decode()
+
+
 def test_a_receipts_page_is_headed_by_the_name_that_it_came_under_last_and_shows_it(admin_client: Browser) -> None:
     earlier = JobFactory.create(filename="scan.jpg", success=True, created_at=timezone.now() - timedelta(days=1))
     receipt = JobFactory.create(receipt=earlier.receipt, filename="lunch.jpg", success=True).receipt
