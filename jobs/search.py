@@ -19,12 +19,13 @@ RECENT = 20_000  # so many are looked through for words
 FOUND = 200  # so few that a database looks each of them up, and does not read all jobs, newest first, in search of them
 MAX_WORDS = 8
 LAST_LETTER = "\U0010ffff"
+SIGNS = "€$£"  # of currencies, where JSON has a code
+AMOUNT = re.compile(rf"[{SIGNS}]?([0-9]+|[0-9]{{1,3}}(?:[.,'’][0-9]{{3}})+)[.,]([0-9]{{1,2}})[{SIGNS}]?")
 ENDS_IN_ZEROS = re.compile(r"[0-9]+\.[0-9]*0")
 
 HELP = (
-    "Job or receipt id or SHA-256 (8 digits of it will do), Notion database (id or address), beginning of a file name; "
-    "any words or amounts of file name, message, client or what the workflow read among the newest "
-    f"{RECENT:,}. {FOUND} jobs at the most by either."
+    f"Words and amounts of file name, client, message or what was read, among the newest {RECENT:,}; among all, the "
+    f"beginning of a file name, of an id or a SHA-256 (8 digits will do), or a Notion database. {FOUND} at the most."
 )
 
 
@@ -88,7 +89,7 @@ def _by_words(jobs: QuerySet[JobLog], text: str) -> list[UUID]:
         recent = recent.filter(created_at__gt=at)
     recent = recent.alias(read=Cast("result", TextField()))
     words = Q()
-    for word in text.split()[:MAX_WORDS]:
+    for word in [word for word in text.split() if word.strip(SIGNS)][:MAX_WORDS]:
         words &= _has(word)
     return list(recent.filter(words | Q(n8n_execution_id=text)).values_list("pk", flat=True)[:FOUND])
 
@@ -99,10 +100,18 @@ def _has(word: str) -> Q:
     for form in _spellings(word):
         has |= Q(filename__icontains=form) | Q(result_message__icontains=form)
         named |= Q(name__icontains=form)
-    for form in _in_json(word):
+    for form in [form for number in _as_numbers(word) for form in _in_json(number)]:
         has |= Q(read__icontains=form)
     clients = list(Client.objects.filter(named).order_by().values_list("pk", flat=True)[:FOUND])
     return has | Q(client__in=clients) if clients else has
+
+
+def _as_numbers(word: str) -> list[str]:
+    """Return the word, and the number that it is if it is an amount as one writes it: 1.234,50 or €26.98."""
+    amount = AMOUNT.fullmatch(word)
+    if amount is None:
+        return [word]
+    return list(dict.fromkeys([word, f"{re.sub('[^0-9]', '', amount[1])}.{amount[2]}"]))
 
 
 def _in_json(word: str) -> list[str]:

@@ -70,6 +70,21 @@ def test_what_there_is_not_is_not_found(text: str) -> None:
     assert found(text) == []
 
 
+@pytest.mark.parametrize(
+    "text", ["1234,50", "1.234,50", "1,234.50", "1’234.50", "€1234.50", "€ 1234,50", "1234,50€ mill"]
+)
+def test_an_amount_is_found_as_one_writes_it_or_says_it(text: str) -> None:
+    job = JobFactory.create(success=True, result={"vendor": "Old Mill", "total": 1234.5})
+    JobFactory.create(success=True, result={"vendor": "Old Mill", "total": 1234.51})
+    assert found(text) == [job.pk]
+
+
+@pytest.mark.parametrize("text", ["€", "$ £", "1,234", "€1"])
+def test_a_sign_or_a_part_of_an_amount_is_not_taken_for_all(text: str) -> None:
+    JobFactory.create(success=True, result={"total": 1234.5})
+    assert found(text) == []
+
+
 @pytest.mark.parametrize("text", ["lunch dinner", "trattoria other.jpg"])
 def test_what_has_one_of_the_words_only_is_not_found(wanted: JobLog, text: str) -> None:
     assert found(text) == []
