@@ -50,6 +50,44 @@ def test_one_sees_on_a_phone_what_one_searches_for(visitor: Visitor, jobs: list[
     assert width_of(page.locator("#searchbar")) > 200
 
 
+def test_on_a_phone_the_button_stands_beside_the_field(visitor: Visitor, jobs: list[str]) -> None:
+    page = visitor.open("oscar", viewport=PHONE)
+    page.goto(f"{JOBS}?q=receipt")
+    field = page.locator("#searchbar").bounding_box()
+    button = page.get_by_role("button", name="Search").bounding_box()
+    assert field is not None
+    assert button is not None
+    assert abs(field["y"] - button["y"]) < 2
+
+
+def test_what_asks_for_a_reason_opens_below_its_button_and_shows_what_is_written(
+    visitor: Visitor, service: Installation
+) -> None:
+    job_id = service.upload(4714).json()["job_id"]
+    page = visitor.open("oscar")
+    page.goto(f"{JOBS}{job_id}/change/")
+    button = page.locator("summary", has_text="Cancel the job")
+    before = button.bounding_box()
+    button.click()
+    assert button.bounding_box() == before
+    assert width_of(page.locator("#reason-cancel")) > 250
+
+
+def test_on_paper_a_jobs_page_is_dark_on_white_and_without_what_can_be_pressed(
+    visitor: Visitor, jobs: list[str]
+) -> None:
+    page = visitor.open("oscar", color_scheme="dark")
+    page.goto(f"{JOBS}{jobs[0]}/change/")
+    story = page.locator(".job")
+    on_screen = width_of(story)
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    expect(page.get_by_role("heading", name="Timeline")).to_be_visible()
+    for away in ("#nav-sidebar", "#user-tools", ".breadcrumbs", ".verbs"):
+        expect(page.locator(away)).to_be_hidden()
+    assert width_of(story) > on_screen
+
+
 def test_the_page_that_asks_for_a_reason_is_no_wider_than_a_phone(visitor: Visitor, jobs: list[str]) -> None:
     page = visitor.open("oscar", viewport=PHONE)
     ask_about(page, jobs[0])
