@@ -1,5 +1,6 @@
 """The audit in the admin: everything can be found and seen, only the audited actions change anything."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.conf import LazySettings
 from django.contrib.admin.models import LogEntry
 from django.test import Client as Browser
 from django.utils import timezone
+from redis import Redis
 
 from jobs.answers import Answer, ErrorCode
 from jobs.models import JobEvent, JobLog
@@ -15,6 +17,7 @@ from jobs.services import claim_job, mark_delivered
 from jobs.services.bulk import DONE
 from tests.factories import JobFactory, ReceiptFactory, job_in
 from tests.support import staff as people
+from tests.support.admin_pages import every_page
 from tests.support.job_pages import page
 from tests.support.past_events import event
 
@@ -255,6 +258,22 @@ def test_an_event_leads_to_its_job_for_those_who_may_see_jobs(auditor: Browser) 
     other = people.staff("jobs.view_jobevent", name="berta").get("/admin/jobs/jobevent/").content.decode()
     assert str(job) in other
     assert page(job) not in other
+
+
+def test_no_way_back_leads_by_an_app_that_the_sidebar_does_not_name(admin_client: Browser, redis: Redis) -> None:
+    pages = [address for addresses in every_page(redis).values() for address in addresses]
+    found = {page: trail for page in pages if (trail := _way_back(admin_client, page))}
+    assert len(found) > 30
+    apps = {f'href="/admin/{app}/"' for app in ("admin", "auth", "axes", "django_rq", "jobs", "receipts")}
+    assert {page: trail for page, trail in found.items() if any(app in trail for app in apps)} == {}
+
+
+def _way_back(browser: Browser, address: str) -> str:
+    answer = browser.get(address)
+    if answer.streaming or not answer.headers.get("Content-Type", "").startswith("text/html"):
+        return ""
+    trail = re.search(r'<div class="breadcrumbs">(.*?)</div>', answer.content.decode(), re.DOTALL)
+    return trail[1] if trail else ""
 
 
 @pytest.mark.parametrize("app", ["jobs", "receipts"])
