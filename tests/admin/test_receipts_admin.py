@@ -77,6 +77,12 @@ def test_the_page_of_a_new_key_can_be_loaded_again_without_making_another(admin_
     assert ApiKey.objects.get().prefix == form["prefix"]
 
 
+def test_the_page_of_a_new_key_leads_to_how_one_uploads_with_it(admin_client: Browser) -> None:
+    shown = admin_client.post(f"{KEYS}add/", form_of_a_key(admin_client)).content.decode()
+    assert "<strong>till</strong> of <strong>Bakery</strong>" in shown
+    assert '<a href="/api/v1/docs/">How to upload with it</a>' in shown
+
+
 def test_another_form_makes_another_key_and_one_without_a_sound_prefix_too(admin_client: Browser) -> None:
     form = form_of_a_key(admin_client)
     for other in (form, form_of_a_key(admin_client), form | {"prefix": "x"}, form | {"prefix": "a" * 7 + "."}):
