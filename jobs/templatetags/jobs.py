@@ -1,6 +1,6 @@
 """How pages write what they say of jobs: status, times, addresses."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -72,6 +72,12 @@ def moment(at: datetime) -> str:
 def exact(at: datetime) -> str:
     """Return a time in full."""
     return _time(at, f"{at:%-d %b %Y %H:%M:%S}")
+
+
+@register.filter
+def ring_time(at: datetime | None) -> str:
+    """Return a time that RQ tells, in UTC whether it says so or not, as all others are written."""
+    return exact(at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)) if at else "–"
 
 
 def _time(at: datetime, words: str) -> str:

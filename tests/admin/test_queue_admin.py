@@ -59,6 +59,13 @@ def failed_ring(queue: Queue) -> Job:
     return ring
 
 
+def test_a_rings_times_are_written_as_everywhere_else(administrator: Browser, queue: Queue) -> None:
+    ring = failed_ring(queue)
+    at = f"{ring.created_at:%-d %b %Y %H:%M:%S}"
+    for page in (f"{RINGS}failed/", f"{RINGS}{ring.id}/"):
+        assert f">{at}</time>" in administrator.get(page).content.decode()
+
+
 def logged() -> list[str]:
     return list(LogEntry.objects.order_by("id").values_list("change_message", flat=True))
 

@@ -159,6 +159,7 @@ def test_a_receipts_page_is_headed_by_the_name_that_it_came_under_last_and_shows
     page = admin_client.get(page_of(receipt))
     text = page.content.decode()
     assert "<h1>lunch.jpg</h1>" in text
+    assert "Receipts</a> &rsaquo; lunch.jpg\n" in text
     assert "View receipt" not in text
     assert f'<img class="receipt" src="/api/v1/receipts/{receipt.pk}/file"' in text
     assert "Came as: lunch.jpg, scan.jpg" in words_of(page)
