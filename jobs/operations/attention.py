@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import Count, QuerySet
 from django.urls import reverse
 
-from jobs.causes import OVERDUE, UNKNOWN, Cause, cause_of_delay, cause_of_failure
+from jobs.causes import OVERDUE, Cause, cause_of_delay, cause_of_failure
 from jobs.models import FailureCode, JobLog
 from jobs.services.operation import done_elsewhere
 
@@ -62,10 +62,9 @@ class _GroupQuery(NamedTuple):
     """How jobs of one kind are found and grouped.
 
     Attributes:
-        field: what they are grouped by.
+        field: what they are grouped by; the list has a filter by it.
         order: which are shown, and operated on, first. What is sent again goes to the other end.
         listed: the list's filters for all of them.
-        filter: the list's filter by `field`, where it has one.
     """
 
     jobs: Callable[[datetime], QuerySet[JobLog]]
@@ -74,7 +73,6 @@ class _GroupQuery(NamedTuple):
     cause: Callable[[str], Cause]
     verb: Callable[[str], str]
     listed: dict[str, str]
-    filter: str = ""
 
 
 def since_yesterday(now: datetime) -> datetime:
@@ -110,10 +108,9 @@ QUERIES = {
         jobs=_overdue_jobs,
         field="status",
         order="due_at",
-        cause=lambda status: OVERDUE.get(Status(status), UNKNOWN),
+        cause=lambda status: OVERDUE[Status(status)],
         verb=lambda status: "resend" if status == Status.QUEUED else "",
         listed={"progress": "overdue", "needs_attention__exact": "0"},
-        filter="status__exact",
     ),
     Kind.DELAYED: _GroupQuery(
         jobs=_delayed_jobs,
@@ -122,7 +119,6 @@ QUERIES = {
         cause=cause_of_delay,
         verb=lambda _: "resend",
         listed={"needs_attention__exact": "1"},
-        filter="last_error__exact",
     ),
     Kind.FAILED: _GroupQuery(
         jobs=failed_lately,
@@ -131,7 +127,6 @@ QUERIES = {
         cause=cause_of_failure,
         verb=lambda _: "retry",
         listed={"progress": "failed"},
-        filter="failure_code__exact",
     ),
 }
 
@@ -157,8 +152,7 @@ def _of_group(query: _GroupQuery, code: str, jobs: QuerySet[JobLog]) -> QuerySet
 
 def verb_for(kind: str, code: str) -> str:
     """Return what staff may do with all jobs of a group; "" where that is nothing, or there can be no such group."""
-    known = kind in QUERIES and (kind != Kind.OVERDUE or code in JobLog.OPEN)
-    return QUERIES[Kind(kind)].verb(code) if known else ""
+    return QUERIES[Kind(kind)].verb(code) if kind in QUERIES else ""
 
 
 def _groups(kind: Kind, query: _GroupQuery, now: datetime) -> list[Group]:
@@ -168,7 +162,7 @@ def _groups(kind: Kind, query: _GroupQuery, now: datetime) -> list[Group]:
 
 
 def _group(kind: Kind, query: _GroupQuery, code: str, count: int, jobs: QuerySet[JobLog]) -> Group:
-    filters = query.listed | ({query.filter: code} if query.filter else {})
+    filters = query.listed | {f"{query.field}__exact": code}
     return Group(
         kind=kind,
         code=code,
