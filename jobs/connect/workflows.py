@@ -128,21 +128,10 @@ def _fill_in(node: Content) -> None:
     if node["type"] == CRYPTO and node["parameters"]["action"] == "hmac":  # another one adds up the picture's bytes
         # shipped switched off: N8N publishes no workflow in which a node that is on lacks its credential
         node.pop("disabled" if checked_text() else "credentials", None)
-    for field in _settings_in(node):
-        field["value"] = _values().get(field["name"], field["value"])
-
-
-def _values() -> dict[str, Any]:
-    """Return what the nodes called Settings say of this installation."""
-    return {"service_url": settings.CALLBACK_BASE_URL, "check_signature": bool(checked_text())}
-
-
-def _settings_in(node: Content) -> list[Content]:
-    """Return the fields of a node that is called Settings."""
-    if node["type"] != SET or node["name"] != "Settings":
-        return []
-    fields: list[Content] = node["parameters"]["assignments"]["assignments"]
-    return fields
+    if node["type"] == SET and node["name"] == "Settings":
+        values = {"service_url": settings.CALLBACK_BASE_URL, "check_signature": bool(checked_text())}
+        for field in node["parameters"]["assignments"]["assignments"]:
+            field["value"] = values.get(field["name"], field["value"])
 
 
 def _mark(content: Content, version: str) -> None:
