@@ -46,7 +46,7 @@ class Bounds:
 
 
 class Refused(Exception):
-    """The cell looked at the file and will not have it; its argument says why, in one word."""
+    """The cell looked at the file and will not have it; its argument says why: `broken`, `animated`, `encrypted`."""
 
 
 class TooMuch(Exception):

@@ -68,13 +68,13 @@ def _is_written(made: bytes, out: int) -> bool:
 
 
 def _do(task: str, data: bytes, options: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-    from . import tasks  # after the bounds, so that they hold for what its libraries do, too
+    from . import Refused, tasks  # after the bounds, so that they hold for what their libraries do, too
 
     try:
         return tasks.TASKS[task](data, **options)
     except MemoryError:
         return {"refused": "too_much"}, b""
-    except tasks.Refusal as refusal:
+    except Refused as refusal:
         return {"refused": str(refusal)}, b""
     except Exception:  # decoders raise whatever they like
         return {"refused": "broken"}, b""

@@ -8,7 +8,7 @@ import pypdfium2 as pdfium
 from PIL import Image
 from pypdfium2.raw import FPDF_ERR_PASSWORD
 
-from .refusal import Refusal
+from . import Refused
 
 MAX_PAGES = 5
 POINTS_PER_INCH = 72
@@ -57,7 +57,7 @@ def _pages(document: pdfium.PdfDocument) -> Iterator[tuple[pdfium.PdfPage, float
     """Yield the first pages, each with the number of pixels that a point of it gets."""
     number = min(len(document), MAX_PAGES)
     if not number:
-        raise Refusal("broken")
+        raise Refused("broken")
     scales = _scales([document.get_page_size(index) for index in range(number)])
     for index in range(number):
         page = document[index]
@@ -67,11 +67,11 @@ def _pages(document: pdfium.PdfDocument) -> Iterator[tuple[pdfium.PdfPage, float
 
 def _open(data: bytes) -> pdfium.PdfDocument:
     if END_MARK not in data[-END_WITHIN:]:
-        raise Refusal("broken")  # pdfium would show what is left of a cut file
+        raise Refused("broken")  # pdfium would show what is left of a cut file
     try:
         document = pdfium.PdfDocument(data)
     except pdfium.PdfiumError as error:
-        raise Refusal("encrypted" if error.err_code == FPDF_ERR_PASSWORD else "broken") from None
+        raise Refused("encrypted" if error.err_code == FPDF_ERR_PASSWORD else "broken") from None
     document.init_forms()  # what was typed into a form is drawn, too
     return document
 

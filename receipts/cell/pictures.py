@@ -5,7 +5,7 @@ import io
 from PIL import Image
 from PIL.ExifTags import Base
 
-from .refusal import Refusal
+from . import Refused
 
 MAX_PIXELS = 60_000_000  # that a cell has the memory for, decoded and turned; a larger JPEG is halved on its way
 MAX_PROFILE_BYTES = 64 * 1024
@@ -28,7 +28,7 @@ def look(data: bytes, form: str) -> tuple[int, int]:
     """Decode a picture and return its width and height, as it is shown."""
     with _open(data, form) as picture:
         if form == "webp" and getattr(picture, "n_frames", 1) > 1:
-            raise Refusal("animated")
+            raise Refused("animated")
         picture.load()
         return picture.size
 

@@ -5,9 +5,6 @@ from typing import Any
 
 from . import documents, pictures
 from .fitting import fit
-from .refusal import Refusal
-
-__all__ = ["TASKS", "Refusal"]
 
 SMALL_BYTES = 16_000
 
