@@ -10,6 +10,7 @@ from PIL import Image
 from PIL.ExifTags import Base
 
 from .cell import Bounds, Crashed, Refused, TooMuch, TooSlow, in_cell
+from .cell.pictures import TURNS
 from .formats import CONTENT_TYPES
 from .models import Receipt
 from .storage import StorageAway
@@ -22,7 +23,6 @@ READ_BY_N8N = frozenset({"image/jpeg", "image/png"})
 FORMS = {content_type: form for form, content_type in CONTENT_TYPES.items()}
 RENDER_BYTES = 640_000_000  # the largest picture there is, decoded, and turned
 RENDER_CPU_SECONDS = 10.0  # the largest takes a fifth of that; what takes more will always do
-TURNED = range(2, 9)  # Exif 2.32, tag Orientation; 1 is upright, and other values mean nothing
 
 
 class Unreadable(Exception):
@@ -54,7 +54,7 @@ def _is_upright(file: "File[bytes]") -> bool:
     try:
         with Image.open(file, formats=["JPEG", "PNG"]) as picture:
             exif = Image.Image.getexif(picture)  # a PNG's own method would decode the picture first
-            return exif.get(Base.Orientation) not in TURNED
+            return exif.get(Base.Orientation) not in TURNS
     except Exception:  # as when it was uploaded, whatever a decoder says of bytes; they go out as they are
         return True
 

@@ -11,7 +11,7 @@ MAX_PIXELS = 60_000_000  # that a cell has the memory for, decoded and turned; a
 MAX_PROFILE_BYTES = 64 * 1024
 
 UPRIGHT = 1
-TURNS = {
+TURNS = {  # what makes upright what lies so (Exif 2.32, tag Orientation); other values mean nothing
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
