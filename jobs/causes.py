@@ -157,10 +157,6 @@ def cause_of(code: str) -> Cause:
     return CAUSES_OF_DELAY.get(code) or cause_of_failure(code)
 
 
-def _sentence(code: str) -> str:
-    wrong_settings = {setting.code: setting.sentence for setting in WRONG_SETTINGS}
-    return OF_ANSWERS.get(code) or wrong_settings.get(code) or ERROR_SENTENCES[ErrorCode(code)]
-
-
+SENTENCES = OF_ANSWERS | {setting.code: setting.sentence for setting in WRONG_SETTINGS} | ERROR_SENTENCES
 CAUSES_OF_FAILURE: dict[str, Cause] = {code: Cause(f"{code.label}.", cure) for code, cure in FAILURES.items()}
-CAUSES_OF_DELAY: dict[str, Cause] = {str(code): Cause(_sentence(code), cure) for code, cure in DELIVERIES.items()}
+CAUSES_OF_DELAY: dict[str, Cause] = {str(code): Cause(SENTENCES[code], cure) for code, cure in DELIVERIES.items()}
