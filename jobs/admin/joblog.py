@@ -99,7 +99,7 @@ class JobLogAdmin(UploadsReceipts, CursorAdmin[JobLog]):
         # the status that the page showed when its form was drawn
         seen = {"seen_as": request.POST.get("status", "")} if verb == "resend" else {}
         try:
-            services.operate(verb, job, staff_of(request), reason_in(request), **seen)
+            services.operate(verb, job_id, staff_of(request), reason_in(request), **seen)
             self.message_user(request, f"{DONE[verb]}: {job}.", messages.SUCCESS)
         except services.NotNow as refusal:
             self.message_user(request, f"Nothing was changed. {refusal}", messages.ERROR)

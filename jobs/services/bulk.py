@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 from uuid import UUID
 
 from django.contrib.auth.models import User
@@ -21,11 +20,7 @@ AWAY = "The database could not be reached just now."
 GONE = "There is no such job any more."
 LOCKED = "Somebody else is at it just now."
 
-Verb = Callable[..., JobLog]
-VERBS: dict[str, Verb] = {"retry": retry_job, "resend": resend_job, "cancel": cancel_job}
-
-# of many at once, what N8N has already is not sent a second time
-VERBS_FOR_MANY = VERBS | {"resend": partial(resend_job, seen_as=JobLog.Status.QUEUED)}
+VERBS: dict[str, Callable[..., JobLog]] = {"retry": retry_job, "resend": resend_job, "cancel": cancel_job}
 DONE = {"retry": "Retried", "resend": "Queued to be sent now", "cancel": "Cancelled"}
 TOUCHED = {
     "retry": JobLog.Status.FAILURE,
@@ -47,18 +42,23 @@ class Outcome:
     left_alone: Counter[str]
 
 
-def operate(verb: str, job: JobLog, actor: User, reason: str, **seen: str) -> None:
+@transaction.atomic
+def operate(verb: str, job_id: UUID, actor: User, reason: str, **meant: str | bool) -> None:
     """Do it to one job, and log it.
 
     Args:
         verb: one of `VERBS`.
         actor: who asks.
-        seen: for a job that is to be sent again, the status that was seen (`seen_as`).
+        meant: what the verb takes besides: `seen_as` or `cancelled_too`.
 
     Raises:
         NotNow: its state does not allow it; nothing was changed.
+        JobLog.DoesNotExist: there is no such job.
     """
-    _do(VERBS[verb], verb, job.pk, actor, reason, **seen)
+    job = VERBS[verb](job_id, actor=actor.get_username(), reason=reason, **meant)
+    if job.is_canary:
+        raise NotNow(CANARY)
+    log_action(actor, job, f"{DONE[verb]}: {reason}")
 
 
 def operate_on_all(
@@ -69,11 +69,14 @@ def operate_on_all(
     Args:
         cancelled_too: whether a retry is meant for those that staff cancelled as well.
     """
-    meant = {"cancelled_too": cancelled_too} if verb == "retry" else {}
+    meant: dict[str, dict[str, str | bool]] = {
+        "retry": {"cancelled_too": cancelled_too},
+        "resend": {"seen_as": TOUCHED["resend"]},  # of many at once, what N8N has already is not sent a second time
+    }
     done, left_alone, pending = 0, Counter[str](), list(job_ids)
     for number, job_id in enumerate(pending):
         try:
-            _do(VERBS_FOR_MANY[verb], verb, job_id, actor, reason, **meant)
+            operate(verb, job_id, actor, reason, **meant.get(verb, {}))
             done += 1
         except NotNow as refusal:
             left_alone[str(refusal)] += 1
@@ -86,11 +89,3 @@ def operate_on_all(
             left_alone[AWAY] += len(pending) - number
             break
     return Outcome(done=done, left_alone=left_alone)
-
-
-@transaction.atomic
-def _do(act: Verb, verb: str, job_id: UUID, actor: User, reason: str, **options: str | bool) -> None:
-    job = act(job_id, actor=actor.get_username(), reason=reason, **options)
-    if job.is_canary:
-        raise NotNow(CANARY)
-    log_action(actor, job, f"{DONE[verb]}: {reason}")

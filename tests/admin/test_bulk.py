@@ -149,14 +149,14 @@ def test_what_was_done_before_the_database_went_away_is_told_and_the_rest_is_lef
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     user, jobs = User.objects.create_user("berta"), JobFactory.create_batch(4)
-    act = bulk.VERBS_FOR_MANY["cancel"]
+    act = bulk.VERBS["cancel"]
 
     def away_for_the_third(job_id: UUID, **more: Any) -> JobLog:
         if job_id == jobs[2].pk:
             raise OperationalError("lock timeout")
         return act(job_id, **more)
 
-    monkeypatch.setitem(bulk.VERBS_FOR_MANY, "cancel", away_for_the_third)
+    monkeypatch.setitem(bulk.VERBS, "cancel", away_for_the_third)
     outcome = operate_on_all("cancel", [job.pk for job in jobs], user, "why")
     assert (outcome.done, dict(outcome.left_alone)) == (2, {bulk.AWAY: 2})
 
@@ -165,13 +165,13 @@ def test_one_that_somebody_else_is_at_and_one_that_is_gone_keep_the_others_from_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     user, jobs = User.objects.create_user("berta"), JobFactory.create_batch(2)
-    act = bulk.VERBS_FOR_MANY["cancel"]
+    act = bulk.VERBS["cancel"]
 
     def locked_at_first(job_id: UUID, **more: Any) -> JobLog:
         if job_id == jobs[0].pk:
             raise OperationalError from LockNotAvailable()
         return act(job_id, **more)
 
-    monkeypatch.setitem(bulk.VERBS_FOR_MANY, "cancel", locked_at_first)
+    monkeypatch.setitem(bulk.VERBS, "cancel", locked_at_first)
     outcome = operate_on_all("cancel", [jobs[0].pk, uuid4(), jobs[1].pk], user, "why")
     assert (outcome.done, dict(outcome.left_alone)) == (1, {bulk.LOCKED: 1, bulk.GONE: 1})
