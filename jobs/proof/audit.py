@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from django.db.models import Exists, OuterRef, QuerySet
 
@@ -50,20 +49,16 @@ class Fact(NamedTuple):
 
 
 def verify_job(job: JobLog) -> Verification:
-    """Look at a job, its receipt's row and its events, in one query.
+    """Look at a job, its receipt's row and its events, all as of one moment: one query reads them anew.
 
-    The receipt's file is not read: `manage.py verify_audit` does that.
+    So a job that changes meanwhile is no false alarm. The receipt's file is not read: `manage.py verify_audit` does
+    that.
 
     Raises:
         JobLog.DoesNotExist: it is gone, or its receipt's row is.
     """
-    return _verify(job.pk)
-
-
-def _verify(job_id: UUID) -> Verification:
-    """Read all as of one moment, as one statement does: a job that changes meanwhile is no false alarm."""
-    events = list(JobEvent.objects.filter(job=job_id).select_related("job__receipt").order_by("id"))
-    job = events[0].job if events else JobLog.objects.select_related("receipt").get(pk=job_id)
+    events = list(JobEvent.objects.filter(job=job.pk).select_related("job__receipt").order_by("id"))
+    job = events[0].job if events else JobLog.objects.select_related("receipt").get(pk=job.pk)
     return Verification(events=len(events), wrong=tuple(_faults(job, events)))
 
 
@@ -77,8 +72,8 @@ def verify_jobs(jobs: QuerySet[JobLog]) -> Iterator[tuple[int, list[str]]]:
         events = defaultdict(list)
         for event in JobEvent.objects.filter(job__in=[job.pk for job in batch]).order_by("id"):
             events[event.job_id].append(event)
-        suspects = [job.pk for job in batch if any(_faults(job, events[job.pk]))]
-        yield len(batch), [sentence for job_id in suspects for sentence in _look_again(job_id)]
+        suspects = [job for job in batch if any(_faults(job, events[job.pk]))]
+        yield len(batch), [sentence for job in suspects for sentence in _look_again(job)]
 
 
 def find_strays() -> Iterator[str]:
@@ -93,14 +88,14 @@ def find_strays() -> Iterator[str]:
         yield f"Receipt {receipt_id} has no job: it is gone."
 
 
-def _look_again(job_id: UUID) -> Iterator[str]:
+def _look_again(job: JobLog) -> Iterator[str]:
     """Name what is broken, unless the job only changed between the two queries that read it."""
     try:
-        wrong = _verify(job_id).wrong
+        wrong = verify_job(job).wrong
     except JobLog.DoesNotExist:
         return  # find_strays names it
     for sentence in wrong:
-        yield f"Job {job_id}: {sentence}."
+        yield f"Job {job.pk}: {sentence}."
 
 
 def _faults(job: JobLog, events: Sequence[JobEvent]) -> Iterator[str]:
