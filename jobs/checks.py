@@ -61,7 +61,7 @@ def _schedule() -> Iterator[checks.CheckMessage]:
 
 
 def _tls() -> Iterator[checks.CheckMessage]:
-    verify = tls_verification(settings.N8N_VERIFY_SSL)
+    verify = tls_verification()
     if isinstance(verify, str) and not _is_bundle(Path(verify)):
         yield checks.Error(
             "N8N_VERIFY_SSL is neither true, nor false, nor the path of a CA bundle.",

@@ -19,7 +19,7 @@ from .answers import Answer, ErrorCode
 from .models import JobLog
 from .payload import FileMissing, Payload
 from .signatures import sign_webhook
-from .transport import WatchedSession, tls_verification
+from .transport import WatchedSession
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 IDLE_SECONDS = 3.0  # Node closes an idle connection after 5: one nearly that old may be gone when it is used
@@ -88,15 +88,14 @@ class N8NClient:
 
     Args:
         url: the webhook's address.
-        verify: True, False, or the path of a CA bundle.
         deadline: seconds that one exchange may take in all, from connecting to the last byte.
     """
 
-    def __init__(self, url: str, *, verify: bool | str, deadline: float) -> None:
+    def __init__(self, url: str, *, deadline: float) -> None:
         self._url = url
         self._deadline = deadline
         self._idle_since = 0.0
-        self._session = WatchedSession(url, verify=verify)
+        self._session = WatchedSession(url)
 
     def post(self, body: Iterable[bytes], headers: Mapping[str, str], *, begin_by: float = inf) -> Answer:
         """Post the body, whose length `len` tells, and return what came of it; nothing is sent after `begin_by`."""
@@ -121,14 +120,7 @@ class N8NClient:
         self._session.close()
 
 
-# -- settings ----------------------------------------------------------------------------------------------------------
-
-
 @cache
 def _client() -> N8NClient:
     """Return this worker's client; a worker delivers one receipt at a time."""
-    return N8NClient(
-        settings.N8N_WEBHOOK_URL,
-        verify=tls_verification(settings.N8N_VERIFY_SSL),
-        deadline=settings.N8N_DEADLINE_SECONDS,
-    )
+    return N8NClient(settings.N8N_WEBHOOK_URL, deadline=settings.N8N_DEADLINE_SECONDS)

@@ -18,7 +18,7 @@ from .causes import cause_of_delay
 from .delivery_errors import ERROR_SENTENCES, OF_TLS, ErrorCode
 from .executions import Execution as Execution
 from .executions import read_execution, text
-from .transport import WatchedSession, tls_verification
+from .transport import WatchedSession
 
 DEADLINE_SECONDS = 10.0
 CONNECT_TIMEOUT_SECONDS = 3.0
@@ -69,14 +69,12 @@ class PublicApi:
     Args:
         base_url: the address of N8N's editor, without a slash at its end.
         key: of the API.
-        verify: True, False, or the path of a CA bundle.
         deadline: seconds that one call may take in all.
         ends: when all calls are to be over (time.monotonic()); none begins later.
     """
 
     base_url: str
     key: str
-    verify: bool | str = True
     deadline: float = DEADLINE_SECONDS
     ends: float = math.inf
 
@@ -124,7 +122,7 @@ class PublicApi:
         seconds = min(self.deadline, self.ends - time.monotonic())
         if seconds <= 0:
             raise OutOfTime
-        with WatchedSession(self.base_url, verify=self.verify) as session:
+        with WatchedSession(self.base_url) as session:
             answer = session.exchange(
                 method,
                 f"{self.base_url}/api/v1/{path}",
@@ -147,12 +145,7 @@ def public_api(*, deadline: float = DEADLINE_SECONDS) -> PublicApi | None:
     """Return the API that the settings name; None where `N8N_BASE_URL` and `N8N_PUBLIC_API_KEY` are not both set."""
     if not settings.N8N_BASE_URL or not settings.N8N_PUBLIC_API_KEY:
         return None
-    return PublicApi(
-        base_url=settings.N8N_BASE_URL,
-        key=settings.N8N_PUBLIC_API_KEY,
-        verify=tls_verification(settings.N8N_VERIFY_SSL),
-        deadline=deadline,
-    )
+    return PublicApi(base_url=settings.N8N_BASE_URL, key=settings.N8N_PUBLIC_API_KEY, deadline=deadline)
 
 
 def _content(answer: Answer) -> Any:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from django.conf import settings
 from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 from urllib3 import BaseHTTPResponse, ProxyManager
@@ -36,14 +37,13 @@ class WatchedSession(requests.Session):
 
     Args:
         url: of the server, which decides what proxy is on the way.
-        verify: True, False, or the path of a CA bundle.
     """
 
-    def __init__(self, url: str, *, verify: bool | str) -> None:
+    def __init__(self, url: str) -> None:
         super().__init__()
         self.trust_env = False  # a ~/.netrc would replace our Authorization
         self.proxies.update(get_environ_proxies(url))
-        self.verify = verify
+        self.verify = tls_verification()
         self.headers.clear()
         self.headers.update({"Accept-Encoding": "identity", "User-Agent": USER_AGENT})
         for scheme in ("http://", "https://"):
@@ -151,11 +151,11 @@ def _let_go(error: BaseException | None) -> None:
         error = error.__context__
 
 
-def tls_verification(value: str) -> bool | str:
+def tls_verification() -> bool | str:
     """Return what `N8N_VERIFY_SSL` means: whether to verify, or with which CA bundle."""
-    match value.lower():
+    match settings.N8N_VERIFY_SSL.lower():
         case "true" | "1" | "yes" | "on":
             return True
         case "false" | "0" | "no" | "off":
             return False
-    return str(Path(value))
+    return str(Path(settings.N8N_VERIFY_SSL))

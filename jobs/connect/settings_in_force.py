@@ -78,7 +78,7 @@ def _tls() -> Iterator[SettingInForce]:
     if settings.N8N_WEBHOOK_URL.startswith("https://"):
         good = {"word": "verified", "tone": "good"}
         bad = {"word": "not verified", "tone": "warn", "note": UNVERIFIED}
-        verdict = good if tls_verification(settings.N8N_VERIFY_SSL) else bad
+        verdict = good if tls_verification() else bad
         yield SettingInForce(name="N8N's certificate", setting="N8N_VERIFY_SSL", **verdict)
 
 

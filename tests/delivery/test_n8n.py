@@ -258,8 +258,9 @@ def test_the_setting_may_name_a_ca_bundle(tmp_path: Path) -> None:
     [("true", True), ("True", True), ("1", True), ("on", True), ("YES", True), ("false", False), ("0", False),
      ("Off", False), ("no", False), ("/etc/ssl/own.pem", "/etc/ssl/own.pem")],
 )  # fmt: skip
-def test_the_tls_setting_is_a_yes_a_no_or_a_path(value: str, meaning: bool | str) -> None:
-    assert tls_verification(value) == meaning
+def test_the_tls_setting_is_a_yes_a_no_or_a_path(settings: LazySettings, value: str, meaning: bool | str) -> None:
+    settings.N8N_VERIFY_SSL = value
+    assert tls_verification() == meaning
 
 
 # -- memory
