@@ -1,11 +1,10 @@
 """Sends canaries, by hand or by schedule, and tidies up behind them."""
 
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.core.files.base import ContentFile
 from django.db import transaction
 from django.db.models import QuerySet
 
@@ -13,14 +12,13 @@ from accounting.clock import database_now
 from jobs.models import FailureCode, JobEvent, JobLog
 from jobs.services import IdempotencyKeyReused, UploadRequest, fail, purge_receipt, submit_receipt
 from jobs.transitions import lock_job
-from receipts.files import CheckedUpload, digest
 from receipts.models import Client
-from receipts.note import draw_note
+
+from .slip import FILENAME, draw_slip
 
 Source, Status = JobEvent.Source, JobLog.Status
 
 DATABASE_ID = str(UUID(int=0))  # the nil UUID (RFC 9562 section 5.9): no Notion database has it
-FILENAME = "canary.png"
 FORMER = 20  # so many before it are looked at: each has tidied up behind those before
 GIVEN_UP = "N8N had not taken it when the next one was sent."
 
@@ -45,7 +43,7 @@ def send(*, source: JobEvent.Source, actor: str = "", key: str = "") -> JobLog:
     """
     request = UploadRequest(
         client=Client.objects.get_or_create(name=Client.CANARY)[0],
-        upload=_picture(database_now()),
+        upload=draw_slip(database_now()),
         filename=FILENAME,
         notion_database_id=DATABASE_ID,
         idempotency_key=key,
@@ -94,17 +92,3 @@ def _give_up(former: JobLog) -> None:
     job = lock_job(former.pk)
     if _was_not_taken(job):
         fail(job, FailureCode.N8N_UNAVAILABLE, GIVEN_UP, source=Source.SWEEP)
-
-
-def _picture(now: datetime) -> CheckedUpload:
-    """Draw a slip with the time on it, which makes each a receipt of its own."""
-    note = draw_note("Canary", f"{now:%Y-%m-%d %H:%M:%S.%f} UTC", "Shows that receipts arrive. Nothing to file.")
-    file = ContentFile(note.content, name=FILENAME)
-    return CheckedUpload(
-        file=file,
-        sha256=digest(file),
-        size=file.size,
-        content_type="image/png",
-        width=note.width,
-        height=note.height,
-    )
