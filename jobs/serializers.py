@@ -75,10 +75,6 @@ class PlainTextField(serializers.CharField):
         return text[: self.keep]
 
 
-class ExecutionIdField(PlainTextField):
-    """N8N's execution id, which it writes as a number or as text."""
-
-
 class PageUrlField(PlainTextField):
     """The page's address; only http(s), since the admin makes a link of it."""
 
@@ -117,7 +113,7 @@ class JobCallbackPayload(serializers.Serializer[Any]):
     notion_page_url = PageUrlField(
         keep=2000, help_text="the page's http(s) address; one of more than 2000 characters is not kept"
     )
-    execution_id = ExecutionIdField(keep=100, help_text="N8N's {{ $execution.id }}")
+    execution_id = PlainTextField(keep=100, help_text="N8N's {{ $execution.id }}")  # which may come as a number
     data = DataField(  # type: ignore[assignment] # DRF takes declared fields off the class; its own `data` stays
         required=False, allow_null=True, help_text="the fields that the workflow read from the receipt"
     )
