@@ -92,19 +92,17 @@ def _ring_next() -> None:
     queue_service().ring(waiting.order_by("due_at").values_list("job_id", flat=True)[:1])
 
 
-def begin(
-    job: JobLog, *, kind: JobEvent.Kind, source: JobEvent.Source, actor: str = "", detail: Detail | None = None
-) -> None:
-    """Save a new job, with its first event, which answers for all of its row and of its receipt's.
+def begin(job: JobLog, *, source: JobEvent.Source, actor: str, detail: Detail) -> None:
+    """Save a job that came in, with its first event, which answers for all of its row and of its receipt's.
 
     Args:
         job: complete, `now` by the database's clock among it.
-        kind, source, actor, detail: the event's.
+        source, actor, detail: the event's.
 
     Raises:
         TransactionManagementError: no transaction is open.
     """
-    event = _new_event(job, kind, source, actor, detail)
+    event = _new_event(job, JobEvent.Kind.RECEIVED, source, actor, detail)
     vars(job).update(extend(event, job, facts_of(job)))
     job.save(force_insert=True)
     _save(event)

@@ -180,7 +180,7 @@ def _create_job(request: UploadRequest, receipt: Receipt, now: datetime, *, dupl
     detail = _request_detail() | {"size": receipt.size, "sha256": receipt.sha256}
     if request.upload.pages > 1:
         detail["pages"] = request.upload.pages
-    begin(job, kind=Kind.RECEIVED, source=request.source, actor=request.actor, detail=detail)
+    begin(job, source=request.source, actor=request.actor, detail=detail)
     ring_on_commit(job.pk)
     return job
 
