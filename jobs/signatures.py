@@ -40,9 +40,7 @@ def _token(job_id: UUID, key: str) -> str:
 # -- Standard Webhooks (https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md) ----
 
 
-def sign_webhook(
-    secrets: Sequence[str], *, message_id: str, body: Iterable[bytes], timestamp: int | None = None
-) -> dict[str, str]:
+def sign_webhook(secrets: Sequence[str], *, message_id: str, body: Iterable[bytes], timestamp: int) -> dict[str, str]:
     """Return the three headers that let a workflow check who sent the body, and when.
 
     Args:
@@ -50,13 +48,12 @@ def sign_webhook(
             Each signs, so that one can replace another while workflows still check the old one.
         message_id: the same for every attempt at the same message.
         body: the body's bytes in pieces; it is read once.
-        timestamp: seconds since 1970; now, unless given.
+        timestamp: when it is sent, in seconds since 1970.
     """
-    sent_at = int(time.time()) if timestamp is None else timestamp
     return {
         "webhook-id": message_id,
-        "webhook-timestamp": str(sent_at),
-        "webhook-signature": " ".join(_signatures(secrets, message_id, sent_at, body)),
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": " ".join(_signatures(secrets, message_id, timestamp, body)),
     }
 
 

@@ -118,7 +118,7 @@ def post(
     """Post to the webhook, signed and with the right key unless `headers` say otherwise."""
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
     good = {"Authorization": f"Bearer {settings.N8N_API_KEY}", "Content-Type": "application/json"}
-    good |= sign_webhook(settings.N8N_WEBHOOK_SECRET, message_id="1", body=[body])
+    good |= sign_webhook(settings.N8N_WEBHOOK_SECRET, message_id="1", body=[body], timestamp=int(time.time()))
     return requests.post(
         f"{sandbox.url}/webhook/receipts{query}",
         data=body,
