@@ -19,7 +19,7 @@ def main() -> int:
     add_options(parser)
     try:
         with ending_in_a_sentence():
-            return run(read_options(parser.parse_args()), lambda line: say(sys.stdout, line))
+            return run(read_options(vars(parser.parse_args())), lambda line: say(sys.stdout, line))
     except Ended as ended:
         parser.exit(ended.code, f"{ended.sentence}\n")
 

@@ -1,7 +1,7 @@
 """What the client is told on its command line, or in the environment."""
 
 import os
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,13 +54,12 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="a JSON object a line, one for each file")
 
 
-def read_options(given: Namespace | dict[str, Any]) -> Options:
+def read_options(values: dict[str, Any]) -> Options:
     """Return what was told, with what the environment says where nothing was.
 
     Raises:
         Misused: something is missing, or means nothing.
     """
-    values = given if isinstance(given, dict) else vars(given)
     needed = {name: values[name] or os.environ.get(NEEDED[name][0], "") for name in NEEDED}
     for name, value in needed.items():
         if not value:

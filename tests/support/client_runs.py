@@ -47,7 +47,7 @@ def run_client(*arguments: object, url: str, api_key: str = KEY, database: str =
     summary, stderr = io.StringIO(), sys.stderr
     sys.stderr = summary
     try:
-        code = run(read_options(parser.parse_args([*map(str, arguments), *options])), lines.append)
+        code = run(read_options(vars(parser.parse_args([*map(str, arguments), *options]))), lines.append)
     finally:
         sys.stderr = stderr
     return ClientRun(code, lines, summary.getvalue())
