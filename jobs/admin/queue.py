@@ -12,6 +12,7 @@ import structlog
 from django.contrib import admin, messages
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse
 from django.views.decorators.http import require_http_methods
@@ -139,7 +140,7 @@ def _log_change(request: HttpRequest, verb: Verb, queue: Queue, ring: Job | None
 
 
 def _rings(number: int) -> str:
-    return "1 ring" if number == 1 else f"{number} rings"
+    return f"{number} ring{pluralize(number)}"
 
 
 def _list_page(patterns: list[URLPattern]) -> URLPattern:

@@ -126,9 +126,5 @@ def _latency_card(now: Figures, before: Figures) -> Card:
     if median is None or slow is None:
         return Card(title="Latency", value="–", note="nothing has succeeded")
     value, unit = format_duration(median).split(" ")
-    note = f"p95 {format_duration(slow)}"
-    if former is None:
-        return Card(title="Latency", value=value, unit=f"{unit} p50", note=note)
-    return Card(
-        title="Latency", value=value, unit=f"{unit} p50", note=f"{note}; p50 was {format_duration(former)} before"
-    )
+    before_that = "" if former is None else f"; p50 was {format_duration(former)} before"
+    return Card(title="Latency", value=value, unit=f"{unit} p50", note=f"p95 {format_duration(slow)}{before_that}")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Count, Max, Q
+from django.template.defaultfilters import pluralize
 
 from accounting.health import beats, living
 from jobs import canary
@@ -56,7 +57,7 @@ def component_statuses(now: datetime) -> list[ComponentStatus]:
 def _processes(name: str, kind: Heartbeat.Kind, now: datetime) -> ComponentStatus:
     alive = living(kind, now).aggregate(number=Count("pk"), at=Max("at"))
     if alive["number"]:
-        count = f"{alive['number']} {kind.label.lower()}{'' if alive['number'] == 1 else 's'}"
+        count = f"{alive['number']} {kind.label.lower()}{pluralize(alive['number'])}"
         return ComponentStatus(
             name=name, tone="good", word="alive", facts=[f"{count}, last beat {format_duration(now - alive['at'])} ago"]
         )
@@ -71,9 +72,7 @@ def _redis() -> ComponentStatus:
     if depth is None:
         fact = "no worker can be rung for; nothing is lost, and the sweep rings once it is back"
         return ComponentStatus(name="Redis", tone="bad", word="away", facts=[fact])
-    return ComponentStatus(
-        name="Redis", tone="good", word="alive", facts=[f"{depth} {'ring' if depth == 1 else 'rings'} waiting"]
-    )
+    return ComponentStatus(name="Redis", tone="good", word="alive", facts=[f"{depth} ring{pluralize(depth)} waiting"])
 
 
 def _n8n(now: datetime) -> ComponentStatus:
