@@ -19,7 +19,7 @@ from .executions import Execution, conclude
 from .masking import masked
 from .models import FailureCode, Heartbeat, JobEvent, JobLog
 from .queue import queue_service
-from .reconciliation import NOT_ASKED, Finding, Inquiry
+from .reconciliation import Finding, Inquiry
 from .services import fail, free_places
 from .transitions import change_status, lock_free_job, note
 
@@ -95,7 +95,7 @@ def _take_back(job: JobLog) -> None:
     _again_or_fail(job, Kind.LEASE_ENDED, "The worker fell silent in the last try, and N8N never called back.")
 
 
-def _stop_waiting(job: JobLog, *, finding: Finding = NOT_ASKED) -> None:
+def _stop_waiting(job: JobLog, *, finding: Finding) -> None:
     """The callback is overdue. What N8N said it took may have been filed, so it is not sent again by itself."""
     if job.delivered_at is None:
         _again_or_fail(job, Kind.RESENT, "N8N never said that it took it, and did not call back.")

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,7 @@ from jobs import sweep as sweeping
 from jobs.management.commands import sweep_jobs
 from jobs.models import FailureCode, Heartbeat, JobLog
 from jobs.queue import queue_service
+from jobs.reconciliation import NOT_ASKED
 from jobs.services import claim_job, fail
 from jobs.sweep import Swept, sweep
 from receipts.models import Receipt, Rendition
@@ -198,8 +200,9 @@ def test_without_redis_a_sweep_does_all_the_rest(settings: LazySettings) -> None
 @pytest.mark.parametrize("trait", ["sending", "processing"])
 def test_a_job_that_a_callback_has_ended_meanwhile_stays_as_it_is(trait: str) -> None:
     job = JobFactory.create(success=True)
-    act = {"sending": sweeping._take_back, "processing": sweeping._stop_waiting}[trait]
-    assert sweeping._act_once(job.pk, Status(trait), act) is False
+    stop_waiting = partial(sweeping._stop_waiting, finding=NOT_ASKED)
+    acts: dict[str, Callable[[JobLog], None]] = {"sending": sweeping._take_back, "processing": stop_waiting}
+    assert sweeping._act_once(job.pk, Status(trait), acts[trait]) is False
     assert not job.events.exists()
 
 
