@@ -23,14 +23,10 @@ THOSE = {JobLog.Status.FAILURE: "have failed", JobLog.Status.QUEUED: "are queued
 
 def confirmation_page(model_admin: Any, request: HttpRequest, chosen: QuerySet[JobLog], verb: str) -> HttpResponse:
     """Return the page between choosing and doing."""
-    jobs = list(chosen.values_list("pk", "status", "failure_code")[: AT_ONCE + 1])
-    return _page(model_admin, request, jobs, verb)
-
-
-def _page(model_admin: Any, request: HttpRequest, jobs: list[tuple[UUID, str, str]], verb: str) -> TemplateResponse:
-    ids = [pk for pk, _, _ in jobs]
-    statuses = Counter(status for _, status, _ in jobs[:AT_ONCE])
-    cancelled = sum(code == FailureCode.CANCELLED for _, _, code in jobs[:AT_ONCE])
+    found = list(chosen.values_list("pk", "status", "failure_code")[: AT_ONCE + 1])
+    jobs = found[:AT_ONCE]
+    statuses = Counter(status for _, status, _ in jobs)
+    cancelled = sum(code == FailureCode.CANCELLED for _, _, code in jobs)
     context = {
         **model_admin.admin_site.each_context(request),
         "title": "Many jobs at once",
@@ -39,16 +35,16 @@ def _page(model_admin: Any, request: HttpRequest, jobs: list[tuple[UUID, str, st
         "verbs": [(name, LABELS[name], statuses[status], THOSE[status]) for name, status in TOUCHED.items()],
         "cancelled": cancelled,
         "are_all_cancelled": cancelled == statuses.total(),  # whoever chose those means them
-        "number": min(len(ids), AT_ONCE),
+        "number": len(jobs),
         "at_once": AT_ONCE,
-        "are_more": len(ids) > AT_ONCE,
-        "ids": " ".join(map(str, ids[:AT_ONCE])),
+        "are_more": len(found) > AT_ONCE,
+        "ids": " ".join(str(pk) for pk, _, _ in jobs),
         "filters": request.GET.urlencode(),
     }
     return TemplateResponse(request, "admin/jobs/joblog/bulk.html", context)
 
 
-def operate_on_chosen(model_admin: Any, request: HttpRequest) -> HttpResponse:
+def operate_on_chosen(request: HttpRequest) -> HttpResponse:
     """Do what the page was sent off with, and say how many were left alone, and why."""
     verb, ids = request.POST.get("verb", ""), _ids(request.POST.get("jobs", ""))
     if verb not in VERBS or len(ids) > AT_ONCE:

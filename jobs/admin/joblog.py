@@ -126,7 +126,7 @@ class JobLogAdmin(UploadsReceipts, CursorAdmin[JobLog]):
         """Do what `actions.confirmation_page` asked for."""
         if request.method != "POST" or not self.has_operate_permission(request):
             raise PermissionDenied
-        return actions.operate_on_chosen(self, request)
+        return actions.operate_on_chosen(request)
 
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
         """Hand out the list, as it is filtered, as CSV; lead to it whoever only calls up the address."""
