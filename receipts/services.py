@@ -21,11 +21,7 @@ from .storage import StorageAway
 from .thumbnails import forget_thumbnail
 
 
-class Refusal(Exception):
-    """A service says no, and has changed nothing."""
-
-
-class JustPurged(Refusal):
+class JustPurged(Exception):
     """The receipt's file was deleted between the look at it and its lock: the bytes at hand are to be stored."""
 
 

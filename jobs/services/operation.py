@@ -10,7 +10,7 @@ from jobs.models import FailureCode, JobEvent, JobLog
 from jobs.queue import ring_on_commit
 from jobs.transitions import Detail, change_status, lock_job, note
 from receipts.models import Receipt
-from receipts.services import Refusal, has_file
+from receipts.services import has_file
 from receipts.storage import StorageAway
 
 from .ending import fail
@@ -29,7 +29,7 @@ CANARY = "It is a canary; send another one instead (manage.py canary)."
 CANCELLED = "Staff cancelled it, and such jobs were not to be retried."
 
 
-class NotNow(Refusal):
+class NotNow(Exception):
     """Staff asked for what the job's state does not allow; the message says why."""
 
 
@@ -48,7 +48,7 @@ def retry_job(job_id: UUID, *, actor: str, reason: str, cancelled_too: bool = Tr
     job = lock_job(job_id)
     if refusal := why_not_retry(job, receipt):
         raise NotNow(refusal)
-    if job.failure_code == FailureCode.CANCELLED and not cancelled_too:
+    if job.is_cancelled and not cancelled_too:
         raise NotNow(CANCELLED)
     _start_round(job, kind=Kind.RETRIED, actor=actor, detail={"reason": reason, "was": job.failure_code})
     return job
@@ -89,7 +89,8 @@ def resend_job(job_id: UUID, *, actor: str, reason: str, seen_as: JobLog.Status 
     """
     job = lock_job(job_id)
     _require(job, {Status.QUEUED, Status.PROCESSING}, "only a job that is queued or processing can be sent now")
-    _require(job, {seen_as or Status(job.status)}, "it has moved on since you looked")
+    if seen_as and job.status != seen_as:
+        raise NotNow(_not_in(job, "it has moved on since you looked"))
     if job.status == Status.PROCESSING:
         _start_round(job, kind=Kind.RESENT, actor=actor, detail={"reason": reason})
     else:

@@ -14,7 +14,7 @@ from jobs.queue import ring_on_commit
 from jobs.transitions import Detail, begin, lock_job, note
 from receipts.files import CheckedUpload
 from receipts.models import Client, Receipt
-from receipts.services import JustPurged, Refusal, StoredFile, keep_receipt, stored_file
+from receipts.services import JustPurged, StoredFile, keep_receipt, stored_file
 
 Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
 
@@ -56,11 +56,11 @@ MEETINGS = 2
 MAX_STORING = timedelta(hours=1)
 
 
-class StoredLongAgo(Refusal):
+class StoredLongAgo(Exception):
     """The file was put away so long before its row that it may be gone."""
 
 
-class IdempotencyKeyReused(Refusal):
+class IdempotencyKeyReused(Exception):
     """The same key came with another request before."""
 
 
