@@ -1,7 +1,7 @@
 """The verbs: everything that may happen to a job, each in one transaction with the event that tells of it."""
 
-from .bulk import Outcome, operate, operate_on_all
-from .completion import Completion, complete_job, find_open_job, note_refused_callback
+from .bulk import operate, operate_on_all
+from .completion import complete_job, find_open_job, note_refused_callback
 from .delivery import claim_job, free_places, is_claimed, mark_delivered
 from .ending import fail
 from .operation import NotNow, cancel_job, resend_job, retry_job, why_not_retry
@@ -9,10 +9,8 @@ from .purging import purge_receipt
 from .submission import IdempotencyKeyReused, StoredLongAgo, Submission, UploadRequest, submit_receipt
 
 __all__ = [
-    "Completion",
     "IdempotencyKeyReused",
     "NotNow",
-    "Outcome",
     "StoredLongAgo",
     "Submission",
     "UploadRequest",
