@@ -43,10 +43,10 @@ def _requeue_failed(queue: Queue, _: str) -> Iterator[int]:
 
 def _delete(queue: Queue, ring_id: str) -> Iterator[int]:
     """Delete a ring, unless a worker has it in hand."""
-    for ring in _existing_rings(queue, ring_id):
-        if not ring.is_started:
-            ring.delete()
-            yield 1
+    ring = _find_ring(queue, ring_id)
+    if ring is not None and not ring.is_started:
+        ring.delete()
+        yield 1
 
 
 def _requeue(queue: Queue, ring_id: str) -> Iterator[int]:
@@ -60,15 +60,15 @@ def _requeue(queue: Queue, ring_id: str) -> Iterator[int]:
 
 def _enqueue(queue: Queue, ring_id: str) -> Iterator[int]:
     """Put a ring that waits for a time or for another one into the queue now."""
-    for ring in _existing_rings(queue, ring_id):
-        if ring.is_scheduled or ring.is_deferred:
-            requeue_job(queue, ring)
-            yield 1
+    ring = _find_ring(queue, ring_id)
+    if ring is not None and (ring.is_scheduled or ring.is_deferred):
+        requeue_job(queue, ring)
+        yield 1
 
 
-def _existing_rings(queue: Queue, ring_id: str) -> list[Job]:
-    """Return the ring, unless it went away meanwhile."""
-    return [ring for ring in Job.fetch_many([ring_id], queue.connection, queue.serializer) if ring is not None]
+def _find_ring(queue: Queue, ring_id: str) -> Job | None:
+    """Return the ring, or None where it went away meanwhile."""
+    return Job.fetch_many([ring_id], queue.connection, queue.serializer)[0]
 
 
 VERBS = {
