@@ -1,8 +1,7 @@
 """Puts off what a database keeps and checks for each row, until all rows are there: that takes most of the time."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Model
@@ -46,14 +45,12 @@ def _postgresql(models: Iterable[type[Model]]) -> Iterator[None]:
 @contextmanager
 def _sqlite(models: Iterable[type[Model]]) -> Iterator[None]:
     indexes = [(model, index) for model in models for index in model._meta.indexes]
-    _each(indexes, lambda editor: editor.remove_index)
+    with connection.schema_editor() as editor:
+        for model, index in indexes:
+            editor.remove_index(model, index)
     try:
         yield
     finally:
-        _each(indexes, lambda editor: editor.add_index)
-
-
-def _each(indexes: Iterable[tuple[type[Model], Any]], change: Callable[[Any], Callable[..., None]]) -> None:
-    with connection.schema_editor() as editor:
-        for model, index in indexes:
-            change(editor)(model, index)
+        with connection.schema_editor() as editor:
+            for model, index in indexes:
+                editor.add_index(model, index)
