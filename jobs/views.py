@@ -44,6 +44,7 @@ IF_NONE_MATCH = OpenApiParameter(
 ETAG = OpenApiParameter(
     "ETag", str, OpenApiParameter.HEADER, response=[200, 304], description="another one once the job has changed"
 )
+CALLBACK_ANSWERS = {200: JobCallbackResponse} | problems(400, 401, 404, 409, 413, 415, 429, 503)
 YOUNG = timedelta(minutes=1)
 SAYS_NOTHING = Cursor(offset=0, reverse=False, position=None)
 
@@ -119,18 +120,19 @@ def retry_after(job: JobLog, now: datetime | None = None) -> int:
     return max(5, min(math.ceil(until_due), 60))
 
 
-class CallbackView(APIView):
-    """Where N8N reports what became of a receipt. Never redirected, always answered in JSON."""
+class _TokenView(APIView):
+    """Takes reports from whoever has a token; each looks at that itself."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
     parser_classes = (BoundedJSONParser,)
 
+
+class CallbackView(_TokenView):
+    """Where N8N reports what became of a receipt. Never redirected, always answered in JSON."""
+
     @extend_schema(
-        operation_id="job_callback",
-        request=JobCallbackPayload,
-        responses={200: JobCallbackResponse} | problems(400, 401, 404, 409, 413, 415, 429, 503),
-        parameters=[TOKEN],
+        operation_id="job_callback", request=JobCallbackPayload, responses=CALLBACK_ANSWERS, parameters=[TOKEN]
     )
     def post(self, request: Request, job_id: UUID) -> Response:
         """Take a report on one job, under the job's own token or a global one."""
@@ -141,17 +143,13 @@ class CallbackView(APIView):
         return _complete(job_id, payload.to_report(), actor=actor)
 
 
-class ExecutionCallbackView(APIView):
+class ExecutionCallbackView(_TokenView):
     """The same for error workflows, which know their execution and no job."""
-
-    authentication_classes = ()
-    permission_classes = (AllowAny,)
-    parser_classes = (BoundedJSONParser,)
 
     @extend_schema(
         operation_id="execution_callback",
         request=ExecutionCallbackPayload,
-        responses={200: JobCallbackResponse} | problems(400, 401, 404, 409, 413, 415, 429, 503),
+        responses=CALLBACK_ANSWERS,
         parameters=[TOKEN],
     )
     def post(self, request: Request) -> Response:
