@@ -62,11 +62,11 @@ def in_our_words() -> Iterator[None]:
 
 def _os_error_of(error: ClientError) -> OSError:
     code = str(error.response.get("Error", {}).get("Code", ""))
-    match error.response.get("ResponseMetadata", {}).get("HTTPStatusCode"):
-        case 404 if code != "NoSuchBucket":
-            return FileNotFoundError(errno.ENOENT, "No such object")
-        case status if status == NO_ROOM:
-            return OSError(errno.ENOSPC, "No room in the bucket")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    if status == 404 and code != "NoSuchBucket":
+        return FileNotFoundError(errno.ENOENT, "No such object")
+    if status == NO_ROOM:
+        return OSError(errno.ENOSPC, "No room in the bucket")
     return StorageAway(code)
 
 
