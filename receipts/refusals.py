@@ -13,10 +13,10 @@ def file_too_large() -> Problem:
     return Problem(413, "file_too_large", f"The file is larger than {settings.UPLOAD_MAX_MB} MB.")
 
 
-def unsupported(found: str, accepted: list[str]) -> Problem:
+def unsupported(found: str) -> Problem:
     """Return the answer to a file of another format, which names what it is and what is taken."""
     what = f"This is {_article(found)} {found.upper()} file" if found else "The file's bytes are of no known format"
-    *others, last = (name.upper() for name in accepted)
+    *others, last = (name.upper() for name in settings.UPLOAD_FORMATS)
     wanted = f"{', '.join(others)} or {last}" if others else last
     return Problem(415, "unsupported_file_type", f"{what}; send {wanted}.")
 

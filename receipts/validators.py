@@ -95,7 +95,7 @@ def _find_format(file: "File[bytes]") -> str:
     file.seek(0)
     found = find_format(file.read(HEAD_BYTES))
     if found not in settings.UPLOAD_FORMATS:
-        raise unsupported(found, settings.UPLOAD_FORMATS)
+        raise unsupported(found)
     return found
 
 
@@ -162,12 +162,11 @@ def _most_pixels(shape: Shape, form: str) -> float:
 def _look_here(file: "File[bytes]", form: str, shape: Shape) -> Looked:
     with looks_budget.draw(shape.pixels * shape.bytes_per_pixel):
         with _open(file, form) as image:
-            size = image.size
-            if size != (shape.width, shape.height):
+            if image.size != (shape.width, shape.height):
                 raise ValueError("two sizes")
             _check_frames(image, form)
         _decode(file, form)
-    return Looked(*size)
+    return Looked(shape.width, shape.height)
 
 
 def _open(file: "File[bytes]", form: str) -> Image.Image:
