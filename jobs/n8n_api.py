@@ -16,8 +16,7 @@ from django.conf import settings
 from .answers import Answer
 from .causes import cause_of_delay
 from .delivery_errors import ERROR_SENTENCES, OF_TLS, ErrorCode
-from .executions import Execution as Execution
-from .executions import read_execution, text
+from .executions import Execution, read_execution, text
 from .transport import WatchedSession
 
 DEADLINE_SECONDS = 10.0

@@ -8,7 +8,8 @@ import pytest
 from django.conf import LazySettings
 
 from accounting import __version__
-from jobs.n8n_api import ApiError, Execution, PublicApi, public_api
+from jobs.executions import Execution
+from jobs.n8n_api import ApiError, PublicApi, public_api
 from tests.support.deliveries import MB
 from tests.support.servers import free_port, made_up
 from tests.support.stub_server import (
