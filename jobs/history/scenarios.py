@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any
 
 from jobs.models import FailureCode, JobEvent, JobLog
 
@@ -49,10 +48,18 @@ def _refuse(simulation: Simulation, code: str = "n8n_busy", *, needs_attention: 
     simulation.at += timedelta(seconds=wait)
 
 
-def _fail(simulation: Simulation, code: FailureCode, source: JobEvent.Source, after: float, **more: Any) -> None:
+def _fail(
+    simulation: Simulation,
+    code: FailureCode,
+    source: JobEvent.Source,
+    after: float,
+    *,
+    kind: JobEvent.Kind = Kind.FAILED,
+    actor: str = "",
+) -> None:
     detail = {"code": code.value, "message": code.label} if code != Code.WORKFLOW_FAILED else {"reported": "failure"}
     simulation.happen(
-        after, more.get("kind", Kind.FAILED), source, Status.FAILURE, more.get("actor", ""), detail,
+        after, kind, source, Status.FAILURE, actor, detail,
         lambda at: {
             "due_at": None, "completed_at": at, "failure_code": code.value, "result_message": code.label,
             "needs_attention": False,
