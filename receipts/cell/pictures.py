@@ -60,8 +60,7 @@ def turned(picture: Image.Image, orientation: int) -> Image.Image:
 def _open(data: bytes, form: str) -> Image.Image:
     if form == "heic":
         _register_heif()
-    name = {"heic": "HEIF"}.get(form, form.upper())
-    return Image.open(io.BytesIO(data), formats=[name])
+    return Image.open(io.BytesIO(data), formats=["HEIF" if form == "heic" else form.upper()])
 
 
 def _register_heif() -> None:
