@@ -71,7 +71,8 @@ def change_status(
         job: as `lock_job` returned it.
         to: the new status; `JobLog.ALLOWED` must lead there.
         kind, source, actor, detail: the event's; an event never holds a secret or what the receipt shows.
-        changes: further fields to save with the status.
+        changes: further fields to save with the status; of a job that ends, that nothing is due, when it ended, and
+            that nobody need attend to it, is saved anyway.
 
     Raises:
         TransitionNotAllowed: nothing was changed.
@@ -81,6 +82,8 @@ def change_status(
     if to not in JobLog.ALLOWED[was]:
         raise TransitionNotAllowed(f"{was} does not lead to {to}")
     event = _new_event(job, kind, source, actor, detail, from_status=was, to_status=to)
+    if to not in JobLog.OPEN:
+        changes |= {"due_at": None, "completed_at": job.now, "needs_attention": False}
     _write(job, event, changes)
     if was in JobLog.IN_FLIGHT and to not in JobLog.IN_FLIGHT:
         transaction.on_commit(_ring_next, robust=True)

@@ -111,15 +111,12 @@ def _end(job: JobLog, report: Report, actor: str, *, late: bool) -> None:
         source=Source.CALLBACK,
         actor=actor,
         detail=_report_detail(report) | ({"code": code} if code else {}) | ({"late": True} if late else {}),
-        due_at=None,
-        completed_at=job.now,
         failure_code=code,
         result_message=report.message,
         notion_page_url=report.notion_page_url,
         result=report.data,
         n8n_execution_id=report.execution_id or job.n8n_execution_id,
         last_error="",
-        needs_attention=False,
     )
 
 

@@ -86,13 +86,10 @@ def _end_as_filed(job: JobLog, filed: JobLog, worker: str) -> None:
         source=Source.WORKER,
         actor=worker,
         detail={"filed_by": str(filed.pk), "notion_page_url": filed.notion_page_url},
-        due_at=None,
-        completed_at=job.now,
         result_message=filed.result_message,
         notion_page_url=filed.notion_page_url,
         result=filed.result,
         last_error="",
-        needs_attention=False,
     )
 
 

@@ -24,9 +24,6 @@ def fail(
         source=source,
         actor=actor,
         detail={**(detail or {}), "code": code, "message": sentence},
-        due_at=None,
-        completed_at=job.now,
         failure_code=code,
         result_message=sentence,
-        needs_attention=False,
     )
