@@ -1,6 +1,7 @@
 """What the list of jobs may be narrowed by; every one of them has an index."""
 
 import re
+from calendar import monthrange
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -41,8 +42,8 @@ class ProgressFilter(SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[JobLog]) -> QuerySet[JobLog]:
         """Return the jobs that are so far."""
-        _, narrow = PROGRESS.get(self.value() or "", ("", None))
-        return narrow(queryset) if narrow else queryset
+        chosen = PROGRESS.get(self.value() or "")
+        return chosen[1](queryset) if chosen else queryset
 
 
 class FoldedChoicesFilter(ChoicesFieldListFilter):
@@ -102,7 +103,7 @@ class Period:
         Raises:
             ValueError: there is no such day.
         """
-        year, month, day = [*self.parts, *[1, 1, 1][len(self.parts) :]]
+        year, month, day = [*self.parts, 1, 1, 1][:3]
         return datetime(year, month, day, tzinfo=UTC)
 
     @cached_property
@@ -130,16 +131,16 @@ class Period:
         """The month of a day, or the year of a month."""
         return Period(self.name.rpartition("-")[0]) if len(self.parts) > 1 else None
 
-    def within(self) -> Iterator["Period"]:
-        """Yield a year's months, or a month's days."""
-        most = {1: 12, 2: 31}.get(len(self.parts), 0)
-        for number in range(1, most + 1):
-            below = Period(f"{self.name}-{number:02}")
-            try:
-                below.start  # noqa: B018 - it says whether there is such a day
-            except ValueError:
-                return
-            yield below
+    def within(self) -> list["Period"]:
+        """Return a year's months, or a month's days."""
+        match self.parts:
+            case [_]:
+                last = 12
+            case [year, month]:
+                last = monthrange(year, month)[1]
+            case _:
+                last = 0
+        return [Period(f"{self.name}-{number:02}") for number in range(1, last + 1)]
 
 
 class DayFilter(SimpleListFilter):
