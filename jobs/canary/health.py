@@ -142,7 +142,8 @@ def _is_in_trouble(job: JobLog) -> bool:
 
 def _code_of(job: JobLog) -> str:
     """Return the reason; where it was tried in vain until it was given up, that of the last try."""
-    return (job.failure_code in ("", *NOT_TAKEN) and job.last_error) or job.failure_code
+    in_vain = job.failure_code in ("", *NOT_TAKEN)
+    return job.last_error if in_vain and job.last_error else job.failure_code
 
 
 def _state(trip: RoundTrip | None, code: str, *, is_late: bool) -> State:
