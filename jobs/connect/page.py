@@ -87,7 +87,7 @@ def install(request: HttpRequest) -> HttpResponse:
         raise Http404
     outcome = staff_install.install_for_staff(staff_of(request), replace=replace, activate=activate)
     for message in outcome:
-        messages.add_message(request, message.level, message.text)
+        messages.add_message(request, message.level, message.message)
     kept = f"?activate={activate}" if activate and any(each.level != messages.SUCCESS for each in outcome) else ""
     return HttpResponseRedirect(reverse("admin:connect") + kept)  # whoever presses again means the same one
 

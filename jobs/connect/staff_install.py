@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 from django.contrib import messages
 from django.contrib.auth.models import User
+from django.contrib.messages.storage.base import Message
 from redis.exceptions import LockError, RedisError
 
 from accounting.redis.shared import shared_redis
@@ -26,14 +26,6 @@ BUSY = "Nothing was done: somebody is installing just now. Load the page again i
 NO_REDIS = "Nothing was done: Redis is away, and without it two could install at once."
 
 
-@dataclass(frozen=True)
-class Message:
-    """What whoever installs is told, and how it is meant (django.contrib.messages)."""
-
-    text: str
-    level: int
-
-
 class Busy(Exception):
     """Another one installs, or nobody can tell; the message says it."""
 
@@ -44,7 +36,7 @@ def install_for_staff(user: User, *, replace: Collection[str], activate: str) ->
         with _alone():
             return _install(user, replace, activate)
     except Busy as refusal:
-        return [Message(str(refusal), messages.ERROR)]
+        return [Message(messages.ERROR, str(refusal))]
 
 
 def _install(user: User, replace: Collection[str], activate: str) -> list[Message]:
@@ -52,23 +44,23 @@ def _install(user: User, replace: Collection[str], activate: str) -> list[Messag
     try:
         said.extend(_steps(replace, activate))
     finally:  # what was done is done, whatever came then
-        log_action(user, "N8N", "install: " + " ".join(message.text for message in said))
-    done = " ".join(message.text for message in said if message.level == messages.SUCCESS)
-    return [Message(done, messages.SUCCESS)] * bool(done) + [each for each in said if each.level != messages.SUCCESS]
+        log_action(user, "N8N", "install: " + " ".join(each.message for each in said))
+    done = " ".join(each.message for each in said if each.level == messages.SUCCESS)
+    return [Message(messages.SUCCESS, done)] * bool(done) + [each for each in said if each.level != messages.SUCCESS]
 
 
 def _steps(replace: Collection[str], activate: str) -> Iterator[Message]:
     api = public_api()
     if api is None:
-        yield Message(UNSET, messages.ERROR)
+        yield Message(messages.ERROR, UNSET)
         return
     try:
         for step in installing.install(api.over_in(IN_ALL_SECONDS), replace=replace, activate=activate):
-            yield Message(step.sentence, messages.WARNING if step.is_warning else messages.SUCCESS)
+            yield Message(messages.WARNING if step.is_warning else messages.SUCCESS, step.sentence)
     except ApiError as error:
-        yield Message(f"{error.sentence} {error.cure} To install again goes on from here.", messages.ERROR)
+        yield Message(messages.ERROR, f"{error.sentence} {error.cure} To install again goes on from here.")
     except NotInstalled as refusal:
-        yield Message(str(refusal), messages.ERROR)
+        yield Message(messages.ERROR, str(refusal))
 
 
 @contextmanager
