@@ -206,9 +206,8 @@ def _complete(
     """Choose what is not chosen, where there is no choice of it; nothing else changes; return whether that was done."""
     content, name = found.content, found.workflow.name
     nodes = [_completed(node, found, credentials) for node in content["nodes"]]
-    settings = (
-        error_workflow.settings if error_workflow and not error_workflow.reports(content) else {}
-    )  # N8N keeps what is not named
+    # N8N keeps what is not named
+    settings = error_workflow.settings if error_workflow and not error_workflow.reports(content) else {}
     if nodes == content["nodes"] and not settings:
         return False
     if found.has_draft:  # to save would be to publish it

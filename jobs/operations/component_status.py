@@ -99,9 +99,8 @@ def _canary_facts(health: canary.CanaryHealth) -> Iterator[str]:
     """Tell of the last round trip, and of what has become of canaries since."""
     trip, cause = health.round_trip, cause_of(health.code)
     if trip and health.age is not None:
-        failure = (
-            "" if trip.succeeded else f"; N8N reported a failure: {trip.message[:MAX_LETTERS] or 'without a word'}"
-        )
+        said = trip.message[:MAX_LETTERS] or "without a word"
+        failure = "" if trip.succeeded else f"; N8N reported a failure: {said}"
         yield f"last canary back {format_duration(health.age)} ago, after {format_duration(trip.seconds)}{failure}"
     match health.state:
         case canary.State.FAILED:

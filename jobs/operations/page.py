@@ -79,10 +79,15 @@ def _figures_context(period: Period, now: datetime) -> dict[str, Any]:
         "groups": needs,
         "at_once": AT_ONCE,
         "components": component_statuses(now),
-        "first_upload": ""
-        if JobLog.objects.filter(is_canary=False).exists()
-        else f"{settings.PUBLIC_BASE_URL}{reverse('receipt-upload')}",
+        "first_upload": _first_upload_address(),
     }
+
+
+def _first_upload_address() -> str:
+    """Return where the first receipt may be sent; "" once there is one."""
+    if JobLog.objects.filter(is_canary=False).exists():
+        return ""
+    return f"{settings.PUBLIC_BASE_URL}{reverse('receipt-upload')}"
 
 
 def _chosen_period(name: str) -> Period:
