@@ -8,7 +8,14 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from .delivery_errors import AT_LAST, ERROR_SENTENCES, MAY_HAVE_BEEN_SENT, MENDED_BY_PEOPLE, find_wrong_setting
+from .delivery_errors import (
+    AT_LAST,
+    ERROR_SENTENCES,
+    MAY_HAVE_BEEN_SENT,
+    MENDED_BY_PEOPLE,
+    OF_ANSWERS,
+    find_wrong_setting,
+)
 from .delivery_errors import ErrorCode as ErrorCode
 from .models import FailureCode, JobLog
 
@@ -19,10 +26,7 @@ MAX_ID = 100
 JITTER = 0.25  # a delay grows by up to a quarter, so that receipts refused together do not return together
 
 NOT_TAKEN = frozenset({408, 429})
-MAY_HAVE_ARRIVED = {
-    504: ("n8n_gateway_timeout", "A gateway before N8N gave up waiting (504)."),
-    524: ("n8n_cloud_timeout", "N8N Cloud gave up waiting for the workflow's answer (524)."),
-}
+MAY_HAVE_ARRIVED = {504: "n8n_gateway_timeout", 524: "n8n_cloud_timeout"}
 TOO_LARGE = 413
 WORKFLOW_ERROR = "Error in workflow"
 NO_JSON = object()  # null is some
@@ -102,8 +106,8 @@ def decide(
         return _decide_success(answer, refused)
     if wrong := find_wrong_setting(answer.status, answer.body):
         return refused(wrong.code, wrong.sentence, needs_attention=True, at_last=wrong.at_last)
-    if answer.status in MAY_HAVE_ARRIVED:
-        return _unconfirmed(*MAY_HAVE_ARRIVED[answer.status])
+    if code := MAY_HAVE_ARRIVED.get(answer.status):
+        return _unconfirmed(code, f"{OF_ANSWERS[code]} ({answer.status}).")
     if answer.status == 500 and _message(answer) == WORKFLOW_ERROR:
         return _failed(FailureCode.WORKFLOW_FAILED, f"{FailureCode.WORKFLOW_FAILED.label}: {WORKFLOW_ERROR}.")
     if answer.status in NOT_TAKEN or answer.status >= 500:
@@ -131,7 +135,7 @@ def _decide_error(error: ErrorCode, refused: "_Refusal") -> Decision:
 def _decide_success(answer: Answer, refused: "_Refusal") -> Decision:
     body = _json(answer)
     if body is NO_JSON and answer.content_type == "text/html" and PAGE.search(answer.body):
-        return refused("n8n_starting", "A page instead of a webhook answered; N8N may be starting up.")
+        return refused("n8n_starting", f"{OF_ANSWERS['n8n_starting']}.")
     if body is NO_JSON and answer.goes_on and answer.content_type == "application/json":
         return Decision(status=JobLog.Status.PROCESSING, confirmed=True)  # a workflow that echoes what it was sent
     if body is NO_JSON:

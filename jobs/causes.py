@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .delivery_errors import ERROR_SENTENCES, WRONG_SETTINGS, ErrorCode
+from .delivery_errors import ERROR_SENTENCES, OF_ANSWERS, WRONG_SETTINGS, ErrorCode
 from .failures import FailureCode
 from .models import JobLog
 
@@ -124,14 +124,6 @@ DELIVERIES = {
     "n8n_answer_unclear": "Let the Webhook node respond with JSON, so that a delivery is confirmed.",
 }
 
-OF_ANSWERS = {
-    "n8n_busy": "N8N answered that it cannot take it now.",
-    "n8n_starting": "A page instead of a webhook answered; N8N may be starting up.",
-    "n8n_gateway_timeout": "A gateway before N8N gave up waiting.",
-    "n8n_cloud_timeout": "N8N Cloud gave up waiting for the workflow's answer.",
-    "n8n_answer_unclear": "N8N's answer does not say whether it took it.",
-}
-
 # Why an open job is overdue, by its status.
 OVERDUE = {
     JobLog.Status.QUEUED: Cause(
@@ -157,6 +149,10 @@ def cause_of(code: str) -> Cause:
     return CAUSES_OF_DELAY.get(code) or cause_of_failure(code)
 
 
-SENTENCES = OF_ANSWERS | {setting.code: setting.sentence for setting in WRONG_SETTINGS} | ERROR_SENTENCES
+SENTENCES = (
+    {code: f"{words}." for code, words in OF_ANSWERS.items()}
+    | {setting.code: setting.sentence for setting in WRONG_SETTINGS}
+    | ERROR_SENTENCES
+)
 CAUSES_OF_FAILURE: dict[str, Cause] = {code: Cause(f"{code.label}.", cure) for code, cure in FAILURES.items()}
 CAUSES_OF_DELAY: dict[str, Cause] = {str(code): Cause(SENTENCES[code], cure) for code, cure in DELIVERIES.items()}

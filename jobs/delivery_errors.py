@@ -45,6 +45,15 @@ ERROR_SENTENCES = {
     ErrorCode.CUT: "The connection to N8N was cut.",
 }
 
+# What an answer says that neither confirms nor tells of a wrong setting; its status may follow, so no full stop does.
+OF_ANSWERS = {
+    "n8n_busy": "N8N answered that it cannot take it now",
+    "n8n_starting": "A page instead of a webhook answered; N8N may be starting up",
+    "n8n_gateway_timeout": "A gateway before N8N gave up waiting",
+    "n8n_cloud_timeout": "N8N Cloud gave up waiting for the workflow's answer",
+    "n8n_answer_unclear": "N8N's answer does not say whether it took it",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class WrongSetting:
