@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
-from accounting.clock import DatabaseNow
+from accounting.clock import DatabaseNow, database_now
 from accounting.outages import error_fields, unapplied_migrations
 from jobs import canary
 from jobs.models import Heartbeat, JobEvent, JobLog
@@ -113,7 +113,7 @@ def _last_round_trip() -> dict[str, Any] | None:
 
 
 def _canary() -> dict[str, Any]:
-    health = canary.check_health()
+    health = canary.check_health(database_now())
     trip = health.round_trip
     return {
         "state": health.state,

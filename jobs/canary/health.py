@@ -9,7 +9,6 @@ from uuid import UUID
 
 from django.conf import settings
 
-from accounting.clock import database_now
 from jobs.failures import OURS
 from jobs.models import FailureCode, JobEvent, JobLog
 
@@ -80,13 +79,12 @@ class CanaryHealth:
         return bool(self.interval) and self.state in (State.LATE, State.FAILED)
 
 
-def check_health(now: datetime | None = None) -> CanaryHealth:
+def check_health(now: datetime) -> CanaryHealth:
     """Return what canaries say.
 
     Args:
         now: by the database's clock.
     """
-    now = now or database_now()
     interval = timedelta(seconds=settings.CANARY_INTERVAL_SECONDS)
     latest = _latest()
     trip = _round_trip(latest)

@@ -12,7 +12,6 @@ import structlog
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Max, QuerySet
 
-from accounting.clock import database_now
 from jobs.models import Heartbeat, JobEvent, Seal
 from jobs.stats import HOUR, hour_of
 
@@ -28,16 +27,15 @@ PIECE = 10_000
 SEALED_AT_ONCE = 100  # hours: after a long standstill, and where the clock is ahead for a moment
 
 
-def seal_finished_hours(now: datetime | None = None) -> int:
+def seal_finished_hours(now: datetime) -> int:
     """Seal every hour that is over and has no seal yet.
 
     Args:
-        now: by the database's clock, which is asked unless it is given.
+        now: by the database's clock.
 
     Returns:
         How many seals were made. Two sweeps at once make each of them once.
     """
-    now = now or database_now()
     for made in range(SEALED_AT_ONCE):
         if not (hour := _next_hour(now)) or not _seal(hour, now):
             return made
@@ -110,19 +108,18 @@ def _signed(seal: Seal, content: str, last: Seal | None) -> list[object]:
     return ["seal", seal.number, seal.hour, begins_after, seal.last_event, seal.events, seal.jobs, content, chained]
 
 
-def verify_seals(since: datetime | None, now: datetime | None = None) -> Iterator[tuple[int, list[str]]]:
+def verify_seals(since: datetime | None, now: datetime) -> Iterator[tuple[int, list[str]]]:
     """Make every seal again, and compare.
 
     Args:
         since: the seals of earlier hours are believed; None where none is.
-        now: by the database's clock, which is asked unless it is given.
+        now: by the database's clock.
 
     Yields:
         For each seal 1, and a sentence where it is broken; at last 0, and a sentence where hours have none.
     """
     seals = Seal.objects.filter(hour__gte=since) if since else Seal.objects.all()
     last = Seal.objects.filter(hour__lt=since).last() if since else None
-    now = now or database_now()
     for seal in seals.iterator():
         yield 1, [f"Seal {seal.number} of {seal}: {fault}." for fault in _faults(seal, last)]
         last = seal

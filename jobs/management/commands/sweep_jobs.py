@@ -124,7 +124,7 @@ class Command(BaseCommand):
     def _seal(self) -> None:
         if time.monotonic() >= self._next_seal:
             self._next_seal = time.monotonic() + SEAL_EVERY_SECONDS
-            seal_finished_hours()
+            seal_finished_hours(database_now())
 
     def _tidy(self) -> None:
         if time.monotonic() < self._next_tidy:

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 
+from accounting.clock import database_now
 from accounting.terminal.argument_types import whole_number
 from accounting.terminal.progress import bar, say
 from jobs.models import JobLog, Seal
@@ -78,7 +79,7 @@ def _parts(options: dict[str, Any]) -> Iterator[Part]:
         yield Part("Files made for N8N", renditions.count(), verify_files(renditions))
     if not options["job"]:
         yield Part("Rows whose other half is gone", None, ((0, [sentence]) for sentence in find_strays()))
-        yield Part("Seals", Seal.objects.count(), verify_seals(options["since"]))
+        yield Part("Seals", Seal.objects.count(), verify_seals(options["since"], database_now()))
     yield Part("Seals kept elsewhere", len(options["sealed"]), _find_seals(options["sealed"]))
 
 
