@@ -22,10 +22,8 @@ class CheckedUpload:
 
 def digest(file: "File[bytes]") -> str:
     """Return the SHA-256 of all of a file, in hex."""
-    digest = hashlib.sha256()
-    for chunk in file.chunks():
-        digest.update(chunk)
-    return digest.hexdigest()
+    file.seek(0)
+    return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_at(file: IO[bytes], at: int, size: int) -> bytes:
