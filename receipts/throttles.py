@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from limits import RateLimitItem, parse
+from limits import parse
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
@@ -16,6 +16,8 @@ from .models import ApiKey
 if TYPE_CHECKING:  # DRF imports this module while it makes the class
     from rest_framework.views import APIView
 
+_parsed = lru_cache(parse)
+
 
 class UploadThrottle(BaseThrottle):
     """Bounds the uploads of one API key by `UPLOAD_RATE`, repeated and refused ones included."""
@@ -23,7 +25,7 @@ class UploadThrottle(BaseThrottle):
     def allow_request(self, request: Request, view: "APIView") -> bool:
         """Count the upload; tell whether it is within the rate."""
         rate, key = settings.UPLOAD_RATE, request.auth
-        self._seconds = count(_understood(rate), "upload", key.prefix) if rate and isinstance(key, ApiKey) else 0
+        self._seconds = count(_parsed(rate), "upload", key.prefix) if rate and isinstance(key, ApiKey) else 0
         if self._seconds:
             THROTTLED.labels("upload").inc()
         return self._seconds == 0
@@ -31,8 +33,3 @@ class UploadThrottle(BaseThrottle):
     def wait(self) -> int:
         """Return after how many seconds one will be taken."""
         return self._seconds
-
-
-@lru_cache
-def _understood(rate: str) -> RateLimitItem:
-    return parse(rate)
