@@ -13,7 +13,7 @@ from accounting.staff import log_action
 from jobs.n8n_api import ApiError, public_api
 
 from . import installing
-from .installing import NotInstalled
+from .steps import NotInstalled
 
 LOCK = "receipts:installing"
 # A thread of the web is held, and a browser, or a proxy of 30 s, waits for it: 27 s with the last knocks

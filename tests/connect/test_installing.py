@@ -6,7 +6,7 @@ import time
 import pytest
 from django.conf import LazySettings
 
-from jobs.connect import installing, webhook
+from jobs.connect import activation, webhook
 from jobs.connect.installing import install
 from jobs.connect.listing import rows
 from jobs.connect.workflows import REPORTER, signing_text
@@ -166,7 +166,7 @@ def test_a_webhook_that_is_silent_is_knocked_at_for_no_longer_than_there_is_time
 def test_a_webhook_elsewhere_is_said_not_to_answer(
     n8n: StubN8N, api: PublicApi, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(installing, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(activation, "PATIENCE_SECONDS", 0.0)
     settings.N8N_WEBHOOK_URL = f"{n8n.url}/other/receipts"
     *_, last = install(api, activate=TRY)
     assert last.is_warning

@@ -3,9 +3,10 @@
 import pytest
 from django.conf import LazySettings
 
-from jobs.connect.installing import NotInstalled, install
+from jobs.connect.installing import install
 from jobs.connect.listing import A_PAGE
 from jobs.connect.remote import State, remote_workflows
+from jobs.connect.steps import NotInstalled
 from jobs.connect.workflows import REPORTER, workflow, workflows
 from jobs.n8n_api import PublicApi
 from tests.support.stub_n8n import StubN8N
