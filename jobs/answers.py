@@ -14,10 +14,11 @@ from .delivery_errors import (
     MAY_HAVE_BEEN_SENT,
     MENDED_BY_PEOPLE,
     OF_ANSWERS,
+    ErrorCode,
     find_wrong_setting,
 )
-from .delivery_errors import ErrorCode as ErrorCode
-from .models import FailureCode, JobLog
+from .failures import FailureCode
+from .models import JobLog
 
 MAX_RETRY_AFTER_SECONDS = 3600
 MAX_SENTENCE = 200

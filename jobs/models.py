@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from receipts.models import Client, Receipt
 
-from .failures import FailureCode as FailureCode
+from .failures import FailureCode
 from .figures import HourlyFigures as HourlyFigures
 from .figures import SpanFigures as SpanFigures
 from .metrics.totals import EventTotals as EventTotals

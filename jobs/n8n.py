@@ -15,7 +15,8 @@ from accounting.outages import DATABASE_AWAY
 from receipts.rendering import NotMade, Unreadable
 from receipts.storage import StorageAway
 
-from .answers import Answer, ErrorCode
+from .answers import Answer
+from .delivery_errors import ErrorCode
 from .models import JobLog
 from .payload import FileMissing, Payload
 from .signatures import sign_webhook

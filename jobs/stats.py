@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from django.db.models import F
 
+from .failures import FailureCode
 from .histogram import bucket_of, percentile
-from .models import FailureCode, JobEvent
+from .models import JobEvent
 
 Kind = JobEvent.Kind
 

@@ -16,8 +16,9 @@ from accounting.outages import DATABASE_AWAY
 
 from .answers import longest_delay
 from .executions import Execution, conclude
+from .failures import FailureCode
 from .masking import masked
-from .models import FailureCode, Heartbeat, JobEvent, JobLog
+from .models import Heartbeat, JobEvent, JobLog
 from .queue import queue_service
 from .reconciliation import Finding, Inquiry
 from .services import fail, free_places

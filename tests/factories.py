@@ -8,7 +8,8 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 from factory.django import DjangoModelFactory
 
-from jobs.models import FailureCode, JobLog
+from jobs.failures import FailureCode
+from jobs.models import JobLog
 from receipts.models import Client, Receipt
 from receipts.sample import draw_receipt
 

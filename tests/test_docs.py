@@ -8,7 +8,8 @@ import pytest
 from django.core.management import get_commands
 
 from jobs.causes import CAUSES_OF_DELAY, CAUSES_OF_FAILURE, Cause
-from jobs.models import FailureCode, JobEvent, JobLog
+from jobs.failures import FailureCode
+from jobs.models import JobEvent, JobLog
 
 API = Path("docs/api.md").read_text()
 DOCUMENTS = sorted([*Path().glob("*.md"), *Path("docs").rglob("*.md"), Path("deploy/README.md"), Path("n8n/README.md")])

@@ -12,7 +12,8 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from accounting.staff import staff_of
-from jobs.models import FailureCode, JobLog
+from jobs.failures import FailureCode
+from jobs.models import JobLog
 from jobs.services import NotNow, operate_on_all
 from jobs.services.bulk import AT_ONCE, TOUCHED, VERBS
 from jobs.staff_forms import reason_in, tell_outcome

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from django.conf import settings
 
-from jobs.failures import OURS
-from jobs.models import FailureCode, JobEvent, JobLog
+from jobs.failures import OURS, FailureCode
+from jobs.models import JobEvent, JobLog
 
 from .sending import canaries
 

@@ -9,7 +9,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from accounting.clock import database_now
-from jobs.models import FailureCode, JobEvent, JobLog
+from jobs.failures import FailureCode
+from jobs.models import JobEvent, JobLog
 from jobs.services import IdempotencyKeyReused, UploadRequest, fail, purge_receipt, submit_receipt
 from jobs.transitions import lock_job
 from receipts.models import Client

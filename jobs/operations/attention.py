@@ -12,7 +12,8 @@ from django.db.models import Count, QuerySet
 from django.urls import reverse
 
 from jobs.causes import OVERDUE, Cause, cause_of_delay, cause_of_failure
-from jobs.models import FailureCode, JobLog
+from jobs.failures import FailureCode
+from jobs.models import JobLog
 from jobs.services.operation import done_elsewhere
 
 Status = JobLog.Status

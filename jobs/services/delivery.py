@@ -12,8 +12,9 @@ from django.db.models import Q
 
 from accounting.clock import DatabaseNow
 from jobs.answers import Answer, Decision, decide
+from jobs.failures import FailureCode
 from jobs.masking import masked, readable
-from jobs.models import FailureCode, JobEvent, JobLog
+from jobs.models import JobEvent, JobLog
 from jobs.transitions import Detail, change_status, lock_free_job, lock_job
 
 from .ending import fail

@@ -1,6 +1,7 @@
 """A job ends without a page."""
 
-from jobs.models import FailureCode, JobEvent, JobLog
+from jobs.failures import FailureCode
+from jobs.models import JobEvent, JobLog
 from jobs.transitions import Detail, change_status
 
 Kind, Status = JobEvent.Kind, JobLog.Status

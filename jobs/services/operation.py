@@ -6,7 +6,8 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.lookups import IsNull
 
-from jobs.models import FailureCode, JobEvent, JobLog
+from jobs.failures import FailureCode
+from jobs.models import JobEvent, JobLog
 from jobs.queue import ring_on_commit
 from jobs.transitions import Detail, change_status, lock_job, note
 from receipts.models import Receipt

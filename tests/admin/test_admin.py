@@ -11,7 +11,8 @@ from django.test import Client as Browser
 from django.utils import timezone
 from redis import Redis
 
-from jobs.answers import Answer, ErrorCode
+from jobs.answers import Answer
+from jobs.delivery_errors import ErrorCode
 from jobs.models import JobEvent, JobLog
 from jobs.services import claim_job, mark_delivered
 from jobs.services.bulk import DONE

@@ -12,8 +12,9 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.db import connection
 
-from jobs.answers import Answer, ErrorCode
+from jobs.answers import Answer
 from jobs.callbacks import Report
+from jobs.delivery_errors import ErrorCode
 from jobs.models import JobLog
 from jobs.rollups import close_hours
 from jobs.services import UploadRequest, claim_job, complete_job, mark_delivered, operate_on_all, submit_receipt

@@ -9,8 +9,9 @@ from django.test import Client as Browser
 
 from accounting.clock import database_now
 from jobs import canary
-from jobs.answers import Answer, ErrorCode
+from jobs.answers import Answer
 from jobs.canary.health import LOOKED_AT
+from jobs.delivery_errors import ErrorCode
 from jobs.models import Heartbeat, JobLog
 from jobs.operations import component_status
 from jobs.sweep import beat

@@ -16,7 +16,8 @@ from django.db import connection
 from PIL import Image
 
 from jobs import canary, services
-from jobs.answers import Answer, ErrorCode
+from jobs.answers import Answer
+from jobs.delivery_errors import ErrorCode
 from jobs.models import JobEvent, JobLog
 from jobs.payload import Payload
 from jobs.proof.audit import verify_job

@@ -6,10 +6,12 @@ import pytest
 from django.utils import timezone
 
 from jobs import canary
-from jobs.answers import Answer, ErrorCode
+from jobs.answers import Answer
 from jobs.canary import Stage
 from jobs.causes import cause_of
-from jobs.models import FailureCode, JobLog
+from jobs.delivery_errors import ErrorCode
+from jobs.failures import FailureCode
+from jobs.models import JobLog
 from jobs.services import claim_job
 from jobs.sweep import sweep
 from tests.support.canary_lifecycle import NOT_REGISTERED, answered, returned, sent

@@ -12,7 +12,8 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client as Browser
 
 from jobs import identity
-from jobs.answers import Answer, ErrorCode
+from jobs.answers import Answer
+from jobs.delivery_errors import ErrorCode
 from jobs.models import JobLog
 from jobs.services import claim_job
 from jobs.sweep import sweep

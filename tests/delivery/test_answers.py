@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from jobs.answers import Answer, Decision, ErrorCode, decide, parse_retry_after
+from jobs.answers import Answer, Decision, decide, parse_retry_after
+from jobs.delivery_errors import ErrorCode
 from jobs.models import JobLog
 
 SCHEDULE = [5, 30, 120]

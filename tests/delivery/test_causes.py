@@ -7,9 +7,10 @@ from inspect import getsource
 import pytest
 
 from jobs import answers, causes, delivery_errors
-from jobs.answers import ErrorCode
 from jobs.causes import CAUSES_OF_DELAY, CAUSES_OF_FAILURE, OVERDUE, UNKNOWN, Cause
-from jobs.models import FailureCode, JobLog
+from jobs.delivery_errors import ErrorCode
+from jobs.failures import FailureCode
+from jobs.models import JobLog
 
 
 def codes_in_answers() -> set[str]:

@@ -7,7 +7,8 @@ import pytest
 from django.conf import LazySettings
 from django.test import Client as Browser
 
-from jobs.answers import Answer, ErrorCode
+from jobs.answers import Answer
+from jobs.delivery_errors import ErrorCode
 from jobs.masking import KEPT, masked, readable
 from jobs.models import JobLog
 from jobs.signatures import callback_token

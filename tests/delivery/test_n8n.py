@@ -20,7 +20,7 @@ from standardwebhooks import Webhook
 
 from accounting import __version__
 from jobs import n8n
-from jobs.answers import ErrorCode
+from jobs.delivery_errors import ErrorCode
 from jobs.models import JobLog
 from jobs.signatures import is_job_token
 from jobs.transport import tls_verification

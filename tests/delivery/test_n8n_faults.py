@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from jobs import n8n
-from jobs.answers import Answer, ErrorCode
+from jobs.answers import Answer
+from jobs.delivery_errors import ErrorCode
 from tests.support.deliveries import DEADLINE_SECONDS, MB, large, leaving_no_trace, n8n_client
 from tests.support.stub_server import (
     ACCEPTED,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jobs import n8n
-from jobs.answers import ErrorCode
+from jobs.delivery_errors import ErrorCode
 from tests.support.deliveries import API_KEY, DEADLINE_SECONDS, WEBHOOK, leaving_no_trace, n8n_client
 from tests.support.stub_server import (
     ACCEPTED,

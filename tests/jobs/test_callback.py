@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from django.test import Client as Browser
 
-from jobs.models import FailureCode, JobEvent, JobLog
+from jobs.failures import FailureCode
+from jobs.models import JobEvent, JobLog
 from jobs.services import claim_job, completion, retry_job
 from jobs.signatures import callback_token
 from tests.factories import JobFactory, job_in

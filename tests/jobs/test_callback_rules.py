@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import pytest
 
 from jobs.callbacks import Report, Verdict, judge
-from jobs.models import FailureCode, JobLog
+from jobs.failures import FailureCode
+from jobs.models import JobLog
 
 Status = JobLog.Status
 SUCCESS, FAILURE = Status.SUCCESS, Status.FAILURE

@@ -9,7 +9,8 @@ from django.test.utils import CaptureQueriesContext
 
 from jobs import services
 from jobs.answers import Answer
-from jobs.models import FailureCode, JobEvent, JobLog
+from jobs.failures import FailureCode
+from jobs.models import JobEvent, JobLog
 from jobs.timeline import timeline
 from jobs.transitions import lock_job
 from receipts.models import Receipt

@@ -14,7 +14,8 @@ from jobs import n8n_api, reconciliation
 from jobs import sweep as sweeping
 from jobs.callbacks import Report, Verdict
 from jobs.executions import Execution
-from jobs.models import FailureCode, JobLog
+from jobs.failures import FailureCode
+from jobs.models import JobLog
 from jobs.reconciliation import Finding, Inquiry
 from jobs.services import complete_job, resend_job, retry_job
 from jobs.signatures import callback_token

@@ -11,7 +11,8 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from jobs import services
-from jobs.answers import Answer, ErrorCode
+from jobs.answers import Answer
+from jobs.delivery_errors import ErrorCode
 from jobs.models import JobLog
 from jobs.services import submission
 from tests.factories import ClientFactory, JobFactory, job_in

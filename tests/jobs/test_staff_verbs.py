@@ -7,7 +7,8 @@ import pytest
 from django.utils import timezone
 
 from jobs import services
-from jobs.models import FailureCode, JobEvent, JobLog
+from jobs.failures import FailureCode
+from jobs.models import JobEvent, JobLog
 from receipts.services import has_file
 from tests.factories import JobFactory, ReceiptFactory, job_in
 

@@ -18,8 +18,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from jobs import sweep as sweeping
+from jobs.failures import FailureCode
 from jobs.management.commands import sweep_jobs
-from jobs.models import FailureCode, Heartbeat, JobLog
+from jobs.models import Heartbeat, JobLog
 from jobs.queue import queue_service
 from jobs.reconciliation import NOT_ASKED
 from jobs.services import claim_job, fail

@@ -11,7 +11,8 @@ from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 from structlog.testing import capture_logs
 
-from jobs.models import FailureCode, JobEvent, JobLog
+from jobs.failures import FailureCode
+from jobs.models import JobEvent, JobLog
 from jobs.transitions import TransitionNotAllowed, change_status, lock_job, note
 from tests.factories import JobFactory, job_in
 

@@ -11,7 +11,8 @@ from django.test import Client as Browser
 from django.urls import reverse
 from django.utils import timezone
 
-from jobs.models import FailureCode, JobEvent, JobLog
+from jobs.failures import FailureCode
+from jobs.models import JobEvent, JobLog
 from jobs.operations import page as operations
 from jobs.operations.attention import groups, since_yesterday
 from jobs.services import purge_receipt

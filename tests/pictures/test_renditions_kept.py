@@ -15,7 +15,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from jobs import n8n
-from jobs.answers import ErrorCode
+from jobs.delivery_errors import ErrorCode
 from jobs.payload import Payload, most_bytes
 from receipts import services
 from receipts.models import Receipt, Rendition

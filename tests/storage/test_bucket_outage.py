@@ -12,7 +12,8 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from jobs import n8n
-from jobs.answers import Answer, ErrorCode
+from jobs.answers import Answer
+from jobs.delivery_errors import ErrorCode
 from jobs.models import JobLog
 from jobs.payload import FileMissing, Payload
 from jobs.services import NotNow, retry_job

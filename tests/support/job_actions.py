@@ -13,7 +13,8 @@ from django.db.models import Count
 
 from jobs import services
 from jobs import sweep as sweeping
-from jobs.answers import Answer, ErrorCode
+from jobs.answers import Answer
+from jobs.delivery_errors import ErrorCode
 from jobs.executions import Execution
 from jobs.models import JobLog
 from jobs.reconciliation import NOT_ASKED, Finding, Inquiry, can_be_asked_about
