@@ -5,7 +5,7 @@ from django.http import HttpRequest
 from django.template.defaultfilters import pluralize
 
 from .services import NotNow
-from .services.bulk import DONE, Outcome
+from .services.bulk import VERBS, Outcome
 
 LONGEST = 200
 
@@ -29,7 +29,7 @@ def tell_outcome(request: HttpRequest, verb: str, outcome: Outcome, number: int)
         number: of those that were chosen.
     """
     if outcome.done:
-        messages.success(request, f"{DONE[verb]}: {outcome.done} of {number} job{pluralize(number)}.")
+        messages.success(request, f"{VERBS[verb].done}: {outcome.done} of {number} job{pluralize(number)}.")
     else:
         messages.warning(request, "Nothing was changed.")
     for sentence, left in sorted(outcome.left_alone.items()):

@@ -15,10 +15,9 @@ from accounting.staff import staff_of
 from jobs.failures import FailureCode
 from jobs.models import JobLog
 from jobs.services import NotNow, operate_on_all
-from jobs.services.bulk import AT_ONCE, TOUCHED, VERBS
+from jobs.services.bulk import AT_ONCE, VERBS
 from jobs.staff_forms import reason_in, tell_outcome
 
-LABELS = {"retry": "Retry", "resend": "Send now", "cancel": "Cancel"}
 THOSE = {JobLog.Status.FAILURE: "have failed", JobLog.Status.QUEUED: "are queued"}
 
 
@@ -33,7 +32,7 @@ def confirmation_page(model_admin: Any, request: HttpRequest, chosen: QuerySet[J
         "title": "Many jobs at once",
         "opts": model_admin.opts,
         "verb": verb,
-        "verbs": [(name, LABELS[name], statuses[status], THOSE[status]) for name, status in TOUCHED.items()],
+        "verbs": [(name, each.label, statuses[each.touches], THOSE[each.touches]) for name, each in VERBS.items()],
         "cancelled": cancelled,
         "are_all_cancelled": cancelled == statuses.total(),  # whoever chose those means them
         "number": len(jobs),

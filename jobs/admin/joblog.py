@@ -19,7 +19,7 @@ from jobs import live, services
 from jobs.models import JobLog
 from jobs.reading import gists
 from jobs.search import HELP, search
-from jobs.services.bulk import AT_ONCE, DONE, VERBS
+from jobs.services.bulk import AT_ONCE, VERBS
 from jobs.staff_forms import reason_in
 from receipts.admin.filters import ClientFilter
 
@@ -100,7 +100,7 @@ class JobLogAdmin(UploadsReceipts, CursorAdmin[JobLog]):
         seen = {"seen_as": request.POST.get("status", "")} if verb == "resend" else {}
         try:
             services.operate(verb, job_id, staff_of(request), reason_in(request), **seen)
-            self.message_user(request, f"{DONE[verb]}: {job}.", messages.SUCCESS)
+            self.message_user(request, f"{VERBS[verb].done}: {job}.", messages.SUCCESS)
         except services.NotNow as refusal:
             self.message_user(request, f"Nothing was changed. {refusal}", messages.ERROR)
         return HttpResponseRedirect(reverse("admin:jobs_joblog_change", args=[job_id]))

@@ -20,12 +20,30 @@ AWAY = "The database could not be reached just now."
 GONE = "There is no such job any more."
 LOCKED = "Somebody else is at it just now."
 
-VERBS: dict[str, Callable[..., JobLog]] = {"retry": retry_job, "resend": resend_job, "cancel": cancel_job}
-DONE = {"retry": "Retried", "resend": "Queued to be sent now", "cancel": "Cancelled"}
-TOUCHED = {
-    "retry": JobLog.Status.FAILURE,
-    "resend": JobLog.Status.QUEUED,
-    "cancel": JobLog.Status.QUEUED,
+
+@dataclass(frozen=True, kw_only=True)
+class StaffVerb:
+    """One thing that staff may do to jobs.
+
+    Attributes:
+        action: does it to one job.
+        label: what a button calls it.
+        done: says that it was done.
+        touches: the status of the jobs that it is done to, where many are chosen.
+    """
+
+    action: Callable[..., JobLog]
+    label: str
+    done: str
+    touches: JobLog.Status
+
+
+VERBS = {
+    "retry": StaffVerb(action=retry_job, label="Retry", done="Retried", touches=JobLog.Status.FAILURE),
+    "resend": StaffVerb(
+        action=resend_job, label="Send now", done="Queued to be sent now", touches=JobLog.Status.QUEUED
+    ),
+    "cancel": StaffVerb(action=cancel_job, label="Cancel", done="Cancelled", touches=JobLog.Status.QUEUED),
 }
 
 
@@ -55,10 +73,10 @@ def operate(verb: str, job_id: UUID, actor: User, reason: str, **meant: str | bo
         NotNow: its state does not allow it; nothing was changed.
         JobLog.DoesNotExist: there is no such job.
     """
-    job = VERBS[verb](job_id, actor=actor.get_username(), reason=reason, **meant)
+    job = VERBS[verb].action(job_id, actor=actor.get_username(), reason=reason, **meant)
     if job.is_canary:
         raise NotNow(CANARY)
-    log_action(actor, job, f"{DONE[verb]}: {reason}")
+    log_action(actor, job, f"{VERBS[verb].done}: {reason}")
 
 
 def operate_on_all(
@@ -71,7 +89,8 @@ def operate_on_all(
     """
     meant: dict[str, dict[str, str | bool]] = {
         "retry": {"cancelled_too": cancelled_too},
-        "resend": {"seen_as": TOUCHED["resend"]},  # of many at once, what N8N has already is not sent a second time
+        # of many at once, what N8N has already is not sent a second time
+        "resend": {"seen_as": VERBS["resend"].touches},
     }
     done, left_alone, pending = 0, Counter[str](), list(job_ids)
     for number, job_id in enumerate(pending):

@@ -15,7 +15,7 @@ from jobs.answers import Answer
 from jobs.delivery_errors import ErrorCode
 from jobs.models import JobEvent, JobLog
 from jobs.services import claim_job, mark_delivered
-from jobs.services.bulk import DONE
+from jobs.services.bulk import VERBS
 from tests.factories import JobFactory, ReceiptFactory, job_in
 from tests.support import staff as people
 from tests.support.admin_pages import every_page
@@ -168,7 +168,7 @@ def test_a_retry_names_who_asked_for_it_and_why(operator: Browser) -> None:
 def test_the_page_offers_what_the_status_allows(operator: Browser, verb: str, trait: dict[str, bool]) -> None:
     job = JobFactory.create(**trait)
     assert f"{job.pk}/operate/{verb}/" in operator.get(page(job)).content.decode()
-    assert f"{DONE[verb]}: " in operate(operator, job, verb).content.decode()
+    assert f"{VERBS[verb].done}: " in operate(operator, job, verb).content.decode()
 
 
 def test_a_page_that_was_drawn_before_the_delivery_sends_nothing_twice(operator: Browser) -> None:

@@ -1,6 +1,7 @@
 """Many jobs at once: a page that asks why, and then only those whose state allows it."""
 
 import re
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -149,14 +150,14 @@ def test_what_was_done_before_the_database_went_away_is_told_and_the_rest_is_lef
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     user, jobs = User.objects.create_user("berta"), JobFactory.create_batch(4)
-    act = bulk.VERBS["cancel"]
+    cancel = bulk.VERBS["cancel"]
 
     def away_for_the_third(job_id: UUID, **more: Any) -> JobLog:
         if job_id == jobs[2].pk:
             raise OperationalError("lock timeout")
-        return act(job_id, **more)
+        return cancel.action(job_id, **more)
 
-    monkeypatch.setitem(bulk.VERBS, "cancel", away_for_the_third)
+    monkeypatch.setitem(bulk.VERBS, "cancel", replace(cancel, action=away_for_the_third))
     outcome = operate_on_all("cancel", [job.pk for job in jobs], user, "why")
     assert (outcome.done, dict(outcome.left_alone)) == (2, {bulk.AWAY: 2})
 
@@ -165,13 +166,13 @@ def test_one_that_somebody_else_is_at_and_one_that_is_gone_keep_the_others_from_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     user, jobs = User.objects.create_user("berta"), JobFactory.create_batch(2)
-    act = bulk.VERBS["cancel"]
+    cancel = bulk.VERBS["cancel"]
 
     def locked_at_first(job_id: UUID, **more: Any) -> JobLog:
         if job_id == jobs[0].pk:
             raise OperationalError from LockNotAvailable()
-        return act(job_id, **more)
+        return cancel.action(job_id, **more)
 
-    monkeypatch.setitem(bulk.VERBS, "cancel", locked_at_first)
+    monkeypatch.setitem(bulk.VERBS, "cancel", replace(cancel, action=locked_at_first))
     outcome = operate_on_all("cancel", [jobs[0].pk, uuid4(), jobs[1].pk], user, "why")
     assert (outcome.done, dict(outcome.left_alone)) == (1, {bulk.LOCKED: 1, bulk.GONE: 1})

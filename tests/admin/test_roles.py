@@ -16,7 +16,7 @@ from rq.serializers import JSONSerializer
 
 from accounting.roles import ROLES
 from jobs.models import JobEvent, JobLog
-from jobs.services.bulk import DONE
+from jobs.services.bulk import VERBS
 from receipts.models import Client
 from tests.factories import JobFactory, job_in
 from tests.support.admin_pages import every_page
@@ -241,7 +241,7 @@ def written_down(job: JobLog, verb: str) -> str:
     event, entry = job.events.get(), LogEntry.objects.get()
     assert (event.source, event.actor) == (JobEvent.Source.ADMIN, "anna")
     assert (entry.object_id, entry.user.get_username()) == (str(job.pk), "anna")
-    assert entry.change_message == f"{DONE[verb]}: because"
+    assert entry.change_message == f"{VERBS[verb].done}: because"
     return event.kind
 
 
