@@ -17,10 +17,10 @@ from accounting.admin.site import MEANINGLESS
 from accounting.staff import staff_of
 from jobs import live, services
 from jobs.models import JobLog
-from jobs.reading import gists
 from jobs.search import HELP, search
 from jobs.services.bulk import AT_ONCE, VERBS
 from jobs.staff_forms import reason_in
+from jobs.summaries import receipt_summaries
 from receipts.admin.filters import ClientFilter
 
 from . import actions, export, jobpage
@@ -68,7 +68,8 @@ class JobLogAdmin(UploadsReceipts, CursorAdmin[JobLog]):
         shown["seconds"] = 3 if any(job.is_open for job in jobs) else 10
         version = live.version_of(jobpage.seen_of(job) for job in jobs)
         if text and not live.is_known(request, version):
-            shown["gists"] = gists(jobs)  # a search looks into what was read: what it finds says what that was
+            # a search looks into what was read: what it finds says what that was
+            shown["summaries"] = receipt_summaries(jobs)
         return live.answer(request, page, version, "admin/jobs/joblog/rows.html")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[JobLog]:

@@ -20,7 +20,7 @@ from jobs.causes import cause_of_delay
 from jobs.durations import format_duration, format_milliseconds
 from jobs.models import JobLog
 from jobs.queue import TASK
-from jobs.reading import as_amount
+from jobs.summaries import format_amount
 
 register = template.Library()
 register.filter("milliseconds", format_milliseconds)
@@ -129,21 +129,21 @@ def _table(value: Any) -> tuple[list[str], list[list[Any]]] | None:
     is_flat = not any(isinstance(cell, dict | list) for row in value for cell in row.values())
     if not is_flat or not 0 < len(columns) <= MAX_COLUMNS:
         return None
-    rows = [[as_amount(name, row.get(name)) for name in columns] for row in value]
+    rows = [[format_amount(name, row.get(name)) for name in columns] for row in value]
     return [name.replace("_", " ") for name in columns], rows
 
 
 def _rows(value: Any) -> list[tuple[str, Any]] | None:
     if isinstance(value, dict):
-        return [(str(name).replace("_", " "), as_amount(str(name), below)) for name, below in value.items()]
+        return [(str(name).replace("_", " "), format_amount(str(name), below)) for name, below in value.items()]
     return [(str(number), below) for number, below in enumerate(value, 1)] if isinstance(value, list) else None
 
 
 @register.simple_tag(takes_context=True)
-def gist(context: Context, job: JobLog) -> str:
+def receipt_summary(context: Context, job: JobLog) -> str:
     """Return by what its receipt is known again, where the page has looked that up."""
-    gists: dict[UUID, str] = context.get("gists") or {}
-    return gists.get(job.pk, "")
+    summaries: dict[UUID, str] = context.get("summaries") or {}
+    return summaries.get(job.pk, "")
 
 
 @register.filter
