@@ -11,7 +11,7 @@ from django.core.files.base import File
 from receipts.formats import name_as
 from receipts.models import Receipt, Rendition
 from receipts.rendering import can_be_sent
-from receipts.services import prepare_rendition
+from receipts.renditions import prepare_rendition
 from receipts.storage import StorageAway
 
 from .encodings import ENCODINGS, Encoding, Fields

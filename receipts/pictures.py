@@ -4,7 +4,8 @@ from django.urls import reverse
 
 from .formats import SHOWN_BY_BROWSERS
 from .models import Receipt
-from .services import has_file, rendition_to_show
+from .renditions import rendition_to_show
+from .services import has_file
 from .storage import StorageAway
 
 

@@ -1,4 +1,4 @@
-"""The verbs of receipts: put a file away, keep its row, prepare what is sent, make a key."""
+"""The verbs of receipts: put a file away, keep its row, make a key."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -6,18 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from django.core.exceptions import SuspiciousFileOperation
-from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import transaction
 
-from accounting.clock import DatabaseNow
-
-from .files import CheckedUpload, digest
+from .files import CheckedUpload
 from .formats import SUFFIXES
-from .models import ApiKey, Client, Receipt, Rendition, rendition_name, stored_name
-from .rendering import NotMade, Picture, rendered
-from .storage import StorageAway
+from .models import ApiKey, Client, Receipt, stored_name
+from .storage import discard, is_stored
 from .thumbnails import forget_thumbnail
 
 
@@ -64,16 +59,10 @@ def stored_file(*, client: Client, upload: CheckedUpload, now: datetime) -> Iter
         yield stored
     except Exception:
         if not stored.may_be_named:
-            _discard(stored.name)
+            discard(stored.name)
         raise
     if not stored.is_kept:
-        _discard(stored.name)
-
-
-def _discard(name: str) -> None:
-    """Delete a file that no row names; where that fails, `remove_orphans` does it tomorrow."""
-    with suppress(OSError):
-        default_storage.delete(name)
+        discard(stored.name)
 
 
 def has_file(receipt: Receipt) -> bool:
@@ -82,16 +71,7 @@ def has_file(receipt: Receipt) -> bool:
     Raises:
         StorageAway: that is not known now.
     """
-    return receipt.purged_at is None and _is_stored(receipt)
-
-
-def _is_stored(row: Receipt | Rendition) -> bool:
-    try:
-        return default_storage.size(row.file.name or "") == row.size
-    except StorageAway:
-        raise
-    except (OSError, ValueError, SuspiciousFileOperation):  # the last two: of a row that was changed
-        return False
+    return receipt.purged_at is None and is_stored(receipt.file.name or "", receipt.size)
 
 
 def keep_receipt(*, client: Client, upload: CheckedUpload, stored: StoredFile, now: datetime) -> tuple[Receipt, bool]:
@@ -141,84 +121,6 @@ def _create_receipt(client: Client, upload: CheckedUpload, stored_as: str, now: 
         height=upload.height,
         created_at=now,
     )
-
-
-def prepare_rendition(receipt: Receipt, file: "File[bytes]", *, most_bytes: int, seconds: float) -> Rendition:
-    """Return the picture that is sent instead of the receipt's own bytes, made now unless it is there already.
-
-    Two that prepare it at once make it twice and keep one; a process that is killed meanwhile leaves at most a file
-    that `remove_orphans` finds.
-
-    Args:
-        file: the receipt's own bytes.
-        most_bytes: what it has to fit into; one that was made for another limit is made again.
-        seconds: how long that may take.
-
-    Raises:
-        Unreadable, NotMade: there is none.
-        StorageAway: whether there is one is not known now.
-    """
-    known = _usable_rendition(receipt, most_bytes)
-    if known is not None:
-        return known
-    with rendered(receipt, file, most_bytes=most_bytes, seconds=seconds) as picture:
-        sha256 = digest(picture.file)
-        stored_as = default_storage.save(
-            rendition_name(Rendition(), "rendition" + SUFFIXES[picture.content_type]), picture.file
-        )
-        return _keep_rendition(receipt, picture, sha256=sha256, most_bytes=most_bytes, stored_as=stored_as)
-
-
-def find_rendition(receipt: Receipt) -> Rendition | None:
-    """Return what was made of a receipt to be sent, where its file is there.
-
-    Raises:
-        StorageAway: that is not known now.
-    """
-    known = Rendition.objects.filter(receipt=receipt).first()
-    return known if known is not None and _is_stored(known) else None
-
-
-def rendition_to_show(receipt: Receipt) -> Rendition | None:
-    """Return the same for a page, which is shown without a picture while the storage is away."""
-    try:
-        return find_rendition(receipt)
-    except StorageAway:
-        return None
-
-
-def _usable_rendition(receipt: Receipt, most_bytes: int) -> Rendition | None:
-    known = find_rendition(receipt)
-    return known if known is not None and known.most_bytes == most_bytes else None
-
-
-@transaction.atomic
-def _keep_rendition(receipt: Receipt, picture: Picture, *, sha256: str, most_bytes: int, stored_as: str) -> Rendition:
-    """Write the rendition's row, unless somebody else was quicker, and remove the file that no row names then."""
-    if Receipt.objects.select_for_update().get(pk=receipt.pk).purged_at is not None:
-        _discard(stored_as)
-        raise NotMade(str(receipt.pk))  # whoever asks lost the job meanwhile: no open one's receipt is purged
-    quicker = _usable_rendition(receipt, most_bytes)
-    if quicker is not None:
-        _discard(stored_as)
-        return quicker
-    former = Rendition.objects.filter(receipt=receipt).first()
-    kept, _ = Rendition.objects.update_or_create(
-        receipt=receipt,
-        defaults={
-            "file": stored_as,
-            "sha256": sha256,
-            "size": picture.file.size,
-            "content_type": picture.content_type,
-            "width": picture.width,
-            "height": picture.height,
-            "most_bytes": most_bytes,
-            "made_at": DatabaseNow(),
-        },
-    )
-    if former is not None:
-        transaction.on_commit(partial(_discard, former.file.name or ""))
-    return kept
 
 
 def create_api_key(*, client_name: str, key_name: str, expires_at: datetime | None = None) -> str:

@@ -7,8 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from django.conf import settings
+from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import File
-from django.core.files.storage import FileSystemStorage, storages
+from django.core.files.storage import FileSystemStorage, default_storage, storages
 
 PARTIAL_PREFIX = ".partial-"
 OWNER_ONLY = 0o700
@@ -64,6 +65,26 @@ def can_store() -> bool:
     """Tell whether receipts could be written now, as far as that can be seen without writing one."""
     is_writable: Callable[[], bool] | None = getattr(storages["default"], "is_writable", None)  # Django's own tell not
     return is_writable is None or is_writable()
+
+
+def is_stored(name: str, size: int) -> bool:
+    """Tell whether a file of that name is there, and all of it.
+
+    Raises:
+        StorageAway: that is not known now.
+    """
+    try:
+        return default_storage.size(name) == size
+    except StorageAway:
+        raise
+    except (OSError, ValueError, SuspiciousFileOperation):  # the last two: of a row that was changed
+        return False
+
+
+def discard(name: str) -> None:
+    """Delete a file that no row names; where that fails, `remove_orphans` does it tomorrow."""
+    with suppress(OSError):
+        default_storage.delete(name)
 
 
 def _free_bytes(folder: Path) -> int:

@@ -25,8 +25,9 @@ from .formats import SHOWN_BY_BROWSERS, SUFFIXES
 from .models import Client, Receipt, Rendition
 from .parsers import ReceiptFormParser
 from .permissions import IsClientOrMayViewReceipts
+from .renditions import find_rendition
 from .serializers import ReceiptSerializer, ReceiptUploadSerializer
-from .services import find_rendition, has_file
+from .services import has_file
 from .throttles import UploadThrottle
 from .uploading import accept_upload_request
 

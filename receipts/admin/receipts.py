@@ -23,8 +23,8 @@ from accounting.admin.base import CursorAdmin
 from accounting.admin.change_list import CursorChangeList
 from receipts.models import Receipt, Rendition
 from receipts.pictures import picture_url
+from receipts.renditions import rendition_to_show
 from receipts.search import find_receipts
-from receipts.services import rendition_to_show
 from receipts.thumbnails import find_thumbnail
 
 from .filters import ClientFilter

@@ -17,7 +17,7 @@ from django.utils import timezone
 from jobs import n8n
 from jobs.delivery_errors import ErrorCode
 from jobs.payload import Payload, most_bytes
-from receipts import services
+from receipts import renditions
 from receipts.models import Receipt, Rendition
 from receipts.orphans import remove_orphans
 from receipts.storage import PrivateFileStorage, StorageAway
@@ -112,7 +112,7 @@ def test_a_worker_killed_in_between_leaves_a_file_that_is_removed_after_a_day(
 ) -> None:
     job = job_for(heic(), "image/heic")
     with monkeypatch.context() as patch:
-        patch.setattr(services, "_keep_rendition", _die)
+        patch.setattr(renditions, "_keep_rendition", _die)
         with pytest.raises(KeyboardInterrupt):
             Payload(job)
     assert (Rendition.objects.count(), len(media())) == (0, 2)
@@ -175,7 +175,7 @@ def test_where_the_database_is_away_when_it_is_to_be_kept_it_is_tried_again(
     def away(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(services, "_keep_rendition", away)
+    monkeypatch.setattr(renditions, "_keep_rendition", away)
     assert n8n.send_receipt(job_for(heic(), "image/heic", sending=True)).error is ErrorCode.NOT_PREPARED
 
 

@@ -11,8 +11,8 @@ from rest_framework.test import APIClient
 
 from jobs import services
 from jobs.models import JobLog
+from receipts import renditions, thumbnails, views
 from receipts import services as receipt_services
-from receipts import thumbnails, views
 from receipts.models import Receipt, Rendition
 from receipts.rendering import NotMade
 from receipts.thumbnails import find_thumbnail
@@ -149,13 +149,13 @@ def test_a_purged_job_cannot_be_retried() -> None:
 def test_a_picture_that_is_made_while_its_receipt_goes_is_not_kept(media: Media, monkeypatch: Any) -> None:
     job = job_for(heic(), "image/heic")
     JobLog.objects.filter(pk=job.pk).update(status="success", due_at=None, completed_at=timezone.now())
-    keep = receipt_services._keep_rendition
+    keep = renditions._keep_rendition
 
     def purge_first(receipt: Receipt, *args: Any, **kwargs: Any) -> Rendition:
         purge(receipt)
         return keep(receipt, *args, **kwargs)
 
-    monkeypatch.setattr(receipt_services, "_keep_rendition", purge_first)
+    monkeypatch.setattr(renditions, "_keep_rendition", purge_first)
     with pytest.raises(NotMade):
         delivered_picture(job)
     assert [path for path in media() if "renditions" in path.parts] == []
