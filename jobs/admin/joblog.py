@@ -24,7 +24,8 @@ from jobs.summaries import receipt_summaries
 from receipts.admin.filters import ClientFilter
 
 from . import actions, export, jobpage
-from .filters import CanaryFilter, DayFilter, FoldedChoicesFilter, LatelyFilter, ProgressFilter, SpanFilter
+from .date_filters import DayFilter, LatelyFilter, SpanFilter
+from .filters import CanaryFilter, FoldedChoicesFilter, ProgressFilter
 from .upload import UploadsReceipts
 
 

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client as Browser
 from django.utils import timezone
 
-from jobs.admin.filters import Period
+from jobs.admin.date_filters import CalendarPeriod
 from tests.factories import JobFactory
 from tests.support.job_lists import LIST, jobs_at, shown
 from tests.support.staff import auditor
@@ -60,7 +60,7 @@ def test_a_day_that_there_is_none_of_is_no_fault(browser: Browser, absurd: str) 
 
 
 def test_a_month_ends_where_the_next_one_begins() -> None:
-    december, february = Period("2024-12"), Period("2024-02")
+    december, february = CalendarPeriod("2024-12"), CalendarPeriod("2024-02")
     assert december.end == datetime(2025, 1, 1, tzinfo=UTC)
     assert len(list(february.within())) == 29
 
