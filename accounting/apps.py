@@ -31,7 +31,7 @@ class AccountingConfig(AppConfig):
 class OperationsConfig(SimpleAdminConfig):
     """`django.contrib.admin` with our site, whose pages are loaded by `accounting.urls`: a worker has none."""
 
-    default_site = "accounting.admin.site.OperationsSite"
+    default_site = "accounting.admin_site.site.OperationsSite"
 
     def ready(self) -> None:
         """Register the checks of Django's own entry, the second so that it finds the pages."""

@@ -1,4 +1,4 @@
-"""The admin: its site, what its pages share, and the models that are no app's of ours."""
+"""The admin: what its pages share, and the models that are no app's of ours."""
 
 import django_stubs_ext
 

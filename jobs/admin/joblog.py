@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 
 from accounting.admin.base import CursorAdmin
-from accounting.admin.site import MEANINGLESS
+from accounting.admin_site.site import MEANINGLESS
 from accounting.staff import staff_of
 from jobs import live, services
 from jobs.models import JobLog

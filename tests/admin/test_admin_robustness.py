@@ -87,7 +87,7 @@ def test_a_fault_of_ours_is_not_taken_for_one_of_the_address(
     (line,) = [record for record in caplog.records if record.levelno == logging.WARNING]
     fields: Any = line.msg
     assert (fields["event"], fields["error"]) == ("admin_query_refused", "ValueError")
-    assert re.fullmatch(rf"accounting\.admin\.site:\d+ > .*{re.escape(__name__)}:\d+", fields["place"])
+    assert re.fullmatch(rf"accounting\.admin_site\.site:\d+ > .*{re.escape(__name__)}:\d+", fields["place"])
 
 
 @pytest.mark.parametrize(
