@@ -10,7 +10,7 @@ UNKNOWN = "::"  # a Unix socket has no address
 def network_of(request: HttpRequest) -> str:
     """Return the part of the caller's address that it cannot change at will.
 
-    The address is REMOTE_ADDR, as `accounting.web_server.server.believe_proxies` leaves it; of IPv6 the first 64 bits,
+    The address is REMOTE_ADDR, as `accounting.web_server.proxies.believe_proxies` leaves it; of IPv6 the first 64 bits,
     since the others are one subscriber's to choose (RFC 7721, RFC 6177).
     """
     try:

@@ -20,7 +20,7 @@ from django.test import RequestFactory
 
 from accounting.callers import network_of
 from accounting.lockout import COOL_OFF, GUESSES_AT_ALL_NAMES, GUESSES_AT_ONE_NAME, forget_old_attempts
-from accounting.web_server.server import believe_proxies
+from accounting.web_server.proxies import believe_proxies
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_passwords")]
 

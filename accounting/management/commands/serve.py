@@ -15,7 +15,8 @@ from accounting.memory import share_memory_among_threads
 from accounting.outages import unapplied_migrations, unreachable
 from accounting.web_server.lanes import Lanes
 from accounting.web_server.listening import listen, port_number
-from accounting.web_server.server import Server, believe_proxies
+from accounting.web_server.proxies import believe_proxies
+from accounting.web_server.server import Server
 
 logger = structlog.get_logger(__name__)
 
