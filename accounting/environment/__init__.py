@@ -1,38 +1,24 @@
 """Reads settings from the environment; a missing or impossible value is one sentence with the cure."""
 
-import errno
 import os
 import re
 from collections.abc import Callable
 from difflib import get_close_matches
 from io import StringIO
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from . import addresses
+from . import addresses, values
+from .dotenv import read_dotenv
 from .strength import weakness
+from .values import split
 
 T = TypeVar("T")
 
-RATE = re.compile(r"[1-9][0-9]{0,4}/(second|minute|hour|day)")
-UNLIMITED = "none"
-ALLOWED_HOST = re.compile(r"\*|\.?[\w.-]+|\[[0-9A-Fa-f:.]+\]")
-# as boto3 has it: other storages are less strict than Amazon, whose access points have an ARN
-BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}|arn:aws\S+")
-ASSIGNMENT = re.compile(r"(?:export )?[A-Za-z_0-9]+=")  # as django-environ has it
 ALIKE = 0.9  # a letter too many or too few, or two that are swapped
-IN_MEMORY = ":memory:"
-UNREADABLE = {
-    errno.EISDIR: "put a file in the folder's place, or remove it",  # Docker makes one where the file is missing
-    errno.ENOENT: "let the link lead to a file, or remove it",
-    errno.ELOOP: "let the link lead to a file, or remove it",
-}
-
 COMMENT = re.compile(r"(?:^|\s)#\s|\s#")
 HOSTS_CURE = "host names without https:// and port, such as receipts.example.com or [::1]"
 GENERATE = "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
@@ -45,7 +31,7 @@ class Environment:
         self._asked: set[str] = set()
         self._in_file: list[str] = []
         if os.path.lexists(dotenv):  # whatever it is: a folder, or a link to nothing, was meant to be read
-            content = _checked(dotenv)
+            content = read_dotenv(dotenv)
             self._in_file = [line.removeprefix("export ").partition("=")[0] for line in content.splitlines() if line]
             environ.Env.read_env(StringIO(content))
 
@@ -78,12 +64,12 @@ class Environment:
     def secrets(self, key: str, default: list[str] | None = None, *, purpose: str = "") -> list[str]:
         """Return a comma-separated list of secrets, so that one can be replaced while the old one still counts."""
         cure = f"set it to {purpose}"
-        values = _split(self.text(key, None if default is None else ",".join(default), cure=cure))
-        if not values and default is None:
+        found = split(self.text(key, None if default is None else ",".join(default), cure=cure))
+        if not found and default is None:
             raise ImproperlyConfigured(f"{key} is missing: {cure}.")
-        for value in values:
+        for value in found:
             _refuse_weak(key, value)
-        return values
+        return found
 
     def flag(self, key: str, default: bool) -> bool:
         """Return a yes or no."""
@@ -96,31 +82,31 @@ class Environment:
 
     def number(self, key: str, default: int, *, minimum: int = 1, maximum: int = 10**9) -> int:
         """Return a whole number between `minimum` and `maximum`."""
-        return self._cast(key, str(default), _whole(minimum, maximum), f"a whole number from {minimum} to {maximum}")
+        cure = f"a whole number from {minimum} to {maximum}"
+        return self._cast(key, str(default), values.whole_number(minimum, maximum), cure)
 
     def numbers(self, key: str, default: list[int]) -> list[int]:
         """Return a comma-separated list of whole numbers."""
         joined = ",".join(map(str, default))
-        return self._cast(key, joined, lambda value: [_whole(0, 10**9)(item) for item in _split(value)],
-                          "whole numbers with commas between them")  # fmt: skip
+        return self._cast(key, joined, values.whole_numbers, "whole numbers with commas between them")
 
     def names(self, key: str, default: list[str]) -> list[str]:
         """Return a comma-separated list of words."""
-        return _split(self.text(key, ",".join(default)))
+        return split(self.text(key, ",".join(default)))
 
     def form_origins(self, key: str, default: list[str]) -> list[str]:
         """Return a comma-separated list of origins, as browsers write them."""
         cure = "schemes and hosts without a path, such as https://receipts.example.com or https://*.example.com"
-        return self._cast(key, ",".join(default), lambda value: [*map(addresses.form_origin, _split(value))], cure)
+        return self._cast(key, ",".join(default), lambda value: [*map(addresses.form_origin, split(value))], cure)
 
     def hosts(self, key: str, default: list[str]) -> list[str]:
         """Return a comma-separated list of host names."""
-        return self._cast(key, ",".join(default), _hosts, HOSTS_CURE)
+        return self._cast(key, ",".join(default), values.hosts, HOSTS_CURE)
 
     def networks(self, key: str, default: list[str]) -> list[str]:
         """Return a comma-separated list of IP addresses and networks."""
         cure = "addresses or networks with commas between them, such as 10.0.0.5,192.168.0.0/16"
-        return self._cast(key, ",".join(default), _networks, cure)
+        return self._cast(key, ",".join(default), values.networks, cure)
 
     def choice(self, key: str, default: str, choices: tuple[str, ...]) -> str:
         """Return one of `choices`, whatever the case it was written in."""
@@ -130,8 +116,8 @@ class Environment:
 
     def rate(self, key: str, default: str) -> str:
         """Return how often something may happen, as in 600/minute, or "" where the word `none` sets no limit."""
-        cure = f"at most 99999 a second, minute, hour or day, such as {default}, or to {UNLIMITED} for no limit"
-        return self._cast(key, default, _rate, cure)
+        cure = f"at most 99999 a second, minute, hour or day, such as {default}, or to {values.UNLIMITED} for no limit"
+        return self._cast(key, default, values.rate, cure)
 
     def origin(self, key: str, *, cure: str) -> str:
         """Return an http(s) address that names a scheme and a host, perhaps a port, and no path."""
@@ -156,7 +142,7 @@ class Environment:
     def bucket(self, key: str) -> str:
         """Return a bucket's name; "" where none is set."""
         cure = "a bucket's name, of letters, digits, dots and dashes, such as receipts"
-        return self._cast(key, "", _bucket, cure)
+        return self._cast(key, "", values.bucket, cure)
 
     def authority(self, key: str) -> str:
         """Return the path of a file with certificates to trust; "" where none is set."""
@@ -171,7 +157,7 @@ class Environment:
     def database(self, key: str, default: str) -> dict[str, Any]:
         """Return Django's settings of the database that the URL in `key` names."""
         cure = "a database URL such as postgresql://user:password@host:5432/name or sqlite:///var/db.sqlite3"
-        return self._cast(key, default, _database, cure)
+        return self._cast(key, default, values.database, cure)
 
     def _cast(self, key: str, default: str, convert: Callable[[str], T], cure: str) -> T:
         try:
@@ -197,77 +183,6 @@ def make_folder(key: str, folder: Path) -> None:
         raise ImproperlyConfigured(f"{key} names a folder that cannot be made ({reason}): set it to another.") from None
 
 
-def _checked(dotenv: Path) -> str:
-    """Return what the file says; django-environ would print a line that it cannot read, and go on without it."""
-    try:
-        content = dotenv.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ImproperlyConfigured(f"{dotenv.name} is not written in UTF-8: save it so.") from None
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        cure = UNREADABLE.get(error.errno or 0, "let it belong to the user that this runs as")
-        raise ImproperlyConfigured(f"{dotenv.name} cannot be read ({reason}): {cure}.") from None
-    lines = [line if line.strip() and not line.lstrip().startswith("#") else "" for line in content.splitlines()]
-    for number, line in enumerate(lines, 1):
-        if line and (not ASSIGNMENT.match(line) or "\0" in line):
-            raise ImproperlyConfigured(f"{dotenv.name}, line {number}, cannot be understood: write NAME=value there.")
-    return "\n".join(lines)
-
-
 def _refuse_weak(key: str, value: str) -> None:
     if reason := weakness(value):
         raise ImproperlyConfigured(f"{key} {reason}: {GENERATE} makes a good one.")
-
-
-def _split(joined: str) -> list[str]:
-    return [item.strip() for item in joined.split(",") if item.strip()]
-
-
-def _whole(minimum: int, maximum: int) -> Callable[[str], int]:
-    def convert(value: str) -> int:
-        number = int(value)
-        if not minimum <= number <= maximum:
-            raise ValueError
-        return number
-
-    return convert
-
-
-def _hosts(joined: str) -> list[str]:
-    hosts = _split(joined)
-    if not all(ALLOWED_HOST.fullmatch(host) for host in hosts):
-        raise ValueError
-    return hosts
-
-
-def _networks(joined: str) -> list[str]:
-    return [str(ip_network(item, strict=False)) for item in _split(joined)]
-
-
-def _rate(value: str) -> str:
-    value = value.lower()
-    if value == UNLIMITED:
-        return ""
-    if not RATE.fullmatch(value):
-        raise ValueError  # limits would take the first of several, and none as a limit of nought
-    return value
-
-
-def _bucket(name: str) -> str:
-    if name and not BUCKET.fullmatch(name):
-        raise ValueError
-    return name
-
-
-def _database(url: str) -> dict[str, Any]:
-    parts = urlsplit(url)
-    if parts.scheme not in ("postgresql", "postgres", "sqlite"):
-        raise ValueError  # django-environ would warn of it, with the password
-    if parts.scheme == "sqlite" and parts.query:
-        raise ValueError  # its options are ours, and no others would be heeded
-    if parts.scheme == "sqlite" and parts.netloc not in ("", IN_MEMORY):
-        raise ValueError  # a slash is missing: it would be another file
-    if parts.netloc != IN_MEMORY and not parts.path.strip("/"):
-        raise ValueError
-    config: dict[str, Any] = environ.Env.db_url_config(url)
-    return config
