@@ -82,8 +82,8 @@ class Environment:
 
     def number(self, key: str, default: int, *, minimum: int = 1, maximum: int = 10**9) -> int:
         """Return a whole number between `minimum` and `maximum`."""
-        cure = f"a whole number from {minimum} to {maximum}"
-        return self._cast(key, str(default), values.whole_number(minimum, maximum), cure)
+        expected = f"a whole number from {minimum} to {maximum}"
+        return self._cast(key, str(default), values.whole_number(minimum, maximum), expected)
 
     def numbers(self, key: str, default: list[int]) -> list[int]:
         """Return a comma-separated list of whole numbers."""
@@ -96,8 +96,8 @@ class Environment:
 
     def form_origins(self, key: str, default: list[str]) -> list[str]:
         """Return a comma-separated list of origins, as browsers write them."""
-        cure = "schemes and hosts without a path, such as https://receipts.example.com or https://*.example.com"
-        return self._cast(key, ",".join(default), lambda value: [*map(addresses.form_origin, split(value))], cure)
+        expected = "schemes and hosts without a path, such as https://receipts.example.com or https://*.example.com"
+        return self._cast(key, ",".join(default), lambda value: [*map(addresses.form_origin, split(value))], expected)
 
     def hosts(self, key: str, default: list[str]) -> list[str]:
         """Return a comma-separated list of host names."""
@@ -105,66 +105,75 @@ class Environment:
 
     def networks(self, key: str, default: list[str]) -> list[str]:
         """Return a comma-separated list of IP addresses and networks."""
-        cure = "addresses or networks with commas between them, such as 10.0.0.5,192.168.0.0/16"
-        return self._cast(key, ",".join(default), values.networks, cure)
+        expected = "addresses or networks with commas between them, such as 10.0.0.5,192.168.0.0/16"
+        return self._cast(key, ",".join(default), values.networks, expected)
 
     def choice(self, key: str, default: str, choices: tuple[str, ...]) -> str:
         """Return one of `choices`, whatever the case it was written in."""
         by_name = {choice.lower(): choice for choice in choices}
-        cure = f"one of {', '.join(choices)}"
-        return self._cast(key, default, lambda value: by_name[value.lower()], cure)
+        expected = f"one of {', '.join(choices)}"
+        return self._cast(key, default, lambda value: by_name[value.lower()], expected)
 
     def rate(self, key: str, default: str) -> str:
         """Return how often something may happen, as in 600/minute, or "" where the word `none` sets no limit."""
-        cure = f"at most 99999 a second, minute, hour or day, such as {default}, or to {values.UNLIMITED} for no limit"
-        return self._cast(key, default, values.rate, cure)
+        expected = (
+            f"at most 99999 a second, minute, hour or day, such as {default}, or to {values.UNLIMITED} for no limit"
+        )
+        return self._cast(key, default, values.rate, expected)
 
     def origin(self, key: str, *, cure: str) -> str:
         """Return an http(s) address that names a scheme and a host, perhaps a port, and no path."""
-        example = "a scheme, a host and no path, such as https://receipts.example.com"
-        return self._cast(key, self.text(key, cure=cure), addresses.origin, example)
+        expected = "a scheme, a host and no path, such as https://receipts.example.com"
+        return self._cast(key, None, addresses.origin, expected, cure=cure)
 
     def base_url(self, key: str, default: str) -> str:
         """Return an http(s) address that paths can be put behind, without a slash at its end; "" where none is set."""
-        cure = "an address without ?, # and @, such as http://web:8000"
-        return self._cast(key, default, lambda value: addresses.base_url(value) if value else "", cure)
+        expected = "an address without ?, # and @, such as http://web:8000"
+        return self._cast(key, default, lambda value: addresses.base_url(value) if value else "", expected)
 
     def url(self, key: str, *, cure: str) -> str:
         """Return an absolute http(s) address without a user and without a slash at its end."""
-        example = "an address without user and password, such as https://n8n.example.com/…"
-        return self._cast(key, self.text(key, cure=cure), addresses.url_without_user, example)
+        expected = "an address without user and password, such as https://n8n.example.com/…"
+        return self._cast(key, None, addresses.url_without_user, expected, cure=cure)
 
     def redis(self, key: str, default: str) -> str:
         """Return the address of a Redis or Valkey."""
-        cure = "a Redis URL such as redis://host:6379/0 or rediss://host:6379/0, its ssl_ca_certs to a file in PEM"
-        return self._cast(key, default, addresses.redis_url, cure)
+        expected = "a Redis URL such as redis://host:6379/0 or rediss://host:6379/0, its ssl_ca_certs to a file in PEM"
+        return self._cast(key, default, addresses.redis_url, expected)
 
     def bucket(self, key: str) -> str:
         """Return a bucket's name; "" where none is set."""
-        cure = "a bucket's name, of letters, digits, dots and dashes, such as receipts"
-        return self._cast(key, "", values.bucket, cure)
+        expected = "a bucket's name, of letters, digits, dots and dashes, such as receipts"
+        return self._cast(key, "", values.bucket, expected)
 
     def authority(self, key: str) -> str:
         """Return the path of a file with certificates to trust; "" where none is set."""
-        cure = "a file in PEM with the certificates to trust, which this user may read"
-        return self._cast(key, "", addresses.authority, cure)
+        expected = "a file in PEM with the certificates to trust, which this user may read"
+        return self._cast(key, "", addresses.authority, expected)
 
     def dsn(self, key: str) -> str:
         """Return where errors are reported to; "" where nobody asks for it."""
-        cure = "the DSN that Sentry shows, such as https://key@sentry.example.com/1"
-        return self._cast(key, "", addresses.dsn, cure)
+        expected = "the DSN that Sentry shows, such as https://key@sentry.example.com/1"
+        return self._cast(key, "", addresses.dsn, expected)
 
     def database(self, key: str, default: str) -> dict[str, Any]:
         """Return Django's settings of the database that the URL in `key` names."""
-        cure = "a database URL such as postgresql://user:password@host:5432/name or sqlite:///var/db.sqlite3"
-        return self._cast(key, default, values.database, cure)
+        expected = "a database URL such as postgresql://user:password@host:5432/name or sqlite:///var/db.sqlite3"
+        return self._cast(key, default, values.database, expected)
 
-    def _cast(self, key: str, default: str, convert: Callable[[str], T], cure: str) -> T:
+    def _cast(self, key: str, default: str | None, convert: Callable[[str], T], expected: str, *, cure: str = "") -> T:
+        """Return the value of `key` as `convert` reads it.
+
+        Args:
+            default: None where the key is required.
+            expected: what it is to be set to, where it cannot be understood.
+            cure: what to set, where it is required and missing.
+        """
         try:
-            return convert(self.text(key, default))
+            return convert(self.text(key, default, cure=cure))
         except (ValueError, KeyError):
             # the value stays out of the message: it may be a secret
-            raise ImproperlyConfigured(f"{key} cannot be understood: set it to {cure}.") from None
+            raise ImproperlyConfigured(f"{key} cannot be understood: set it to {expected}.") from None
 
 
 def make_folder(key: str, folder: Path) -> None:
