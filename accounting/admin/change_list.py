@@ -78,8 +78,9 @@ class CursorChangeList(ChangeList):
         if cursor and cursor.way == NEWER and not more:
             cursor = None  # it is the first page, and should be full
             rows, more = self._read(None)
-        self.newer = self._beyond(NEWER, rows[:1]) if cursor else ""
-        self.older = self._beyond(OLDER, rows[-1:]) if more or (cursor and cursor.way == NEWER) else ""
+        is_followed = more or (cursor is not None and cursor.way == NEWER)
+        self.newer = self._beyond(NEWER, rows[0]) if rows and cursor else ""
+        self.older = self._beyond(OLDER, rows[-1]) if rows and is_followed else ""
         self.result_list = rows
         self.result_count = len(rows)
         self.full_result_count = self.result_count  # so that no page speaks of "50 results" of more
@@ -110,7 +111,7 @@ class CursorChangeList(ChangeList):
         page, more = read[: self.list_per_page], len(read) > self.list_per_page
         return (page[::-1] if is_backwards else page), more
 
-    def _beyond(self, way: str, rows: list[Any]) -> str:
+    def _beyond(self, way: str, row: Any) -> str:
         """Return the query string of the page beyond that row."""
-        cursors = (Cursor(way=way, at=getattr(row, self.time_field or "_", None), key=row.pk) for row in rows)
-        return "".join(self.get_query_string({PAGE_VAR: str(cursor)}) for cursor in cursors)
+        at = getattr(row, self.time_field) if self.time_field else None
+        return self.get_query_string({PAGE_VAR: str(Cursor(way=way, at=at, key=row.pk))})

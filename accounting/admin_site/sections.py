@@ -48,8 +48,8 @@ def _pages(models: dict[str, Row]) -> Iterator[Row]:
 def _mark(rows: Iterable[Row], path: str) -> None:
     """Mark the one row whose address leads furthest towards the page."""
     above = [row for row in rows if row.get("admin_url") and path.startswith(row["admin_url"])]
-    for row in sorted(above, key=lambda row: len(row["admin_url"]))[-1:]:
-        row["is_current"] = True
+    if above:
+        max(above, key=lambda row: len(row["admin_url"]))["is_current"] = True
 
 
 def _section(name: str, models: list[Row]) -> Row:
