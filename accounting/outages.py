@@ -77,7 +77,8 @@ def error_fields(error: BaseException) -> dict[str, str]:
 def unreachable(error: BaseException) -> str:
     """Return a sentence for people."""
     code = code_of(error)
-    return f"The database cannot be reached{code and f' ({code})'}: look at DATABASE_URL, and whether it runs."
+    with_code = f" ({code})" if code else ""
+    return f"The database cannot be reached{with_code}: look at DATABASE_URL, and whether it runs."
 
 
 def why_no_database() -> str:

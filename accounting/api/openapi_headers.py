@@ -12,7 +12,7 @@ def retry_after(*statuses: int, when: str = "") -> OpenApiParameter:
     Args:
         when: in which case they have it, unless always.
     """
-    description = f"whole seconds until it makes sense to ask again{when and f', {when}'}"
+    description = "whole seconds until it makes sense to ask again" + (f", {when}" if when else "")
     return OpenApiParameter("Retry-After", int, OpenApiParameter.HEADER, response=[*statuses], description=description)
 
 

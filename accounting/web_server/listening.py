@@ -13,7 +13,7 @@ def port_number(text: str) -> int:
     Raises:
         ArgumentTypeError: it is none.
     """
-    if not text.isdecimal() or not 0 <= int(text) <= 65535:
+    if not text.isdecimal() or int(text) > 65535:
         raise ArgumentTypeError("a port is a number from 0 (any free one) to 65535")
     return int(text)
 

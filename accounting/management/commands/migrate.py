@@ -89,7 +89,8 @@ def _lock_of_folder() -> Iterator[Callable[[], bool]]:
 def failure(error: BaseException) -> str:
     """Return a sentence for people: that it failed, and where to look up why."""
     code = code_of(error) or code_of(error.__context__ or error)
+    with_code = f" ({code})" if code else ""
     return (
-        f"The database cannot be migrated{code and f' ({code})'}: look up its code in docs/operations.md; "
+        f"The database cannot be migrated{with_code}: look up its code in docs/operations.md; "
         "--traceback shows what it said."
     )
