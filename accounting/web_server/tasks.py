@@ -1,0 +1,83 @@
+"""What a thread does with a request: have the application answer it, or refuse it in the format of all errors."""
+
+import json
+import time
+from http import HTTPStatus
+from typing import Any, cast
+from wsgiref.types import WSGIEnvironment
+
+import structlog
+from django.http import HttpRequest
+from waitress.task import ErrorTask, WSGITask
+
+from accounting.middleware import WAITED_SECONDS, request_id
+from accounting.problems import CONTENT_TYPE, Problem, answer_exception
+
+from .http_parser import CannotKeepBody, RequestParser
+
+logger = structlog.get_logger(__name__)
+
+
+class Task(WSGITask):
+    """Tells the application how long the request has waited, and the client where the server is about to end."""
+
+    def get_environment(self) -> WSGIEnvironment:
+        """Return what the application is told of the request."""
+        request: Any = self.request  # the stubs take it for an error
+        environ: WSGIEnvironment = super().get_environment()
+        environ.setdefault(WAITED_SECONDS, time.monotonic() - request.waits_since)
+        return environ
+
+    def build_response_header(self) -> bytes:
+        """Return the first line and the headers."""
+        channel: Any = self.channel
+        if channel.server.is_stopping:
+            self.set_close_on_finish()
+        return super().build_response_header()
+
+    def set_close_on_finish(self) -> None:
+        """End the connection with this answer, unless waitress asks for it only because the answer has no length."""
+        if not self._ends_with_its_headers():
+            super().set_close_on_finish()
+
+    def _ends_with_its_headers(self) -> bool:
+        """Tell whether the answer is a 204 or 304, after which another may follow (RFC 9112 section 6.3)."""
+        channel, request = cast(Any, self.channel), cast(RequestParser, self.request)
+        wishes = [wish.strip() for wish in request.headers.get("CONNECTION", "").lower().split(",")]
+        return not (self.has_body or self.version == "1.0" or "close" in wishes or channel.server.is_stopping)
+
+
+class ProblemTask(ErrorTask):
+    """Answers what never reaches Django in the one format of all errors."""
+
+    def execute(self) -> None:
+        """Answer, and let the connection linger until that is read."""
+        refused: Any = self.request  # the stubs take it for the error that it carries
+        channel: Any = self.channel
+        request = HttpRequest()
+        request.META["HTTP_X_REQUEST_ID"] = refused.headers.get("X_REQUEST_ID", "")
+        problem = _problem(refused)
+        response = answer_exception(problem, {"request": request})
+        body = json.dumps(response.data if response else {}).encode()
+        # waitress' own words quote the header that it did not understand, which may hold a key
+        logger.info("request_refused", status=problem.status_code, request_id=request_id(request))
+        self.status = f"{problem.status_code} {HTTPStatus(problem.status_code).phrase}"
+        self.response_headers = [("Content-Type", CONTENT_TYPE), ("X-Request-ID", request_id(request))]
+        self.response_headers += problem.headers.items()
+        self.set_close_on_finish()
+        channel.will_linger = True
+        self.content_length = len(body)
+        self.write(body)
+
+
+def _problem(refused: RequestParser) -> Problem:
+    if isinstance(refused.error, CannotKeepBody):
+        return refused.error.problem
+    match refused.error and refused.error.code:
+        case 413:
+            return refused.body_limit.problem()
+        case 431:
+            return Problem(431, "headers_too_large", "The request's headers are too long.")
+        case 500:
+            return Problem(500, "internal_error", "Something went wrong on our side.")
+    return Problem(400, "bad_request", "The request is not well-formed HTTP: look at its first line and headers.")
