@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.fake_chaos_run import OTHER, STARTED, FakeRun, at
+from .fake_run import OTHER, STARTED, FakeRun, at
 
 TRACEBACK = "Traceback (most recent call last):\n  File x\n"
 SET = "UPDATE jobs_joblog SET "

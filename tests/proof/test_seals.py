@@ -18,8 +18,9 @@ from jobs.proof.sealing import seal_finished_hours
 from jobs.stats import HOUR
 from receipts.models import Client
 from tests.support.job_lifecycle import delivered, filed, reported, uploaded
-from tests.support.sealed_hours import NINE, clock_at, due, three_hours, wrong
 from tests.support.servers import made_up
+
+from .sealed_hours import NINE, clock_at, due, three_hours, wrong
 
 pytestmark = pytest.mark.django_db
 

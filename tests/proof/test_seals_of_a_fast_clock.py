@@ -7,7 +7,8 @@ from jobs.proof.sealing import SEALED_AT_ONCE, seal_finished_hours
 from jobs.stats import HOUR
 from receipts.models import Client
 from tests.support.job_lifecycle import filed
-from tests.support.sealed_hours import NINE, clock_at, three_hours, wrong
+
+from .sealed_hours import NINE, clock_at, three_hours, wrong
 
 pytestmark = pytest.mark.django_db
 

@@ -12,11 +12,12 @@ import requests
 
 from tests.support.installation import SWEEP, WEB, WORKER, wait_for
 from tests.support.pictures import jpeg
-from tests.support.planted_installation import JOBS, PlantedInstallation, rude
 from tests.support.planted_secrets import in_answer
 from tests.support.sentry import events
 from tests.support.servers import free_port
 from tests.support.stub_server import StubServer, answering, response, server_tls, stub_server
+
+from .planted_installation import JOBS, PlantedInstallation, rude
 
 pytestmark = [pytest.mark.processes, pytest.mark.faults, pytest.mark.timeout(300)]
 

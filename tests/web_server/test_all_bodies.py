@@ -10,8 +10,9 @@ import pytest
 
 from accounting.web_server import http_parser
 from accounting.web_server.lanes import Lanes
-from tests.support.in_process_server import serving, tell_caller
 from tests.support.installation import wait_for
+
+from .in_process_server import serving, tell_caller
 
 MB = 1024 * 1024
 HEAD = b"POST /api/v1/receipts HTTP/1.1\r\nHost: a\r\nAuthorization: x\r\nContent-Length: %d\r\n\r\n" % (4 * MB)

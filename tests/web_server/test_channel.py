@@ -13,8 +13,9 @@ from accounting.web_server import channel
 from accounting.web_server.channel import LINGER_IDLE_SECONDS, LINGER_SECONDS, Channel
 from accounting.web_server.lanes import Lanes
 from accounting.web_server.server import Server
-from tests.support.in_process_server import serving, tell_caller, turned
 from tests.support.installation import wait_for
+
+from .in_process_server import serving, tell_caller, turned
 
 REFUSED = b"POST / HTTP/1.1\r\nno header\r\n\r\n"
 

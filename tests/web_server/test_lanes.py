@@ -16,9 +16,10 @@ from waitress import wasyncore
 from accounting.middleware import WAITED_SECONDS
 from accounting.web_server.lanes import Lanes
 from accounting.web_server.server import Server
-from tests.support.in_process_server import serving
 from tests.support.installation import wait_for
 from tests.support.servers import free_port
+
+from .in_process_server import serving
 
 UPLOAD, ADMIN_UPLOAD = ("POST", "/api/v1/receipts/upload"), ("POST", "/admin/jobs/joblog/add/")
 THUMBNAIL = "GET", "/admin/receipts/receipt/01920000-0000-7000-8000-000000000000/thumbnail/"

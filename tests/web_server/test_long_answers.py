@@ -12,8 +12,9 @@ import pytest
 from accounting.web_server import channel
 from accounting.web_server.lanes import Lanes
 from accounting.web_server.server import Server
-from tests.support.in_process_server import serving
 from tests.support.installation import wait_for
+
+from .in_process_server import serving
 
 PIECE, PIECES = bytes(100_000), 200
 LENGTH = len(PIECE) * PIECES

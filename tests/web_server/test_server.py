@@ -18,10 +18,11 @@ import pytest
 from accounting.web_server.channel import ARRIVAL_SECONDS
 from accounting.web_server.lanes import Lanes
 from accounting.web_server.server import GRACE_SECONDS, Server
-from tests.support.in_process_server import tell_caller, turned
 from tests.support.installation import wait_for
 from tests.support.outages import frozen, is_stopped
 from tests.support.servers import free_port
+
+from .in_process_server import tell_caller, turned
 
 HALF_A_REQUEST = (
     b"POST /api/v1/jobs/callback HTTP/1.1\r\nHost: 127.0.0.1\r\n"

@@ -6,7 +6,8 @@ from wsgiref.util import setup_testing_defaults
 import pytest
 
 from accounting.web_server.proxies import believe_proxies
-from tests.support.in_process_server import tell_caller
+
+from .in_process_server import tell_caller
 
 PROXIES = ["10.0.0.5", "192.168.0.0/16", "2001:db8::/32"]
 FORWARDED = {"HTTP_X_FORWARDED_PROTO": "https", "HTTP_X_FORWARDED_HOST": "receipts.example.com"}

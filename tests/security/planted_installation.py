@@ -12,12 +12,11 @@ import requests
 from redis import Redis
 
 from tests.factories import DATABASE_ID
-
-from .installation import Installation
-from .pictures import jpeg
-from .planted_secrets import Place, PlantedSecret, in_answer, in_database, in_redis
-from .sentry import dsn, received_text
-from .stub_server import Request, StubServer, Visit, response
+from tests.support.installation import Installation
+from tests.support.pictures import jpeg
+from tests.support.planted_secrets import Place, PlantedSecret, in_answer, in_database, in_redis
+from tests.support.sentry import dsn, received_text
+from tests.support.stub_server import Request, StubServer, Visit, response
 
 JOBS = "/api/v1/jobs/"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
 
-from tests.chaos.checker import check
-from tests.chaos.evidence import gather
+from .checker import check
+from .evidence import gather
 
 SCHEMA = """
 CREATE TABLE jobs_joblog (job_id, receipt_id, status, attempts, due_at, failure_code);

@@ -11,8 +11,7 @@ from jobs.proof.sealing import SETTLED_AFTER, seal_finished_hours, verify_seals
 from jobs.stats import HOUR
 from jobs.transitions import begin, lock_job
 from receipts.models import Client
-
-from .job_lifecycle import filed
+from tests.support.job_lifecycle import filed
 
 NINE = datetime(2031, 5, 6, 9, tzinfo=UTC)  # to come, so that what is uploaded now is due by then
 
