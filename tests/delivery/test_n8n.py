@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.message import Message
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import structlog
@@ -26,7 +27,6 @@ from jobs.signatures import is_job_token
 from jobs.transport import tls_verification
 from tests.factories import DATABASE_ID, JobFactory
 from tests.support.deliveries import MB, WEBHOOK, leaving_no_trace, n8n_at, n8n_client
-from tests.support.raising import raising
 from tests.support.stub_server import (
     ACCEPTED,
     PATIENCE_SECONDS,
@@ -156,7 +156,7 @@ def test_what_was_prepared_for_so_long_that_the_lease_would_end_is_not_sent() ->
 def test_a_file_that_cannot_be_read_while_it_is_signed_is_not_sent_and_comes_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("jobs.payload.Payload.__iter__", raising(OSError(errno.EIO, "Input/output error")))
+    monkeypatch.setattr("jobs.payload.Payload.__iter__", Mock(side_effect=OSError(errno.EIO, "Input/output error")))
     job = JobFactory.create(sending=True)
     with stub_server(answering()) as server, n8n_at(server.url):
         assert n8n.send_receipt(job).error is ErrorCode.NOT_PREPARED

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
@@ -130,12 +131,9 @@ def test_whenever_rqs_time_out_arrives_the_next_ring_is_answered_and_nobody_is_l
 def test_while_the_database_is_away_a_ring_costs_a_pause_and_a_line(
     n8n: StubServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def away(*_: object, **__: object) -> None:
-        raise OperationalError("the database is away")
-
     pauses: list[float] = []
     monkeypatch.setattr(tasks, "time", SimpleNamespace(sleep=pauses.append, monotonic=time.monotonic))
-    monkeypatch.setattr("jobs.services.claim_job", away)
+    monkeypatch.setattr("jobs.services.claim_job", Mock(side_effect=OperationalError("the database is away")))
     job = JobFactory.create()
     ring(job)
     work()

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from unittest.mock import Mock
 
 import django_rq
 import pytest
@@ -194,10 +195,7 @@ def test_it_lives_while_redis_is_away(n8n: StubServer) -> None:
 def test_a_database_that_is_away_costs_a_heartbeat_and_not_the_worker(
     n8n: StubServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def away(name: str, kind: str) -> None:
-        raise OperationalError("the database is away")
-
-    monkeypatch.setattr(worker_module, "beat", away)
+    monkeypatch.setattr(worker_module, "beat", Mock(side_effect=OperationalError("the database is away")))
     job = JobFactory.create()
     ring(job)
     work()

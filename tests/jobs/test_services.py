@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.conf import LazySettings
@@ -17,7 +18,6 @@ from jobs.models import JobLog
 from jobs.services import submission
 from tests.factories import ClientFactory, JobFactory, job_in
 from tests.support.job_lifecycle import uploaded
-from tests.support.raising import raising
 
 Status = JobLog.Status
 pytestmark = pytest.mark.django_db
@@ -50,7 +50,7 @@ def test_an_upload_of_new_bytes_asks_nothing_twice(django_assert_num_queries: An
 def test_an_upload_that_comes_to_no_commit_leaves_no_file(
     monkeypatch: pytest.MonkeyPatch, media: Callable[[], list[Path]]
 ) -> None:
-    monkeypatch.setattr(submission, "begin", raising(OperationalError("read only")))
+    monkeypatch.setattr(submission, "begin", Mock(side_effect=OperationalError("read only")))
     with pytest.raises(OperationalError):
         uploaded(ClientFactory.create())
     assert media() == []
@@ -61,7 +61,7 @@ def test_one_whose_commit_may_have_happened_leaves_its_file(
 ) -> None:
     shop = ClientFactory.create()
     # the test's own transaction makes savepoints of those within
-    monkeypatch.setattr(connection, "savepoint_commit", raising(OperationalError("cut off")))
+    monkeypatch.setattr(connection, "savepoint_commit", Mock(side_effect=OperationalError("cut off")))
     with pytest.raises(OperationalError):
         uploaded(shop)
     assert len(media()) == 1

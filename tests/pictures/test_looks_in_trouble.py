@@ -4,6 +4,7 @@ import errno
 import tempfile
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.core.files.base import ContentFile
@@ -17,7 +18,6 @@ from receipts.budget import LOOK_BYTES
 from receipts.containers import HEIC_COST, WEBP_COST
 from receipts.validators import check_upload
 from tests.support.pictures import heic, jpeg, pdf
-from tests.support.raising import raising
 from tests.support.uploads import post
 
 pytestmark = pytest.mark.django_db
@@ -41,13 +41,13 @@ def is_ours(answer: Any, status: int, code: str) -> bool:
 def test_no_temporary_file(
     api: APIClient, monkeypatch: pytest.MonkeyPatch, content: bytes, number: int, status: int, code: str
 ) -> None:
-    monkeypatch.setattr("receipts.cell.tempfile.TemporaryFile", raising(OSError(number, "no file")))
+    monkeypatch.setattr("receipts.cell.tempfile.TemporaryFile", Mock(side_effect=OSError(number, "no file")))
     assert is_ours(post(api, file=SimpleUploadedFile("receipt", content)), status, code)
 
 
 @pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM])
 def test_no_further_process(api: APIClient, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    monkeypatch.setattr("receipts.cell.subprocess.run", raising(OSError(number, "no process")))
+    monkeypatch.setattr("receipts.cell.subprocess.run", Mock(side_effect=OSError(number, "no process")))
     assert is_ours(post(api, file=SimpleUploadedFile("receipt", heic())), 503, "busy")
 
 
@@ -57,7 +57,7 @@ def test_no_time(api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_memory(api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(validators, "_decode", raising(MemoryError()))
+    monkeypatch.setattr(validators, "_decode", Mock(side_effect=MemoryError()))
     assert is_ours(post(api, file=SimpleUploadedFile("receipt", jpeg())), 503, "busy")
 
 
@@ -90,7 +90,7 @@ def test_a_decoder_that_crashes_is_logged_without_anything_of_the_file(monkeypat
 
 
 def test_what_nobody_expected_of_a_decoder_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(validators, "_decode", raising(ZeroDivisionError("secret")))
+    monkeypatch.setattr(validators, "_decode", Mock(side_effect=ZeroDivisionError("secret")))
     with capture_logs() as lines, pytest.raises(Problem, match="damaged"):
         check_upload(ContentFile(jpeg(), name="secret"))
     assert lines == [{"event": "look_failed", "form": "jpeg", "error": "ZeroDivisionError", "log_level": "warning"}]

@@ -7,7 +7,7 @@ from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import pytest
 from django.conf import LazySettings
@@ -112,7 +112,7 @@ def test_a_worker_killed_in_between_leaves_a_file_that_is_removed_after_a_day(
 ) -> None:
     job = job_for(heic(), "image/heic")
     with monkeypatch.context() as patch:
-        patch.setattr(renditions, "_keep_rendition", _die)
+        patch.setattr(renditions, "_keep_rendition", Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             Payload(job)
     assert (Rendition.objects.count(), len(media())) == (0, 2)
@@ -126,10 +126,6 @@ def test_a_worker_killed_in_between_leaves_a_file_that_is_removed_after_a_day(
     assert sum(remove_orphans(now=timezone.now())) == 1
     assert sent(job)
     assert len(media()) == 2
-
-
-def _die(*_: object, **__: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _age(file: Path, by: timedelta) -> None:
@@ -172,10 +168,7 @@ def test_where_the_machine_is_too_busy_it_is_tried_again_later(settings: LazySet
 def test_where_the_database_is_away_when_it_is_to_be_kept_it_is_tried_again(
     monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:
-    def away(*_: object, **__: object) -> None:
-        raise error
-
-    monkeypatch.setattr(renditions, "_keep_rendition", away)
+    monkeypatch.setattr(renditions, "_keep_rendition", Mock(side_effect=error))
     assert n8n.send_receipt(job_for(heic(), "image/heic", sending=True)).error is ErrorCode.NOT_PREPARED
 
 

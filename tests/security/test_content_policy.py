@@ -2,6 +2,7 @@
 
 from html.parser import HTMLParser
 from typing import Any
+from unittest.mock import Mock
 from urllib.parse import urljoin, urlsplit
 
 import pytest
@@ -139,11 +140,8 @@ def test_the_page_of_whoever_is_locked_out_keeps_to_it() -> None:
 
 
 def test_pages_of_errors_keep_to_it(admin_client: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*args: Any) -> Any:
-        raise RuntimeError
-
     admin_client.raise_request_exception = False
-    monkeypatch.setattr(ReceiptAdmin, "get_queryset", fail)
+    monkeypatch.setattr(ReceiptAdmin, "get_queryset", Mock(side_effect=RuntimeError))
     forger = Browser(enforce_csrf_checks=True)
     answers = {
         400: Browser().get("/admin/", headers={"Host": "evil.example"}),

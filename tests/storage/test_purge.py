@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import pytest
 from django.conf import LazySettings
@@ -176,10 +176,7 @@ def test_an_interruption_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.django_db(transaction=True)  # the command looks on a new connection what is the matter
 def test_a_database_that_goes_away_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     old(JobFactory.create(success=True))
-
-    def away(*_: Any, **__: Any) -> int:
-        raise OperationalError("the server closed the connection")
-
+    away = Mock(side_effect=OperationalError("the server closed the connection"))
     monkeypatch.setattr(purge_receipts, "purge_receipt", away)
     with pytest.raises(CommandError, match=r"^The database was away\. What was done is done"):
         run_purge()
