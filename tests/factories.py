@@ -10,7 +10,7 @@ from factory.django import DjangoModelFactory
 
 from jobs.failures import FailureCode
 from jobs.models import JobLog
-from receipts.models import Client, Receipt
+from receipts.models import Client, Receipt, Rendition
 from receipts.sample import draw_receipt
 
 SMALL = (180, 280)
@@ -41,6 +41,24 @@ class ReceiptFactory(DjangoModelFactory[Receipt]):
     size = factory.LazyAttribute(lambda receipt: len(receipt.content))
     content_type = "image/jpeg"
     width, height = SMALL
+
+
+class RenditionFactory(DjangoModelFactory[Rendition]):
+    """What was made of a receipt for N8N; its file is really there, though no picture."""
+
+    class Meta:
+        model = Rendition
+
+    class Params:
+        content = b"made"
+
+    receipt = factory.SubFactory(ReceiptFactory)
+    file = factory.LazyAttribute(lambda rendition: ContentFile(rendition.content, name="rendition.jpg"))
+    sha256 = factory.LazyAttribute(lambda rendition: hashlib.sha256(rendition.content).hexdigest())
+    size = factory.LazyAttribute(lambda rendition: len(rendition.content))
+    content_type = "image/jpeg"
+    width, height = 1, 1
+    most_bytes = 100
 
 
 class JobFactory(DjangoModelFactory[JobLog]):

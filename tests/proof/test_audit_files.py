@@ -9,7 +9,8 @@ from django.db import connection
 
 from receipts import evidence
 from receipts.models import Receipt
-from tests.support.audit_runs import PICTURE, WELL, path_of, rendition_of, verify
+from tests.factories import RenditionFactory
+from tests.support.audit_runs import WELL, path_of, verify
 from tests.support.job_lifecycle import filed_by
 from tests.support.old_receipts import purge
 
@@ -24,8 +25,9 @@ def test_a_swapped_file_is_named() -> None:
 
 def test_a_swapped_file_whose_row_was_adjusted_is_named_by_the_job() -> None:
     job = filed_by("One")
-    path_of(job.receipt).write_bytes(PICTURE)
-    Receipt.objects.update(sha256=rendition_of(job).sha256)
+    rendition = RenditionFactory.create(receipt=job.receipt)
+    path_of(job.receipt).write_bytes(path_of(rendition).read_bytes())
+    Receipt.objects.update(sha256=rendition.sha256)
     assert f"Job {job.pk}: its receipt.sha256 is not what event 1 wrote." in verify()
 
 
@@ -46,13 +48,13 @@ def test_a_file_that_cannot_be_one_is_named(name: str) -> None:
 
 def test_a_swapped_rendition_is_named() -> None:
     job = filed_by("One")
-    path_of(rendition_of(job)).write_bytes(b"another")
+    path_of(RenditionFactory.create(receipt=job.receipt)).write_bytes(b"another")
     assert verify()[2] == f"Rendition {job.receipt_id}: its file holds other bytes than those that came."
 
 
 def test_a_purged_file_is_not_missed(django_capture_on_commit_callbacks: Any) -> None:
     job = filed_by("One")
-    rendition = rendition_of(job)
+    rendition = RenditionFactory.create(receipt=job.receipt)
     with django_capture_on_commit_callbacks(execute=True):
         purge(job.receipt)
     assert not any(path_of(row).exists() for row in (job.receipt, rendition))

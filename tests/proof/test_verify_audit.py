@@ -25,8 +25,8 @@ from jobs.proof.sealing import SETTLED_AFTER, seal_finished_hours
 from jobs.stats import HOUR
 from jobs.transitions import lock_job, note
 from receipts.models import Receipt
-from tests.factories import JobFactory
-from tests.support.audit_runs import WELL, rendition_of, verify
+from tests.factories import JobFactory, RenditionFactory
+from tests.support.audit_runs import WELL, verify
 from tests.support.installation import Installation
 from tests.support.job_lifecycle import filed_by, uploaded
 
@@ -38,7 +38,7 @@ def test_nothing_at_all_is_well() -> None:
 
 
 def test_what_went_well_is_well() -> None:
-    rendition_of(filed_by("One"))
+    RenditionFactory.create(receipt=filed_by("One").receipt)
     filed_by("Two")
     assert verify() == [
         "Jobs: 2 looked at, 0 broken",

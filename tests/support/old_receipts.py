@@ -7,7 +7,6 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import call_command
 from django.utils import timezone
@@ -15,6 +14,7 @@ from django.utils import timezone
 from jobs import services
 from jobs.models import JobLog
 from receipts.models import Receipt, Rendition, day_folder
+from tests.factories import RenditionFactory
 
 DAY_SECONDS = 86_400
 DAYS = 90  # for which the rule keeps them
@@ -42,10 +42,7 @@ def old(job: JobLog, days: int = DAYS + 1) -> JobLog:
 
 def rendition_of(receipt: Receipt) -> Rendition:
     """Return a rendition whose file is there, and is as old as the receipt's."""
-    name = default_storage.save(f"renditions/{receipt.pk.hex}.jpg", ContentFile(b"made"))
-    made = Rendition.objects.create(
-        receipt=receipt, file=name, sha256="0" * 64, size=4, content_type="image/jpeg", width=1, height=1, most_bytes=9
-    )
+    made = RenditionFactory.create(receipt=receipt)
     stored_ago(made, DAYS + 1)
     return made
 
