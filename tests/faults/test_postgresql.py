@@ -3,7 +3,9 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -11,7 +13,7 @@ import requests
 from jobs.sandbox import Sandbox
 from tests.support.installation import SWEEP, WORKER, Installation, wait_for
 from tests.support.outages import go_on, is_stopped
-from tests.support.postgres import PostgresServer
+from tests.support.postgres import PostgresServer, postgres_server
 
 pytestmark = [
     pytest.mark.processes,
@@ -20,6 +22,23 @@ pytestmark = [
         "config.getoption('--database') == 'sqlite'", reason="PostgreSQL's faults: --database=postgresql"
     ),
 ]
+
+
+@pytest.fixture(scope="session")
+def own_postgres() -> Iterator[PostgresServer]:
+    """Return a PostgreSQL server that may be harmed; whoever does mends it again."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def service(n8n: Sandbox, own_postgres: PostgresServer, tmp_path: Path) -> Iterator[Installation]:
+    """Return an installation on that server, with short time-outs of the database."""
+    webhook = f"{n8n.url}/webhook/receipts"
+    with Installation(tmp_path, webhook, postgres=own_postgres.url) as installation:
+        options = "-c lock_timeout=1s -c idle_in_transaction_session_timeout=2s"
+        installation.env["DATABASE_URL"] += f"&options={quote(options)}"
+        yield installation
 
 
 def says_unavailable(answer: requests.Response) -> bool:
@@ -39,9 +58,8 @@ def uploaded(service: Installation, number: int = 1) -> str:
 
 
 def test_a_restart_is_503_for_who_asks_and_afterwards_all_ends_well(
-    n8n: Sandbox, on_own_postgres: Installation, own_postgres: PostgresServer
+    n8n: Sandbox, service: Installation, own_postgres: PostgresServer
 ) -> None:
-    service = on_own_postgres
     processes = service.start_all()
     jobs = [uploaded(service, number) for number in range(4)]
     own_postgres.stop()
@@ -63,9 +81,8 @@ def test_a_restart_is_503_for_who_asks_and_afterwards_all_ends_well(
 
 
 def test_what_n8n_answered_while_the_database_restarted_is_kept(
-    on_own_postgres: Installation, own_postgres: PostgresServer
+    service: Installation, own_postgres: PostgresServer
 ) -> None:
-    service = on_own_postgres
     service.env["N8N_WEBHOOK_URL"] += "?behaviour=silent"
     service.start_web()
     with stopped_worker(service, at="jobs.services.mark_delivered") as job_id:
@@ -89,9 +106,8 @@ def stopped_worker(service: Installation, *, at: str) -> Iterator[str]:
 
 
 def test_an_upload_whose_connection_is_cut_leaves_no_row_and_may_be_repeated(
-    on_own_postgres: Installation, own_postgres: PostgresServer
+    service: Installation, own_postgres: PostgresServer
 ) -> None:
-    service = on_own_postgres
     web = service.start_web(stop_at="jobs.transitions._save")
     upload = Meanwhile(service.upload)
     wait_for(lambda: is_stopped(web.pid), "the web server to stop within the transaction")
@@ -103,9 +119,8 @@ def test_an_upload_whose_connection_is_cut_leaves_no_row_and_may_be_repeated(
 
 
 def test_a_worker_whose_connection_is_cut_writes_down_what_n8n_said_all_the_same(
-    on_own_postgres: Installation, own_postgres: PostgresServer
+    service: Installation, own_postgres: PostgresServer
 ) -> None:
-    service = on_own_postgres
     service.env["N8N_WEBHOOK_URL"] += "?behaviour=silent"
     service.start_web()
     with stopped_worker(service, at="jobs.services.delivery._await_callback") as job_id:
@@ -131,9 +146,8 @@ class Meanwhile:
 
 
 def test_a_lock_that_somebody_holds_for_too_long_is_503_and_no_longer_wait(
-    on_own_postgres: Installation, own_postgres: PostgresServer
+    service: Installation, own_postgres: PostgresServer
 ) -> None:
-    service = on_own_postgres
     service.start_web()
     job_id = uploaded(service)
     with own_postgres.connect(service.env["DATABASE_URL"]) as somebody, somebody.transaction():
@@ -145,9 +159,8 @@ def test_a_lock_that_somebody_holds_for_too_long_is_503_and_no_longer_wait(
 
 
 def test_a_deadlock_is_503_for_its_victim_which_may_try_again(
-    on_own_postgres: Installation, own_postgres: PostgresServer
+    service: Installation, own_postgres: PostgresServer
 ) -> None:
-    service = on_own_postgres
     service.env["DATABASE_URL"] = service.env["DATABASE_URL"].replace("lock_timeout%3D1s", "deadlock_timeout%3D100ms")
     service.start_web()
     job_id = uploaded(service)
@@ -163,8 +176,7 @@ def test_a_deadlock_is_503_for_its_victim_which_may_try_again(
     assert uploaded(service) == job_id
 
 
-def test_a_frozen_worker_holds_no_lock_for_ever(on_own_postgres: Installation) -> None:
-    service = on_own_postgres
+def test_a_frozen_worker_holds_no_lock_for_ever(service: Installation) -> None:
     service.start_web()
     with stopped_worker(service, at="jobs.services.delivery._await_callback") as job_id:
         wait_for(lambda: service.call_back(job_id).status_code == 200, "the lock of a frozen worker to be taken away")
@@ -177,9 +189,8 @@ def test_a_frozen_worker_holds_no_lock_for_ever(on_own_postgres: Installation) -
 
 
 def test_a_database_that_may_only_be_read_is_503_for_writers_and_waited_for(
-    on_own_postgres: Installation, own_postgres: PostgresServer
+    service: Installation, own_postgres: PostgresServer
 ) -> None:
-    service = on_own_postgres
     processes = service.start_all()
     job_id = uploaded(service)
     service.wait_for_status(job_id, "success")
@@ -197,9 +208,8 @@ def test_a_database_that_may_only_be_read_is_503_for_writers_and_waited_for(
 
 
 def test_a_server_without_a_connection_left_is_503_and_recovers(
-    on_own_postgres: Installation, own_postgres: PostgresServer
+    service: Installation, own_postgres: PostgresServer
 ) -> None:
-    service = on_own_postgres
     service.start_web()
     with own_postgres.crowded():
         assert says_unavailable(service.upload())
