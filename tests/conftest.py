@@ -2,12 +2,12 @@
 
 import gc
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client as Browser
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
@@ -21,16 +21,14 @@ from accounting.throttling import alone
 from jobs.queue import queue_service
 from jobs.sandbox import Sandbox
 from receipts.models import Client
-from receipts.sample import draw_receipt
-from receipts.services import create_api_key
 
-from .factories import DATABASE_ID, SMALL
 from .support.old_receipts import DAYS
 from .support.s3_server import S3Server, use_storage
 from .support.sandbox_requests import Receiver, quick_sandbox, receiving
 from .support.scrapes import TOKEN
 from .support.staff import staff
 from .support.stub_server import StubServer
+from .support.uploads import client_named, post
 from .support.workers import accepting_n8n
 
 # the same examples in every run; `--hypothesis-profile=deep` draws many others, and remembers those that failed
@@ -142,9 +140,7 @@ def metrics_token(settings: LazySettings) -> None:
 @pytest.fixture
 def api(db: None) -> APIClient:
     """Return an API client with a valid key of the client "Shop"."""
-    client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=f"Api-Key {create_api_key(client_name='Shop', key_name='till')}")
-    return client
+    return client_named("Shop")
 
 
 @pytest.fixture
@@ -154,15 +150,9 @@ def shop(api: APIClient) -> Client:
 
 
 @pytest.fixture
-def upload(api: APIClient, django_capture_on_commit_callbacks: object) -> Callable[..., object]:
+def upload(api: APIClient) -> Callable[..., object]:
     """Return a function that uploads a receipt: `upload(number=1, **form, headers=...)`."""
-
-    def post(number: int = 1, *, headers: dict[str, str] | None = None, **form: object) -> object:
-        photo = SimpleUploadedFile("receipt.jpg", draw_receipt(number, size=SMALL), content_type="image/jpeg")
-        fields = {"file": photo, "notion_database_id": DATABASE_ID} | form
-        return api.post("/api/v1/receipts/upload", fields, format="multipart", headers=headers)
-
-    return post
+    return partial(post, api)
 
 
 @pytest.fixture(scope="module")
