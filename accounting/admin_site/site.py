@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 import structlog
 from django.contrib import messages
 from django.contrib.admin import AdminSite
-from django.contrib.admin.exceptions import DisallowedModelAdminLookup
+from django.contrib.admin.exceptions import DisallowedModelAdminLookup, DisallowedModelAdminToField
 from django.contrib.admin.views.main import ERROR_FLAG
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import BadRequest, ValidationError
@@ -31,8 +31,16 @@ logger = structlog.get_logger(__name__)
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
-# A filter by the year 99999, by a number that no column can hold, or by what no link has: Django lets these out.
-MEANINGLESS = (ValueError, OverflowError, DataError, ValidationError, DisallowedModelAdminLookup)
+# A filter by the year 99999, by a number that no column can hold, or by what no link has; a column that no row of
+# another table is known by: Django lets these out.
+MEANINGLESS = (
+    ValueError,
+    OverflowError,
+    DataError,
+    ValidationError,
+    DisallowedModelAdminLookup,
+    DisallowedModelAdminToField,
+)
 
 
 class OperationsSite(AdminSite):

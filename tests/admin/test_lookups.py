@@ -1,5 +1,6 @@
 """A list of the admin is narrowed by what its own filters link to, and by nothing else that an address may hold."""
 
+import logging
 from typing import Any
 
 import pytest
@@ -54,6 +55,16 @@ def test_a_lookup_that_no_filter_links_to_is_not_asked(
     answer = admin_client.get(list_of(model), {lookup: value})
     assert (answer.status_code, answer["Location"]) == (302, list_of(model))
     assert "cannot be understood; everything is shown" in admin_client.get(list_of(model)).content.decode()
+
+
+@pytest.mark.parametrize("model", [JobLog, JobEvent, Seal, Receipt, ApiKey, Client, LogEntry, User, Group])
+def test_nor_is_a_column_by_which_no_other_table_knows_its_rows(
+    admin_client: Browser, model: type[Model], caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = admin_client.get(list_of(model), {"_to_field": "planted"})
+    assert (answer.status_code, answer["Location"]) == (302, list_of(model))
+    assert [record.levelname for record in caplog.records if record.levelno >= logging.WARNING] == ["WARNING"]
+    assert "planted" not in caplog.text
 
 
 def test_so_it_is_of_a_list_that_is_exported(admin_client: Browser) -> None:
