@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import django_rq
@@ -65,6 +66,30 @@ def test_neither_worker_nor_sweep_loads_what_only_the_web_has_a_use_for(
 def test_a_worker_for_a_queue_that_there_is_none_of_says_so() -> None:
     with pytest.raises(CommandError, match=r"There is no queue nosuch; there is default\."):
         call_command("rqworker", "default", "nosuch")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("--pid", "/nowhere/x", r"--pid: /nowhere/x cannot be written \(No such file or directory\)\."),
+        ("--pid", "~nobody-of-that-name/x", r"--pid: ~nobody-of-that-name/x cannot be written"),
+        ("--job-class", "x.Y", r"--job-class: there is no such class of RQ's at x\.Y\."),
+        ("--job-class", "jobs.models.JobLog", r"--job-class: there is no such class of RQ's"),
+        ("--queue-class", "..x", r"--queue-class: there is no such class of RQ's"),
+        ("--worker-class", "accounting.problems.Problem", r"--worker-class: there is no such class of RQ's"),
+        ("--max-jobs", "0", r"--max-jobs takes a whole number from 1 on"),
+        ("--max-jobs", "-1", r"--max-jobs takes a whole number from 1 on"),
+        ("--max-idle-time", "0", r"--max-idle-time takes a whole number from 1 on"),
+    ],
+)
+def test_a_worker_that_is_told_what_cannot_be_says_so(option: str, value: str, sentence: str) -> None:
+    with pytest.raises(CommandError, match=sentence):
+        call_command("rqworker", "--burst", option, value)
+
+
+def test_a_worker_writes_its_id_where_it_is_told_to(tmp_path: Path) -> None:
+    call_command("rqworker", "--burst", "--pid", str(tmp_path / "pid"))
+    assert (tmp_path / "pid").read_text() == str(os.getpid())
 
 
 def manage(*command: str, **further: str) -> tuple[str, str]:

@@ -1,6 +1,9 @@
 """`manage.py rqworker`: the worker process, which outlives every fault of Redis."""
 
+import os
 import signal
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -8,6 +11,10 @@ from django.conf import settings
 from django.core.management import CommandError
 from django_rq.management.commands import rqworker
 from redis.exceptions import RedisError
+from rq import Queue
+from rq.job import Job
+from rq.utils import import_attribute
+from rq.worker import BaseWorker
 
 from accounting.outages import wait_for_database
 from jobs.checks import SETTINGS
@@ -18,6 +25,7 @@ logger = structlog.get_logger(__name__)
 
 PAUSE_SECONDS = 1.0
 BOUNDS = ("burst", "max_jobs", "max_idle_time")
+CLASSES = {"worker_class": BaseWorker, "queue_class": Queue, "job_class": Job}
 
 
 class Command(rqworker.Command):
@@ -33,10 +41,14 @@ class Command(rqworker.Command):
         """Work until told to stop, or until the bound that the caller has set.
 
         Raises:
-            CommandError: there is no such queue.
+            CommandError: there is no such queue or class, a bound is none, or the file for its id cannot be written.
         """
         if unknown := sorted(set(args) - settings.RQ_QUEUES.keys()):
             raise CommandError(f"There is no queue {unknown[0]}; there is {', '.join(settings.RQ_QUEUES)}.")
+        _check_bounds(options)
+        _check_classes(options)
+        if options["pid"]:
+            _write_pid(options.pop("pid"))
         if any(options[bound] for bound in BOUNDS):
             super().handle(*args, **options)  # type: ignore[no-untyped-call] # django-rq has no types
             return
@@ -66,3 +78,35 @@ class Command(rqworker.Command):
             super().handle(*args, **options)  # type: ignore[no-untyped-call] # the same
         except (RedisError, SystemExit) as error:  # django-rq exits where RQ could not connect
             logger.warning("redis_unreachable", error=type(error).__name__)
+
+
+def _check_bounds(options: Mapping[str, Any]) -> None:
+    for bound in ("max_jobs", "max_idle_time"):
+        if options[bound] is not None and options[bound] < 1:
+            raise CommandError(f"{_option(bound)} takes a whole number from 1 on; without it, there is no such bound.")
+
+
+def _check_classes(options: Mapping[str, Any]) -> None:
+    for name, base in CLASSES.items():
+        if options[name] and not _is_class(options[name], base):
+            raise CommandError(f"{_option(name)}: there is no such class of RQ's at {options[name]}.")
+
+
+def _is_class(path: str, base: type) -> bool:
+    try:
+        found = import_attribute(path)
+    except (ValueError, TypeError, ImportError):  # there is none, or a path such as "..x"
+        return False
+    return isinstance(found, type) and issubclass(found, base)
+
+
+def _write_pid(path: str) -> None:
+    """Write it here, and once: django-rq would do so for each worker, and end all by a folder that is gone."""
+    try:
+        Path(os.path.expanduser(path)).write_text(str(os.getpid()))
+    except (OSError, ValueError) as error:
+        raise CommandError(f"--pid: {path} cannot be written ({getattr(error, 'strerror', error)}).") from None
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
