@@ -15,9 +15,9 @@ from rest_framework_api_key.models import AbstractAPIKey, APIKeyManager
 class Client(models.Model):
     """Whoever uploads receipts: a shop, a phone, a script. Its keys may change, its jobs stay its own."""
 
-    CANARY = "Canary"  # the service itself, which has no key
+    CANARY = "Canary"  # the service itself
     STAFF = "Admin uploads"  # whoever uploads in the admin
-    OWN = frozenset({CANARY, STAFF})  # which the service finds by their names
+    OWN = (STAFF, CANARY)  # which the service finds by their names; neither has a key
 
     name = models.CharField(max_length=100, unique=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -55,7 +55,7 @@ class ApiKey(AbstractAPIKey):
     """One of a client's keys: stored as a hash, revocable, expiring, shown once."""
 
     client = models.ForeignKey(
-        Client, on_delete=models.PROTECT, related_name="keys", limit_choices_to=~models.Q(name=Client.CANARY)
+        Client, on_delete=models.PROTECT, related_name="keys", limit_choices_to=~models.Q(name__in=Client.OWN)
     )
 
     objects: ClassVar[ApiKeyManager] = ApiKeyManager()

@@ -5,14 +5,14 @@ from django.http import HttpRequest
 
 from receipts.models import Client
 
-from .forms import VisiblyNamed
+from .forms import ClientForm
 
 
 @admin.register(Client)
 class ClientAdmin(admin.ModelAdmin[Client]):
     """Whoever uploads; clients with receipts are never deleted."""
 
-    form = VisiblyNamed
+    form = ClientForm
     list_display = ["name", "created_at"]
     search_fields = ["name"]
 

@@ -15,7 +15,7 @@ from rest_framework_api_key.models import APIKey as UnusedApiKey
 from receipts.models import ApiKey
 
 from .filters import ClientFilter
-from .forms import VisiblyNamed
+from .forms import KeyForm
 
 PREFIX = re.compile("[0-9A-Za-z]{8}")
 MADE_ALREADY = (
@@ -30,7 +30,7 @@ admin.site.unregister(UnusedApiKey)  # the library's own table; ours knows the c
 class ApiKeyAdmin(APIKeyModelAdmin):
     """Makes keys, shows each once, and revokes them; none is deleted."""
 
-    form = VisiblyNamed
+    form = KeyForm
     list_display = ["prefix", "client", "name", "created", "expiry_date", "state"]  # type: ignore[assignment] # the library names others
     list_filter = [("client", ClientFilter), "revoked"]  # type: ignore[assignment] # as above
     list_select_related = ["client"]

@@ -183,12 +183,40 @@ def test_a_key_is_for_somebody_and_for_something(arguments: tuple[str, ...]) -> 
     assert not Client.objects.exists()
 
 
-def test_nobody_has_a_key_of_the_client_that_is_the_service_itself(admin_client: Browser) -> None:
-    itself = Client.objects.create(name=Client.CANARY)
+@pytest.mark.parametrize("name", Client.OWN)
+def test_nobody_has_a_key_of_a_client_of_the_services_own(admin_client: Browser, name: str) -> None:
+    its_own = Client.objects.create(name=name)
     with pytest.raises(CommandError, match="the service's own client"):
-        run(Client.CANARY)
-    admin_client.post("/admin/receipts/apikey/add/", {"client": itself.pk, "name": "phone"})
+        run(name)
+    admin_client.post("/admin/receipts/apikey/add/", {"client": its_own.pk, "name": "phone"})
     assert not ApiKey.objects.exists()
+
+
+@pytest.mark.parametrize("name", Client.OWN)
+def test_nobody_gives_a_client_the_name_of_one_of_the_services_own(admin_client: Browser, name: str) -> None:
+    bakery = Client.objects.create(name="Bakery")
+    for page in ("add/", f"{bakery.pk}/change/"):
+        answer = admin_client.post(f"/admin/receipts/client/{page}", {"name": f" {name} "})
+        assert "The service&#x27;s own client has this name" in answer.content.decode()
+    assert [client.name for client in Client.objects.all()] == ["Bakery"]
+
+
+def test_the_admin_makes_no_key_that_has_expired_already(admin_client: Browser) -> None:
+    client = Client.objects.create(name="Bakery")
+    form = {"client": client.pk, "name": "phone", "expiry_date_0": "2020-01-31", "expiry_date_1": "12:00"}
+    answer = admin_client.post("/admin/receipts/apikey/add/", form)
+    assert "This is over already: the key would let nobody in." in answer.content.decode()
+    assert not ApiKey.objects.exists()
+    admin_client.post("/admin/receipts/apikey/add/", form | {"expiry_date_0": "2999-01-31"})
+    assert ApiKey.objects.get().expiry_date is not None
+
+
+def test_the_name_of_a_key_that_has_expired_may_be_changed(admin_client: Browser) -> None:
+    create_api_key(client_name="Bakery", key_name="till", expires_at=timezone.now() - timedelta(days=1))
+    key = ApiKey.objects.get()
+    form = {"name": "former till", "expiry_date_0": "2020-01-31", "expiry_date_1": "12:00"}
+    assert admin_client.post(f"/admin/receipts/apikey/{key.pk}/change/", form).status_code == 302
+    assert ApiKey.objects.get().name == "former till"
 
 
 def test_the_admin_shows_a_new_key_once(admin_client: Browser) -> None:

@@ -33,8 +33,8 @@ class Command(BaseCommand):
                 raise CommandError(f"The {what} needs letters, and nothing that cannot be seen.")
             if len(options[what]) > (field.max_length or 0):
                 raise CommandError(f"The {what} is longer than {field.max_length} characters.")
-        if options["client"] == Client.CANARY:
-            raise CommandError(f"{Client.CANARY} is the service's own client, which has no key: choose another name.")
+        if options["client"] in Client.OWN:
+            raise CommandError(f"{options['client']} is the service's own client, and has no key: choose another name.")
         expires_at = timezone.now() + timedelta(days=options["days"]) if options["days"] else None
         key = create_api_key(client_name=options["client"], key_name=options["name"], expires_at=expires_at)
         self.stdout.write(key)
