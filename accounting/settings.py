@@ -1,5 +1,6 @@
 """Settings, read from the environment in the order of `.env.example`, which explains each key."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,9 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         file = BASE_DIR / DATABASES["default"]["NAME"]  # counted from the project, wherever a process is started
         make_folder("DATABASE_URL", file.parent)  # it holds sessions
         DATABASES["default"]["NAME"] = str(file)
+        # What SQLite puts aside while it writes lies beside the database, where there is room for it or for nothing: in
+        # a TMPDIR without room it found none, and took no write. SQLite reads this once, when Python first loads it.
+        os.environ.setdefault("SQLITE_TMPDIR", str(file.parent))
     DATABASES["default"]["ENGINE"] = "accounting.sqlite3"
     # IMMEDIATE takes the write lock at BEGIN, so that two writers wait for each other instead of failing;
     # FULL syncs each commit to the disk: what was answered with 202 survives a power cut.

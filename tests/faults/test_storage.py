@@ -95,6 +95,19 @@ def test_without_room_for_what_comes_in_nothing_is_taken_and_the_server_lives(me
 
 
 @needs_mount
+def test_what_needs_no_room_for_temporary_files_is_taken_and_delivered_without_any(
+    media: OnDisk, tmp_path: Path
+) -> None:
+    service, _ = media
+    with small_disk(tmp_path / "temporary") as temporary:
+        service.env["TMPDIR"] = str(temporary.folder)
+        service.env.pop("SQLITE_TMPDIR", None)  # of this process, by its own settings
+        service.start_all()
+        temporary.fill()
+        service.wait_for_status(service.upload(1).json()["job_id"], "success")
+
+
+@needs_mount
 def test_without_room_for_a_cells_files_an_upload_is_507_and_no_picture_is_called_damaged(
     media: OnDisk, tmp_path: Path
 ) -> None:
