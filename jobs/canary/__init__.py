@@ -2,7 +2,7 @@
 
 from .health import CanaryHealth, State, check_health
 from .journey import Stage, Step, is_settled, stages_after, stalled, steps
-from .sending import DATABASE_ID, canaries, send, send_scheduled
+from .sending import DATABASE_ID, canaries, canaries_until, send, send_scheduled
 
 __all__ = [
     "DATABASE_ID",
@@ -11,6 +11,7 @@ __all__ = [
     "State",
     "Step",
     "canaries",
+    "canaries_until",
     "check_health",
     "is_settled",
     "send",

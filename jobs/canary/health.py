@@ -11,8 +11,9 @@ from django.conf import settings
 
 from jobs.failures import OURS, FailureCode
 from jobs.models import JobEvent, JobLog
+from jobs.sweep import CLOCK_SLACK
 
-from .sending import canaries
+from .sending import canaries_until
 
 Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
 
@@ -86,7 +87,7 @@ def check_health(now: datetime) -> CanaryHealth:
         now: by the database's clock.
     """
     interval = timedelta(seconds=settings.CANARY_INTERVAL_SECONDS)
-    latest = _latest()
+    latest = _latest(now)
     trip = _round_trip(latest)
     code = _trouble_since(trip, latest)
     waiting = now - _since(trip, latest, now) if interval else timedelta()
@@ -100,9 +101,13 @@ def check_health(now: datetime) -> CanaryHealth:
     )
 
 
-def _latest() -> list[JobLog]:
-    """Return the newest canaries, to be told apart here: by status, SQLite would go through all jobs that ended so."""
-    return list(canaries().only(*LOOKED_FOR)[:LOOKED_AT])
+def _latest(now: datetime) -> list[JobLog]:
+    """Return the newest canaries, to be told apart here: by status, SQLite would go through all jobs that ended so.
+
+    What was sent, or has ended, by a clock that was ahead is passed over: until then it would be the latest.
+    """
+    latest = canaries_until(now).only(*LOOKED_FOR)[:LOOKED_AT]
+    return [job for job in latest if job.completed_at is None or job.completed_at <= now + CLOCK_SLACK]
 
 
 def _round_trip(latest: Sequence[JobLog]) -> RoundTrip | None:

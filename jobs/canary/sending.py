@@ -1,7 +1,7 @@
 """Sends canaries, by hand or by schedule, and tidies up behind them."""
 
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -12,6 +12,7 @@ from accounting.clock import database_now
 from jobs.failures import FailureCode
 from jobs.models import JobEvent, JobLog
 from jobs.services import IdempotencyKeyReused, UploadRequest, fail, purge_receipt, submit_receipt
+from jobs.sweep import CLOCK_SLACK
 from jobs.transitions import lock_job
 from receipts.models import Client
 
@@ -27,6 +28,15 @@ GIVEN_UP = "N8N had not taken it when the next one was sent."
 def canaries() -> QuerySet[JobLog]:
     """Return the canaries, newest first."""
     return JobLog.objects.filter(is_canary=True).order_by("-created_at")
+
+
+def canaries_until(now: datetime) -> QuerySet[JobLog]:
+    """Return those that were sent until now, newest first, and none by a clock that was ahead.
+
+    Args:
+        now: by the database's clock.
+    """
+    return canaries().filter(created_at__lte=now + CLOCK_SLACK)
 
 
 def send(*, source: JobEvent.Source, actor: str = "", key: str = "") -> JobLog:
@@ -63,17 +73,25 @@ def send_scheduled() -> JobLog | None:
 
     What decides is the idempotency key: each names the canary that it follows, which is followed once.
     """
-    latest = canaries().first()
-    if not settings.CANARY_INTERVAL_SECONDS or (latest is not None and not _may_be_followed(latest)):
+    now = database_now()
+    latest = canaries_until(now).first()
+    if not settings.CANARY_INTERVAL_SECONDS or (latest is not None and not _may_be_followed(latest, now)):
         return None
     with suppress(IdempotencyKeyReused):  # another sweep was quicker
-        return send(source=Source.SWEEP, key=f"after {latest.pk}" if latest else "first of all")
+        return send(source=Source.SWEEP, key=_key_after(latest, now))
     return None
 
 
-def _may_be_followed(job: JobLog) -> bool:
+def _key_after(latest: JobLog | None, now: datetime) -> str:
+    """Return the key of the next one: another than that of one which followed by a clock that was ahead."""
+    key = f"after {latest.pk}" if latest else "first of all"
+    ahead = canaries().filter(created_at__gt=now + CLOCK_SLACK).first()
+    return f"{key}, beside {ahead.pk}" if ahead else key
+
+
+def _may_be_followed(job: JobLog, now: datetime) -> bool:
     """Tell whether it is time for the next one: never while one is on its way, or stands in the queue for its turn."""
-    is_time = job.created_at <= database_now() - timedelta(seconds=settings.CANARY_INTERVAL_SECONDS)
+    is_time = job.created_at <= now - timedelta(seconds=settings.CANARY_INTERVAL_SECONDS)
     return is_time and (not job.is_open or _was_not_taken(job))
 
 

@@ -49,7 +49,7 @@ def latest_connection_test(now: datetime) -> ConnectionTest | None:
     Args:
         now: by the database's clock.
     """
-    job = canary.canaries().first()
+    job = canary.canaries_until(now).first()
     if job is None:
         return None
     steps, age = canary.steps(job), now - job.created_at

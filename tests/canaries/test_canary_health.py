@@ -22,6 +22,7 @@ pytestmark = pytest.mark.django_db
 
 Status = JobLog.Status
 INTERVAL = 300
+DAY_SECONDS = 86_400
 
 
 @pytest.fixture(autouse=True)
@@ -147,6 +148,17 @@ def test_looking_stays_cheap_where_all_have_failed_by_what_n8n_was_asked(django_
         JobFactory.create(receipt=receipt, is_canary=True, failure=True, failure_code="callback_lost")
     with django_assert_max_num_queries(3):
         assert canary.check_health(database_now()).round_trip is None
+
+
+@pytest.mark.usefixtures("schedule")
+def test_one_that_was_back_by_a_clock_that_was_ahead_says_nothing_now() -> None:
+    aged(returned(), 10 * INTERVAL)
+    aged(returned(), -10 * DAY_SECONDS)
+    ended_ahead = aged(returned(), 5 * INTERVAL)
+    JobLog.objects.filter(pk=ended_ahead.pk).update(completed_at=database_now() + timedelta(days=10))
+    status, check = ready()
+    assert (status, check["state"]) == ("degraded", "late")
+    assert check["age_seconds"] >= 10 * INTERVAL
 
 
 def test_without_a_schedule_an_old_round_trip_is_only_old() -> None:

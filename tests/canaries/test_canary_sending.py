@@ -30,6 +30,7 @@ pytestmark = pytest.mark.django_db
 
 Status = JobLog.Status
 INTERVAL = 300
+DAY_SECONDS = 86_400
 
 
 @pytest.fixture
@@ -156,6 +157,18 @@ def test_one_that_n8n_does_not_take_keeps_no_later_one_from_being_sent() -> None
     aged(former, INTERVAL + 1)
     assert canary.send_scheduled() is not None
     assert JobLog.objects.filter(status=Status.QUEUED).count() == 1
+
+
+@pytest.mark.usefixtures("schedule")
+def test_those_sent_by_a_clock_that_was_ahead_keep_none_from_being_sent() -> None:
+    aged(returned(canary.send_scheduled()), INTERVAL + 1)
+    for days in (10, 20):  # the schedule went on meanwhile
+        aged(returned(canary.send_scheduled()), -days * DAY_SECONDS)
+    for _ in range(3):
+        former = canary.send_scheduled()
+        assert former is not None
+        assert canary.send_scheduled() is None
+        aged(returned(former), INTERVAL + 1)
 
 
 @pytest.mark.usefixtures("schedule")
