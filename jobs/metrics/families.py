@@ -50,7 +50,11 @@ def _job_metrics(now: datetime) -> Iterator[Metric]:
         age.add_metric([status], (now - current.since.get(status, now)).total_seconds())
     yield number
     yield age
-    yield _gauge("overdue_jobs", "Open jobs whose moment passed over a minute ago.", _job_count(Kind.OVERDUE, now))
+    yield _gauge(
+        "overdue_jobs",
+        "Open jobs whose moment passed over a minute ago, and that wait for no setting.",
+        _job_count(Kind.OVERDUE, now),
+    )
     yield _gauge(
         "needs_attention_jobs", "Open jobs that wait for a setting to be mended.", _job_count(Kind.DELAYED, now)
     )
