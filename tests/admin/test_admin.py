@@ -1,6 +1,8 @@
 """The audit in the admin: everything can be found and seen, only the audited actions change anything."""
 
 import re
+import subprocess
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -282,3 +284,13 @@ def test_an_apps_page_is_named_after_it_and_a_list_after_what_it_lists(auditor: 
     names = {"jobs": "Receipt operations", "receipts": "Receipts and clients"}
     assert f"<h1>{names[app]}</h1>" in auditor.get(f"/admin/{app}/").content.decode()
     assert "<h1>Clients</h1>" in auditor.get("/admin/receipts/client/").content.decode()
+
+
+def test_a_new_process_has_the_pages_of_users_and_of_the_log_as_well() -> None:
+    told = (
+        "import django; django.setup(); import accounting.urls; "
+        "from django.contrib import admin; print(*admin.site._registry)"
+    )
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    for model in ("auth.models.User", "auth.models.Group", "LogEntry", "AccessAttempt", "JobLog", "ApiKey"):
+        assert model in done.stdout
