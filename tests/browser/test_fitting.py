@@ -88,6 +88,30 @@ def test_on_paper_a_jobs_page_is_dark_on_white_and_without_what_can_be_pressed(
     assert width_of(story) > on_screen
 
 
+@pytest.mark.parametrize("width", [PHONE["width"], 1024])
+def test_the_receipt_and_its_facts_stand_above_the_timeline_where_there_is_no_room_beside_it(
+    visitor: Visitor, jobs: list[str], width: int
+) -> None:
+    page = visitor.open("oscar", viewport={"width": width, "height": 900})
+    page.goto(f"{JOBS}{jobs[0]}/change/")
+    facts = page.get_by_role("region", name="Facts").bounding_box()
+    timeline = page.get_by_role("region", name="Timeline").bounding_box()
+    assert facts is not None
+    assert timeline is not None
+    assert facts["y"] + facts["height"] <= timeline["y"]
+
+
+def test_the_timeline_stands_beside_the_receipt_on_a_desk(visitor: Visitor, jobs: list[str]) -> None:
+    page = visitor.open("oscar", viewport={"width": 1440, "height": 900})
+    page.goto(f"{JOBS}{jobs[0]}/change/")
+    receipt = page.get_by_role("region", name="Receipt", exact=True).bounding_box()
+    timeline = page.get_by_role("region", name="Timeline").bounding_box()
+    assert receipt is not None
+    assert timeline is not None
+    assert timeline["y"] == receipt["y"]
+    assert timeline["x"] + timeline["width"] <= receipt["x"]
+
+
 def test_the_page_that_asks_for_a_reason_is_no_wider_than_a_phone(visitor: Visitor, jobs: list[str]) -> None:
     page = visitor.open("oscar", viewport=PHONE)
     ask_about(page, jobs[0])
