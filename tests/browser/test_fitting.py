@@ -88,6 +88,32 @@ def test_on_paper_a_jobs_page_is_dark_on_white_and_without_what_can_be_pressed(
     assert width_of(story) > on_screen
 
 
+@pytest.mark.parametrize(
+    "address", ["/admin/auth/user/", "/admin/auth/group/", "/admin/jobs/jobevent/", "/admin/receipts/receipt/"]
+)
+def test_on_a_phone_nothing_of_a_list_is_out_of_sight_and_each_value_has_its_columns_name(
+    visitor: Visitor, jobs: list[str], address: str
+) -> None:
+    page = visitor.open("root", viewport=PHONE)
+    page.goto(address)
+    table = page.locator("#result_list")
+    assert table.evaluate("table => table.scrollWidth <= table.parentElement.clientWidth")
+    value = table.locator("tbody td:not(.action-checkbox)").first
+    named = "value => [getComputedStyle(value, '::before').content, value.getBoundingClientRect().height]"
+    heading = table.locator("thead th:not(.action-checkbox-column) .text").nth(1).text_content() or ""
+    words, height = value.evaluate(named)
+    assert words == f'"{heading.strip()}"'
+    assert height < 60  # one line of words beside the other
+
+
+def test_on_a_desk_a_list_is_a_table_of_columns(visitor: Visitor, jobs: list[str]) -> None:
+    page = visitor.open("root", viewport={"width": 1440, "height": 900})
+    page.goto("/admin/jobs/jobevent/")
+    assert (
+        page.locator("#result_list tbody td").first.evaluate("value => getComputedStyle(value).display") == "table-cell"
+    )
+
+
 @pytest.mark.parametrize("width", [PHONE["width"], 1024])
 def test_the_receipt_and_its_facts_stand_above_the_timeline_where_there_is_no_room_beside_it(
     visitor: Visitor, jobs: list[str], width: int
