@@ -114,6 +114,12 @@ def test_on_a_desk_a_list_is_a_table_of_columns(visitor: Visitor, jobs: list[str
     )
 
 
+def test_no_name_in_the_sidebar_takes_two_lines(visitor: Visitor) -> None:
+    page = visitor.open("root", viewport={"width": 1024, "height": 900})
+    links = page.locator("#nav-sidebar th a")
+    assert len({height_of(link) for link in links.all()}) == 1
+
+
 @pytest.mark.parametrize("width", [PHONE["width"], 1024])
 def test_the_receipt_and_its_facts_stand_above_the_timeline_where_there_is_no_room_beside_it(
     visitor: Visitor, jobs: list[str], width: int
