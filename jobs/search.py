@@ -53,6 +53,14 @@ def find_by_id(text: str) -> list[UUID]:
     return of_jobs or _of_receipts(digits)
 
 
+def named_in_full(text: str) -> UUID | None:
+    """Return the job of whose id the text has every digit; None of canaries, which are sought among themselves."""
+    digits = id_digits(text)
+    if len(digits) != UUID_DIGITS:
+        return None
+    return JobLog.objects.filter(pk=UUID(digits), is_canary=False).values_list("pk", flat=True).first()
+
+
 def _ids(condition: Q) -> list[UUID]:
     return list(JobLog.objects.filter(condition).order_by().values_list("pk", flat=True)[:FOUND])
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, HttpResponseRedirect
@@ -17,7 +18,7 @@ from accounting.admin_site.site import MEANINGLESS
 from accounting.staff import staff_of
 from jobs import live, services
 from jobs.models import JobLog
-from jobs.search import HELP, search
+from jobs.search import HELP, named_in_full, search
 from jobs.services.bulk import AT_ONCE, VERBS
 from jobs.staff_forms import reason_in
 from jobs.summaries import receipt_summaries
@@ -55,7 +56,10 @@ class JobLogAdmin(UploadsReceipts, CursorAdmin[JobLog]):
         return (search(queryset, search_term) if search_term.strip() else queryset), False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Show the list, or what of it has changed."""
+        """Show the list, or what of it has changed; an id alone, in full, opens its job."""
+        is_id_alone = request.GET.keys() == {SEARCH_VAR} and self.has_view_permission(request)
+        if is_id_alone and (job_id := named_in_full(request.GET[SEARCH_VAR])):
+            return HttpResponseRedirect(reverse("admin:jobs_joblog_change", args=[job_id]))
         may_see = request.user.has_perm("receipts.view_receipt")
         own = {"may_see_receipt": may_see, "at_once": AT_ONCE}
         page = super().changelist_view(request, {**(extra_context or {}), **own})

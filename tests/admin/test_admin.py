@@ -84,7 +84,7 @@ def test_the_list_and_the_page_show_a_job_in_any_status(auditor: Browser, status
     assert status.label in auditor.get(page(job)).content.decode()
 
 
-@pytest.mark.parametrize("field", ["job_id", "filename", "notion_database_id", "result_message"])
+@pytest.mark.parametrize("field", ["receipt_id", "filename", "notion_database_id", "result_message"])
 def test_a_job_is_found_by(auditor: Browser, field: str) -> None:
     wanted = JobFactory.create(
         success=True, filename="lunch.jpg", notion_database_id="f" * 8 + "-4567-89ab-cdef-0123456789ab",

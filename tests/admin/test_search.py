@@ -11,7 +11,7 @@ from jobs import search
 from jobs.models import JobEvent, JobLog
 from tests.factories import JobFactory, ReceiptFactory
 from tests.support.past_events import event
-from tests.support.staff import auditor
+from tests.support.staff import auditor, staff
 
 pytestmark = pytest.mark.django_db
 
@@ -38,8 +38,7 @@ def found(text: str, **query: str) -> list[Any]:
 @pytest.mark.parametrize(
     "form",
     [
-        lambda job: str(job.pk),
-        lambda job: job.pk.hex.upper(),
+        lambda job: job.pk.hex.upper()[:31],
         lambda job: f"  {str(job.pk)[:8]} ",
         lambda job: str(job.pk)[:13],
         lambda job: str(job.receipt_id),
@@ -60,6 +59,21 @@ def found(text: str, **query: str) -> list[Any]:
 )
 def test_a_job_is_found_by(wanted: JobLog, form: Any) -> None:
     assert found(form(wanted)) == [wanted.pk]
+
+
+@pytest.mark.parametrize("form", [str, lambda key: key.hex.upper(), "  {} ".format])
+def test_an_id_in_full_opens_its_job(wanted: JobLog, form: Any) -> None:
+    answer = auditor().get(LIST, {"q": form(wanted.pk)})
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"{LIST}{wanted.pk}/change/")
+
+
+def test_an_id_in_full_narrows_a_list_that_is_filtered_already(wanted: JobLog) -> None:
+    assert found(str(wanted.pk), status__exact="success") == [wanted.pk]
+    assert found(str(wanted.pk), status__exact="failure") == []
+
+
+def test_an_id_in_full_tells_nobody_of_a_job_who_may_see_none(wanted: JobLog) -> None:
+    assert staff("receipts.view_receipt").get(LIST, {"q": str(wanted.pk)}).status_code == 403
 
 
 @pytest.mark.parametrize(

@@ -56,13 +56,25 @@ def test_the_operations_page_leads_to_what_failed(visitor: Visitor, jobs: list[s
     expect(page.locator("#result_list tbody tr").first).to_contain_text("Failure")
 
 
-@pytest.mark.parametrize("digits", [8, 32])
+@pytest.mark.parametrize("digits", [8, 31])
 def test_a_job_is_found_by_the_beginning_of_its_id(visitor: Visitor, jobs: list[str], digits: int) -> None:
     page = visitor.open("audrey")
     rows = find(page, jobs[0].replace("-", "")[:digits])
     expect(rows).to_have_count(1)
     rows.get_by_role("link").first.click()
     expect(page.locator(".job-id")).to_have_text(jobs[0])
+
+
+def test_an_id_in_full_opens_its_job_and_one_step_back_is_where_it_was_asked_for(
+    visitor: Visitor, jobs: list[str]
+) -> None:
+    page = visitor.open("audrey")
+    page.goto("/admin/")
+    page.get_by_label("Where is the receipt?").fill(jobs[0])
+    page.get_by_label("Where is the receipt?").press("Enter")
+    expect(page.locator(".job-id code")).to_have_text(jobs[0])
+    page.go_back()
+    expect(page.get_by_label("Where is the receipt?")).to_be_visible()
 
 
 def test_a_job_is_found_by_its_files_name(visitor: Visitor, service: Installation) -> None:
