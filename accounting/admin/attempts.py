@@ -1,9 +1,11 @@
 """Who is guessing at passwords."""
 
+from typing import Any
+
 from axes.models import AccessAttempt
 from django.contrib import admin
 from django.contrib.auth.models import AnonymousUser, User
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from .base import ReadOnlyAdmin
 
@@ -15,6 +17,14 @@ class AccessAttemptAdmin(ReadOnlyAdmin[AccessAttempt]):
     list_display = ["username", "ip_address", "failures_since_start", "attempt_time"]
     fields = ["username", "ip_address", "failures_since_start", "attempt_time"]
     search_fields = ["username", "ip_address"]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show one row, headed by the name that was tried."""
+        attempt = self.get_object(request, object_id)
+        heading = {"subtitle": f"Attempts as {attempt.username or 'nobody'}"} if attempt else {}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **heading})
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Tell whether it is a superuser: names and addresses are nobody else's business."""

@@ -47,6 +47,7 @@ class ReceiptList(CursorChangeList):
 class ReceiptAdmin(CursorAdmin[Receipt]):
     """What was uploaded."""
 
+    change_form_template = "admin/receipts/receipt/change_form.html"
     list_display = ["name", "short_id", "client", "content_type", "length", "created"]
     list_filter = [("client", ClientFilter), "content_type", "created_at"]
     search_fields = ["id"]

@@ -3,26 +3,29 @@
 import re
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from axes.models import AccessAttempt
 from django.conf import LazySettings
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group, User
 from django.test import Client as Browser
 from django.utils import timezone
 from redis import Redis
 
 from jobs.answers import Answer
 from jobs.delivery_errors import ErrorCode
-from jobs.models import JobEvent, JobLog
+from jobs.models import JobEvent, JobLog, Seal
 from jobs.services import claim_job, mark_delivered
 from jobs.services.bulk import VERBS
+from receipts.models import Client
 from tests.factories import JobFactory, ReceiptFactory, job_in
 from tests.support import staff as people
 from tests.support.admin_pages import every_page
 from tests.support.job_pages import page
-from tests.support.past_events import event
+from tests.support.past_events import Kind, Source, event
 
 pytestmark = pytest.mark.django_db
 
@@ -284,6 +287,39 @@ def test_an_apps_page_is_named_after_it_and_a_list_after_what_it_lists(auditor: 
     names = {"jobs": "Receipt operations", "receipts": "Receipts and clients"}
     assert f"<h1>{names[app]}</h1>" in auditor.get(f"/admin/{app}/").content.decode()
     assert "<h1>Clients</h1>" in auditor.get("/admin/receipts/client/").content.decode()
+
+
+def test_a_rows_page_is_headed_by_its_name(admin_client: Browser) -> None:
+    user = User.objects.create_user("fiona")
+    group = Group.objects.create(name="Bookkeepers")
+    client = Client.objects.create(name="Corner Shop")
+    happened = event(JobFactory.create(), Kind.RECEIVED, timezone.now(), Source.API)
+    seal = Seal.objects.create(
+        number=1, hour=datetime(2026, 11, 27, 14, tzinfo=UTC), last_event=1, events=1, jobs=1, digest="0" * 64
+    )
+    attempt = AccessAttempt.objects.create(username="mallory", ip_address="::", failures_since_start=1)
+    for row, heading in (
+        (user, "fiona"), (group, "Bookkeepers"), (client, "Corner Shop"), (happened, "Received"),
+        (seal, "27 Nov 2026 14:00:00"), (attempt, "Attempts as mallory"),
+    ):  # fmt: skip
+        address = f"/admin/{row._meta.app_label}/{row._meta.model_name}/{row.pk}/change/"
+        text = admin_client.get(address).content.decode()
+        assert f"<h1>{heading}</h1>" in text
+        assert "<h2>" not in text.partition("<h1>")[2].partition("<form")[0]
+
+
+@pytest.mark.parametrize(("model", "offers"), [("auth/user", True), ("jobs/jobevent", False), ("jobs/seal", False)])
+def test_what_staff_did_is_told_of_what_they_can_do_something_to(
+    admin_client: Browser, admin_user: User, model: str, offers: bool
+) -> None:
+    seal = Seal.objects.create(number=1, hour=timezone.now(), last_event=1, events=1, jobs=1, digest="0" * 64)
+    keys = {
+        "auth/user": admin_user.pk,
+        "jobs/jobevent": event(JobFactory.create(), Kind.RECEIVED, timezone.now(), Source.API).pk,
+        "jobs/seal": seal.pk,
+    }
+    text = admin_client.get(f"/admin/{model}/{keys[model]}/change/").content.decode()
+    assert ("What staff did" in text) == offers
 
 
 def test_a_new_process_has_the_pages_of_users_and_of_the_log_as_well() -> None:
