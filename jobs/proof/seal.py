@@ -17,4 +17,4 @@ class Seal(models.Model):
         ordering = ["number"]
 
     def __str__(self) -> str:
-        return f"{self.hour:%Y-%m-%d %H:%M}"
+        return f"{self.hour:%-d %b %Y %H:%M:%S}"

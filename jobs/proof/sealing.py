@@ -121,7 +121,7 @@ def verify_seals(since: datetime | None, now: datetime) -> Iterator[tuple[int, l
     seals = Seal.objects.filter(hour__gte=since) if since else Seal.objects.all()
     last = Seal.objects.filter(hour__lt=since).last() if since else None
     for seal in seals.iterator():
-        yield 1, [f"Seal {seal.number} of {seal}: {fault}." for fault in _faults(seal, last)]
+        yield 1, [f"Seal {seal.number} of {seal.hour:%Y-%m-%d %H:%M}: {fault}." for fault in _faults(seal, last)]
         last = seal
     yield 0, list(_unsealed(last, now))
 
