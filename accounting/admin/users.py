@@ -16,6 +16,8 @@ from django.http import HttpRequest
 from accounting.roles import ROLES, label, may_give, permissions_of
 from accounting.staff import staff_of
 
+from .permissions import name_plainly, plain_names
+
 admin.site.unregister([User, Group])
 
 FOR_SUPERUSERS = ("is_superuser", "user_permissions")
@@ -40,13 +42,20 @@ class StaffAdmin(UserAdmin[User]):
         return False
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
-        """Return the fields, without a password's digest for who may only look."""
-        fieldsets = super().get_fieldsets(request, obj)
-        if obj is None or self.has_change_permission(request, obj):
-            return fieldsets
+        """Return the fields, without a password's digest for who may only look, and permissions by plain names."""
+        may_change = obj is None or self.has_change_permission(request, obj)
+        replaced = {} if may_change else {"password": None}
+        if obj is not None and not request.user.is_superuser:
+            replaced["user_permissions"] = "own_permissions"
         return [
-            (name, {**given, "fields": [f for f in given["fields"] if f != "password"]}) for name, given in fieldsets
+            (name, {**given, "fields": [*filter(None, (replaced.get(field, field) for field in given["fields"]))]})
+            for name, given in super().get_fieldsets(request, obj)
         ]
+
+    @admin.display(description="user permissions")
+    def own_permissions(self, user: User) -> str:
+        """Return what the user may do besides what groups let him."""
+        return plain_names(user.user_permissions.select_related("content_type"))
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         """Return what stays as it is: times, names, what only superusers give, and of oneself what lets one in."""
@@ -55,7 +64,7 @@ class StaffAdmin(UserAdmin[User]):
             fixed.add("username")
         if obj == request.user:  # the last superuser would be out with one click, and nobody could let him in again
             fixed.update(LET_IN)
-        return tuple(fixed if request.user.is_superuser else fixed.union(FOR_SUPERUSERS))
+        return tuple(fixed if request.user.is_superuser else fixed.union(FOR_SUPERUSERS, ["own_permissions"]))
 
     def formfield_for_manytomany(
         self, db_field: "ManyToManyField[Any, Any]", request: HttpRequest, **kwargs: Any
@@ -63,7 +72,10 @@ class StaffAdmin(UserAdmin[User]):
         """Offer groups that the user could be a member of himself."""
         if db_field.name == "groups":
             kwargs["queryset"] = _groups_to_give(staff_of(request))
-        return super().formfield_for_manytomany(db_field, request, **kwargs)
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+        if db_field.name == "user_permissions":
+            name_plainly(field)
+        return field
 
 
 @admin.register(Group)
@@ -91,7 +103,25 @@ class RolesAdmin(GroupAdmin):
         """Offer what the user may do himself."""
         if db_field.name == "permissions" and request is not None:
             kwargs["queryset"] = _permissions_to_give(staff_of(request))
-        return super().formfield_for_manytomany(db_field, request=request, **kwargs)
+        field = super().formfield_for_manytomany(db_field, request=request, **kwargs)
+        name_plainly(field)
+        return field
+
+    def get_fields(self, request: HttpRequest, obj: Group | None = None) -> list[str]:
+        """Return name and permissions, which are a text to who may only look."""
+        return ["name", "given"] if self._is_only_shown(request, obj) else ["name", "permissions"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Group | None = None) -> tuple[str, ...]:
+        """Return the text."""
+        return ("given",) if self._is_only_shown(request, obj) else ()
+
+    def _is_only_shown(self, request: HttpRequest, obj: Group | None) -> bool:
+        return obj is not None and not self.has_change_permission(request, obj)
+
+    @admin.display(description="permissions")
+    def given(self, group: Group) -> str:
+        """Return what its members may do."""
+        return plain_names(group.permissions.select_related("content_type"))
 
 
 def _may_touch(request: HttpRequest, group: Group | None) -> bool:

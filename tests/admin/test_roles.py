@@ -20,7 +20,7 @@ from jobs.services.bulk import VERBS
 from receipts.models import Client
 from tests.factories import JobFactory, job_in
 from tests.support.admin_pages import every_page
-from tests.support.staff import browser_of, member, permissions
+from tests.support.staff import browser_of, member, permissions, words_of
 from tests.support.uploads import picture
 
 pytestmark = pytest.mark.django_db
@@ -292,3 +292,23 @@ def test_nobody_takes_from_himself_what_lets_him_in(admin_client: Browser, admin
     assert admin_user.first_name == "changed"
     assert (admin_user.is_active, admin_user.is_staff, admin_user.is_superuser) == (True, True, True)
     assert (other.is_active, other.is_staff) == (False, False)
+
+
+@pytest.mark.parametrize("name", ["Auditor", "Bookkeepers"])
+def test_a_groups_permissions_have_plain_names_whether_they_can_be_changed_or_not(
+    admin_client: Browser, name: str
+) -> None:
+    group, _ = Group.objects.get_or_create(name=name)
+    group.permissions.add(Permission.objects.get(codename="view_logentry"))
+    text = words_of(admin_client.get(f"/admin/auth/group/{group.pk}/change/"))
+    assert "Audit | Can view log entry" in text
+    for app in ("Authentication and Authorization", "Administration |", "Django-RQ"):
+        assert app not in text
+
+
+def test_a_users_own_permissions_have_plain_names_for_who_may_not_give_them() -> None:
+    user = User.objects.create_user("fiona")
+    user.user_permissions.add(Permission.objects.get(codename="view_group"))
+    text = words_of(browser_of(member("Administrator")).get(f"/admin/auth/user/{user.pk}/change/"))
+    assert "Access | Can view group" in text
+    assert "Authentication and Authorization" not in text
