@@ -1,6 +1,7 @@
 """Summaries of what the workflow read from receipts: the few words by which somebody knows one again."""
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -8,14 +9,19 @@ from .models import JobLog
 
 AMOUNTS = ("amount", "total", "subtotal", "tax", "net", "gross", "price", "tip", "discount")
 LONGEST = 60  # letters of each
+PLACES = ("result", "result__receipt", "result__data")
+SHOPS = ("vendor", "merchant", "shop", "store", "supplier")
+TOTALS = ("total", "total_amount", "amount", "gross")
+USUAL = [
+    [f"{place}__{name}" for place in PLACES for name in part] for part in (SHOPS, ("date",), TOTALS, ("currency",))
+]
 
 
 def receipt_summaries(jobs: Iterable[JobLog]) -> dict[UUID, str]:
-    """Return shop, day and total for each job whose workflow named them so, as ours do; of the rest nothing is read."""
+    """Return shop, day and total of each job whose workflow gave them a usual name; of the rest nothing is read."""
     wanted = [job.pk for job in jobs if not job.is_open]
-    fields = ("result__vendor", "result__date", "result__total", "result__currency")
-    rows = JobLog.objects.filter(pk__in=wanted).order_by().values_list("pk", *fields)
-    return {pk: _summary(*read) for pk, *read in rows}
+    rows = JobLog.objects.filter(pk__in=wanted).order_by().values("pk", *chain.from_iterable(USUAL))
+    return {row["pk"]: _summary(*(_first(row, names) for names in USUAL)) for row in rows}
 
 
 def format_amount(name: str, value: Any) -> Any:
@@ -24,10 +30,13 @@ def format_amount(name: str, value: Any) -> Any:
     return f"{value:.2f}" if is_amount and round(value, 2) == value else value
 
 
-def _summary(vendor: Any, day: Any, total: Any, currency: Any) -> str:
-    price = _plain(format_amount("total", total))
-    parts = (_plain(vendor), _plain(day), f"{price} {_plain(currency)}".strip() if price else "")
-    return " · ".join(filter(None, parts))
+def _summary(shop: str, day: str, total: str, currency: str) -> str:
+    return " · ".join(filter(None, (shop, day, f"{total} {currency}".strip() if total else "")))
+
+
+def _first(row: dict[str, Any], names: list[str]) -> str:
+    """Return what the first of the names has that says something."""
+    return next(filter(None, (_plain(format_amount(name, row[name])) for name in names)), "")
 
 
 def _plain(value: Any) -> str:

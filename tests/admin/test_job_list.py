@@ -114,8 +114,12 @@ READ = {"vendor": "Old Mill", "date": "2026-11-03", "total": 25.8, "currency": "
         ({"vendor": "Old Mill", "total": 12}, "Old Mill · 12"),
         ({"vendor": "<b>Old Mill</b>", "total": None}, "&lt;b&gt;Old Mill&lt;/b&gt;"),
         ({"vendor": "Old Mill" * 200, "total": {"net": 1}}, f"{('Old Mill' * 8)[:59]}…"),
+        ({"merchant": "Old Mill", "total_amount": 25.8, "currency": "EUR"}, "Old Mill · 25.80 EUR"),
+        ({"receipt": {"store": "Old Mill", "date": "2026-11-03", "gross": 7}}, "Old Mill · 2026-11-03 · 7"),
+        ({"data": {"supplier": "Old Mill", "amount": "7,00"}, "total": None}, "Old Mill · 7,00"),
+        ({"vendor": {"id": 7}, "shop": "Old Mill"}, "Old Mill"),
     ],
-    ids=["as ours", "without currency", "markup", "too much"],
+    ids=["as ours", "without currency", "markup", "too much", "other names", "below receipt", "below data", "deeper"],
 )
 def test_what_a_search_finds_is_known_again_by_what_was_read(browser: Browser, result: Any, words: str) -> None:
     JobFactory.create(success=True, result=result)
@@ -123,7 +127,9 @@ def test_what_a_search_finds_is_known_again_by_what_was_read(browser: Browser, r
     assert 'class="read"' not in browser.get(LIST).content.decode()
 
 
-@pytest.mark.parametrize("result", [None, ["jpg"], "jpg", {"shop": "jpg"}, {"vendor": True, "total": ["jpg"]}], ids=str)
+@pytest.mark.parametrize(
+    "result", [None, ["jpg"], "jpg", {"in": "jpg"}, {"vendor": True, "total": ["jpg"]}], ids=str
+)
 def test_a_search_says_nothing_of_what_it_does_not_know(browser: Browser, result: Any) -> None:
     JobFactory.create(success=True, result=result)
     answer = browser.get(LIST, {"q": "jpg"})
