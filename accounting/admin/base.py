@@ -18,7 +18,7 @@ T = TypeVar("T", bound=Model)
 class ReadOnlyAdmin(admin.ModelAdmin[T]):
     """Shows rows to whoever may view them; nobody adds, changes or deletes one by hand."""
 
-    change_form_template: str | None = "admin/read_only_form.html"
+    change_form_template = "admin/read_only_form.html"
     list_per_page = 50
     show_full_result_count = False
 

@@ -5,6 +5,7 @@ Django's own pages let whoever may change users make himself a superuser, or set
 does not have himself.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
@@ -43,12 +44,13 @@ class StaffAdmin(UserAdmin[User]):
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         """Return the fields, without a password's digest for who may only look, and permissions by plain names."""
-        may_change = obj is None or self.has_change_permission(request, obj)
-        replaced = {} if may_change else {"password": None}
+        others: dict[Any, str] = {}
+        if obj is not None and not self.has_change_permission(request, obj):
+            others["password"] = ""
         if obj is not None and not request.user.is_superuser:
-            replaced["user_permissions"] = "own_permissions"
+            others["user_permissions"] = "own_permissions"
         return [
-            (name, {**given, "fields": [*filter(None, (replaced.get(field, field) for field in given["fields"]))]})
+            (name, {**given, "fields": _with_others(given["fields"], others)})
             for name, given in super().get_fieldsets(request, obj)
         ]
 
@@ -107,7 +109,7 @@ class RolesAdmin(GroupAdmin):
         name_plainly(field)
         return field
 
-    def get_fields(self, request: HttpRequest, obj: Group | None = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Group | None = None) -> list[Any]:
         """Return name and permissions, which are a text to who may only look."""
         return ["name", "given"] if self._is_only_shown(request, obj) else ["name", "permissions"]
 
@@ -122,6 +124,11 @@ class RolesAdmin(GroupAdmin):
     def given(self, group: Group) -> str:
         """Return what its members may do."""
         return plain_names(group.permissions.select_related("content_type"))
+
+
+def _with_others(fields: Iterable[Any], others: dict[Any, str]) -> list[Any]:
+    """Return the fields with others in the place of some, and without those that "" takes the place of."""
+    return [shown for shown in (others.get(field, field) for field in fields) if shown]
 
 
 def _may_touch(request: HttpRequest, group: Group | None) -> bool:

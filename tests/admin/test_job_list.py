@@ -127,9 +127,7 @@ def test_what_a_search_finds_is_known_again_by_what_was_read(browser: Browser, r
     assert 'class="read"' not in browser.get(LIST).content.decode()
 
 
-@pytest.mark.parametrize(
-    "result", [None, ["jpg"], "jpg", {"in": "jpg"}, {"vendor": True, "total": ["jpg"]}], ids=str
-)
+@pytest.mark.parametrize("result", [None, ["jpg"], "jpg", {"in": "jpg"}, {"vendor": True, "total": ["jpg"]}], ids=str)
 def test_a_search_says_nothing_of_what_it_does_not_know(browser: Browser, result: Any) -> None:
     JobFactory.create(success=True, result=result)
     answer = browser.get(LIST, {"q": "jpg"})
