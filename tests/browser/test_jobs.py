@@ -72,9 +72,24 @@ def test_an_id_in_full_opens_its_job_and_one_step_back_is_where_it_was_asked_for
     page.goto("/admin/")
     page.get_by_label("Where is the receipt?").fill(jobs[0])
     page.get_by_label("Where is the receipt?").press("Enter")
-    expect(page.locator(".job-id code")).to_have_text(jobs[0])
+    expect(page.locator(".job-id")).to_have_text(jobs[0])
     page.go_back()
     expect(page.get_by_label("Where is the receipt?")).to_be_visible()
+
+
+def test_one_click_copies_the_id_that_one_is_asked_for(visitor: Visitor, jobs: list[str]) -> None:
+    page = visitor.open("audrey", permissions=["clipboard-read", "clipboard-write"])
+    page.goto(f"/admin/jobs/joblog/{jobs[0]}/change/")
+    page.get_by_role("button", name="Copy the job's id").click()
+    expect(page.get_by_role("button", name="Copied the job's id")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == jobs[0]
+    expect(page.get_by_role("button", name="Copy the job's id")).to_be_visible()
+
+
+def test_no_button_to_copy_is_shown_where_it_would_do_nothing(visitor: Visitor, jobs: list[str]) -> None:
+    page = visitor.open("audrey", java_script_enabled=False)
+    page.goto(f"/admin/jobs/joblog/{jobs[0]}/change/")
+    expect(page.locator("button.copy").first).to_be_hidden()
 
 
 def test_a_job_is_found_by_its_files_name(visitor: Visitor, service: Installation) -> None:
