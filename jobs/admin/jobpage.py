@@ -6,6 +6,7 @@ from urllib.parse import quote, urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils import timezone
 
 from jobs.causes import cause_of_delay, cause_of_failure
 from jobs.models import JobEvent, JobLog
@@ -50,6 +51,8 @@ def context_of(request: HttpRequest, job: JobLog, *, may_operate: bool) -> dict[
         "may_see_receipt": request.user.has_perm("receipts.view_receipt"),
         "picture_url": picture_url(job.receipt),
         "siblings": siblings[:MAX_SIBLINGS],
+        "now": timezone.now(),
+        "address": request.build_absolute_uri(request.path),
         "are_more_siblings": len(siblings) > MAX_SIBLINGS,
     }
 
