@@ -9,9 +9,11 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from jobs.causes import cause_of_delay, cause_of_failure
-from jobs.models import JobEvent, JobLog
+from jobs.models import JobEvent, JobLog, Seal
 from jobs.proof.audit import verify_job
+from jobs.reading import gists
 from jobs.services import why_not_retry
+from jobs.stats import hour_of
 from jobs.timeline import MOST, Entry, timeline
 from receipts.pictures import picture_url
 
@@ -51,6 +53,8 @@ def context_of(request: HttpRequest, job: JobLog, *, may_operate: bool) -> dict[
         "may_see_receipt": request.user.has_perm("receipts.view_receipt"),
         "picture_url": picture_url(job.receipt),
         "siblings": siblings[:MAX_SIBLINGS],
+        "read": gists([job]).get(job.pk, ""),
+        "seal": _seal_of(job),
         "now": timezone.now(),
         "address": request.build_absolute_uri(request.path),
         "are_more_siblings": len(siblings) > MAX_SIBLINGS,
@@ -60,6 +64,15 @@ def context_of(request: HttpRequest, job: JobLog, *, may_operate: bool) -> dict[
 def _cure(job: JobLog, no_retry: str) -> str:
     """Return what to do about a failure; most cures end with a retry. Of a canary, what to do before the next one."""
     return cause_of_failure(job.failure_code).cure if job.failure_code and (job.is_canary or not no_retry) else ""
+
+
+def _seal_of(job: JobLog) -> Seal | None:
+    """Return the seal that covers all events of a job that has ended; None while there is none yet."""
+    latest = None if job.is_open else job.events.order_by("id").values_list("id", "at").last()
+    if latest is None:
+        return None
+    last_event, at = latest
+    return Seal.objects.filter(hour__gte=hour_of(at), last_event__gte=last_event).order_by("hour").first()
 
 
 def _cancellation(job: JobLog, entries: Iterable[Entry]) -> JobEvent | None:

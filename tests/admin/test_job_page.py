@@ -11,8 +11,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from jobs.failures import FailureCode
-from jobs.models import JobEvent, JobLog
+from jobs.models import JobEvent, JobLog, Seal
 from jobs.services import cancel_job, claim_job, purge_receipt
+from jobs.stats import HOUR, hour_of
 from receipts.models import Receipt
 from receipts.services import has_file
 from tests.factories import JobFactory, ReceiptFactory, job_in
@@ -222,6 +223,38 @@ def test_other_jobs_of_the_same_receipt_are_a_click_away(browser: Browser) -> No
 def test_the_receipt_is_for_those_who_may_see_it() -> None:
     job = JobFactory.create()
     assert f'src="/api/v1/receipts/{job.receipt_id}/file"' in text_of(auditor(), job)
+
+
+def test_a_page_begins_with_what_one_reads_aloud(browser: Browser) -> None:
+    job = JobFactory.create(success=True, result={"vendor": "Trattoria", "total": 25.8, "currency": "EUR"})
+    heading = browser.get(page(job)).content.decode().partition('class="verbs"')[0]
+    assert "Trattoria · 25.80 EUR</p>" in heading
+
+
+def test_a_page_leads_to_its_receipts_for_those_who_may_see_it(browser: Browser) -> None:
+    job = JobFactory.create()
+    address = f"/admin/receipts/receipt/{job.receipt_id}/change/"
+    assert f'href="{address}"' in browser.get(page(job)).content.decode()
+    text = staff("jobs.view_joblog", name="berta").get(page(job)).content.decode()
+    assert address not in text
+    assert str(job.receipt_id) in text
+
+
+def test_a_job_that_has_ended_names_the_seal_that_covers_all_of_its_events(browser: Browser) -> None:
+    job = JobFactory.create(success=True)
+    first, last = (event(job, JobEvent.Kind.RECEIVED, job.created_at, JobEvent.Source.API) for _ in range(2))
+    assert "not yet: its hour will be" in browser.get(page(job)).content.decode()
+    hour = hour_of(job.created_at)
+    for number, covered in ((1, first), (2, last)):
+        Seal.objects.create(
+            number=number, hour=hour + number * HOUR, last_event=covered.pk, events=1, jobs=1, digest="0" * 64
+        )
+    text = browser.get(page(job)).content.decode()
+    assert f"with the hour from {hour + 2 * HOUR:%-d %b %Y %H:%M:%S}" in text
+    assert "/admin/jobs/seal/" not in text
+    seal = Seal.objects.get(number=2)
+    allowed = staff("jobs.view_joblog", "jobs.view_seal", name="berta")
+    assert f'href="/admin/jobs/seal/{seal.pk}/change/"' in allowed.get(page(job)).content.decode()
 
 
 def test_a_page_with_many_events_costs_no_more_queries(browser: Browser) -> None:
