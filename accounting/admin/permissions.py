@@ -5,9 +5,8 @@ from typing import Any
 
 from django.contrib.auth.models import Permission
 
+from accounting.admin_site.sections import SECTIONS
 from accounting.roles import label
-
-from .sections import SECTIONS
 
 OTHER = "Behind the pages"  # models that have none
 NAMES = {"django_rq.admin": "Can view queue"}  # where a library's says nothing

@@ -11,9 +11,9 @@ from django.utils import timezone
 from jobs.causes import cause_of_delay, cause_of_failure
 from jobs.models import JobEvent, JobLog, Seal
 from jobs.proof.audit import verify_job
-from jobs.reading import gists
 from jobs.services import why_not_retry
 from jobs.stats import hour_of
+from jobs.summaries import receipt_summaries
 from jobs.timeline import MOST, Entry, timeline
 from receipts.pictures import picture_url
 
@@ -53,7 +53,7 @@ def context_of(request: HttpRequest, job: JobLog, *, may_operate: bool) -> dict[
         "may_see_receipt": request.user.has_perm("receipts.view_receipt"),
         "picture_url": picture_url(job.receipt),
         "siblings": siblings[:MAX_SIBLINGS],
-        "read": gists([job]).get(job.pk, ""),
+        "read": receipt_summaries([job]).get(job.pk, ""),
         "seal": _seal_of(job),
         "now": timezone.now(),
         "address": request.build_absolute_uri(request.path),
