@@ -34,7 +34,7 @@ def addresses() -> dict[str, str]:
         "day, rare client": f"on={middle:%Y-%m-%d}&client__id__exact={rare}", "month": f"on={middle:%Y-%m}",
     }  # fmt: skip
     words = {
-        "id": str(job.pk), "short id": str(job.pk)[:8], "SHA-256": job.receipt.sha256,
+        "short id": str(job.pk)[:8], "SHA-256": job.receipt.sha256,
         "receipt's short id": str(job.receipt_id)[:8], "Notion database": job.notion_database_id,
         "beginning of a file name": "scan-1", "words": "Bäckerei", "words that are nowhere": "no such words",
     }  # fmt: skip
