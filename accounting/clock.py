@@ -1,6 +1,6 @@
 """The one clock that counts: the database's, so that machines need not agree on the time; and named moments."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection
@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from django.db.models.sql.compiler import SQLCompiler
 from django.utils.dateparse import parse_datetime
 
+CLOCK_SLACK = timedelta(minutes=1)  # what is later than now by more than that was written by a clock that was ahead
 CLOCKS = {
     "sqlite": "SELECT STRFTIME('%Y-%m-%d %H:%M:%f', 'NOW')",
     "postgresql": "SELECT STATEMENT_TIMESTAMP()",

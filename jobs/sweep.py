@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from accounting.clock import DatabaseNow
+from accounting.clock import CLOCK_SLACK, DatabaseNow
 from accounting.outages import DATABASE_AWAY
 
 from .answers import longest_delay
@@ -33,7 +33,6 @@ Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
 RINGS_AT_ONCE = 100  # in the queue in all: rings pile up where no worker listens
 ENDS_AT_ONCE = 500
 HEARTBEAT_KEPT = timedelta(days=1)
-CLOCK_SLACK = timedelta(minutes=1)
 
 
 class Swept(NamedTuple):

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from django.conf import settings
 
+from accounting.clock import CLOCK_SLACK
 from jobs.failures import OURS, FailureCode
 from jobs.models import JobEvent, JobLog
-from jobs.sweep import CLOCK_SLACK
 
 from .sending import canaries_until
 

@@ -8,11 +8,10 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
-from accounting.clock import database_now
+from accounting.clock import CLOCK_SLACK, database_now
 from jobs.failures import FailureCode
 from jobs.models import JobEvent, JobLog
 from jobs.services import IdempotencyKeyReused, UploadRequest, fail, purge_receipt, submit_receipt
-from jobs.sweep import CLOCK_SLACK
 from jobs.transitions import lock_job
 from receipts.models import Client
 
