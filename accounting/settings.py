@@ -229,7 +229,7 @@ X_FRAME_OPTIONS = "DENY"
 FILE_UPLOAD_PERMISSIONS = 0o600
 FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
-    "accounting.uploaded_files.NamelessFileUploadHandler",
+    "accounting.forms.uploaded_files.NamelessFileUploadHandler",
 ]
 DATA_UPLOAD_MAX_NUMBER_FILES = 10
 

@@ -11,7 +11,7 @@ from django.http.request import QueryDict
 from django.http.response import HttpResponseBase
 from django.utils.http import parse_header_parameters
 
-from .filenames import FormReader
+from .forms.reader import FormReader
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "accounting.settings")
 django.setup(set_prefix=False)

@@ -5,7 +5,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
-from accounting.multipart import frame
+from accounting.forms.multipart import frame
 
 PICTURE_FIELD = "image_data"
 PICTURE_PART = "file"

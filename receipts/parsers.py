@@ -7,7 +7,7 @@ from django.http.multipartparser import MultiPartParserError
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import DataAndFiles, MultiPartParser
 
-from accounting.filenames import FormReader
+from accounting.forms.reader import FormReader
 
 
 class ReceiptFormParser(MultiPartParser):

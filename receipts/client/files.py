@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from accounting.multipart import Frame, frame
+from accounting.forms.multipart import Frame, frame
 from receipts.formats import FURTHER_SUFFIXES, SUFFIXES
 
 from .refusals import FILE_CHANGED, Misused, Refused

@@ -1,0 +1,33 @@
+"""Reads forms as Django does, but for names of files that it reads otherwise than they were meant."""
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+from django.http import multipartparser
+
+from accounting.filenames import shown_name
+
+
+class _PartByPart(multipartparser.Parser):
+    """Reads each part to its end before the next one.
+
+    Django leaves a file that has no name where it is, and takes what is left of it for the head of the next part.
+    """
+
+    def __iter__(self) -> Iterator[Any]:
+        for part in super().__iter__():
+            yield part
+            deque(part[2], maxlen=0)
+
+
+multipartparser.Parser = _PartByPart  # type: ignore[misc] # Django's own reader of forms names no other way
+
+
+class FormReader(multipartparser.MultiPartParser):
+    """Reads forms as Django does, which drops every letter from a file's name that Python cannot print."""
+
+    def sanitize_file_name(self, file_name: str) -> str | None:
+        """Return the name, or None where a file can have no such name."""
+        shown = shown_name(file_name)
+        return None if shown in {"", ".", ".."} else shown
