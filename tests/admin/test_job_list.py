@@ -1,4 +1,4 @@
-"""The jobs' list: what each row says, what narrows it, and that it costs the same however long the table is."""
+"""The jobs' list: what each row says, what narrows it, and its pages."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,8 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from jobs.models import JobLog
-from tests.factories import ClientFactory, JobFactory, ReceiptFactory, job_in
-from tests.support.job_lists import LIST, jobs_at, shown
+from tests.factories import JobFactory, job_in
+from tests.support.job_lists import LIST, jobs_at, many, shown
 from tests.support.staff import auditor, staff
 
 pytestmark = pytest.mark.django_db
@@ -23,17 +23,6 @@ PAGE = 50
 @pytest.fixture
 def browser() -> Browser:
     return auditor()
-
-
-def many(number: int, **fields: Any) -> list[JobLog]:
-    """Make rows in one go, a minute apart, the newest first."""
-    receipt, now = ReceiptFactory.create(), timezone.now()
-    rows = [
-        JobLog(receipt=receipt, client=receipt.client, notion_database_id="x", due_at=now, filename="many.jpg",
-               created_at=now - timedelta(minutes=minute), **fields)
-        for minute in range(number)
-    ]  # fmt: skip
-    return JobLog.objects.bulk_create(rows)
 
 
 # -- a row
@@ -208,73 +197,6 @@ def test_a_page_may_begin_at_a_moment_with_any_offset(browser: Browser) -> None:
     job = JobFactory.create()
     page = f"older~2300-01-01T00:00:00+23:23~{uuid4()}"  # PostgreSQL takes no such offset
     assert shown(browser.get(LIST, {"p": page})) == [job]
-
-
-# -- what it costs
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        {},
-        {"status__exact": "queued"},
-        {"progress": "overdue"},
-        {"on": "2025"},
-        {"_facets": "1"},
-        {"o": "1"},
-        {"q": "jpg"},
-    ],
-    ids=str,
-)
-def test_it_counts_nothing_and_asks_as_often_for_one_row_as_for_a_page(browser: Browser, query: dict[str, str]) -> None:
-    JobFactory.create()
-    few = queries_of(browser, query)
-    for _ in range(5):
-        JobFactory.create(client=ClientFactory.create())
-    many(PAGE)
-    lots = queries_of(browser, query)
-    assert len(lots) == len(few) <= 14
-    assert [sql for sql in lots if "COUNT(" in sql or "DISTINCT" in sql] == []
-
-
-def queries_of(browser: Browser, query: dict[str, str]) -> list[str]:
-    with CaptureQueriesContext(connection) as captured:
-        assert browser.get(LIST, query).status_code in (200, 302)
-    return [one["sql"] for one in captured]
-
-
-def test_the_many_failure_codes_are_folded_until_one_is_chosen(browser: Browser) -> None:
-    JobFactory.create(failure=True)
-    fold = '<details data-filter-title="failure code"'
-    assert f"{fold}>" in browser.get(LIST).content.decode()
-    assert f"{fold} open>" in browser.get(LIST, {"failure_code__exact": "callback_timeout"}).content.decode()
-
-
-@pytest.mark.parametrize(
-    ("query", "index"),
-    [
-        ({}, "job_newest"),
-        ({"status__exact": "failure"}, "job_newest_by_status"),
-        ({"failure_code__exact": "n8n_rejected"}, "job_newest_by_code"),
-        ({"needs_attention__exact": "1"}, "job_newest_needy"),
-        ({"client__id__exact": "1"}, "job_newest_by_client"),
-        ({"client__id__exact": "1", "status__exact": "queued"}, "job_newest_by_client_state"),
-        ({"progress": "open"}, "job_newest_open"),
-        ({"on": "2025-03"}, "job_newest"),
-        ({"q": "0123abcd-4567-89ab-cdef-0123456789ab"}, "job_newest_by_database"),
-    ],
-    ids=str,
-)
-def test_each_filter_has_an_index_that_gives_its_rows_in_order(
-    browser: Browser, query: dict[str, str], index: str
-) -> None:
-    if connection.vendor != "sqlite":
-        pytest.skip("PostgreSQL plans by what is in the table, and reads a small one whole")
-    JobFactory.create_batch(2)  # of two clients: Django offers no choice of one
-    listing = browser.get(LIST, query).context["cl"].queryset[:PAGE]
-    plan = listing.explain()
-    assert f"INDEX {index} " in plan or f"INDEX {index}\n" in plan, plan
-    assert "SCAN jobs_joblog\n" not in plan
 
 
 # -- alive

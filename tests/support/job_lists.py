@@ -1,7 +1,9 @@
 """The jobs' list as staff see it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+
+from django.utils import timezone
 
 from jobs.models import JobLog
 from tests.factories import JobFactory, ReceiptFactory
@@ -18,3 +20,14 @@ def jobs_at(*moments: datetime) -> list[JobLog]:
     """Make a job for each of these moments."""
     receipt = ReceiptFactory.create()
     return [JobFactory.create(receipt=receipt, created_at=at) for at in moments]
+
+
+def many(number: int, **fields: Any) -> list[JobLog]:
+    """Make rows in one go, a minute apart, the newest first."""
+    receipt, now = ReceiptFactory.create(), timezone.now()
+    rows = [
+        JobLog(receipt=receipt, client=receipt.client, notion_database_id="x", due_at=now, filename="many.jpg",
+               created_at=now - timedelta(minutes=minute), **fields)
+        for minute in range(number)
+    ]  # fmt: skip
+    return JobLog.objects.bulk_create(rows)
