@@ -47,7 +47,7 @@ def _job_metrics(now: datetime) -> Iterator[Metric]:
     )
     for status in JobLog.OPEN:
         number.add_metric([status], current.counts.get(status, 0))
-        age.add_metric([status], (now - current.since.get(status, now)).total_seconds())
+        age.add_metric([status], _age(current.since.get(status, now), now))
     yield number
     yield age
     yield _gauge(
@@ -69,7 +69,7 @@ def _process_gauges(now: datetime) -> Iterator[Metric]:
     kinds = Heartbeat.Kind
     yield _gauge("workers", "Workers whose heart beats.", living(kinds.WORKER, now).count())
     beat: datetime | None = beats(kinds.SWEEP, now).aggregate(at=Max("at"))["at"]
-    age = (now - beat).total_seconds() if beat else inf  # an alert is to fire where none has ever run, too
+    age = _age(beat, now) if beat else inf  # an alert is to fire where none has ever run, too
     yield _gauge("sweep_age_seconds", "Seconds since the latest beat of a sweep.", age)
 
 
@@ -104,6 +104,11 @@ def _event_metrics() -> Iterator[Metric]:
         yield HistogramMetricFamily(
             f"receipts_{name}_seconds", meaning, buckets=buckets, sum_value=counts.get(SUM, 0) / 1000
         )
+
+
+def _age(at: datetime, now: datetime) -> float:
+    """Return seconds; a clock that was ahead, and was set right, makes nobody younger than new."""
+    return max(0.0, (now - at).total_seconds())
 
 
 def _gauge(name: str, meaning: str, value: float) -> Metric:

@@ -156,6 +156,15 @@ def test_open_jobs_are_told_by_status_and_age() -> None:
     assert ages == [pytest.approx(1200, abs=30), 0, pytest.approx(86_400, abs=30)]
 
 
+def test_what_a_clock_that_was_ahead_has_written_has_no_negative_age() -> None:
+    ahead = timezone.now() + timedelta(seconds=30)
+    JobFactory.create(created_at=ahead)
+    Heartbeat.objects.create(name="sweep", kind=Heartbeat.Kind.SWEEP, at=ahead)
+    samples = scrape()
+    assert samples['receipts_oldest_open_seconds{status="queued"}'] == 0
+    assert samples["receipts_sweep_age_seconds"] == 0
+
+
 def test_what_needs_somebody_is_told_as_the_operations_page_counts_it() -> None:
     ago = timezone.now() - timedelta(minutes=2)
     JobFactory.create(due_at=ago)
