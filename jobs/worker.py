@@ -4,7 +4,7 @@ import threading
 import time
 from contextlib import suppress
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from django.conf import settings
@@ -29,6 +29,7 @@ from .sweep import beat
 logger = structlog.get_logger(__name__)
 
 BEAT_EVERY_SECONDS = 15
+LOOK_AT_NAME_EVERY_SECONDS = 5
 REDIS_BEAT_SECONDS = 1  # RQ would beat four times a delivery, each time on three ways there and back
 LOOKS_PER_BEAT = 3  # of the thread, which has a phase of its own: no beat is later by more than a look
 
@@ -55,6 +56,10 @@ class HeartbeatTimer:
 
 class NoRing(Exception):
     """What lies in the queue calls something else than our task."""
+
+
+class NameTaken(Exception):
+    """Another worker of this name lives."""
 
 
 class Ring(Job):
@@ -99,6 +104,25 @@ class DeliveryWorker(SimpleWorker):
         """Begin to work; what RQ says of every small step stays out of the log, though `rqworker` asks for it."""
         super().bootstrap("WARNING", *args, **kwargs)
 
+    def register_birth(self) -> None:
+        """Take its name in Redis, which remembers a worker that was killed for a while: wait until it forgets.
+
+        Raises:
+            NameTaken: what Redis remembers does not age, so that it lives.
+            StopRequested: it was told to stop while it waited.
+        """
+        remembered = cast(int, self.connection.ttl(self.key))  # in seconds, rounded
+        forgotten_at = time.monotonic() + max(0, remembered) + 1
+        while True:
+            with suppress(ValueError):  # all that RQ says of a name that is taken
+                super().register_birth()  # type: ignore[no-untyped-call] # RQ has types elsewhere only
+                return
+            if time.monotonic() > forgotten_at:
+                raise NameTaken(self.name)
+            logger.warning("worker_waits_for_its_name", name=self.name)
+            if told_to_stop.wait(LOOK_AT_NAME_EVERY_SECONDS):
+                raise StopRequested
+
     def work(self, *args: Any, **kwargs: Any) -> bool:
         """Work until told to stop or until RQ gives up; to take leave of a Redis that is away is no error."""
         is_over = threading.Event()
@@ -114,7 +138,7 @@ class DeliveryWorker(SimpleWorker):
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Stop after the delivery at hand."""
         told_to_stop.set()
-        super().request_stop(signum, frame)  # type: ignore[no-untyped-call] # RQ has types elsewhere only
+        super().request_stop(signum, frame)  # type: ignore[no-untyped-call] # the same
 
     def _install_signal_handlers(self) -> None:
         """Take the signals; one that came while the worker was being made counts."""

@@ -92,6 +92,32 @@ def test_a_worker_writes_its_id_where_it_is_told_to(tmp_path: Path) -> None:
     assert (tmp_path / "pid").read_text() == str(os.getpid())
 
 
+def test_a_name_that_another_worker_has_is_refused_in_a_sentence(redis: Redis) -> None:
+    redis.hset("rq:worker:till", "state", "busy")  # and does not age
+    with pytest.raises(CommandError, match=r"--name: a worker named till runs"):
+        call_command("rqworker", "--burst", "--name", "till")
+
+
+def test_the_name_of_a_worker_that_was_killed_is_waited_for(
+    redis: Redis, n8n: StubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    redis.hset("rq:worker:till", "state", "busy")
+    redis.expire("rq:worker:till", 1)
+    monkeypatch.setattr(worker_module, "LOOK_AT_NAME_EVERY_SECONDS", 0.05)
+    ring(job := JobFactory.create())
+    call_command("rqworker", "--burst", "--name", "till")
+    assert status_of(job) == Status.PROCESSING
+
+
+def test_a_worker_that_waits_for_its_name_stops_when_told_to(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    redis.hset("rq:worker:till", "state", "busy")
+    redis.expire("rq:worker:till", 60)
+    monkeypatch.setattr(worker_module, "told_to_stop", threading.Event())
+    worker_module.told_to_stop.set()
+    call_command("rqworker", "--burst", "--name", "till")
+    assert not redis.hexists("rq:worker:till", "birth")
+
+
 def manage(*command: str, **further: str) -> tuple[str, str]:
     """Run a management command on this test's database; return what it told and printed."""
     environment = os.environ | {"DATABASE_URL": database_url(), "MEDIA_ROOT": settings.MEDIA_ROOT} | further

@@ -19,7 +19,7 @@ from rq.worker import BaseWorker
 from accounting.outages import wait_for_database
 from jobs.checks import SETTINGS
 from jobs.queue import queue_service
-from jobs.worker import HeartbeatTimer, told_to_stop
+from jobs.worker import HeartbeatTimer, NameTaken, told_to_stop
 
 logger = structlog.get_logger(__name__)
 
@@ -41,7 +41,8 @@ class Command(rqworker.Command):
         """Work until told to stop, or until the bound that the caller has set.
 
         Raises:
-            CommandError: there is no such queue or class, a bound is none, or the file for its id cannot be written.
+            CommandError: there is no such queue or class, a bound is none, the file for its id cannot be written, or
+                another worker has its name.
         """
         if unknown := sorted(set(args) - settings.RQ_QUEUES.keys()):
             raise CommandError(f"There is no queue {unknown[0]}; there is {', '.join(settings.RQ_QUEUES)}.")
@@ -50,7 +51,7 @@ class Command(rqworker.Command):
         if options["pid"]:
             _write_pid(options.pop("pid"))
         if any(options[bound] for bound in BOUNDS):
-            super().handle(*args, **options)  # type: ignore[no-untyped-call] # django-rq has no types
+            self._run(*args, **options)
             return
         self._take_signals()
         wait_for_database(told_to_stop.is_set)
@@ -75,9 +76,15 @@ class Command(rqworker.Command):
 
     def _work(self, *args: Any, **options: Any) -> None:
         try:
-            super().handle(*args, **options)  # type: ignore[no-untyped-call] # the same
+            self._run(*args, **options)
         except (RedisError, SystemExit) as error:  # django-rq exits where RQ could not connect
             logger.warning("redis_unreachable", error=type(error).__name__)
+
+    def _run(self, *args: Any, **options: Any) -> None:
+        try:
+            super().handle(*args, **options)  # type: ignore[no-untyped-call] # django-rq has no types
+        except NameTaken as taken:
+            raise CommandError(f"--name: a worker named {taken} runs; without it, each has its own name.") from None
 
 
 def _check_bounds(options: Mapping[str, Any]) -> None:
