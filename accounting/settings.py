@@ -1,16 +1,14 @@
 """Settings, read from the environment in the order of `.env.example`, which explains each key."""
 
-import os
-import sys
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from csp.constants import NONE, SELF
 
-from .environment import Environment, make_folder
+from .environment import Environment
 from .environment.addresses import host_of
 from .environment.buckets import bucket_storage
+from .environment.databases import kept_connections
 from .memory import load_requests_without_guessing
 from .redis.sentinels import rq_connection
 
@@ -38,41 +36,11 @@ PICTURE_THREADS = WEB_THREADS // 2  # of these
 
 # -- database, Redis, files -------------------------------------------------------------------------------------------
 
-DATABASES: dict[str, dict[str, Any]] = {
-    "default": env.database("DATABASE_URL", f"sqlite:///{quote(str(BASE_DIR))}/var/db.sqlite3")
+DATABASES = {
+    "default": kept_connections(
+        env.database("DATABASE_URL", f"sqlite:///{quote(str(BASE_DIR))}/var/db.sqlite3"), BASE_DIR
+    )
 }
-DATABASES["default"] |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
-if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    if DATABASES["default"]["NAME"] != ":memory:":
-        file = BASE_DIR / DATABASES["default"]["NAME"]  # counted from the project, wherever a process is started
-        make_folder("DATABASE_URL", file.parent)  # it holds sessions
-        DATABASES["default"]["NAME"] = str(file)
-        # What SQLite puts aside while it writes lies beside the database, where there is room for it or for nothing: in
-        # a TMPDIR without room it found none, and took no write. SQLite reads this once, when Python first loads it.
-        os.environ.setdefault("SQLITE_TMPDIR", str(file.parent))
-    DATABASES["default"]["ENGINE"] = "accounting.sqlite3"
-    # IMMEDIATE takes the write lock at BEGIN, so that two writers wait for each other instead of failing;
-    # FULL syncs each commit to the disk: what was answered with 202 survives a power cut.
-    DATABASES["default"]["OPTIONS"] = {
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 10,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
-    }
-    # DRF tries to import PostgreSQL's fields, and their driver with them: 9 MB that nobody has a use for here
-    sys.modules.setdefault("django.contrib.postgres.fields", None)  # type: ignore[arg-type] # None: cannot be imported
-else:
-    DATABASES["default"]["ENGINE"] = "accounting.postgresql"
-    # nobody waits for ever: not for a server that is away, nor for the lock of a machine that fell silent, nor for a
-    # server whose machine vanishes: 10 s, where the kernel would try for a quarter of an hour
-    DATABASES["default"]["OPTIONS"] = {
-        "connect_timeout": 5,
-        "keepalives_idle": 5,
-        "keepalives_interval": 2,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 10_000,
-        "options": "-c lock_timeout=15s -c idle_in_transaction_session_timeout=30s",
-        **DATABASES["default"].get("OPTIONS", {}),
-    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.redis("REDIS_URL", "redis://127.0.0.1:6379/0")
