@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.template.defaultfilters import filesizeformat
@@ -21,6 +21,7 @@ MEASURES: dict[str, Callable[[Any], str]] = {
     "ms": "{:,} ms".format,
     "size": filesizeformat,
 }
+DUE_BEFORE = "was_due_at"
 MOST = 500  # N8N may call back as often as it likes
 
 
@@ -54,10 +55,15 @@ class Entry:
 
 def timeline(job: JobLog) -> list[Entry]:
     """Return the job's events, oldest first."""
-    return [_entry(event, job.created_at) for event in job.events.order_by("id")[:MOST]]
+    return [entry_of(event, job.created_at) for event in job.events.order_by("id")[:MOST]]
 
 
-def _entry(event: JobEvent, start: datetime) -> Entry:
+def entry_of(event: JobEvent, start: datetime) -> Entry:
+    """Return one event as people read it.
+
+    Args:
+        start: when its job was created.
+    """
     facts = {"attempt": event.attempt} if event.attempt else {}
     facts |= {key: value for key, value in event.detail.items() if key not in SAID_ELSEWHERE}
     return Entry(
@@ -81,4 +87,13 @@ def _named(facts: dict[str, Any]) -> list[tuple[str, str]]:
 def _text(key: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if key == DUE_BEFORE:
+        return _time_in(str(value))
     return MEASURES[key](value) if key in MEASURES and isinstance(value, int | float) else str(value)
+
+
+def _time_in(text: str) -> str:
+    try:
+        return f"{datetime.fromisoformat(text).astimezone(UTC):%-d %b %Y %H:%M:%S}"
+    except ValueError:  # no event of ours
+        return text

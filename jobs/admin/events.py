@@ -1,19 +1,30 @@
 """Who touched this, and when?"""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin import DateFieldListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
 
 from accounting.admin.base import CursorAdmin
 from jobs.models import JobEvent
 from jobs.search import find_by_id
-from jobs.timeline import Entry
+from jobs.timeline import Entry, entry_of
 
 RECENT = 50_000  # so many are looked through for an actor
+
+
+class TimeFilter(DateFieldListFilter):
+    """Today, this month and the like, of the time at which it happened."""
+
+    def __init__(self, field: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(field, *args, **kwargs)
+        self.title = "time"
 
 
 @admin.register(JobEvent)
@@ -21,13 +32,21 @@ class JobEventAdmin(CursorAdmin[JobEvent]):
     """All events, newest first."""
 
     time_field = ""  # in the order in which they were written
-    list_display = ["at", "label", "by", "job", "step", "attempt"]
-    list_filter = ["kind", "source", "at"]
+    list_display = ["time", "label", "by", "job", "step", "tries"]
+    list_filter = ["kind", "source", ("at", TimeFilter)]
     list_select_related = ["job"]
-    fields = ["job", "at", "label", "source", "actor", "from_status", "to_status", "attempt", "detail"]
-    readonly_fields = ["label"]  # the kind would say "Filed in Notion" of what was filed nowhere
+    fields = ["job", "time", "label", "source", "actor", "step", "said"]
+    readonly_fields = ["time", "label", "step", "said"]  # the kind would say "Filed in Notion" of what is nowhere
     search_fields = ["actor"]
     search_help_text = f"Job id (8 digits of it will do), or an actor among the newest {RECENT:,}."
+
+    class Media:
+        css = {"all": ["jobs/jobs.css"]}
+
+    @admin.display(description="time (UTC)")
+    def time(self, event: JobEvent) -> datetime:
+        """Return when it happened, under the heading that the log of staff's actions has for it."""
+        return event.at
 
     @admin.display(description="event")
     def label(self, event: JobEvent) -> str:
@@ -48,7 +67,20 @@ class JobEventAdmin(CursorAdmin[JobEvent]):
     @admin.display(description="status")
     def step(self, event: JobEvent) -> str:
         """Return from where to where it led, where it led anywhere."""
-        return " → ".join(filter(None, [event.get_from_status_display(), event.get_to_status_display()]))
+        return " → ".join(filter(None, [event.get_from_status_display(), event.get_to_status_display()])) or "–"
+
+    @admin.display(description="attempt")
+    def tries(self, event: JobEvent) -> str:
+        """Return at which attempt it happened, where there was one."""
+        return str(event.attempt or "")
+
+    @admin.display(description="detail")
+    def said(self, event: JobEvent) -> str:
+        """Return what came with it, as its job's timeline tells it."""
+        entry = entry_of(event, event.job.created_at)
+        if not (entry.message or entry.facts or entry.request or entry.answer):
+            return "–"
+        return render_to_string("admin/jobs/joblog/said.html", {"entry": entry, "level": 2})
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """Return the columns; those who may see jobs are led to them."""

@@ -47,6 +47,32 @@ def test_an_event_leads_to_its_job_for_those_who_may_see_jobs(auditor: Browser) 
     assert page(job) not in other
 
 
+def test_the_page_of_an_event_tells_what_came_with_it_as_its_jobs_timeline_does(auditor: Browser) -> None:
+    job = JobFactory.create()
+    said = {
+        "message": "N8N answered 429.", "http_status": 429, "again_in_seconds": 300, "code": "n8n_busy",
+        "request": {"bytes": 2048}, "answer": {"ms": 112, "body": "<b>slow down</b>"},
+    }  # fmt: skip
+    happened = event(job, Kind.REFUSED, timezone.now(), Source.WORKER, **said)
+    text = auditor.get(f"/admin/jobs/jobevent/{happened.pk}/change/").content.decode()
+    for name, value in (("HTTP status", "429"), ("again in", "5 min"), ("bytes", "2.0\xa0KB"), ("took", "112 ms")):
+        assert re.search(f"<dt>{name}</dt> ?<dd>{value}</dd>", text), name
+    assert "<p>N8N answered 429.</p>" in text
+    assert "&lt;b&gt;slow down&lt;/b&gt;" in text
+    assert "{&quot;" not in text
+    timeline = auditor.get(page(job)).content.decode()
+    assert "<p>N8N answered 429.</p>" in timeline
+
+
+def test_a_timeline_writes_the_time_at_which_something_was_due_as_all_others(auditor: Browser) -> None:
+    job = JobFactory.create()
+    event(job, Kind.BROUGHT_FORWARD, timezone.now(), Source.SWEEP, was_due_at="2026-11-27T16:05:09.5+00:00")
+    event(job, Kind.BROUGHT_FORWARD, timezone.now(), Source.SWEEP, was_due_at="at some time")
+    text = auditor.get(page(job)).content.decode()
+    assert "<dd>27 Nov 2026 16:05:09</dd>" in text
+    assert "<dd>at some time</dd>" in text
+
+
 def test_no_way_back_leads_by_an_app_that_the_sidebar_does_not_name(admin_client: Browser, redis: Redis) -> None:
     pages = [address for addresses in every_page(redis).values() for address in addresses]
     found = {page: trail for page in pages if (trail := _way_back(admin_client, page))}
