@@ -1,8 +1,11 @@
 """What fits where it stands: on a phone, and in the card around it."""
 
 import pytest
+import requests
 from playwright.sync_api import Locator, Page, expect
 
+from receipts.sample import draw_receipt
+from tests.factories import DATABASE_ID, SMALL
 from tests.support.installation import Installation
 
 from .chromium import PHONE, Visitor
@@ -191,6 +194,26 @@ def test_no_column_of_the_list_ends_beyond_its_card(visitor: Visitor, jobs: list
     page = visitor.open("oscar", viewport={"width": width, "height": 900})
     page.goto(JOBS)
     assert width_of(page.locator("#result_list")) <= width_of(page.locator(".results"))
+
+
+@pytest.mark.parametrize("width", [1024, 1280])
+def test_a_long_name_pushes_no_column_of_any_list_beyond_its_card(
+    visitor: Visitor, service: Installation, width: int
+) -> None:
+    name = "scan-" + "1234567890" * 15
+    answer = requests.post(
+        f"{service.url}/api/v1/receipts/upload",
+        files={"file": (f"{name}.jpg", draw_receipt(4715, size=SMALL))},
+        data={"notion_database_id": DATABASE_ID},
+        headers={"Authorization": f"Api-Key {service.key}"},
+        timeout=30,
+    )
+    assert answer.ok
+    page = visitor.open("root", viewport={"width": width, "height": 900})
+    for address in ("/admin/receipts/receipt/", "/admin/jobs/jobevent/", "/admin/receipts/apikey/"):
+        page.goto(address)
+        expect(page.locator("#result_list")).to_contain_text(name if "apikey" not in address else service.key[:8])
+        assert width_of(page.locator("#result_list")) <= width_of(page.locator(".results")), address
 
 
 @pytest.mark.parametrize("width", [PHONE["width"], 1440])
