@@ -111,8 +111,13 @@ def _is_own_status(message: ConsoleMessage) -> bool:
 
 
 def log_in(page: Page, name: str, password: str = PASSWORD) -> None:
-    """Fill in the log-in form, and send it."""
+    """Go to the log-in, and log in."""
     page.goto("/admin/login/")
+    fill_in_log_in(page, name, password)
+
+
+def fill_in_log_in(page: Page, name: str, password: str = PASSWORD) -> None:
+    """Fill in the log-in form that is shown, and send it."""
     page.get_by_label("Username").fill(name)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Log in").click()

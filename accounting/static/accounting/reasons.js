@@ -1,0 +1,28 @@
+/* Keeps the reason of a form that was sent in vain since its session had ended: who logs in again, in the same tab and
+   by the same name, finds it in the form. The log-in's page tells that it was in vain. */
+"use strict";
+(() => {
+  const [SENT, IN_VAIN] = ["reason-sent", "reason-in-vain"]; // what a tab remembers, until it is closed
+  const who = () => document.querySelector("#user-tools strong")?.textContent;
+
+  document.addEventListener("submit", ({ target }) => {
+    const reason = target.elements.reason?.value;
+    if (!reason) return;
+    sessionStorage.removeItem(IN_VAIN);
+    sessionStorage.setItem(SENT, JSON.stringify([who(), target.action, reason]));
+  });
+
+  const sent = sessionStorage.getItem(SENT);
+  sessionStorage.removeItem(SENT);
+  if (document.querySelector("#login-form")) {
+    if (sent) sessionStorage.setItem(IN_VAIN, sent);
+    return;
+  }
+  const [name, action, reason] = JSON.parse(sessionStorage.getItem(IN_VAIN)) ?? [];
+  const form = name === who() && [...document.forms].find((each) => each.action === action && each.elements.reason);
+  if (!form) return; // that of many jobs is not where one is led back to
+  sessionStorage.removeItem(IN_VAIN);
+  form.closest("details")?.setAttribute("open", "");
+  form.elements.reason.value = reason;
+  form.elements.reason.focus();
+})();
