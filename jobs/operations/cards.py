@@ -50,17 +50,20 @@ def open_jobs() -> OpenJobs:
     return OpenJobs({status: count for status, count, _ in rows}, {status: since for status, _, since in rows})
 
 
-def cards(figures: PeriodFigures, open_jobs: OpenJobs, overdue: Mapping[str, int], now: datetime) -> list[Card]:
+def cards(
+    figures: PeriodFigures, open_jobs: OpenJobs, overdue: Mapping[str, int], delayed: int, now: datetime
+) -> list[Card]:
     """Return the page's figures.
 
     Args:
-        overdue: how many open jobs are overdue, by status.
+        overdue: how many open jobs are overdue, by status, but for those that wait for a setting.
+        delayed: how many wait for a setting; they are queued, or tried once more at this moment.
         now: by the database's clock.
     """
     oldest = open_jobs.since.get(Status.QUEUED)
     waits = f"oldest came in {format_duration(now - oldest)} ago" if oldest else "nothing waits"
     return [
-        _open_jobs_card("Queued", Status.QUEUED, open_jobs, overdue, waits),
+        _open_jobs_card("Queued", Status.QUEUED, open_jobs, overdue, waits, delayed),
         _open_jobs_card("Sending", Status.SENDING, open_jobs, overdue, "on their way to N8N"),
         _open_jobs_card("Processing", Status.PROCESSING, open_jobs, overdue, "at N8N"),
         *_period_cards(figures),
@@ -68,14 +71,17 @@ def cards(figures: PeriodFigures, open_jobs: OpenJobs, overdue: Mapping[str, int
 
 
 def _open_jobs_card(
-    title: str, status: JobLog.Status, open_jobs: OpenJobs, overdue: Mapping[str, int], note: str
+    title: str, status: JobLog.Status, open_jobs: OpenJobs, overdue: Mapping[str, int], note: str, delayed: int = 0
 ) -> Card:
     late = overdue.get(status, 0)
     note = f"{note}; {late:,} overdue" if late else note
+    wait = "waits" if delayed == 1 else "wait"
+    note = f"{note}; {delayed:,} {wait} for a setting" if delayed else note
+    is_bad = bool(late or delayed)
     count = open_jobs.counts.get(status, 0)
     listed = str(status) if count else ""
-    tone = "bad" if late else ""
-    return Card(title=f"{title} now", value=f"{count:,}", note=note, tone=tone, alarm=bool(late), status=listed)
+    tone = "bad" if is_bad else ""
+    return Card(title=f"{title} now", value=f"{count:,}", note=note, tone=tone, alarm=is_bad, status=listed)
 
 
 def _period_cards(figures: PeriodFigures) -> list[Card]:

@@ -69,12 +69,13 @@ def _operate(request: HttpRequest, verb: str, jobs: QuerySet[JobLog], reason: st
 def _figures_context(period: Period, now: datetime) -> dict[str, Any]:
     needs = groups(now)
     overdue = {group.code: group.count for group in needs if group.kind is Kind.OVERDUE}
+    delayed = sum(group.count for group in needs if group.kind is Kind.DELAYED)
     figures = period_figures(period, now)
     return {
         "now": now,
         "periods": PERIODS,
         "figures": figures,
-        "cards": cards(figures, open_jobs(), overdue, now),
+        "cards": cards(figures, open_jobs(), overdue, delayed, now),
         "charts": charts(figures),
         "groups": needs,
         "at_once": AT_ONCE,

@@ -42,6 +42,17 @@ def test_what_is_open_is_counted_with_the_wait_of_the_oldest(viewer: Browser) ->
     assert card(text, "Processing now").startswith("0 ")
 
 
+def test_what_waits_for_a_setting_alarms_where_it_is_counted(viewer: Browser) -> None:
+    JobFactory.create(created_at=ago(minutes=47))
+    assert 'alarm"' not in page(viewer)
+    JobFactory.create(due_at=ago(minutes=-5), needs_attention=True, last_error="n8n_unauthorized")
+    text = page(viewer)
+    assert card(text, "Queued now") == "2 oldest came in 47 min ago; 1 waits for a setting"
+    assert 'alarm"' in text
+    JobFactory.create(due_at=ago(minutes=5), needs_attention=True, last_error="n8n_webhook_not_found")
+    assert card(page(viewer), "Queued now") == "3 oldest came in 47 min ago; 2 wait for a setting"
+
+
 @pytest.mark.parametrize(
     ("query", "label", "now", "before"),
     [
