@@ -1,6 +1,5 @@
 """Who touched this, and when?"""
 
-from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -44,9 +43,9 @@ class JobEventAdmin(CursorAdmin[JobEvent]):
         css = {"all": ["jobs/jobs.css"]}
 
     @admin.display(description="time (UTC)")
-    def time(self, event: JobEvent) -> datetime:
-        """Return when it happened, under the heading that the log of staff's actions has for it."""
-        return event.at
+    def time(self, event: JobEvent) -> str:
+        """Return when it happened, to the second."""
+        return f"{event.at:%-d %b %Y %H:%M:%S}"
 
     @admin.display(description="event")
     def label(self, event: JobEvent) -> str:

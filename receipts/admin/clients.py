@@ -1,11 +1,18 @@
 """Clients, for staff."""
 
+from datetime import datetime
+
 from django.contrib import admin
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html_join
 
 from receipts.models import Client
 
 from .forms import ClientForm
+
+BELONGINGS = {"jobs_joblog": "Jobs", "receipts_receipt": "Receipts", "receipts_apikey": "API keys"}
+VIEWED = ["jobs.view_joblog", "receipts.view_receipt", "receipts.view_apikey"]
 
 
 @admin.register(Client)
@@ -13,8 +20,25 @@ class ClientAdmin(admin.ModelAdmin[Client]):
     """Whoever uploads; clients with receipts are never deleted."""
 
     form = ClientForm
-    list_display = ["name", "created_at"]
+    list_display = ["name", "created"]
     search_fields = ["name"]
+
+    @admin.display(description="created (UTC)", ordering="created_at")
+    def created(self, client: Client) -> datetime:
+        """Return when it was made, under the heading that other lists have for it."""
+        return client.created_at
+
+    @admin.display(description="of this client")
+    def belongings(self, client: Client) -> str:
+        """Return links to the lists of what is its own."""
+        narrowed = {"client__id__exact": client.pk}
+        links = ((reverse(f"admin:{model}_changelist", query=narrowed), name) for model, name in BELONGINGS.items())
+        return format_html_join(" · ", '<a href="{}">{}</a>', links)
+
+    def get_fields(self, request: HttpRequest, obj: Client | None = None) -> list[str]:
+        """Return the rows; those who may see what it has are led there, and lists leave canaries out."""
+        leads = obj is not None and obj.name != Client.CANARY and request.user.has_perms(VIEWED)
+        return ["name", "belongings"] if leads else ["name"]
 
     def has_delete_permission(self, request: HttpRequest, obj: Client | None = None) -> bool:
         """Refuse: a client's receipts and jobs are evidence; revoke its keys instead."""
@@ -22,4 +46,4 @@ class ClientAdmin(admin.ModelAdmin[Client]):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Client | None = None) -> tuple[str, ...]:
         """Return what stays as it is: the service finds its own clients by their names."""
-        return ("name",) if obj is not None and obj.name in Client.OWN else ()
+        return ("name", "belongings") if obj is not None and obj.name in Client.OWN else ("belongings",)

@@ -1,8 +1,10 @@
 """API keys, for staff: made, shown once, and revoked."""
 
 import re
+from datetime import datetime
 from typing import Any
 
+from django.apps import apps
 from django.contrib import admin, messages
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -17,6 +19,7 @@ from receipts.models import ApiKey
 from .filters import ClientFilter
 from .forms import KeyForm
 
+LATEST = 500  # jobs of its client, among which the latest upload by a key is looked for
 PREFIX = re.compile("[0-9A-Za-z]{8}")
 MADE_ALREADY = (
     "No other key was made: this form has made one already, which was shown then. "
@@ -31,7 +34,7 @@ class ApiKeyAdmin(APIKeyModelAdmin):
     """Makes keys, shows each once, and revokes them; none is deleted."""
 
     form = KeyForm
-    list_display = ["prefix", "client", "name", "created", "expiry_date", "state"]  # type: ignore[assignment] # the library names others
+    list_display = ["prefix", "client", "name", "made", "expires", "state"]  # type: ignore[assignment] # the library names others
     list_filter = [("client", ClientFilter), "revoked"]  # type: ignore[assignment] # as above
     list_select_related = ["client"]
     search_fields = ["name", "prefix", "client__name"]  # type: ignore[assignment] # as above
@@ -50,6 +53,38 @@ class ApiKeyAdmin(APIKeyModelAdmin):
         if api_key.has_expired:
             return format_html('<span class="badge badge-warn">{}</span>', "Expired")
         return format_html('<span class="badge badge-good">{}</span>', "Active")
+
+    @admin.display(description="created (UTC)", ordering="created")
+    def made(self, api_key: ApiKey) -> datetime:
+        """Return when it was made, under the heading that other lists have for it."""
+        return api_key.created
+
+    @admin.display(description="expires (UTC)", ordering="expiry_date")
+    def expires(self, api_key: ApiKey) -> datetime | None:
+        """Return until when it lets somebody in."""
+        return api_key.expiry_date
+
+    @admin.display(description="latest upload")
+    def latest_upload(self, api_key: ApiKey) -> str:
+        """Return when it was last used to upload, with a link to the job, and one to all that it did."""
+        jobs = apps.get_model("jobs", "JobLog").objects.filter(client=api_key.client_id).order_by("-created_at")
+        events = apps.get_model("jobs", "JobEvent").objects.filter(job__in=jobs.values("pk")[:LATEST])
+        event = events.filter(actor=f"key {api_key.prefix}").select_related("job").order_by("-id").first()
+        if event is None:
+            return f"none among the latest {LATEST} jobs of its client"
+        return format_html(
+            '{} (UTC): <a href="{}">{}</a> · <a href="{}">all its uploads</a>',
+            f"{event.at:%-d %b %Y %H:%M:%S}",
+            reverse("admin:jobs_joblog_change", args=[event.job_id]),
+            event.job,
+            reverse("admin:jobs_jobevent_changelist", query={"q": event.actor}),
+        )
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """Return the rows; when it was used last is for those who may see jobs and their events."""
+        fields = [field for field in super().get_fields(request, obj) if field != "latest_upload"]
+        may_see = request.user.has_perms(["jobs.view_joblog", "jobs.view_jobevent"])
+        return [*fields, "latest_upload"] if obj is not None and may_see else fields
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Name the two fields of the expiry: the library's form gives both one label, which reaches neither."""
@@ -83,7 +118,7 @@ class ApiKeyAdmin(APIKeyModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Return what stays as it was made: a key never passes to another client."""
-        return (*super().get_readonly_fields(request, obj), *(("client",) if obj else ()))
+        return (*super().get_readonly_fields(request, obj), *(("client", "latest_upload") if obj else ()))
 
 
 def _prefix_in(request: HttpRequest) -> str:

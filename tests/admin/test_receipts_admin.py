@@ -6,14 +6,17 @@ from typing import Any
 
 import pytest
 from django.test import Client as Browser
+from django.urls import reverse
 from django.utils import timezone
 
+from jobs.models import JobEvent
 from receipts.models import ApiKey, Client, Receipt
 from tests.factories import JobFactory, ReceiptFactory
 from tests.support.old_receipts import purge
+from tests.support.past_events import Kind, Source, event
 from tests.support.pictures import heic
 from tests.support.renditions import job_for, sent
-from tests.support.staff import auditor, staff, words_of
+from tests.support.staff import auditor, browser_of, member, staff, words_of
 
 pytestmark = pytest.mark.django_db
 
@@ -209,3 +212,45 @@ def test_a_receipts_size_is_said_in_the_unit_that_one_would_say_it_in(admin_clie
     receipt = ReceiptFactory.create(size=49_072)
     for address in (page_of(receipt), RECEIPTS):
         assert "47.9\xa0KB" in admin_client.get(address).content.decode()
+
+
+def test_a_client_leads_to_what_is_its_own_and_its_jobs_lead_to_it() -> None:
+    reader = browser_of(member("Auditor"))
+    job, other = JobFactory.create(), JobFactory.create()
+    ApiKey.objects.create_key(client=job.client, name="till")
+    address = reverse("admin:receipts_client_change", args=[job.client_id])
+    text = reader.get(address).content.decode()
+    for model in ("jobs_joblog", "receipts_receipt", "receipts_apikey"):
+        narrowed = reverse(f"admin:{model}_changelist", query={"client__id__exact": job.client_id})
+        assert f'href="{narrowed}"' in text
+        (row,) = reader.get(narrowed).context["cl"].result_list
+        assert row.client == job.client
+    page = reader.get(reverse("admin:jobs_joblog_change", args=[job.pk])).content.decode()
+    assert f'href="{address}"' in page
+    assert reverse("admin:receipts_client_change", args=[other.client_id]) not in page
+
+
+def test_nobody_is_led_from_a_client_or_to_it_who_may_not_go_there() -> None:
+    job = JobFactory.create()
+    address = reverse("admin:receipts_client_change", args=[job.client_id])
+    clerk = staff("receipts.view_client", "receipts.view_receipt", name="berta")
+    assert "client__id__exact" not in clerk.get(address).content.decode()
+    watcher = staff("jobs.view_joblog", name="carl")
+    assert address not in watcher.get(reverse("admin:jobs_joblog_change", args=[job.pk])).content.decode()
+
+
+def test_a_key_says_when_it_last_brought_a_receipt_and_leads_there(admin_client: Browser) -> None:
+    job = JobFactory.create()
+    used, _ = ApiKey.objects.create_key(client=job.client, name="till")
+    unused, _ = ApiKey.objects.create_key(client=job.client, name="phone")
+    for actor in (f"key {used.prefix}", "key of-others"):
+        written = event(job, Kind.REPEATED, timezone.now(), Source.API)
+        JobEvent.objects.filter(pk=written.pk).update(actor=actor)
+    text = admin_client.get(f"{KEYS}{used.pk}/change/").content.decode()
+    assert f"{job.events.earliest('id').at:%-d %b %Y %H:%M:%S} (UTC)" in text
+    assert f'href="{reverse("admin:jobs_joblog_change", args=[job.pk])}"' in text
+    uploads = reverse("admin:jobs_jobevent_changelist", query={"q": f"key {used.prefix}"})
+    assert f'href="{uploads}"' in text
+    assert len(admin_client.get(uploads).context["cl"].result_list) == 1
+    assert "none among the latest 500 jobs" in admin_client.get(f"{KEYS}{unused.pk}/change/").content.decode()
+    assert "atest upload" not in admin_client.get(f"{KEYS}add/").content.decode()

@@ -60,6 +60,7 @@ def test_the_page_of_an_event_tells_what_came_with_it_as_its_jobs_timeline_does(
     assert "<p>N8N answered 429.</p>" in text
     assert "&lt;b&gt;slow down&lt;/b&gt;" in text
     assert "{&quot;" not in text
+    assert f"{happened.at:%-d %b %Y %H:%M:%S}" in text
     timeline = auditor.get(page(job)).content.decode()
     assert "<p>N8N answered 429.</p>" in timeline
 
