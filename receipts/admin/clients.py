@@ -1,6 +1,7 @@
 """Clients, for staff."""
 
 from datetime import datetime
+from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -35,7 +36,7 @@ class ClientAdmin(admin.ModelAdmin[Client]):
         links = ((reverse(f"admin:{model}_changelist", query=narrowed), name) for model, name in BELONGINGS.items())
         return format_html_join(" · ", '<a href="{}">{}</a>', links)
 
-    def get_fields(self, request: HttpRequest, obj: Client | None = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Client | None = None) -> list[Any]:
         """Return the rows; those who may see what it has are led there, and lists leave canaries out."""
         leads = obj is not None and obj.name != Client.CANARY and request.user.has_perms(VIEWED)
         return ["name", "belongings"] if leads else ["name"]
