@@ -66,6 +66,21 @@ def test_a_rings_times_are_written_as_everywhere_else(administrator: Browser, qu
         assert f">{at}</time>" in administrator.get(page).content.decode()
 
 
+def test_a_workers_times_are_written_as_everywhere_else_and_none_is_said_to_be(
+    administrator: Browser, queue: Queue
+) -> None:
+    workers = f"{QUEUE}workers/0/"
+    assert "No worker is alive." in administrator.get(workers).content.decode()
+    failed_ring(queue)
+    worker = SimpleWorker([queue], connection=queue.connection, serializer=JSONSerializer)
+    worker.register_birth()  # type: ignore[no-untyped-call] # rq is typed in part
+    at = f"{worker.birth_date:%-d %b %Y %H:%M:%S}"
+    for page in (workers, f"{workers}{worker.key}/"):
+        text = administrator.get(page).content.decode()
+        assert f">{at}</time>" in text
+        assert worker.name in text
+
+
 def logged() -> list[str]:
     return list(LogEntry.objects.order_by("id").values_list("change_message", flat=True))
 
