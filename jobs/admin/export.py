@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounting.admin.change_list import OLDER, Cursor
 from accounting.staff import log_action
 from jobs.models import JobLog
+from jobs.summaries import Read, read_from, with_what_was_read
 
 # Rows, read by a query of their own: no transaction waits for whoever reads slowly, and for whoever has left, which a
 # server learns when it writes, no more than one or two are read.
@@ -57,15 +58,19 @@ def csv_response(request: HttpRequest, jobs: QuerySet[JobLog]) -> StreamingHttpR
 
 def _csv_pieces(jobs: QuerySet[JobLog]) -> Iterator[bytes]:
     writer = csv.writer(_Line(), quoting=csv.QUOTE_ALL)
-    yield BYTE_ORDER_MARK.encode() + writer.writerow(COLUMNS)
+    yield BYTE_ORDER_MARK.encode() + writer.writerow([*COLUMNS, *Read._fields])
     for piece in _read_pieces(jobs):
-        lines = (writer.writerow([escape_formula(str(cell(job))) for cell in COLUMNS.values()]) for job in piece)
-        yield b"".join(lines)
+        yield b"".join(writer.writerow(_cells(job)) for job in piece)
+
+
+def _cells(job: JobLog) -> list[str]:
+    values = [*(cell(job) for cell in COLUMNS.values()), *read_from(job)]
+    return [escape_formula(str(value)) for value in values]
 
 
 def _read_pieces(jobs: QuerySet[JobLog]) -> Iterator[list[JobLog]]:
     """Yield the jobs, newest first, each query going on where the last one ended."""
-    jobs = jobs.select_related("client", "receipt").defer("result").order_by("-created_at", "-pk")
+    jobs = with_what_was_read(jobs.select_related("client", "receipt").order_by("-created_at", "-pk"))
     beyond = Q()
     while piece := list(jobs.filter(beyond)[:PIECE]):
         yield piece

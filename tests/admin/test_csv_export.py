@@ -35,10 +35,25 @@ def test_it_has_a_row_for_each_job_that_the_filters_leave(browser: Browser) -> N
     done = JobFactory.create(success=True, filename="Käse, “alt”.jpg", attempts=0)
     JobFactory.create()
     (row,) = rows_of(browser.post(f"{EXPORT}?status__exact=success"))
-    assert list(row) == list(export.COLUMNS)
+    assert list(row) == [*export.COLUMNS, "shop", "receipt_date", "total", "currency"]
     assert (row["job_id"], row["file"], row["client"]) == (str(done.pk), "Käse, “alt”.jpg", done.client.name)
     assert (row["attempts"], row["due_at"]) == ("0", "")
     assert row["created_at"] == f"{done.created_at:%Y-%m-%d %H:%M:%S}"  # what a spreadsheet takes for a time
+
+
+@pytest.mark.parametrize(
+    ("result", "read"),
+    [
+        ({"vendor": "Käse", "date": "2026-03-09", "total": 23.4, "currency": "EUR"}, "Käse|2026-03-09|23.40|EUR"),
+        ({"receipt": {"merchant": "=1+1", "gross": "9,90"}}, "'=1+1||9,90|"),
+        ({"total": {"deep": 1}, "vendor": ["a"]}, "|||"),
+        (None, "|||"),
+    ],
+)
+def test_it_says_of_which_shop_day_and_total_a_receipt_is(browser: Browser, result: Any, read: str) -> None:
+    JobFactory.create(success=True, result=result)
+    (row,) = rows_of(browser.post(EXPORT))
+    assert "|".join(row[name] for name in ("shop", "receipt_date", "total", "currency")) == read
 
 
 @pytest.mark.parametrize("query", ["on=2026-13", "needs_attention__exact=", "created_at__gte=zz", "foo=1"])
