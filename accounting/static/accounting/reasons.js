@@ -1,9 +1,9 @@
 /* Keeps the reason of a form that was sent in vain since its session had ended: who logs in again, in the same tab and
-   by the same name, finds it in the form. The log-in's page tells that it was in vain. */
+   as the same user, finds it in the form. The log-in's page tells that it was in vain. */
 "use strict";
 (() => {
   const [SENT, IN_VAIN] = ["reason-sent", "reason-in-vain"]; // what a tab remembers, until it is closed
-  const who = () => document.querySelector("#user-tools strong")?.textContent;
+  const who = () => document.querySelector("[data-user]")?.dataset.user;
 
   document.addEventListener("submit", ({ target }) => {
     const reason = target.elements.reason?.value;
