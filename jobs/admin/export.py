@@ -1,6 +1,7 @@
 """The list as CSV: all that the filters leave, in pieces, and harmless in a spreadsheet."""
 
 import csv
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,6 +22,7 @@ BYTE_ORDER_MARK = "\ufeff"  # without it, Excel takes UTF-8 for the encoding of 
 # What a spreadsheet takes for a formula, or for the beginning of another cell, the wide forms too
 # (https://owasp.org/www-community/attacks/CSV_Injection).
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+AMOUNT = re.compile(r"-\d+([.,]\d+)*", re.ASCII)  # as of money that was given back
 
 Cell = Callable[[JobLog], Any]
 COLUMNS: dict[str, Cell] = {
@@ -78,8 +80,8 @@ def _read_pieces(jobs: QuerySet[JobLog]) -> Iterator[list[JobLog]]:
 
 
 def escape_formula(text: str) -> str:
-    """Return a cell that no spreadsheet computes: what looks like a formula has an apostrophe before it."""
-    return f"'{text}" if text.lstrip(" ").startswith(FORMULA) else text
+    """Return a cell that no spreadsheet computes: what looks like a formula, and is no amount, gets an apostrophe."""
+    return f"'{text}" if text.lstrip(" ").startswith(FORMULA) and not AMOUNT.fullmatch(text) else text
 
 
 def _spreadsheet_time(at: Any) -> str:

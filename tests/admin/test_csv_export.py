@@ -69,7 +69,8 @@ def test_a_filter_that_means_nothing_exports_nothing_and_is_told_of(browser: Bro
     [
         "=1+1",
         "+1",
-        "-1",
+        "-1+1",
+        "--1",
         "@SUM(A1)",
         "\t=1",
         "\r=1",
@@ -84,16 +85,18 @@ def test_no_cell_is_a_formula(evil: str) -> None:
     assert export.escape_formula(evil) == f"'{evil}"
 
 
-@pytest.mark.parametrize("text", ["", "lunch.jpg", "a=1", "1-2", "https://www.notion.so/0123", "'quoted"])
+@pytest.mark.parametrize(
+    "text", ["", "lunch.jpg", "a=1", "-12.50", "-1.234,50", "1-2", "https://www.notion.so/0123", "'quoted"]
+)
 def test_what_is_no_formula_stays_as_it_is(text: str) -> None:
     assert export.escape_formula(text) == text
 
 
 def test_a_formula_in_any_column_is_made_harmless(browser: Browser) -> None:
-    JobFactory.create(success=True, filename="=A1", result_message="@x", notion_page_url="-1", n8n_execution_id="+1")
+    JobFactory.create(success=True, filename="=A1", result_message="@x", notion_page_url="-A1", n8n_execution_id="+1")
     (row,) = rows_of(browser.post(EXPORT))
     assert [row[name] for name in ("file", "message", "notion_page_url", "n8n_execution_id")] == [
-        "'=A1", "'@x", "'-1", "'+1",
+        "'=A1", "'@x", "'-A1", "'+1",
     ]  # fmt: skip
 
 
