@@ -2,6 +2,9 @@
 
 import hashlib
 import io
+import os
+import subprocess
+import sys
 import tracemalloc
 from datetime import timedelta
 from pathlib import Path
@@ -209,5 +212,21 @@ def test_half_a_key_or_a_key_without_a_bucket_is_one_sentence(wrong: dict[str, s
         storage(**wrong)
 
 
+LOADED_WITHOUT_A_BUCKET = """
+import sys
+
+import django
+
+django.setup()
+
+from django.core.files.storage import storages
+
+print(type(storages["default"]).__module__, {"boto3", "botocore", "s3transfer"} & sys.modules.keys())
+"""
+
+
 def test_nothing_of_amazons_is_imported_where_there_is_no_bucket() -> None:
-    assert type(storages["default"]).__module__ == "receipts.storage"
+    command = [sys.executable, "-c", LOADED_WITHOUT_A_BUCKET]
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "accounting.settings"}
+    printed = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert printed == "receipts.storage set()\n"
