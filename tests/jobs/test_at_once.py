@@ -25,6 +25,11 @@ pytestmark = [
     pytest.mark.skipif("config.getoption('--database') == 'sqlite'", reason="SQLite locks no rows"),
 ]
 
+# for this transaction: tests that run beside this one wait for locks of their own, on the same server
+IS_ONE_WAITING = """
+SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))
+"""
+
 
 def beside(one: Callable[[], Any], other: Callable[[], Any]) -> Any:
     """Do one, and let another process do the other before that is committed, or wait for it; return what that got."""
@@ -37,7 +42,7 @@ def beside(one: Callable[[], Any], other: Callable[[], Any]) -> Any:
 
     def is_done_or_waits() -> bool:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+            cursor.execute(IS_ONE_WAITING)
             return came.done() or bool(cursor.fetchone()[0])
 
     with ThreadPoolExecutor(1) as pool:
