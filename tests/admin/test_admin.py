@@ -70,26 +70,6 @@ def test_an_events_page_calls_nothing_filed_that_was_filed_nowhere(auditor: Brow
     assert "Filed in Notion" not in text
 
 
-@pytest.mark.parametrize("status", JobLog.Status)
-def test_the_list_and_the_page_show_a_job_in_any_status(auditor: Browser, status: JobLog.Status) -> None:
-    job = job_in(status, filename="lunch.jpg")
-    listing = auditor.get(LIST).content.decode()
-    assert "lunch.jpg" in listing
-    assert f"badge-{status}" in listing
-    assert status.label in auditor.get(page(job)).content.decode()
-
-
-@pytest.mark.parametrize("field", ["receipt_id", "filename", "notion_database_id", "result_message"])
-def test_a_job_is_found_by(auditor: Browser, field: str) -> None:
-    wanted = JobFactory.create(
-        success=True, filename="lunch.jpg", notion_database_id="f" * 8 + "-4567-89ab-cdef-0123456789ab",
-        result_message="Filed as Trattoria",
-    )  # fmt: skip
-    JobFactory.create(filename="other.jpg")
-    answer = auditor.get(LIST, {"q": str(getattr(wanted, field))})
-    assert [job.pk for job in answer.context["cl"].result_list] == [wanted.pk]
-
-
 @pytest.mark.parametrize(
     "query",
     [
@@ -109,17 +89,9 @@ def test_the_list_can_be_filtered_by_client_and_by_day(auditor: Browser) -> None
     wanted, old = JobFactory.create(), JobFactory.create(created_at=timezone.now() - timedelta(days=40))
     for query, found in (
         ({"client__id__exact": old.client_id}, old),
-        ({"created_at__gte": f"{timezone.now():%Y-%m-%d} 00:00:00+00:00"}, wanted),
+        ({"created_at__gte": f"{wanted.created_at:%Y-%m-%d} 00:00:00+00:00"}, wanted),
     ):
         assert [job.pk for job in auditor.get(LIST, query).context["cl"].result_list] == [found.pk]
-
-
-def test_the_list_costs_the_same_number_of_queries_however_long(
-    auditor: Browser, django_assert_max_num_queries: Any
-) -> None:
-    JobFactory.create_batch(10)
-    with django_assert_max_num_queries(12):
-        auditor.get(LIST)
 
 
 def test_the_page_tells_the_whole_story(auditor: Browser, settings: LazySettings) -> None:
@@ -138,7 +110,9 @@ def test_what_a_client_or_n8n_sent_is_never_markup(auditor: Browser) -> None:
     evil = "<script>alert(1)</script>"
     job = JobFactory.create(success=True, filename=evil, result_message=evil, result={"vendor": evil})
     for address in (LIST, page(job)):
-        assert evil not in auditor.get(address).content.decode()
+        text = auditor.get(address).content.decode()
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+        assert evil not in text
 
 
 def test_events_can_be_searched_by_actor(auditor: Browser) -> None:
@@ -201,10 +175,6 @@ def test_an_auditor_is_offered_nothing(auditor: Browser) -> None:
     job = JobFactory.create(failure=True)
     assert "/operate/" not in auditor.get(page(job)).content.decode()
     assert "retry_selected" not in auditor.get(LIST).content.decode()
-    chosen = {"action": "retry_selected", "_selected_action": [str(job.pk)]}
-    auditor.post(LIST, chosen)
-    job.refresh_from_db()
-    assert job.status == JobLog.Status.FAILURE
 
 
 @pytest.mark.parametrize("model", ["jobs/joblog", "jobs/jobevent", "receipts/receipt"])
