@@ -134,7 +134,7 @@ def test_what_the_page_does_not_offer_is_refused(browser: Browser, form: dict[st
 def test_an_auditor_changes_nothing() -> None:
     jobs, browser = [JobFactory.create()], auditor()
     assert do(browser, "cancel", jobs).status_code == 403
-    choose(browser, "cancel", jobs)
+    assert "You chose" not in choose(browser, "cancel", jobs).content.decode()
     assert not JobEvent.objects.exists()
 
 
