@@ -36,6 +36,8 @@ def list_of(model: type[Model]) -> str:
         (JobEvent, "facts__contains", "x"),
         (JobEvent, "detail__x__contains", "x"),
         (ApiKey, "id__startswith", "p"),
+        (ApiKey, "pk__startswith", "p"),
+        (ApiKey, "hashed_key__startswith", "p"),  # or its hash would be learned letter by letter
         (ApiKey, "pk__gte", "p"),
         (ApiKey, "client__keys__hashed_key__startswith", "p"),
         (Client, "keys__id__startswith", "p"),
