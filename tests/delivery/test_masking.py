@@ -68,6 +68,7 @@ def test_no_secret_of_ours_is_kept_of_an_answer(settings: LazySettings) -> None:
                "key of the API", "Käse alt", callback_token(job.pk)]  # fmt: skip
     for body in (json.dumps(secrets), json.dumps(secrets, ensure_ascii=False), " ".join(secrets)):
         kept = readable(Answer(status=404, content_type="text/plain", body=body.encode()), job)
+        assert kept.count("…") >= 5
         assert [secret for secret in secrets if secret in kept or json.dumps(secret)[1:-1] in kept] == []
 
 
@@ -122,8 +123,9 @@ def test_of_a_secret_that_begins_as_another_does_no_end_is_kept(settings: LazySe
 
 def test_a_secret_that_was_cut_in_two_is_not_kept() -> None:
     job = JobFactory.create()
-    body = ("= " * 100 + callback_token(job.pk)[:20]).encode()
-    assert callback_token(job.pk)[:20] not in readable(Answer(content_type="", body=body, goes_on=True), job)
+    body = ("= " * 200 + callback_token(job.pk)[:20]).encode()
+    kept = readable(Answer(content_type="", body=body, goes_on=True), job)
+    assert set(kept) == {"=", " "}
 
 
 @pytest.mark.parametrize(
@@ -135,7 +137,9 @@ def test_a_picture_is_never_kept(content_type: str, body: bytes) -> None:
 
 def test_what_n8n_answers_is_never_markup(browser: Browser) -> None:
     job = delivered(JobFactory.create(), json_answer(400, {"message": "<script>alert(1)</script>"}))
-    assert "<script>alert(1)" not in text_of(browser, job)
+    text = text_of(browser, job)
+    assert "&lt;script&gt;alert(1)" in text
+    assert "<script>alert(1)" not in text
 
 
 def test_what_a_workflow_says_is_kept_without_a_key_that_it_quotes(settings: LazySettings) -> None:
