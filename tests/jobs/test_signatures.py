@@ -3,7 +3,7 @@
 import base64
 import hmac
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -162,16 +162,18 @@ def test_the_body_is_read_once_however_many_sign_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "changed",
+    ("name", "change"),
     [
-        {"webhook-id": "msg-2"},
-        {"webhook-timestamp": str(int(time.time()) - 1)},
-        {"webhook-signature": "v1,AAAA"},
-        {"webhook-signature": ""},
+        ("webhook-id", lambda _: "msg-2"),
+        ("webhook-timestamp", lambda seconds: str(int(seconds) - 1)),
+        ("webhook-signature", lambda _: "v1,AAAA"),
+        ("webhook-signature", lambda _: ""),
     ],
 )
-def test_a_tampered_header_is_found_by_us_and_by_the_library(changed: dict[str, str]) -> None:
-    headers = signed(at=time.time()) | changed
+def test_a_tampered_header_is_found_by_us_and_by_the_library(name: str, change: Callable[[str], str]) -> None:
+    headers = signed()
+    assert webhook_is_signed([SECRET], headers, BODY)
+    headers[name] = change(headers[name])
     assert not webhook_is_signed([SECRET], headers, BODY)
     with pytest.raises(WebhookVerificationError):
         Webhook(SECRET).verify(BODY, headers)
