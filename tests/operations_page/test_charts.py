@@ -139,7 +139,10 @@ def test_series_are_told_apart_by_name_and_not_by_colour_alone() -> None:
 
 
 def test_what_a_number_or_a_name_holds_is_never_markup() -> None:
-    assert "<b>" not in drawn(chart(title="<b>", formatter=lambda _: "<b>"))
+    html = drawn(chart(title="<i>", formatter=lambda _: "<b>"))
+    assert {"&lt;i&gt;", "&lt;b&gt;"} <= set(re.findall("&lt;[ib]&gt;", html))
+    assert "<i>" not in html
+    assert "<b>" not in html
 
 
 def test_a_rate_of_nothing_is_drawn() -> None:

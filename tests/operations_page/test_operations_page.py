@@ -192,7 +192,9 @@ def test_the_sidebar_marks_the_one_row_of_the_page(admin_client: Browser, addres
 
 def test_what_a_client_sent_is_never_markup(viewer: Browser) -> None:
     JobFactory.create(failure=True, filename="<script>alert(1)</script>")
-    assert "<script>alert" not in viewer.get(INDEX).content.decode()
+    text = viewer.get(INDEX).content.decode()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert "<script>alert" not in text
 
 
 # -- what it costs
