@@ -156,5 +156,7 @@ def fetch(address: str) -> str:
 
 
 def test_what_it_loads_is_there() -> None:
-    for address in re.findall(r"/static/[^\"']+", fetch("/api/v1/docs/")):
+    addresses = re.findall(r"/static/[^\"']+", fetch("/api/v1/docs/"))
+    assert len(addresses) >= 3
+    for address in addresses:
         assert b"".join(Browser().get(address).streaming_content), address  # type: ignore[attr-defined] # a file's answer

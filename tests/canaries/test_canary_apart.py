@@ -50,6 +50,7 @@ def test_the_search_finds_none_by_words(query: str) -> None:
     job = returned()
     JobLog.objects.filter(pk=job.pk).update(result_message="Back.")
     assert shown(auditor().get(f"{LIST}?q={query}")) == []
+    assert shown(auditor().get(f"{LIST}?canaries=only&q={query}")) == [job]
 
 
 def test_the_search_finds_none_by_id_unless_it_is_among_canaries() -> None:

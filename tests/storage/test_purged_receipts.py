@@ -170,5 +170,5 @@ def test_a_thumbnail_that_is_made_while_its_receipt_goes_is_not_kept(media: Medi
         keep(receipt_id, data)
 
     monkeypatch.setattr(thumbnails, "_keep", purge_first)
-    find_thumbnail(receipt)
+    assert find_thumbnail(receipt)
     assert [path for path in media() if "thumbnails" in path.parts] == []
