@@ -23,7 +23,7 @@ from rq.worker import WorkerStatus
 from jobs import worker as worker_module
 from jobs.models import Heartbeat, JobLog
 from jobs.worker import DeliveryWorker
-from tests.factories import JobFactory, job_in
+from tests.factories import JobFactory
 from tests.support.deliveries import WEBHOOK
 from tests.support.stub_server import StubServer
 from tests.support.workers import ring, status_of, work
@@ -155,14 +155,6 @@ def test_rings_are_answered_one_after_the_other_on_one_connection(n8n: StubServe
     assert [status_of(job) for job in jobs] == [Status.PROCESSING] * 3
     assert [request.headers["Idempotency-Key"] for request in n8n.requests] == [str(job.pk) for job in jobs]
     assert len(n8n.visits) == 1
-
-
-@pytest.mark.parametrize("status", [status for status in Status if status != Status.QUEUED])
-def test_a_ring_for_a_job_that_does_not_wait_does_nothing(n8n: StubServer, status: JobLog.Status) -> None:
-    job = job_in(status)
-    ring(job)
-    work()
-    assert (status_of(job), n8n.visits) == (status, [])
 
 
 def test_a_job_rung_for_twice_is_sent_once(n8n: StubServer) -> None:

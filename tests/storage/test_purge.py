@@ -211,8 +211,8 @@ def test_where_the_storage_has_no_file_at_all_no_row_lets_go_of_one(settings: La
 
 
 def test_how_long_a_file_is_kept_goes_by_the_databases_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    fast = timezone.now() - timedelta(days=2 * DAYS)
-    monkeypatch.setattr("receipts.models.timezone.now", lambda: fast)
+    long_ago = timezone.now() - timedelta(days=2 * DAYS)
+    monkeypatch.setattr("receipts.models.timezone.now", lambda: long_ago)
     job = uploaded()
     assert not retention.expired(retention.last_day(database_now())).filter(pk=job.receipt_id).exists()
 
