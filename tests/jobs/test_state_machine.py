@@ -40,7 +40,7 @@ STANDINGS: tuple[Standing, ...] = ("not told", "success", "error", "running")
 
 
 class Jobs(RuleBasedStateMachine):
-    """PlantedInstallation that may happen to the jobs of one receipt; each example is rolled back."""
+    """All that may happen to the jobs of one receipt; each example is rolled back."""
 
     jobs = Bundle("jobs")
 

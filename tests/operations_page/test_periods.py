@@ -194,7 +194,7 @@ def let_happen(moments: list[datetime]) -> None:
 
 
 @pytest.mark.django_db
-@settings(max_examples=20)
+@settings(max_examples=settings().max_examples // 3)
 @given(
     now=st.timedeltas(timedelta(0), 10 * 24 * HOUR).map(lambda ago: NOON - ago),
     known_hours=st.integers(1, 61 * 24),
