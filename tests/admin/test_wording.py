@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 from axes.models import AccessAttempt
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.test import Client as Browser
 from django.utils import timezone
 from redis import Redis
@@ -18,6 +18,7 @@ from tests.support import staff as people
 from tests.support.admin_pages import every_page
 from tests.support.job_pages import page
 from tests.support.past_events import Kind, Source, event
+from tests.support.staff import browser_of, member, words_of
 
 pytestmark = pytest.mark.django_db
 
@@ -128,3 +129,23 @@ def test_what_staff_did_is_told_of_what_they_can_do_something_to(
     }
     text = admin_client.get(f"/admin/{model}/{keys[model]}/change/").content.decode()
     assert ("What staff did" in text) == offers
+
+
+@pytest.mark.parametrize("name", ["Auditor", "Bookkeepers"])
+def test_a_groups_permissions_have_plain_names_whether_they_can_be_changed_or_not(
+    admin_client: Browser, name: str
+) -> None:
+    group, _ = Group.objects.get_or_create(name=name)
+    group.permissions.add(Permission.objects.get(codename="view_logentry"))
+    text = words_of(admin_client.get(f"/admin/auth/group/{group.pk}/change/"))
+    assert "Audit | Can view log entry" in text
+    for app in ("Authentication and Authorization", "Administration |", "Django-RQ"):
+        assert app not in text
+
+
+def test_a_users_own_permissions_have_plain_names_for_who_may_not_give_them() -> None:
+    user = User.objects.create_user("fiona")
+    user.user_permissions.add(Permission.objects.get(codename="view_group"))
+    text = words_of(browser_of(member("Administrator")).get(f"/admin/auth/user/{user.pk}/change/"))
+    assert "Access | Can view group" in text
+    assert "Authentication and Authorization" not in text
