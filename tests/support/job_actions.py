@@ -125,7 +125,7 @@ def n8n_answering(standing: Standing) -> Iterator[None]:
 
 
 class _KnownInquiry(Inquiry):
-    """An inquiry that knows the answer; tests/jobs/test_reconciliation.py asks a server."""
+    """An inquiry that knows the answer; tests/jobs/test_reconciliation.py and test_inquiries.py ask a server."""
 
     def __init__(self, standing: Standing) -> None:
         super().__init__()

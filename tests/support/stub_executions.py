@@ -25,12 +25,14 @@ class StubExecutions:
     Attributes:
         executions: what is known, by id.
         pause: seconds before each answer.
+        prompt: how many answers come without that.
         asked: what was asked for, in its order.
     """
 
     url: str = ""
     executions: dict[str, dict[str, Any]] = field(default_factory=dict)
     pause: float = 0.0
+    prompt: int = 0
     asked: list[str] = field(default_factory=list)
 
     def run(self, execution_id: str, status: str, *, node: str = "", error: str = "", parameters: Any = None) -> None:
@@ -48,7 +50,8 @@ class StubExecutions:
     def behave(self, visit: Visit) -> None:
         """Answer the requests of one connection."""
         while request := visit.read():
-            visit.pause(self.pause)
+            if len(self.asked) >= self.prompt:
+                visit.pause(self.pause)
             visit.send(self._answer(request))
 
     def _answer(self, request: Request) -> bytes:
