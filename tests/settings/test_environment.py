@@ -1,14 +1,6 @@
-"""Settings: a missing or impossible one stops the process with a sentence, and the example file names each of them."""
+"""Settings: a missing or impossible one stops the process with a sentence, and what is unusual is taken."""
 
-import os
-import re
-import subprocess
-import sys
-from importlib.util import find_spec, module_from_spec
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
 
 import pytest
 from certifi import where
@@ -16,18 +8,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http.request import split_domain_port, validate_host
 
 from accounting.environment import Environment
-from tests.support.servers import made_up
+from tests.support.environments import check, example, loaded_settings, refusal
 
-PROJECT = Path(__file__).resolve().parents[2]
-EXAMPLE = (PROJECT / ".env.example").read_text()
-SHOWN = re.compile(r"^(?:# )?([A-Z0-9_]+)=(.*)$", re.MULTILINE)
-READ = re.compile(r'\benv\.\w+\(\s*"([A-Z0-9_]+)"')
 CANARY = "canary-0451"
-
-SECRETS = [
-    "SECRET_KEY", "SECRET_KEY_FALLBACKS", "AUDIT_KEY", "N8N_API_KEY", "N8N_WEBHOOK_SECRET", "N8N_PUBLIC_API_KEY",
-    "CALLBACK_SECRET_TOKEN",
-]  # fmt: skip
 IMPOSSIBLE = [
     ("DEBUG", CANARY),
     ("PUBLIC_BASE_URL", f"{CANARY}.example.com"),
@@ -86,48 +69,6 @@ IMPOSSIBLE = [
 ]
 
 
-def example(*, required: bool) -> dict[str, str]:
-    """Return what the example shows: what must be set, or the defaults."""
-    return {match[1]: match[2] for match in SHOWN.finditer(EXAMPLE) if match[0].startswith("#") != required}
-
-
-def settings_of(**changes: str) -> dict[str, str]:
-    """Return the environment of a process whose settings are the example's, with its placeholders filled in."""
-    unset = dict.fromkeys(example(required=False), "")  # whatever an .env file says
-    filled_in = {key: value.replace("change-me", made_up("any")) for key, value in example(required=True).items()}
-    return os.environ | unset | filled_in | changes
-
-
-def check(**changes: str) -> subprocess.CompletedProcess[str]:
-    """Start a process whose settings these are."""
-    command = [sys.executable, "manage.py", "check"]
-    return subprocess.run(command, cwd=PROJECT, env=settings_of(**changes), capture_output=True, text=True, check=False)
-
-
-def loaded_settings(**changes: str) -> dict[str, Any]:
-    """Return all settings that such a process would have."""
-    specification = find_spec("accounting.settings")
-    assert specification is not None
-    assert specification.loader is not None
-    settings = module_from_spec(specification)
-    with patch.dict(os.environ, settings_of(**changes), clear=True):
-        specification.loader.exec_module(settings)
-    return {key: value for key, value in vars(settings).items() if key.isupper()}
-
-
-def refusal(key: str, **changes: str) -> str:
-    """Return the one sentence, about this key, with which settings are refused."""
-    with pytest.raises(ImproperlyConfigured) as refused:
-        loaded_settings(**changes)
-    sentence = str(refused.value)
-    assert re.fullmatch(rf"{key} \S[^\n]+\.", sentence), sentence
-    return sentence
-
-
-def test_the_example_with_its_placeholders_filled_in_is_enough() -> None:
-    assert check().returncode == 0
-
-
 @pytest.mark.parametrize("wrong", [{"SECRET_KEY": ""}, {"N8N_DEADLINE_SECONDS": CANARY}])
 def test_settings_that_are_refused_stop_the_process_with_that_sentence(wrong: dict[str, str]) -> None:
     (key,) = wrong
@@ -166,11 +107,6 @@ def test_each_form_of_a_delivery_has_n8ns_own_limit(form: str, megabytes: int) -
     assert loaded_settings(N8N_PAYLOAD=form, N8N_MAX_PAYLOAD_MB="8")["N8N_MAX_PAYLOAD_MB"] == 8
 
 
-def test_a_secret_may_begin_with_a_dollar() -> None:
-    secret = f"${made_up('any')}"
-    assert loaded_settings(SECRET_KEY=secret)["SECRET_KEY"] == secret
-
-
 @pytest.mark.parametrize("key", example(required=True))
 def test_a_missing_setting_is_named(key: str) -> None:
     assert "is missing" in refusal(key, **{key: ""})
@@ -185,21 +121,6 @@ def test_a_bucket_that_something_is_said_of_has_a_name(key: str) -> None:
 @pytest.mark.parametrize(("key", "value"), IMPOSSIBLE)
 def test_an_impossible_setting_is_named_and_its_value_is_not_told(key: str, value: str) -> None:
     assert CANARY not in refusal(key, **{key: value})
-
-
-@pytest.mark.parametrize("key", SECRETS)
-def test_a_secret_copied_from_the_example_is_refused(key: str) -> None:
-    assert CANARY not in refusal(key, **{key: f"change-me-{CANARY}-{made_up('any')}"})
-
-
-@pytest.mark.parametrize("key", SECRETS)
-def test_a_short_secret_is_refused(key: str) -> None:
-    assert CANARY not in refusal(key, **{key: CANARY})
-
-
-def test_each_of_several_secrets_must_be_good() -> None:
-    secrets = f"{made_up('one')},{CANARY}"
-    assert CANARY not in refusal("CALLBACK_SECRET_TOKEN", CALLBACK_SECRET_TOKEN=secrets)
 
 
 @pytest.mark.parametrize(
@@ -290,20 +211,3 @@ def test_what_is_unusual_and_possible_is_taken(key: str, value: str) -> None:
 def test_an_upload_rate_of_none_sets_no_limit() -> None:
     assert loaded_settings()["UPLOAD_RATE"] == "600/minute"
     assert loaded_settings(UPLOAD_RATE="none")["UPLOAD_RATE"] == ""
-
-
-def test_the_example_names_what_the_settings_read_in_the_same_order() -> None:
-    source = (PROJECT / "accounting" / "settings.py").read_text()
-
-    assert [match[1] for match in SHOWN.finditer(EXAMPLE)] == READ.findall(source)
-
-
-def test_the_example_explains_each_key() -> None:
-    text = EXAMPLE.splitlines()
-    unexplained = [line for above, line in pairwise(text) if SHOWN.match(line) and not re.match(r"# (?!--)", above)]
-
-    assert unexplained == []
-
-
-def test_the_defaults_that_the_example_shows_are_the_defaults() -> None:
-    assert repr(loaded_settings(**example(required=False))) == repr(loaded_settings())  # not all can be compared
