@@ -134,7 +134,7 @@ def test_a_call_is_over_within_its_deadline(behave: Behaviour) -> None:
 def test_an_answer_that_was_cut_is_none() -> None:
     with stub_server(answering_once(as_json(FINISHED)[:-5])) as server, pytest.raises(ApiError) as failure:
         asking(server.url).execution("17")
-    assert failure.value.sentence
+    assert failure.value.sentence == "The connection to N8N was cut."
 
 
 def test_a_server_that_is_away_is_told_so() -> None:

@@ -38,6 +38,7 @@ def test_a_worker_writes_down_that_it_lives(n8n: StubServer) -> None:
 def test_it_does_so_now_and_then_and_not_at_every_step(n8n: StubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     beats: list[str] = []
     monkeypatch.setattr(worker_module, "beat", lambda name, kind: beats.append(name))
+    monkeypatch.setattr(worker_module, "BEAT_EVERY_SECONDS", 600)
     for _ in range(3):
         ring(JobFactory.create())
     work()
