@@ -193,6 +193,7 @@ def let_happen(moments: list[datetime]) -> None:
     )
 
 
+@pytest.mark.timeout(1200)  # minutes with the deep profile
 @pytest.mark.django_db
 @settings(max_examples=settings().max_examples // 3)
 @given(
