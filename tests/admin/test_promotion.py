@@ -103,7 +103,7 @@ def test_nobody_without_the_right_to_change_it_is_shown_a_passwords_digest() -> 
 def test_nobody_takes_from_himself_what_lets_him_in(admin_client: Browser, admin_user: User) -> None:
     other = User.objects.create_user("bert", is_staff=True)
     for user in (admin_user, other):
-        admin_client.post(f"/admin/auth/user/{user.pk}/change/", {"first_name": "changed"})
+        admin_client.post(f"{USERS}{user.pk}/change/", {"first_name": "changed"})
         user.refresh_from_db()
     assert admin_user.first_name == "changed"
     assert (admin_user.is_active, admin_user.is_staff, admin_user.is_superuser) == (True, True, True)

@@ -178,10 +178,12 @@ def test_the_figures_are_for_whoever_asks() -> None:
 
 
 def test_the_sign_of_n8n_says_when_one_was_back() -> None:
-    aged(returned(), 240)
+    job = returned()
+    job.completed_at = job.created_at + timedelta(seconds=2)
+    aged(job, 242)
     sign = n8n()
     assert sign.tone == "good"
-    assert sign.facts[-1].startswith("last canary back 4 min ago, after 0")
+    assert sign.facts[-1] == "last canary back 4 min ago, after 2 s"
 
 
 def test_the_sign_of_n8n_says_what_is_wrong_and_the_cure(settings: LazySettings) -> None:
