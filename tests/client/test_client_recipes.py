@@ -1,4 +1,4 @@
-"""The recipe for curl in docs/clients.md, as it is printed there."""
+"""The commands of docs/clients.md, for the client and for curl, as they are printed there."""
 
 import os
 import re
@@ -16,7 +16,8 @@ from tests.support.stub_server import Behaviour, Visit, response, stub_server
 
 pytestmark = pytest.mark.processes
 
-OF_CURL = re.search(r"^## curl$(.*?)^## ", Path("docs/clients.md").read_text(), re.DOTALL | re.MULTILINE)
+DOCUMENT = Path("docs/clients.md").read_text()
+OF_CURL = re.search(r"^## curl$(.*?)^## ", DOCUMENT, re.DOTALL | re.MULTILINE)
 RECIPE = "".join(re.findall(r"```sh\n(.*?)```", OF_CURL[1] if OF_CURL else "", re.DOTALL))
 SLEEPLESS = "sleep() { echo paused >&2; }\n"  # the recipe's own pauses are for a full disk
 LONG_PROBLEM = b'{"code": "storage_full", "detail": "There is no room; try again later, or much later, or even later."}'
@@ -83,3 +84,21 @@ def test_what_is_refused_for_good_is_sent_once_and_says_why(cook: Callable[..., 
 def test_a_disk_that_stays_full_is_no_success(cook: Callable[..., Cooked]) -> None:
     cooked = cook(scripted(*[response(507, LONG_PROBLEM, Retry_After="5")] * 5))
     assert (cooked.code, cooked.printed, len(cooked.keys)) == (1, LONG_PROBLEM.decode(), 5)
+
+
+def test_the_commands_that_start_the_client_are_those_that_are_printed(tmp_path: Path) -> None:
+    block = re.search(r"^## The command$.*?```sh\n(.*?)```", DOCUMENT, re.DOTALL | re.MULTILINE)
+    pretended = tmp_path / "python3"
+    pretended.write_text('#!/bin/sh\necho "$@"\nenv\n')
+    pretended.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "HOME": "/home/anna"}
+
+    done = subprocess.run(
+        ["bash", "-c", block[1] if block else "false"],
+        input=f"{KEY}\n", env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    arguments, *variables = done.stdout.splitlines()
+    assert arguments == "-m receipts.client /home/anna/receipts/2026 one-more.pdf"
+    assert f"RECEIPTS_API_KEY={KEY}" in variables
+    assert {"RECEIPTS_URL", "RECEIPTS_DATABASE"} <= {variable.partition("=")[0] for variable in variables}
