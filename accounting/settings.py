@@ -255,6 +255,17 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Receipt automation",
     "DESCRIPTION": "Upload receipts, follow the job that files each of them, and report its outcome back.",
     "VERSION": "1",
+    "LICENSE": {"name": "MIT"},
+    "TAGS": [
+        {"name": "receipts", "description": "Upload receipts, and have them back."},
+        {"name": "jobs", "description": "What becomes of them."},
+        {"name": "callbacks", "description": "For N8N: report what became of one."},
+    ],
+    "SCHEMA_PATH_PREFIX": "/api/v1",  # the first name after it is an operation's tag, unless it has another one
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "accounting.api.openapi.name_server",
+    ],
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],

@@ -20,6 +20,10 @@ WITHIN_REASON = [
 ]
 
 
+# a plus that is not escaped comes as a blank
+NO_MOMENT = "Send a moment as 2026-01-31T08:00:00Z, or with an offset, its plus as %2B: 2026-01-31T08:00:00%2B01:00."
+
+
 class MomentFilter(filters.IsoDateTimeFilter):  # type: ignore[misc] # django-filter has no types
     """Compares with a moment, in UTC: PostgreSQL takes no offset of 16 hours or more, and ISO 8601 knows them."""
 
@@ -61,12 +65,21 @@ class NameFilter(filters.CharFilter):  # type: ignore[misc] # as above
 class JobFilter(filters.FilterSet):  # type: ignore[misc] # as above
     """What a client may narrow its list by."""
 
-    created_after = MomentFilter(field_name="created_at", lookup_expr="gte", validators=WITHIN_REASON)
-    created_before = MomentFilter(field_name="created_at", lookup_expr="lt", validators=WITHIN_REASON)
-    receipt_id = filters.UUIDFilter(field_name="receipt_id")
-    notion_database_id = DatabaseIdFilter()
-    filename = NameFilter(strip=False)
+    created_after = MomentFilter(
+        field_name="created_at", lookup_expr="gte", validators=WITHIN_REASON, error_messages={"invalid": NO_MOMENT},
+        help_text="those made at this moment or later; UTC unless it has an offset",
+    )  # fmt: skip
+    created_before = MomentFilter(
+        field_name="created_at", lookup_expr="lt", validators=WITHIN_REASON, error_messages={"invalid": NO_MOMENT},
+        help_text="those made before this moment; UTC unless it has an offset",
+    )  # fmt: skip
+    receipt_id = filters.UUIDFilter(field_name="receipt_id", help_text="those of one receipt")
+    notion_database_id = DatabaseIdFilter(help_text="those of one database, in any form that an upload takes")
+    filename = NameFilter(strip=False, help_text="those whose file had exactly this name")
+    status = filters.ChoiceFilter(
+        choices=JobLog.Status.choices, error_messages={"invalid_choice": f"Send one of {', '.join(JobLog.Status)}."}
+    )
 
     class Meta:
         model = JobLog
-        fields = ["status", "failure_code"]
+        fields = ["failure_code"]

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
@@ -20,12 +21,13 @@ OUTCOMES = [(status.value, status.label) for status in (JobLog.Status.SUCCESS, J
 class JobCreationResponse(serializers.ModelSerializer[JobLog]):
     """The answer to an upload."""
 
-    url = serializers.SerializerMethodField()
+    url = serializers.SerializerMethodField(help_text="where to ask what became of it")
 
     class Meta:
         model = JobLog
         fields = read_only_fields = ["job_id", "status", "receipt_id", "duplicate_of", "created_at", "url"]
 
+    @extend_schema_field(OpenApiTypes.URI)
     def get_url(self, job: JobLog) -> str:
         """Return where to ask what became of it."""
         return reverse("job-detail", args=[job.job_id], request=self.context.get("request"))
@@ -34,7 +36,7 @@ class JobCreationResponse(serializers.ModelSerializer[JobLog]):
 class NextStep(serializers.Serializer[Any]):
     """What happens next, unless something else happens first."""
 
-    what = serializers.CharField(source="next_step")
+    what = serializers.CharField(source="next_step", help_text="in words for people")
     at = serializers.DateTimeField(source="due_at")
 
 
@@ -52,6 +54,13 @@ class JobSerializer(serializers.ModelSerializer[JobLog]):
             "delivered_at", "completed_at", "next", "last_error", "failure_code", "result_message", "notion_page_url",
             "result", "duplicate_of",
         ]  # fmt: skip
+        extra_kwargs = {
+            "notion_database_id": {"help_text": "as a dashed UUID"},
+            "completed_at": {"help_text": "when it ended; null while it is open"},
+            "result_message": {"help_text": "a sentence for people, once it has ended"},
+            "notion_page_url": {"help_text": "where it was filed; empty unless it was"},
+            "duplicate_of": {"help_text": "the job before it of the same bytes, where it was made on purpose"},
+        }
 
     @extend_schema_field(NextStep(allow_null=True))
     def get_next(self, job: JobLog) -> dict[str, Any] | None:

@@ -44,7 +44,13 @@ IF_NONE_MATCH = OpenApiParameter(
 ETAG = OpenApiParameter(
     "ETag", str, OpenApiParameter.HEADER, response=[200, 304], description="another one once the job has changed"
 )
-CALLBACK_ANSWERS = {200: JobCallbackResponse} | problems(400, 401, 404, 409, 413, 415, 429, 503)
+describe_callback = partial(
+    extend_schema,
+    responses={200: OpenApiResponse(JobCallbackResponse, "the report is taken")}
+    | problems(401, 404, 409, 413, 415, 429),
+    parameters=[TOKEN],
+    tags=["callbacks"],
+)
 YOUNG = timedelta(minutes=1)
 SAYS_NOTHING = Cursor(offset=0, reverse=False, position=None)
 
@@ -56,6 +62,25 @@ class NewestFirst(CursorPagination):
     page_size = 50
     page_size_query_param = "page_size"
     max_page_size = 200
+    cursor_query_description = "as it is in the address `next` or `previous` of another page"
+    page_size_query_description = f"how many jobs a page has, {page_size} unless set; {max_page_size} at the most"
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        """Return what the OpenAPI document says of the parameters."""
+        parameters: list[dict[str, Any]] = super().get_schema_operation_parameters(view)
+        sizes = {"minimum": 1, "maximum": self.max_page_size, "default": self.page_size}
+        for parameter in parameters:
+            if parameter["name"] == self.page_size_query_param:
+                parameter["schema"] |= sizes
+        return parameters
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Return what the OpenAPI document says of a page: both addresses are always there."""
+        page: dict[str, Any] = super().get_paginated_response_schema(schema)
+        for name, which in (("next", "older"), ("previous", "newer")):
+            page["properties"][name] |= {"description": f"the page of {which} jobs; null if there is none"}
+            del page["properties"][name]["example"]
+        return page | {"required": ["next", "previous", "results"]}
 
     def decode_cursor(self, request: Request) -> Cursor | None:
         """Return the cursor, unless it was damaged on its way.
@@ -74,13 +99,19 @@ class NewestFirst(CursorPagination):
 
 
 @extend_schema_view(
-    list=extend_schema(responses={200: JobSerializer(many=True)} | problems(400, 401, 404, 429, 503)),
+    list=extend_schema(
+        operation_id="list_jobs",
+        summary="The client's own jobs, newest first",
+        responses={200: OpenApiResponse(JobSerializer(many=True), "a page of them")} | problems(401, 404, 429),
+    ),
     retrieve=extend_schema(
+        operation_id="get_job",
+        summary="What became of a receipt",
         responses={
-            200: JobSerializer,
+            200: OpenApiResponse(JobSerializer, "the job"),
             304: OpenApiResponse(description="it is as the caller knows it"),
         }
-        | problems(401, 404, 429, 503),
+        | problems(401, 404, 429),
         parameters=[IF_NONE_MATCH, ETAG, retry_after_header(200, 304, when="while the job is open")],
     ),
 )
@@ -131,9 +162,7 @@ class _TokenView(APIView):
 class CallbackView(_TokenView):
     """Where N8N reports what became of a receipt. Never redirected, always answered in JSON."""
 
-    @extend_schema(
-        operation_id="job_callback", request=JobCallbackPayload, responses=CALLBACK_ANSWERS, parameters=[TOKEN]
-    )
+    @describe_callback(operation_id="job_callback", summary="Report on a job", request=JobCallbackPayload)
     def post(self, request: Request, job_id: UUID) -> Response:
         """Take a report on one job, under the job's own token or a global one."""
         actor = _token_of(request, job_id)
@@ -146,11 +175,10 @@ class CallbackView(_TokenView):
 class ExecutionCallbackView(_TokenView):
     """The same for error workflows, which know their execution and no job."""
 
-    @extend_schema(
+    @describe_callback(
         operation_id="execution_callback",
+        summary="Report on the job that an execution works on",
         request=ExecutionCallbackPayload,
-        responses=CALLBACK_ANSWERS,
-        parameters=[TOKEN],
     )
     def post(self, request: Request) -> Response:
         """Take a report on the open job that the execution works on, under a global token."""

@@ -51,7 +51,7 @@ class ReceiptUploadSerializer(serializers.Serializer[Any]):
 class ReceiptSerializer(serializers.ModelSerializer[Receipt]):
     """The facts of a receipt."""
 
-    file_url = serializers.SerializerMethodField()
+    file_url = serializers.SerializerMethodField(help_text="where its bytes can be had")
 
     class Meta:
         model = Receipt
@@ -59,6 +59,7 @@ class ReceiptSerializer(serializers.ModelSerializer[Receipt]):
             "id", "sha256", "size", "content_type", "width", "height", "created_at", "purged_at", "file_url",
         ]  # fmt: skip
 
+    @extend_schema_field(OpenApiTypes.URI)
     def get_file_url(self, receipt: Receipt) -> str:
         """Return where its bytes can be had."""
         return reverse("receipt-file", args=[receipt.pk], request=self.context.get("request"))

@@ -1,6 +1,7 @@
 """Receipts over HTTP: upload one, ask for its facts, have its bytes back."""
 
 from collections.abc import Callable
+from functools import partial
 
 from django.db.models import QuerySet
 from django.http import FileResponse
@@ -14,6 +15,7 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework.viewsets import GenericViewSet
 
 from accounting.api.openapi import problems
+from accounting.api.openapi_headers import answered
 from accounting.api.openapi_headers import retry_after as retry_after_header
 from accounting.problems import Problem
 from jobs.models import JobEvent, JobLog
@@ -33,8 +35,42 @@ from .uploading import accept_upload_request
 
 NO_RENDITION = "There is no other picture of this receipt: it is sent as it came, or one is made when it is sent."
 
+OF_A_FILE = (401, 403, 404, 410, 429)
+FILE_NAME = answered(
+    "Content-Disposition", 200, description="its name; `attachment` unless every browser shows such files"
+)
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    OpenApiParameter.HEADER,
+    description="the same key, the same job: a request that brings one may be repeated safely",
+)
+describe_upload = partial(
+    extend_schema,
+    request={"multipart/form-data": ReceiptUploadSerializer},
+    responses={
+        200: OpenApiResponse(JobCreationResponse, "the job that the same upload was answered with before"),
+        202: OpenApiResponse(JobCreationResponse, "a new job"),
+    }
+    | problems(401, 403, 413, 415, 422, 429, 507),
+    parameters=[
+        IDEMPOTENCY_KEY,
+        OpenApiParameter(
+            "Location", OpenApiTypes.URI, OpenApiParameter.HEADER, response=[200, 202], description="the job"
+        ),
+        retry_after_header(200, 202, when="while the job is open"),
+    ],
+    auth=[{"ApiKey": []}],  # type: ignore[list-item] # the document takes objects; a session uploads nothing
+)
 
-@extend_schema_view(retrieve=extend_schema(responses={200: ReceiptSerializer} | problems(401, 403, 404, 429, 503)))
+
+@extend_schema_view(
+    retrieve=extend_schema(
+        operation_id="get_receipt",
+        summary="A receipt's facts",
+        responses={200: OpenApiResponse(ReceiptSerializer, "the receipt")} | problems(401, 403, 404, 429),
+    )
+)
 class ReceiptViewSet(RetrieveModelMixin, GenericViewSet[Receipt]):
     """A client's own receipts; staff who may see receipts may look at all of them."""
 
@@ -52,39 +88,40 @@ class ReceiptViewSet(RetrieveModelMixin, GenericViewSet[Receipt]):
 
     def get_throttles(self) -> list[BaseThrottle]:
         """Return what bounds uploads, and nothing else; it is asked before the body is looked at."""
-        return [UploadThrottle()] if self.action == "upload" else []
+        return [UploadThrottle()] if self.action in ("upload", "create") else []
 
-    @extend_schema(
-        request={"multipart/form-data": ReceiptUploadSerializer},
-        responses={
-            200: OpenApiResponse(JobCreationResponse, "the job that the same upload was answered with before"),
-            202: OpenApiResponse(JobCreationResponse, "a new job"),
-        }
-        | problems(400, 401, 403, 413, 415, 422, 429, 503, 507),
-        parameters=[
-            OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER, description="the same key, the same job"),
-            OpenApiParameter(
-                "Location", OpenApiTypes.URI, OpenApiParameter.HEADER, response=[200, 202], description="the job"
-            ),
-            retry_after_header(200, 202, when="while the job is open"),
-        ],
-        auth=[{"ApiKey": []}],  # type: ignore[list-item] # the document takes objects; a session uploads nothing
-    )
+    @describe_upload(operation_id="upload_receipt", summary="Upload a receipt")
     def upload(self, request: Request) -> Response:
         """Take a receipt in: 202 with a new job, or 200 with the job that it was answered with before."""
         client, source = client_of(request), JobEvent.Source.API
         submission = accept_upload_request(request, client=client, source=source, actor=key_of(request))
         return _answer(request, submission.job, status=202 if submission.created else 200)
 
+    @describe_upload(operation_id="create_receipt", summary="Upload a receipt, under another address")
+    def create(self, request: Request) -> Response:
+        """Take a receipt in, as `upload_receipt` does."""
+        return self.upload(request)
+
     @extend_schema(
-        responses={(200, "image/*"): OpenApiTypes.BINARY, (200, "application/pdf"): OpenApiTypes.BINARY}
-        | problems(401, 403, 404, 410, 429, 503)
+        operation_id="get_receipt_file",
+        summary="A receipt's file",
+        responses={
+            (200, content_type): OpenApiResponse(OpenApiTypes.BINARY, "the bytes as they came")
+            for content_type in ("image/*", "application/pdf", "application/octet-stream")
+        }
+        | problems(*OF_A_FILE),
+        parameters=[FILE_NAME],
     )
     def file(self, request: Request, pk: str) -> FileResponse:
         """Return the bytes as they came, to their own client or to staff."""
         return self._served(_file)
 
-    @extend_schema(responses={(200, "image/jpeg"): OpenApiTypes.BINARY} | problems(401, 403, 404, 410, 429, 503))
+    @extend_schema(
+        operation_id="get_receipt_rendition",
+        summary="The picture that N8N gets of a receipt",
+        responses={(200, "image/jpeg"): OpenApiResponse(OpenApiTypes.BINARY, "the picture")} | problems(*OF_A_FILE),
+        parameters=[FILE_NAME],
+    )
     def rendition(self, request: Request, pk: str) -> FileResponse:
         """Return the picture that N8N gets of it, where it is not the bytes as they came."""
         return self._served(_rendition)

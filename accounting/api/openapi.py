@@ -4,6 +4,7 @@ import threading
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiResponse, inline_serializer
@@ -28,6 +29,9 @@ PROBLEM = inline_serializer(
 )
 
 
+# malformed HTTP, a fault of ours, and what a proxy says while there is nobody behind it
+OF_ANY_OPERATION = (400, 500, 502, 503, 504)
+
 _one_at_a_time = threading.Lock()
 
 
@@ -44,5 +48,17 @@ class DocumentView(SpectacularAPIView):
 
 
 def problems(*statuses: int) -> dict[tuple[int, str], OpenApiResponse]:
-    """Return the error answers of an operation, for `extend_schema`'s `responses`."""
-    return {(status, CONTENT_TYPE): OpenApiResponse(PROBLEM, HTTPStatus(status).phrase) for status in statuses}
+    """Return the error answers of an operation, for `extend_schema`'s `responses`: its own, and those of any."""
+    return {
+        (status, CONTENT_TYPE): OpenApiResponse(PROBLEM, HTTPStatus(status).phrase)
+        for status in sorted({*statuses, *OF_ANY_OPERATION})
+    }
+
+
+def name_server(result: dict[str, Any], request: HttpRequest | None, **_: Any) -> dict[str, Any]:
+    """Say in the document where the API is: where whoever asks for the document has found it.
+
+    Generated clients need an address, and the readable page may ask none but its own.
+    """
+    address = request.build_absolute_uri("/") if request else settings.PUBLIC_BASE_URL
+    return result | {"servers": [{"url": address.rstrip("/")}]}

@@ -16,9 +16,25 @@ def retry_after(*statuses: int, when: str = "") -> OpenApiParameter:
     return OpenApiParameter("Retry-After", int, OpenApiParameter.HEADER, response=[*statuses], description=description)
 
 
+def answered(name: str, *statuses: int, description: str) -> OpenApiParameter:
+    """Return a header of the answers with these statuses, or of all answers, for `extend_schema`'s `parameters`."""
+    return OpenApiParameter(name, str, OpenApiParameter.HEADER, response=[*statuses] or True, description=description)
+
+
+FOR_EVERY_OPERATION = [
+    answered("X-Request-ID", description="to find the request in the logs by; the caller's, if it sent a plain one"),
+    answered(
+        "WWW-Authenticate",
+        401,
+        description="what would let the request in: `Api-Key`, the scheme of `Authorization`, or `X-Callback-Token`",
+    ),
+    retry_after(429, 502, 503, 504, 507),
+]
+
+
 class Schema(AutoSchema):
-    """Says of every operation when to come again after an answer that is only for now."""
+    """Says of every operation what its answers are found by, and when to come again after one that is only for now."""
 
     def get_override_parameters(self) -> list[Any]:
         """Return the parameters of every operation."""
-        return [*super().get_override_parameters(), retry_after(429, 503, 507)]
+        return [*super().get_override_parameters(), *FOR_EVERY_OPERATION]

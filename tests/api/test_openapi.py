@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import requests
 import yaml
+from django.conf import settings
 from django.core.management import call_command
 from django.test import Client as Browser
 
@@ -51,15 +52,15 @@ def test_every_address_of_the_api_is_in_it(document: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "statuses"),
     [
-        ("post", "receipts/upload", "200 202 400 401 403 413 415 422 429 503 507"),
-        ("post", "receipts/", "200 202 400 401 403 413 415 422 429 503 507"),
-        ("get", "receipts/{id}/", "200 401 403 404 429 503"),
-        ("get", "receipts/{id}/file", "200 401 403 404 410 429 503"),
-        ("get", "receipts/{id}/rendition", "200 401 403 404 410 429 503"),
-        ("get", "jobs/", "200 400 401 404 429 503"),
-        ("get", "jobs/{job_id}/", "200 304 401 404 429 503"),
-        ("post", "jobs/{job_id}/callback", "200 400 401 404 409 413 415 429 503"),
-        ("post", "jobs/callback", "200 400 401 404 409 413 415 429 503"),
+        ("post", "receipts/upload", "200 202 400 401 403 413 415 422 429 500 502 503 504 507"),
+        ("post", "receipts/", "200 202 400 401 403 413 415 422 429 500 502 503 504 507"),
+        ("get", "receipts/{id}/", "200 400 401 403 404 429 500 502 503 504"),
+        ("get", "receipts/{id}/file", "200 400 401 403 404 410 429 500 502 503 504"),
+        ("get", "receipts/{id}/rendition", "200 400 401 403 404 410 429 500 502 503 504"),
+        ("get", "jobs/", "200 400 401 404 429 500 502 503 504"),
+        ("get", "jobs/{job_id}/", "200 304 400 401 404 429 500 502 503 504"),
+        ("post", "jobs/{job_id}/callback", "200 400 401 404 409 413 415 429 500 502 503 504"),
+        ("post", "jobs/callback", "200 400 401 404 409 413 415 429 500 502 503 504"),
     ],
 )
 def test_an_operation_names_all_that_it_answers_and_errors_as_problems(
@@ -105,23 +106,87 @@ def test_a_job_is_asked_for_by_its_etag_and_tells_when_to_ask_again(document: di
         assert {name: header["schema"]["type"] for name, header in headers.items()} == {
             "ETag": "string",
             "Retry-After": "integer",
+            "X-Request-ID": "string",
         }
 
 
+def operations(document: dict[str, Any]) -> list[dict[str, Any]]:
+    return [one for path in document["paths"].values() for one in path.values()]
+
+
+def answers_with(header: str, document: dict[str, Any]) -> tuple[set[str], list[str]]:
+    """Return the statuses of which some answer has the header, and those of the answers that lack it."""
+    answers = [item for one in operations(document) for item in one["responses"].items()]
+    having = [status for status, answer in answers if header in answer.get("headers", {})]
+    return set(having), [status for status, answer in answers if header not in answer.get("headers", {})]
+
+
 def test_answers_that_are_only_for_now_tell_when_to_come_again(document: dict[str, Any]) -> None:
-    answers = [
-        (status, answer)
-        for path in document["paths"].values()
-        for one in path.values()
-        for status, answer in one["responses"].items()
-    ]
-    assert {status for status, answer in answers if "Retry-After" in answer.get("headers", {})} == {
-        "200", "202", "304", "429", "503", "507",
-    }  # fmt: skip
-    assert all("Retry-After" in answer["headers"] for status, answer in answers if status in ("429", "503", "507"))
+    having, lacking = answers_with("Retry-After", document)
+    assert having == {"200", "202", "304", "429", "502", "503", "504", "507"}
+    assert {"429", "502", "503", "504", "507"}.isdisjoint(lacking)
+
+
+def test_every_answer_has_an_id_and_every_401_says_what_would_let_one_in(document: dict[str, Any]) -> None:
+    assert answers_with("X-Request-ID", document)[1] == []
+    having, lacking = answers_with("WWW-Authenticate", document)
+    assert having == {"401"}
+    assert "401" not in lacking
+
+
+@pytest.mark.parametrize("path", ["receipts/{id}/file", "receipts/{id}/rendition"])
+def test_a_file_comes_with_a_name(path: str, document: dict[str, Any]) -> None:
+    assert "Content-Disposition" in operation(document, "get", path)["responses"]["200"]["headers"]
+
+
+def test_a_file_of_an_unknown_type_is_in_it_too(document: dict[str, Any]) -> None:
+    content = operation(document, "get", "receipts/{id}/file")["responses"]["200"]["content"]
+    assert list(content) == ["image/*", "application/pdf", "application/octet-stream"]
+
+
+def test_generated_clients_get_names_that_one_would_give_oneself(document: dict[str, Any]) -> None:
+    named = {one["operationId"]: one["tags"] for one in operations(document)}
+    assert named == {
+        "upload_receipt": ["receipts"],
+        "create_receipt": ["receipts"],
+        "get_receipt": ["receipts"],
+        "get_receipt_file": ["receipts"],
+        "get_receipt_rendition": ["receipts"],
+        "list_jobs": ["jobs"],
+        "get_job": ["jobs"],
+        "job_callback": ["callbacks"],
+        "execution_callback": ["callbacks"],
+    }
+    assert {tag["name"] for tag in document["tags"]} == {tag for tags in named.values() for tag in tags}
+
+
+def test_everything_is_described(document: dict[str, Any]) -> None:
+    for one in operations(document):
+        assert one["summary"]
+        assert all(answer["description"] for answer in one["responses"].values())
+    fields = document["components"]["schemas"]
+    assert fields["Receipt"]["properties"]["file_url"]["description"] == "where its bytes can be had"
+    assert {
+        fields[name]["properties"][url]["format"]
+        for name, url in (("Receipt", "file_url"), ("JobCreationResponse", "url"))
+    } == {"uri"}
+
+
+def test_a_page_of_jobs_always_has_its_addresses_and_bounds(document: dict[str, Any]) -> None:
+    page = document["components"]["schemas"]["PaginatedJobList"]
+    assert page["required"] == ["next", "previous", "results"]
+    given = {one["name"]: one for one in operation(document, "get", "jobs/")["parameters"]}
+    assert given["page_size"]["schema"] == {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}
+    assert all(one.get("description") for one in given.values())
 
 
 # -- where it is served
+
+
+def test_it_says_where_the_api_is_by_the_address_at_which_it_was_asked_for(document: dict[str, Any]) -> None:
+    asked = Browser().get("/api/v1/schema/", headers={"Accept": "application/json"})
+    assert asked.json()["servers"] == [{"url": "http://testserver"}]
+    assert document["servers"] == [{"url": settings.PUBLIC_BASE_URL}]
 
 
 def test_everybody_may_read_it_in_the_form_they_like() -> None:

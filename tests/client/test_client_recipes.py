@@ -94,7 +94,7 @@ def test_the_commands_that_start_the_client_are_those_that_are_printed(tmp_path:
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "HOME": "/home/anna"}
 
     done = subprocess.run(
-        ["bash", "-c", block[1] if block else "false"],
+        [tool("bash"), "-c", block[1] if block else "false"],
         input=f"{KEY}\n", env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 PACKAGES = {
+    "bash": "bash",
     "caddy": "caddy",
     "curl": "curl",
     "promtool": "prometheus",
