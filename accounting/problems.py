@@ -65,7 +65,7 @@ def answer_exception(exception: Exception, context: Mapping[str, Any]) -> Respon
     Returns:
         The response, or None for an exception that nobody expected: Django then logs it and answers 500.
     """
-    problem = problem_of(exception)
+    problem = _told_by_address(exception, context.get("view")) or problem_of(exception)
     if problem is None:
         return None
     set_rollback()
@@ -76,6 +76,20 @@ def answer_exception(exception: Exception, context: Mapping[str, Any]) -> Respon
     )
     setattr(response, LOGGED, True)  # the request logger of Django would repeat our own line
     return _marked(response, problem)
+
+
+def _told_by_address(exception: Exception, view: Any) -> Problem | None:
+    """Return what is better said with what the address takes; None of all else."""
+    match exception:
+        case exceptions.UnsupportedMediaType():
+            taken = " or ".join(parser.media_type for parser in view.parser_classes)
+            sentence = f"Send the body as {taken}, and with that Content-Type."
+        case exceptions.MethodNotAllowed():
+            methods = " and ".join(name for name in view.allowed_methods if name not in ("HEAD", "OPTIONS"))
+            sentence = f"This address takes {methods} only."
+        case _:
+            return None
+    return _from_drf(exception, sentence)
 
 
 def code_of(exception: exceptions.APIException) -> str:
@@ -137,13 +151,14 @@ def _flat(messages: Any) -> list[Any]:
     return [messages]
 
 
-def _from_drf(exception: exceptions.APIException) -> Problem:
+def _from_drf(exception: exceptions.APIException, sentence: str = "") -> Problem:
     headers: dict[str, str] = {}
     if auth_header := getattr(exception, "auth_header", None):
         headers["WWW-Authenticate"] = auth_header
     if wait := getattr(exception, "wait", None):
         headers["Retry-After"] = str(wait)  # whole seconds, RFC 9110 section 10.2.3; DRF rounds them up
-    detail = NEEDS_KEY if isinstance(exception, exceptions.NotAuthenticated) else str(exception.detail)
+    told = NEEDS_KEY if isinstance(exception, exceptions.NotAuthenticated) else str(exception.detail)
+    detail = sentence or told
     return Problem(exception.status_code, str(exception.get_codes()), detail, headers=headers)
 
 

@@ -11,6 +11,7 @@ from django_filters import rest_framework as filters
 from accounting.filenames import display_name
 from receipts.notion import NO_DATABASE_ID, parse_database_id
 
+from .failures import FailureCode
 from .models import JobLog
 
 # beyond these a time zone's offset makes a time that no database has
@@ -20,8 +21,8 @@ WITHIN_REASON = [
 ]
 
 
-# a plus that is not escaped comes as a blank
-NO_MOMENT = "Send a moment as 2026-01-31T08:00:00Z, or with an offset, its plus as %2B: 2026-01-31T08:00:00%2B01:00."
+# a plus that is not escaped comes as a blank; django-filter takes two of % for one
+NO_MOMENT = "Send a moment as 2026-01-31T08:00:00Z, or with an offset, its plus as %%2B: 2026-01-31T08:00:00%%2B01:00."
 
 
 class MomentFilter(filters.IsoDateTimeFilter):  # type: ignore[misc] # django-filter has no types
@@ -80,6 +81,11 @@ class JobFilter(filters.FilterSet):  # type: ignore[misc] # as above
         choices=JobLog.Status.choices, error_messages={"invalid_choice": f"Send one of {', '.join(JobLog.Status)}."}
     )
 
+    failure_code = filters.ChoiceFilter(
+        choices=FailureCode.choices,
+        error_messages={"invalid_choice": "There is no such code; the API's document lists them."},
+    )
+
     class Meta:
         model = JobLog
-        fields = ["failure_code"]
+        fields: list[str] = []

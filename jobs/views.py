@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.http import Http404
 from django.utils import timezone
 from django.utils.http import parse_etags
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
@@ -62,6 +63,7 @@ class NewestFirst(CursorPagination):
     page_size = 50
     page_size_query_param = "page_size"
     max_page_size = 200
+    invalid_cursor_message = "The cursor is damaged; take it as it is from `next` or `previous`, or begin without one."
     cursor_query_description = "as it is in the address `next` or `previous` of another page"
     page_size_query_description = f"how many jobs a page has, {page_size} unless set; {max_page_size} at the most"
 
@@ -128,9 +130,21 @@ class JobViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[JobLog]):
         """Return the jobs of the client that asks."""
         return JobLog.objects.filter(client=client_of(self.request))
 
+    def get_object(self) -> JobLog:
+        """Return the job.
+
+        Raises:
+            NotFound: there is none, or it is not the client's own; which of the two is not told.
+        """
+        try:
+            job: JobLog = super().get_object()
+        except Http404:
+            raise NotFound("You have no job with this id.") from None
+        return job
+
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Answer with the job, or with 304 where the caller has it as it is (RFC 9110 section 13.1.2)."""
-        job: JobLog = self.get_object()
+        job = self.get_object()
         data = self.get_serializer(job).data
         etag = f'"{hashlib.sha256(repr(data).encode()).hexdigest()[:32]}"'
         known = {tag.removeprefix("W/") for tag in parse_etags(request.headers.get("If-None-Match", ""))}

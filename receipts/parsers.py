@@ -9,6 +9,8 @@ from rest_framework.parsers import DataAndFiles, MultiPartParser
 
 from accounting.forms.reader import FormReader
 
+CURE = "Let your HTTP library write the body and its Content-Type."
+
 
 class ReceiptFormParser(MultiPartParser):
     """A form whose files keep the names that their clients gave them."""
@@ -26,4 +28,4 @@ class ReceiptFormParser(MultiPartParser):
         try:
             return DataAndFiles(*FormReader(meta, stream, request.upload_handlers).parse())
         except MultiPartParserError as error:
-            raise ParseError(f"Multipart form parse error - {error}") from None
+            raise ParseError(f"The form cannot be read: {str(error).rstrip('.')}. {CURE}") from None

@@ -14,7 +14,11 @@ from .notion import NO_DATABASE_ID, parse_database_id
 class NotionDatabaseIdField(serializers.CharField):
     """A Notion database's id: 32 hex digits, a dashed UUID, or the database's address; kept dashed."""
 
-    default_error_messages = {"invalid_database": NO_DATABASE_ID, "blank": NO_DATABASE_ID}
+    default_error_messages = {
+        "required": "Send the Notion database: 32 hex digits, a dashed UUID, or its address.",
+        "invalid_database": NO_DATABASE_ID,
+        "blank": NO_DATABASE_ID,
+    }
 
     def to_internal_value(self, data: Any) -> str:
         """Return the dashed UUID."""
@@ -44,7 +48,9 @@ class ReceiptUploadSerializer(serializers.Serializer[Any]):
         help_text="the Notion database to file it in: 32 hex digits, a dashed UUID, or its address"
     )
     allow_duplicate = serializers.BooleanField(
-        default=False, help_text="make a new job although these bytes were filed in this database already"
+        default=False,
+        error_messages={"invalid": "Send true or false."},
+        help_text="make a new job although these bytes were filed in this database already",
     )
 
 

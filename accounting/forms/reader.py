@@ -1,12 +1,17 @@
 """Reads forms as Django does, but for names of files that it reads otherwise than they were meant."""
 
+import re
 from collections import deque
 from collections.abc import Iterator
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from typing import Any
 
 from django.http import multipartparser
 
 from accounting.filenames import shown_name
+
+ENCODED_WORDS = re.compile(r"(?:=\?[\w-]+\?[bq]\?[^?\s]*\?=\s*)+", re.IGNORECASE)
 
 
 class _PartByPart(multipartparser.Parser):
@@ -29,5 +34,18 @@ class FormReader(multipartparser.MultiPartParser):
 
     def sanitize_file_name(self, file_name: str) -> str | None:
         """Return the name, or None where a file can have no such name."""
-        shown = shown_name(file_name)
+        shown = shown_name(_decoded(file_name))
         return None if shown in {"", ".", ".."} else shown
+
+
+def _decoded(name: str) -> str:
+    """Return a name that came in encoded words (RFC 2047) as it was meant; some libraries of .NET and Java write such.
+
+    One that cannot be decoded stays as it came.
+    """
+    if not ENCODED_WORDS.fullmatch(name):
+        return name
+    try:
+        return str(make_header(decode_header(name)))
+    except (HeaderParseError, LookupError, ValueError):
+        return name

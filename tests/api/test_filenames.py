@@ -120,6 +120,27 @@ def test_a_files_name_is_for_display_only(
     assert re.fullmatch(r"[0-9a-f]{32}\.jpg", kept.name)
 
 
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("=?utf-8?B?TcOkcnovQXByaWwuanBn?=", "April.jpg"),  # März/April.jpg: what is before the slash is a folder
+        ("=?UTF-8?Q?Gr=C3=B6=C3=9Fe_1.jpg?=", "Größe 1.jpg"),
+        ("=?utf-8?b?5p2x?= =?utf-8?b?5LqsLmpwZw==?=", "東京.jpg"),
+        ("=?iso-8859-1?q?M=E4rz.jpg?=", "März.jpg"),
+        ("=?utf-8?B?Li4=?=", None),
+        ("=?utf-8?B?AGEuanBn?=", "a.jpg"),
+        ("=?no-such-set?B?YQ==?=", "=?no-such-set?B?YQ==?="),
+        ("=?utf-8?B?/w==?=", "w==?="),  # no UTF-8: as it came, without what looks like a folder
+        ("=?utf-8?B?a?=", "=?utf-8?B?a?="),
+        ("what =?utf-8?B?YQ==?= is.jpg", "what =?utf-8?B?YQ==?= is.jpg"),
+    ],
+    ids=ascii,
+)
+def test_a_name_in_encoded_words_is_read(sent: str, kept: str | None, api: APIClient) -> None:
+    assert post_raw(api, form(file_part(f'filename="{sent}"'.encode()))).status_code == (202 if kept else 400)
+    assert [job.filename for job in JobLog.objects.all()] == [kept][: bool(kept)]
+
+
 def test_a_name_in_the_extended_notation_is_read(api: APIClient) -> None:
     assert post_raw(api, form(file_part(b"filename*=UTF-8''M%C3%A4rz.jpg"))).status_code == 202
     assert JobLog.objects.get().filename == "März.jpg"

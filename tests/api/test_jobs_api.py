@@ -9,7 +9,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from jobs.models import JobLog
-from jobs.views import retry_after
+from jobs.views import NewestFirst, retry_after
 from receipts.models import Client
 from tests.factories import DATABASE_ID, JobFactory, ReceiptFactory, job_in
 
@@ -141,7 +141,7 @@ def test_a_walk_through_pages_does_not_begin_again_where_its_cursor_was_damaged(
     assert api.get("/api/v1/jobs/", {"cursor": cursor}).status_code == 200
     for damaged in ("d" + cursor[1:], cursor[:1] + "C" + cursor[2:], cursor[:2] + "4" + cursor[3:]):
         answer = api.get("/api/v1/jobs/", {"cursor": damaged})
-        assert (answer.status_code, answer.json()["detail"]) == (404, "Invalid cursor")
+        assert (answer.status_code, answer.json()["detail"]) == (404, NewestFirst.invalid_cursor_message)
     assert len(api.get("/api/v1/jobs/", {"cursor": ""}).json()["results"]) == 3
 
 
