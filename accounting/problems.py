@@ -8,7 +8,13 @@ from typing import Any, TypeVar
 
 import structlog
 from django.conf import settings
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFilesSent
+from django.core.exceptions import (
+    DisallowedHost,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFilesSent,
+)
 from django.db import InterfaceError, InternalError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.template import loader
@@ -29,6 +35,8 @@ CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
 NO_ROOM_FOR_MORE = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # processes, memory, open files
 LOGGED = "_has_been_logged"  # Django's private mark
+NOT_UNDERSTOOD = "The request could not be understood."
+OTHER_HOST = "Nothing is served under the request's Host; use the address that the service's operator gave you."
 NEEDS_KEY = "An API key is needed: send the header Authorization: Api-Key <key>."
 
 
@@ -116,7 +124,7 @@ def problem_of(exception: Exception) -> Problem | None:
                 413, "body_too_large", "The form's text fields are too long; a file without a file name is one."
             )
         case SuspiciousOperation():  # too many fields or files; Django would log a traceback of the client's fault
-            return Problem(400, "bad_request", "The request could not be understood.")
+            return Problem(400, "bad_request", NOT_UNDERSTOOD)
         case OperationalError() | InterfaceError() | InternalError():  # DATABASE_AWAY
             logger.error("database_unavailable", error=type(exception).__name__)
             return unavailable(503, "database_unavailable", "The database cannot be reached just now; try again.")
@@ -209,7 +217,8 @@ def no_such_address(request: HttpRequest) -> JsonResponse:
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer a request that Django itself refused (a hostile Host header, too many fields): `handler400`."""
     if request.path.startswith(API):
-        return _answer(request, Problem(400, "bad_request", "The request could not be understood."))
+        sentence = OTHER_HOST if isinstance(exception, DisallowedHost) else NOT_UNDERSTOOD
+        return _answer(request, Problem(400, "bad_request", sentence))
     if isinstance(exception, TooManyFilesSent):
         most = settings.DATA_UPLOAD_MAX_NUMBER_FILES
         return _page(Problem(400, "too_many_files", f"No more than {most} files can be sent in one go: send fewer."))

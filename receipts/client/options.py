@@ -19,6 +19,11 @@ NEEDED = {
     "api_key": ("RECEIPTS_API_KEY", "--api-key"),
     "database": ("RECEIPTS_DATABASE", "--database"),
 }
+WANTED = {
+    "--url": "give an address such as https://receipts.example.com",
+    "--api-key": "give the key as it was shown: letters, digits and a dot",
+    "--database": "give 32 hex digits, a dashed UUID, or the database's address in Notion",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,14 +89,14 @@ def _parse_option(option: str, read: Callable[[str], str], text: str) -> str:
     try:
         return read(text)
     except (ValueError, ArgumentTypeError):
-        raise Misused(f"{option} cannot be understood.") from None
+        raise Misused(f"{option} cannot be understood: {WANTED[option]}.") from None
 
 
 def _address(text: str) -> str:
     parts = urlsplit(text.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
         raise ValueError(text)
-    return text.strip().rstrip("/")
+    return text.strip().rstrip("/").removesuffix("/api/v1")
 
 
 def _key(text: str) -> str:

@@ -98,3 +98,8 @@ def test_a_method_that_an_address_does_not_take_says_which_it_does(
     method: str, address: str, taken: str, api: APIClient
 ) -> None:
     assert told(api.generic(method, address)) == (405, "method_not_allowed", f"This address takes {taken} only.")
+
+
+def test_who_asks_under_another_name_is_told_that_it_is_the_name(api: APIClient) -> None:
+    sentence = "Nothing is served under the request's Host; use the address that the service's operator gave you."
+    assert told(api.get(JOBS, headers={"Host": "10.1.2.3:8000"})) == (400, "bad_request", sentence)

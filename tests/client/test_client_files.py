@@ -193,12 +193,12 @@ def test_what_is_changed_between_look_and_upload_comes_under_no_others_key_and_i
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"url": "receipts.example.com"}, "--url cannot be understood"),
+        ({"url": "receipts.example.com"}, "--url cannot be understood: give an address such as https://"),
         ({"url": "https://user:word@receipts.example.com"}, "--url cannot be understood"),
         ({"url": ""}, "RECEIPTS_URL is missing"),
         ({"api_key": ""}, "RECEIPTS_API_KEY is missing"),
         ({"api_key": "schlüssel"}, "--api-key cannot be understood"),
-        ({"database": "my receipts"}, "--database cannot be understood"),
+        ({"database": "my receipts"}, "--database cannot be understood: give 32 hex digits"),
     ],
 )
 def test_what_cannot_be_meant_is_one_sentence(
@@ -232,3 +232,14 @@ def test_it_loads_no_django() -> None:
     program = "import sys, receipts.client.run, receipts.client.__main__; print('django' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize("pasted", ["", "/", "/api/v1", "/api/v1/"])
+def test_the_address_may_be_that_of_the_api(pasted: str, tmp_path: Path) -> None:
+    with stub_server(scripted(NO_JOBS, TAKEN)) as server:
+        result = run_client(pictures(tmp_path, range(1)), "--no-wait", url=server.url + pasted)
+    assert (result.code, result.words) == (0, ["taken"])
+    assert [request.target.partition("?")[0] for request in server.requests] == [
+        "/api/v1/jobs/",
+        "/api/v1/receipts/upload",
+    ]
