@@ -18,6 +18,7 @@ from django.core.exceptions import (
 from django.db import InterfaceError, InternalError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.template import loader
+from django.urls import reverse
 from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
@@ -211,7 +212,8 @@ def _marked(response: R, problem: Problem) -> R:
 @csrf_exempt  # what is posted to a wrong address is told so, in the format of errors
 def no_such_address(request: HttpRequest) -> JsonResponse:
     """Answer an API address that no view serves."""
-    return _answer(request, Problem(404, "not_found", "There is nothing at this address."))
+    detail = f"There is nothing at this address; {reverse('docs')} lists those that there are."
+    return _answer(request, Problem(404, "not_found", detail))
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

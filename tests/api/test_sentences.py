@@ -103,3 +103,9 @@ def test_a_method_that_an_address_does_not_take_says_which_it_does(
 def test_who_asks_under_another_name_is_told_that_it_is_the_name(api: APIClient) -> None:
     sentence = "Nothing is served under the request's Host; use the address that the service's operator gave you."
     assert told(api.get(JOBS, headers={"Host": "10.1.2.3:8000"})) == (400, "bad_request", sentence)
+
+
+@pytest.mark.parametrize("address", ["/api/v1/", "/api/v2/jobs/", f"{JOBS}no-id/"])
+def test_an_address_that_there_is_none_of_leads_to_those_that_there_are(address: str, api: APIClient) -> None:
+    sentence = "There is nothing at this address; /api/v1/docs/ lists those that there are."
+    assert told(api.get(address)) == (404, "not_found", sentence)
