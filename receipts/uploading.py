@@ -21,6 +21,7 @@ from .services import JustPurged
 from .validators import check_upload
 
 PATIENCE_SECONDS = 20.0  # for a thread; with all else that an upload may wait for it is answered within a minute
+ONE_FILE = "Send one receipt per request, as the part `file`; the other parts are text, without file names."
 FORM = ("notion_database_id", "allow_duplicate")
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -98,7 +99,7 @@ def declared_length(request: Request | HttpRequest) -> int:
 def _refuse_further_files(request: Request) -> None:
     """Refuse all rather than take one and lose the others."""
     if sum(len(files) for _, files in request.FILES.lists()) > 1:
-        raise Problem(400, "too_many_files", "Send one receipt per request.")
+        raise Problem(400, "too_many_files", ONE_FILE)
 
 
 def _refuse_several_answers(request: Request) -> None:

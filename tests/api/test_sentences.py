@@ -6,7 +6,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from tests.support.servers import SETTINGS
-from tests.support.uploads import UPLOAD, post
+from tests.support.uploads import UPLOAD, picture, post
 
 pytestmark = pytest.mark.django_db
 
@@ -103,6 +103,11 @@ def test_a_method_that_an_address_does_not_take_says_which_it_does(
 def test_who_asks_under_another_name_is_told_that_it_is_the_name(api: APIClient) -> None:
     sentence = "Nothing is served under the request's Host; use the address that the service's operator gave you."
     assert told(api.get(JOBS, headers={"Host": "10.1.2.3:8000"})) == (400, "bad_request", sentence)
+
+
+def test_a_text_that_is_sent_as_a_file_is_said_to_be_one(api: APIClient) -> None:
+    sentence = "Send one receipt per request, as the part `file`; the other parts are text, without file names."
+    assert told(post(api, notion_database_id=picture(2))) == (400, "too_many_files", sentence)
 
 
 @pytest.mark.parametrize("address", ["/api/v1/", "/api/v2/jobs/", f"{JOBS}no-id/"])
