@@ -153,6 +153,14 @@ def test_repeats_and_refusals_count_like_any_upload(api: APIClient) -> None:
 
 
 @pytest.mark.usefixtures("ten_a_minute")
+def test_uploads_under_either_address_count_together(api: APIClient) -> None:
+    for address in ("/api/v1/receipts/", "/api/v1/receipts/upload") * 5:
+        assert post(api, path=address).status_code in (200, 202)
+    throttled(post(api, path="/api/v1/receipts/"))
+    throttled(post(api))
+
+
+@pytest.mark.usefixtures("ten_a_minute")
 def test_each_key_has_its_own_count_and_only_uploads_are_counted(api: APIClient) -> None:
     for _ in range(10):
         post_raw(api, b"no form")
