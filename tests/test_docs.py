@@ -39,6 +39,18 @@ def test_every_test_that_the_requirements_name_exists() -> None:
     assert [name for name in named if not Path(name).exists()] == []
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_every_test_that_a_command_runs_exists(document: Path) -> None:
+    commands = re.findall(r"pytest ((?:[\w/*.-]+\s*)+)", document.read_text())
+    named = [name for command in commands for name in command.split() if name.startswith("tests/")]
+    assert [name for name in named if not list(Path().glob(name))] == []
+
+
+def test_every_file_that_a_fault_is_said_to_be_tested_in_exists() -> None:
+    there = {path.name for path in Path("tests").rglob("test_*.py")}
+    assert set(re.findall(r"`(?:\w+/)*(test_\w+\.py)`", Path("docs/reliability.md").read_text())) - there == set()
+
+
 def test_every_test_that_a_fault_is_said_to_have_exists_and_none_is_left_out() -> None:
     named = set(re.findall(r"`(test_\w+)`", Path("docs/reliability.md").read_text()))
     assert named - _tests_in(Path("tests")) == set()
