@@ -1,0 +1,106 @@
+"""What began on SQLite goes on in PostgreSQL: every row is there as it was, and the audit holds."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+import uuid
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.support.servers import SETTINGS
+
+pytestmark = pytest.mark.processes
+
+POSTGRESQL_ONLY = pytest.mark.skipif(
+    "config.getoption('--database') == 'sqlite'", reason="a server takes the rows: --database=postgresql"
+)
+
+
+def manage(url: str, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a management command on the database at this address."""
+    program = [sys.executable, "manage.py", *command]
+    environment = os.environ | SETTINGS | {"DATABASE_URL": url, "DJANGO_SUPERUSER_PASSWORD": "made-up-0451"}
+    return subprocess.run(program, env=environment, capture_output=True, text=True, timeout=90, check=False)
+
+
+def succeed(url: str, *command: str) -> str:
+    """Run one that has to end well; return what it prints."""
+    done = manage(url, *command)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a database of SQLite with jobs, staff and a key in it."""
+    path = tmp_path_factory.mktemp("old") / "db.sqlite3"
+    url = f"sqlite:///{path}"
+    succeed(url, "migrate", "--verbosity", "0")
+    succeed(url, "make_history", "--jobs", "40", "--days", "2", "--force")
+    succeed(url, "create_api_key", "Shop")
+    succeed(url, "createsuperuser", "--no-input", "--username", "anna", "--email", "anna@example.com")
+    return path
+
+
+@pytest.fixture
+def empty() -> str:
+    """Return the address of a PostgreSQL database that is migrated and no more."""
+    server, name = os.environ["TEST_POSTGRES_URL"], f"copy_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    url = server.replace("/postgres?", f"/{name}?")
+    succeed(url, "migrate", "--verbosity", "0")
+    return url
+
+
+def rows_of_each_table(file: Path, url: str) -> tuple[dict[str, int], dict[str, int]]:
+    """Count them, there and here."""
+    with closing(sqlite3.connect(file)) as old, psycopg.connect(url) as new:
+        names = [name for (name,) in new.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+        counts = {name: f'SELECT count(*) FROM "{name}"' for name in names}  # noqa: S608 # the tables' own names
+        return (
+            {name: old.execute(count).fetchone()[0] for name, count in counts.items()},
+            {name: new.execute(count.encode()).fetchall()[0][0] for name, count in counts.items()},
+        )
+
+
+@POSTGRESQL_ONLY
+def test_every_row_is_taken_over_the_audit_holds_and_keys_go_on_behind_them(file: Path, empty: str) -> None:
+    with closing(sqlite3.connect(file)) as old:
+        (job,) = old.execute("SELECT job_id FROM jobs_joblog LIMIT 1").fetchone()
+        (at,) = old.execute("SELECT created_at FROM jobs_joblog WHERE job_id = ?", [job]).fetchone()
+    assert "rows are copied" in succeed(empty, "copy_from_sqlite", str(file))
+    before, after = rows_of_each_table(file, empty)
+    assert after == before
+    assert "Jobs: 40 looked at, 0 broken" in succeed(empty, "verify_audit", "--no-files")
+    with psycopg.connect(empty) as new:
+        query = "SELECT (created_at AT TIME ZONE 'UTC')::text FROM jobs_joblog WHERE job_id = %s"
+        assert new.execute(query, [job]).fetchone() == (at.rstrip("0"),)
+    succeed(empty, "create_api_key", "Another shop")  # under a number of its own
+
+
+@POSTGRESQL_ONLY
+def test_a_database_with_rows_another_version_and_what_is_none_are_refused_and_nothing_is_copied(
+    file: Path, empty: str, tmp_path: Path
+) -> None:
+    (tmp_path / "text").write_text("This is no database, and longer than the head of one would have to be." * 20)
+    assert "SQLITE_NOTADB" in manage(empty, "copy_from_sqlite", str(tmp_path / "text")).stderr
+    assert "There is no file" in manage(empty, "copy_from_sqlite", str(tmp_path / "none")).stderr
+    with psycopg.connect(empty, autocommit=True) as new:
+        new.execute("DELETE FROM django_migrations WHERE id = (SELECT max(id) FROM django_migrations)")
+        assert "have not the same migrations" in manage(empty, "copy_from_sqlite", str(file)).stderr
+        assert new.execute("SELECT count(*) FROM jobs_joblog").fetchone() == (0,)
+    succeed(empty, "migrate", "--verbosity", "0", "--fake")
+    succeed(empty, "create_api_key", "Shop")
+    assert "only an empty database is filled" in manage(empty, "copy_from_sqlite", str(file)).stderr
+
+
+def test_it_is_refused_while_the_setting_still_names_sqlite(file: Path) -> None:
+    done = manage(f"sqlite:///{file}", "copy_from_sqlite", str(file))
+    assert (
+        done.stderr == "CommandError: DATABASE_URL names no PostgreSQL: set it to the one that is to have the rows.\n"
+    )
