@@ -44,9 +44,9 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.redis("REDIS_URL", "redis://127.0.0.1:6379/0")
-MEDIA_ROOT = str(BASE_DIR / env.text("MEDIA_ROOT", "var/media"))
+MEDIA_ROOT = str(BASE_DIR / env.folder("MEDIA_ROOT", "var/media"))
 S3_BUCKET = env.bucket("S3_BUCKET")
-S3_REGION = env.text("S3_REGION", "us-east-1")
+S3_REGION = env.region("S3_REGION", "us-east-1")
 S3_ENDPOINT_URL = env.base_url("S3_ENDPOINT_URL", f"https://s3.{S3_REGION}.amazonaws.com")
 S3_ACCESS_KEY_ID = env.text("S3_ACCESS_KEY_ID", "")
 S3_SECRET_ACCESS_KEY = env.text("S3_SECRET_ACCESS_KEY", "")
@@ -81,7 +81,7 @@ N8N_PAYLOAD = env.choice("N8N_PAYLOAD", "json", ("json", "multipart"))
 N8N_MAX_PAYLOAD_MB = env.number("N8N_MAX_PAYLOAD_MB", {"json": 16, "multipart": 200}[N8N_PAYLOAD], maximum=2000)
 N8N_MAX_IN_FLIGHT = env.number("N8N_MAX_IN_FLIGHT", 100)
 N8N_BASE_URL = env.base_url("N8N_BASE_URL", "")
-N8N_PUBLIC_API_KEY = env.secret("N8N_PUBLIC_API_KEY", "")
+N8N_PUBLIC_API_KEY = env.key_made_elsewhere("N8N_PUBLIC_API_KEY", where="in N8N under Settings, n8n API")
 CALLBACK_SECRET_TOKEN = env.secrets(
     "CALLBACK_SECRET_TOKEN", purpose="one secret, or several with commas, that N8N may send as X-Callback-Token"
 )

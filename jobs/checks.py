@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Iterator, Sequence
+from ipaddress import ip_network
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -113,6 +114,13 @@ def _proxies() -> Iterator[checks.CheckMessage]:
             "so each is sent there again and again.",
             hint="Set TRUSTED_PROXIES to the addresses or networks of the proxy that ends TLS.",
             id="jobs.W003",
+        )
+    if any(ip_network(network).prefixlen == 0 for network in settings.TRUSTED_PROXIES):
+        yield checks.Warning(
+            "TRUSTED_PROXIES names every address there is: whoever writes an X-Forwarded-For passes for anybody, and "
+            "no lock and no limit by address holds.",
+            hint="Name the proxy alone, or the network of the proxies.",
+            id="jobs.W010",
         )
 
 

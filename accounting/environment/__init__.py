@@ -61,6 +61,18 @@ class Environment:
             _refuse_weak(key, value)
         return value
 
+    def key_made_elsewhere(self, key: str, *, where: str) -> str:
+        """Return a secret that somebody else makes; "" where none is set. One that cannot be theirs is refused."""
+        value = self.text(key, "")
+        if value and (reason := weakness(value)):
+            raise ImproperlyConfigured(f"{key} {reason}: copy the whole of it from where it is made, {where}.")
+        return value
+
+    def folder(self, key: str, default: str) -> str:
+        """Return the path of a folder; ~ is refused: only shells know whose home it is; a folder ~ would be made."""
+        expected = "a path that begins with / or with the name of a folder beside manage.py, and not with ~"
+        return self._cast(key, default, values.folder, expected)
+
     def secrets(self, key: str, default: list[str] | None = None, *, purpose: str = "") -> list[str]:
         """Return a comma-separated list of secrets, so that one can be replaced while the old one still counts."""
         cure = f"set it to {purpose}"
@@ -140,6 +152,11 @@ class Environment:
         """Return the address of a Redis or Valkey."""
         expected = "a Redis URL such as redis://host:6379/0 or rediss://host:6379/0, its ssl_ca_certs to a file in PEM"
         return self._cast(key, default, addresses.redis_url, expected)
+
+    def region(self, key: str, default: str) -> str:
+        """Return the name of a region of an S3 storage."""
+        expected = "a region's name, of letters, digits and dashes, such as eu-central-1"
+        return self._cast(key, default, values.region, expected)
 
     def bucket(self, key: str) -> str:
         """Return a bucket's name; "" where none is set."""

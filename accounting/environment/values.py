@@ -13,6 +13,7 @@ UNLIMITED = "none"
 ALLOWED_HOST = re.compile(r"\*|\.?[\w.-]+|\[[0-9A-Fa-f:.]+\]")
 # as boto3 has it: other storages are less strict than Amazon, whose access points have an ARN
 BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}|arn:aws\S+")
+REGION = re.compile(r"[A-Za-z0-9_-]+")  # it becomes a part of a host's name
 IN_MEMORY = ":memory:"
 
 
@@ -41,7 +42,7 @@ def whole_numbers(joined: str) -> list[int]:
 def hosts(joined: str) -> list[str]:
     """Return names of hosts, without schemes and ports."""
     names = split(joined)
-    if not all(ALLOWED_HOST.fullmatch(name) for name in names):
+    if not names or not all(ALLOWED_HOST.fullmatch(name) for name in names):
         raise ValueError
     return names
 
@@ -66,6 +67,20 @@ def bucket(name: str) -> str:
     if name and not BUCKET.fullmatch(name):
         raise ValueError
     return name
+
+
+def region(name: str) -> str:
+    """Return the name of a region."""
+    if not REGION.fullmatch(name):
+        raise ValueError
+    return name
+
+
+def folder(path: str) -> str:
+    """Return the path of a folder, none of which is left to a shell to find."""
+    if path.startswith("~"):
+        raise ValueError
+    return path
 
 
 def database(url: str) -> dict[str, Any]:

@@ -37,6 +37,7 @@ def test_the_defaults_break_no_rule() -> None:
         ({"N8N_API_KEY": "Bearer " + "x" * 40}, "jobs.W008"),
         ({"N8N_PUBLIC_API_KEY": "x" * 40}, "jobs.W006"),
         ({"SECURE_SSL_REDIRECT": True}, "jobs.W003"),
+        ({"TRUSTED_PROXIES": ["10.0.0.5/32", "::/0"]}, "jobs.W010"),
         ({"AUDIT_KEY": []}, "jobs.W004"),
         ({"N8N_VERIFY_SSL": "false", "N8N_WEBHOOK_URL": "https://n8n.example.com/webhook/x"}, "jobs.W002"),
     ],

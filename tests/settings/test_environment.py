@@ -42,6 +42,9 @@ IMPOSSIBLE = [
     ("REDIS_URL", f"rediss://127.0.0.1:6379/0?ssl_ca_certs=/{CANARY}.pem"),
     ("REDIS_URL", "rediss://127.0.0.1:6379/0?ssl_ca_certs=README.md"),
     ("REDIS_URL", f"rediss+sentinel://127.0.0.1/name/0?ssl_ca_certs=/{CANARY}.pem"),
+    ("ALLOWED_HOSTS", ","),
+    ("MEDIA_ROOT", f"~/{CANARY}"),
+    ("S3_REGION", f"eu {CANARY}"),
     ("S3_BUCKET", f"not {CANARY}"),
     ("S3_BUCKET", f"https://{CANARY}"),
     ("S3_CA_FILE", f"/{CANARY}.pem"),
@@ -114,13 +117,19 @@ def test_a_missing_setting_is_named(key: str) -> None:
 
 @pytest.mark.parametrize("key", ["S3_ENDPOINT_URL", "S3_REGION", "S3_CA_FILE", "S3_ADDRESSING"])
 def test_a_bucket_that_something_is_said_of_has_a_name(key: str) -> None:
-    value = {"S3_ADDRESSING": "path", "S3_CA_FILE": where()}.get(key, "https://x.example")
+    value = {"S3_ADDRESSING": "path", "S3_CA_FILE": where(), "S3_REGION": "eu-central-1"}.get(key, "https://x.example")
     assert "is missing" in refusal("S3_BUCKET", **{key: value})
 
 
 @pytest.mark.parametrize(("key", "value"), IMPOSSIBLE)
 def test_an_impossible_setting_is_named_and_its_value_is_not_told(key: str, value: str) -> None:
     assert CANARY not in refusal(key, **{key: value})
+
+
+def test_a_key_that_n8n_makes_is_said_to_come_from_there() -> None:
+    said = refusal("N8N_PUBLIC_API_KEY", N8N_PUBLIC_API_KEY="cut-off")
+    assert "copy the whole of it from where it is made, in N8N" in said
+    assert "python3" not in said
 
 
 @pytest.mark.parametrize(
