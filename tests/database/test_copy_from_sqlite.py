@@ -91,10 +91,10 @@ def test_a_database_with_rows_another_version_and_what_is_none_are_refused_and_n
     assert "SQLITE_NOTADB" in manage(empty, "copy_from_sqlite", str(tmp_path / "text")).stderr
     assert "There is no file" in manage(empty, "copy_from_sqlite", str(tmp_path / "none")).stderr
     with psycopg.connect(empty, autocommit=True) as new:
-        new.execute("DELETE FROM django_migrations WHERE id = (SELECT max(id) FROM django_migrations)")
+        new.execute("UPDATE django_migrations SET name = name || '_of_another'")
         assert "have not the same migrations" in manage(empty, "copy_from_sqlite", str(file)).stderr
         assert new.execute("SELECT count(*) FROM jobs_joblog").fetchone() == (0,)
-    succeed(empty, "migrate", "--verbosity", "0", "--fake")
+        new.execute("UPDATE django_migrations SET name = replace(name, '_of_another', '')")
     succeed(empty, "create_api_key", "Shop")
     assert "only an empty database is filled" in manage(empty, "copy_from_sqlite", str(file)).stderr
 
