@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -54,55 +55,97 @@ def _demonstrate(options: Options) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, supervisor.ask_to_stop)
         require_free_port(options.port)
-        kept = kept_secrets()
-        _say(f"The whole service, on this machine; its data is in {relative_path(FOLDER)}.\n")
-        processes = configure(options, kept)
-        prepare_database(kept)
-        _start(supervisor, processes, options)
-        job_id = _send_receipt(supervisor, options, kept["API_KEY"])
-        _print_timeline(job_id)
-        if not options.once:
-            _print_page(options, kept)
-            supervisor.watch()
+        _Demonstration(options, kept_secrets(), supervisor).run()
         _say("\nStopping ...")
 
 
-def _start(supervisor: Supervisor, processes: list[Process], options: Options) -> None:
-    _say(f"Starting {', '.join(process.name for process in processes)} ...")
-    begun_at = time.monotonic()
-    for process in processes:
-        if process.name == "web" and not options.n8n_webhook_url:  # or the first canary would find nobody
-            _wait_until(supervisor, START_SECONDS, _sandbox_listens, "the sandbox was not ready in time")
-        supervisor.start(process)
-    _wait_until(supervisor, START_SECONDS, lambda: _is_ready(options), "it was not ready in time")
-    _say(f"Ready after {time.monotonic() - begun_at:.1f} s.\n")
+@dataclass(frozen=True)
+class _Demonstration:
+    """One run: what was asked for, the secrets that are kept, and what keeps its processes running."""
 
+    options: Options
+    kept: dict[str, str]
+    supervisor: Supervisor
 
-def _is_ready(options: Options) -> bool:
-    try:
-        status = _session().get(f"{options.url}/health/ready", timeout=5).json()["status"]
-    except (OSError, requests.RequestException):
-        return False
-    return bool(status == "ok")
+    def run(self) -> None:
+        """Start everything, send a receipt through it, and go on until told to stop, but for `ONCE=1`."""
+        _say(f"The whole service, on this machine; its data is in {relative_path(FOLDER)}.\n")
+        processes = configure(self.options, self.kept)
+        prepare_database(self.kept)
+        self._start(processes)
+        _print_timeline(self._send_receipt())
+        if not self.options.once:
+            self._print_page()
+            self.supervisor.watch()
 
+    def _start(self, processes: list[Process]) -> None:
+        _say(f"Starting {', '.join(process.name for process in processes)} ...")
+        begun_at = time.monotonic()
+        for process in processes:
+            if process.name == "web" and not self.options.n8n_webhook_url:  # or the first canary would find nobody
+                self._wait_until(START_SECONDS, _sandbox_listens, "the sandbox was not ready in time")
+            self.supervisor.start(process)
+        self._wait_until(START_SECONDS, self._is_ready, "it was not ready in time")
+        _say(f"Ready after {time.monotonic() - begun_at:.1f} s.\n")
 
-def _sandbox_listens() -> bool:
-    with suppress(OSError):
-        port = urlsplit(os.environ["N8N_WEBHOOK_URL"]).port or 80
-        socket.create_connection((LOOPBACK, port), timeout=1).close()
-        return True
-    return False
+    def _is_ready(self) -> bool:
+        try:
+            status = _session().get(f"{self.options.url}/health/ready", timeout=5).json()["status"]
+        except (OSError, requests.RequestException):
+            return False
+        return bool(status == "ok")
 
+    def _send_receipt(self) -> str:
+        """Upload a receipt that is new, follow its job to the end, and return the job's id."""
+        from jobs.models import JobLog
+        from receipts.sample import draw_receipt
 
-def _wait_until(supervisor: Supervisor, seconds: float, until: Callable[[], bool], complaint: str) -> None:
-    if supervisor.watch(seconds=seconds, until=until):
-        return
-    if supervisor.stopping:
-        raise KeyboardInterrupt
-    raise CannotGoOn(f"{complaint}; the logs in {relative_path(LOGS)} may say why.")
+        number = JobLog.objects.filter(is_canary=False).count() + 1
+        NEXT_RECEIPT.write_bytes(draw_receipt(number + 1))
+        session = _session(self.kept["API_KEY"])
+        answer = self._upload(session, f"receipt-{number}.jpg", draw_receipt(number))
+        ms = answer.elapsed.total_seconds() * 1000
+        _say(f"Receipt {number} is uploaded ({answer.status_code} after {ms:.0f} ms):")
+        job = _Job(session, answer.json()["url"])
+        self._wait_until(JOB_SECONDS, job.has_ended, f"the job had not ended after {JOB_SECONDS} s")
+        if job.state["status"] != "success":
+            raise CannotGoOn(f"the job failed: {job.state['result_message']}")
+        return str(job.state["job_id"])
 
+    def _upload(self, session: requests.Session, name: str, receipt: bytes) -> requests.Response:
+        url = f"{self.options.url}/api/v1/receipts/upload"
+        form = {"notion_database_id": NOTION_DATABASE}
+        try:
+            answer = session.post(url, files={"file": (name, receipt, "image/jpeg")}, data=form, timeout=30)
+            answer.raise_for_status()
+        except requests.RequestException as error:
+            raise CannotGoOn(f"the upload failed ({error}); the logs in {relative_path(LOGS)} may say why.") from error
+        return answer
 
-# -- what it shows -----------------------------------------------------------------------------------------------------
+    def _wait_until(self, seconds: float, until: Callable[[], bool], complaint: str) -> None:
+        if self.supervisor.watch(seconds=seconds, until=until):
+            return
+        if self.supervisor.stopping:
+            raise KeyboardInterrupt
+        raise CannotGoOn(f"{complaint}; the logs in {relative_path(LOGS)} may say why.")
+
+    def _print_page(self) -> None:
+        n8n = self.options.n8n_webhook_url or "a sandbox, which reads no receipt and files nothing"
+        url, api_key = self.options.url, self.kept["API_KEY"]
+        _say(f"""
+Admin     {url}/admin/   admin / {self.kept["ADMIN_PASSWORD"]}
+API       {url}/api/v1/docs/
+Health    {url}/health/ready
+N8N       {n8n}
+Logs      {relative_path(LOGS)}, secrets in {relative_path(SECRETS)}
+
+Upload another receipt:
+
+  curl -H 'Authorization: Api-Key {api_key}' \\
+       -F file=@{relative_path(NEXT_RECEIPT)} -F notion_database_id={NOTION_DATABASE} \\
+       {url}/api/v1/receipts/upload
+
+Ctrl-C stops everything.""")
 
 
 class _Job:
@@ -128,32 +171,12 @@ class _Job:
         return self.state["status"] in ("success", "failure")
 
 
-def _send_receipt(supervisor: Supervisor, options: Options, api_key: str) -> str:
-    """Upload a receipt that is new, follow its job to the end, and return the job's id."""
-    from jobs.models import JobLog
-    from receipts.sample import draw_receipt
-
-    number = JobLog.objects.filter(is_canary=False).count() + 1
-    NEXT_RECEIPT.write_bytes(draw_receipt(number + 1))
-    session = _session(api_key)
-    answer = _upload(session, options, f"receipt-{number}.jpg", draw_receipt(number))
-    _say(f"Receipt {number} is uploaded ({answer.status_code} after {answer.elapsed.total_seconds() * 1000:.0f} ms):")
-    job = _Job(session, answer.json()["url"])
-    _wait_until(supervisor, JOB_SECONDS, job.has_ended, f"the job had not ended after {JOB_SECONDS} s")
-    if job.state["status"] != "success":
-        raise CannotGoOn(f"the job failed: {job.state['result_message']}")
-    return str(job.state["job_id"])
-
-
-def _upload(session: requests.Session, options: Options, name: str, receipt: bytes) -> requests.Response:
-    url = f"{options.url}/api/v1/receipts/upload"
-    form = {"notion_database_id": NOTION_DATABASE}
-    try:
-        answer = session.post(url, files={"file": (name, receipt, "image/jpeg")}, data=form, timeout=30)
-        answer.raise_for_status()
-    except requests.RequestException as error:
-        raise CannotGoOn(f"the upload failed ({error}); the logs in {relative_path(LOGS)} may say why.") from error
-    return answer
+def _sandbox_listens() -> bool:
+    with suppress(OSError):
+        port = urlsplit(os.environ["N8N_WEBHOOK_URL"]).port or 80
+        socket.create_connection((LOOPBACK, port), timeout=1).close()
+        return True
+    return False
 
 
 def _print_timeline(job_id: str) -> None:
@@ -163,24 +186,6 @@ def _print_timeline(job_id: str) -> None:
     _say("\nIts timeline:")
     for entry in timeline(JobLog.objects.get(pk=job_id)):
         _say(f"{entry.offset:8.2f} s  {entry.event.label:<26}{entry.by}")
-
-
-def _print_page(options: Options, kept: dict[str, str]) -> None:
-    n8n = options.n8n_webhook_url or "a sandbox, which reads no receipt and files nothing"
-    _say(f"""
-Admin     {options.url}/admin/   admin / {kept["ADMIN_PASSWORD"]}
-API       {options.url}/api/v1/docs/
-Health    {options.url}/health/ready
-N8N       {n8n}
-Logs      {relative_path(LOGS)}, secrets in {relative_path(SECRETS)}
-
-Upload another receipt:
-
-  curl -H 'Authorization: Api-Key {kept["API_KEY"]}' \\
-       -F file=@{relative_path(NEXT_RECEIPT)} -F notion_database_id={NOTION_DATABASE} \\
-       {options.url}/api/v1/receipts/upload
-
-Ctrl-C stops everything.""")
 
 
 def _session(api_key: str = "") -> requests.Session:
