@@ -15,7 +15,6 @@ from django.core.exceptions import (
     SuspiciousOperation,
     TooManyFilesSent,
 )
-from django.db import InterfaceError, InternalError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.template import loader
 from django.urls import reverse
@@ -27,6 +26,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from .middleware import API, PROBLEM_CODE, request_id
+from .outages import DATABASE_AWAY
 
 logger = structlog.get_logger(__name__)
 
@@ -36,9 +36,12 @@ CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
 NO_ROOM_FOR_MORE = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # processes, memory, open files
 LOGGED = "_has_been_logged"  # Django's private mark
-NOT_UNDERSTOOD = "The request could not be understood."
-OTHER_HOST = "Nothing is served under the request's Host; use the address that the service's operator gave you."
 NEEDS_KEY = "An API key is needed: send the header Authorization: Api-Key <key>."
+
+# what is answered within DRF's views and outside of them: status, code and sentence
+BAD_REQUEST = (400, "bad_request", "The request could not be understood.")
+OTHER_HOST = (400, "bad_request", "Nothing is served under the request's Host; use the address that the operator named.")
+PERMISSION_DENIED = (403, "permission_denied", "You may not do this.")
 
 
 class Problem(exceptions.APIException):
@@ -78,10 +81,10 @@ def answer_exception(exception: Exception, context: Mapping[str, Any]) -> Respon
     if problem is None:
         return None
     set_rollback()
-    request: Any = context["request"]  # DRF's, or a plain one of our server's
+    request: Any = context["request"]
     request.accepted_renderer, request.accepted_media_type = JSONRenderer(), CONTENT_TYPE  # whatever the view renders
     response = Response(
-        _body(request, problem), status=problem.status_code, headers=problem.headers, content_type=CONTENT_TYPE
+        body_of(request, problem), status=problem.status_code, headers=problem.headers, content_type=CONTENT_TYPE
     )
     setattr(response, LOGGED, True)  # the request logger of Django would repeat our own line
     return _marked(response, problem)
@@ -119,25 +122,18 @@ def problem_of(exception: Exception) -> Problem | None:
         case Http404():
             return Problem(404, "not_found", "There is nothing at this address.")
         case PermissionDenied():
-            return Problem(403, "permission_denied", "You may not do this.")
+            return Problem(*PERMISSION_DENIED)
         case RequestDataTooBig():
             return Problem(
                 413, "body_too_large", "The form's text fields are too long; a file without a file name is one."
             )
         case SuspiciousOperation():  # too many fields or files; Django would log a traceback of the client's fault
-            return Problem(400, "bad_request", NOT_UNDERSTOOD)
-        case OperationalError() | InterfaceError() | InternalError():  # DATABASE_AWAY
-            logger.error("database_unavailable", error=type(exception).__name__)
-            return unavailable(503, "database_unavailable", "The database cannot be reached just now; try again.")
-        case OSError() if exception.errno in (errno.ENOSPC, errno.EDQUOT):
-            logger.error("storage_full")
-            return unavailable(507, "storage_full", "There is no room to store the receipt just now; try again later.")
-        case OSError() if exception.errno in NO_ROOM_FOR_MORE:
-            logger.error("machine_busy", errno=exception.errno)
-            return busy()
+            return Problem(*BAD_REQUEST)
         case OSError():
-            logger.error("storage_unavailable", error=type(exception).__name__, errno=exception.errno)
-            return unavailable(503, "storage_unavailable", "The storage cannot be used just now; try again later.")
+            return _from_os(exception)
+    if isinstance(exception, DATABASE_AWAY):
+        logger.error("database_unavailable", error=type(exception).__name__)
+        return unavailable(503, "database_unavailable", "The database cannot be reached just now; try again.")
     return None
 
 
@@ -171,6 +167,17 @@ def _from_drf(exception: exceptions.APIException, sentence: str = "") -> Problem
     return Problem(exception.status_code, str(exception.get_codes()), detail, headers=headers)
 
 
+def _from_os(exception: OSError) -> Problem:
+    if exception.errno in (errno.ENOSPC, errno.EDQUOT):
+        logger.error("storage_full")
+        return unavailable(507, "storage_full", "There is no room to store the receipt just now; try again later.")
+    if exception.errno in NO_ROOM_FOR_MORE:
+        logger.error("machine_busy", errno=exception.errno)
+        return busy()
+    logger.error("storage_unavailable", error=type(exception).__name__, errno=exception.errno)
+    return unavailable(503, "storage_unavailable", "The storage cannot be used just now; try again later.")
+
+
 def unavailable(status: int, code: str, detail: str) -> Problem:
     """Return the answer to what goes wrong just now, through no fault of the client's, and may be repeated."""
     return Problem(status, code, detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
@@ -181,7 +188,8 @@ def busy() -> Problem:
     return unavailable(503, "busy", "There is too much to do just now; try again.")
 
 
-def _body(request: HttpRequest, problem: Problem) -> dict[str, Any]:
+def body_of(request: HttpRequest, problem: Problem) -> dict[str, Any]:
+    """Return the problem's details; the request is Django's, or DRF's around one."""
     body: dict[str, Any] = {
         "type": f"urn:receipts:problem:{problem.code}",
         "title": HTTPStatus(problem.status_code).phrase,
@@ -195,7 +203,7 @@ def _body(request: HttpRequest, problem: Problem) -> dict[str, Any]:
 
 def _answer(request: HttpRequest, problem: Problem) -> JsonResponse:
     response = JsonResponse(
-        _body(request, problem), status=problem.status_code, headers=problem.headers, content_type=CONTENT_TYPE
+        body_of(request, problem), status=problem.status_code, headers=problem.headers, content_type=CONTENT_TYPE
     )
     return _marked(response, problem)
 
@@ -219,8 +227,7 @@ def no_such_address(request: HttpRequest) -> JsonResponse:
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer a request that Django itself refused (a hostile Host header, too many fields): `handler400`."""
     if request.path.startswith(API):
-        sentence = OTHER_HOST if isinstance(exception, DisallowedHost) else NOT_UNDERSTOOD
-        return _answer(request, Problem(400, "bad_request", sentence))
+        return _answer(request, Problem(*(OTHER_HOST if isinstance(exception, DisallowedHost) else BAD_REQUEST)))
     if isinstance(exception, TooManyFilesSent):
         most = settings.DATA_UPLOAD_MAX_NUMBER_FILES
         return _page(Problem(400, "too_many_files", f"No more than {most} files can be sent in one go: send fewer."))
@@ -230,7 +237,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer what somebody may not do: `handler403`."""
     if request.path.startswith(API):
-        return _answer(request, Problem(403, "permission_denied", "You may not do this."))
+        return _answer(request, Problem(*PERMISSION_DENIED))
     return defaults.permission_denied(request, exception)
 
 

@@ -9,13 +9,12 @@ from django.http import HttpResponse
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
-from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from accounting.outages import error_fields
-from accounting.problems import Problem
+from accounting.problems import NOT_FOUND, Problem
 from accounting.throttling import count_failure
 from accounting.tokens import is_one_of
 from jobs.metrics.families import families
@@ -45,12 +44,11 @@ def _let_in(request: Request) -> None:
     """Let the right token pass.
 
     Raises:
-        NotFound: there is no right one.
-        Problem: 401 `metrics_token_invalid`.
+        Problem: 404 `not_found` where none is set, 401 `metrics_token_invalid` where it is another one.
         Throttled: the same, after too many of those from one address.
     """
     if not settings.METRICS_TOKEN:
-        raise NotFound("There is nothing at this address.")
+        raise Problem(*NOT_FOUND)
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and is_one_of(token.strip(), settings.METRICS_TOKEN):
         return

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from waitress.task import ErrorTask, WSGITask
 
 from accounting.middleware import WAITED_SECONDS, request_id
-from accounting.problems import CONTENT_TYPE, Problem, answer_exception
+from accounting.problems import CONTENT_TYPE, Problem, body_of
 
 from .http_parser import CannotKeepBody, RequestParser
 
@@ -57,8 +57,7 @@ class ProblemTask(ErrorTask):
         request = HttpRequest()
         request.META["HTTP_X_REQUEST_ID"] = refused.headers.get("X_REQUEST_ID", "")
         problem = _problem(refused)
-        response = answer_exception(problem, {"request": request})
-        body = json.dumps(response.data if response else {}).encode()
+        body = json.dumps(body_of(request, problem)).encode()
         # waitress' own words quote the header that it did not understand, which may hold a key
         logger.info("request_refused", status=problem.status_code, request_id=request_id(request))
         self.status = f"{problem.status_code} {HTTPStatus(problem.status_code).phrase}"
