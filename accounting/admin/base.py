@@ -5,7 +5,7 @@ from typing import TypeVar
 from django.contrib import admin, messages
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.utils import unquote
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.db.models.options import Options
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
@@ -13,6 +13,8 @@ from django.urls import reverse
 from .change_list import CursorChangeList
 
 T = TypeVar("T", bound=Model)
+
+RECENT = 50_000  # so many are looked through for what no index knows
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[T]):
@@ -54,3 +56,9 @@ class CursorAdmin(ReadOnlyAdmin[T]):
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[CursorChangeList]:
         """Return the list that counts nothing."""
         return CursorChangeList
+
+
+def among_newest(rows: QuerySet[T]) -> QuerySet[T]:
+    """Return those of the rows that are among the newest of their table."""
+    newest = rows.model._default_manager.order_by("-pk").values_list("pk", flat=True).first() or 0
+    return rows.filter(pk__gt=newest - RECENT)

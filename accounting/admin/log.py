@@ -6,9 +6,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from .base import CursorAdmin
-
-RECENT = 50_000  # so many are looked through for words
+from .base import RECENT, CursorAdmin, among_newest
 
 
 @admin.register(LogEntry)
@@ -28,10 +26,8 @@ class LogEntryAdmin(CursorAdmin[LogEntry]):
         self, request: HttpRequest, queryset: QuerySet[LogEntry], search_term: str
     ) -> tuple[QuerySet[LogEntry], bool]:
         """Return what has the words, of the newest: no index knows words."""
-        if search_term.strip():
-            newest = LogEntry.objects.order_by("-id").values_list("id", flat=True).first() or 0
-            queryset = queryset.filter(id__gt=newest - RECENT)
-        return super().get_search_results(request, queryset, search_term)
+        rows = among_newest(queryset) if search_term.strip() else queryset
+        return super().get_search_results(request, rows, search_term)
 
     @admin.display(description="time (UTC)")
     def at(self, entry: LogEntry) -> str:

@@ -10,12 +10,10 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
 
-from accounting.admin.base import CursorAdmin
+from accounting.admin.base import RECENT, CursorAdmin, among_newest
 from jobs.models import JobEvent
 from jobs.search import find_by_id
 from jobs.timeline import Entry, entry_of
-
-RECENT = 50_000  # so many are looked through for an actor
 
 
 class TimeFilter(DateFieldListFilter):
@@ -95,5 +93,4 @@ class JobEventAdmin(CursorAdmin[JobEvent]):
             return queryset, False
         if jobs := find_by_id(search_term.strip()):
             return queryset.filter(job__in=jobs), False
-        newest = JobEvent.objects.order_by("-id").values_list("id", flat=True).first() or 0
-        return queryset.filter(actor=search_term.strip(), id__gt=newest - RECENT), False
+        return among_newest(queryset).filter(actor=search_term.strip()), False

@@ -8,7 +8,7 @@ from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounting.admin import log as log_admin
+from accounting.admin import base
 from jobs.models import JobLog, Seal
 from tests.factories import JobFactory
 
@@ -49,7 +49,7 @@ def test_words_are_sought_among_the_newest_only(
     admin_client: Browser, admin_user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logged(admin_user, JobFactory.create(), "retry: old", "retry: new")
-    monkeypatch.setattr(log_admin, "RECENT", 1)
+    monkeypatch.setattr(base, "RECENT", 1)
     assert shown(admin_client, q="retry") == ["retry: new"]
 
 
