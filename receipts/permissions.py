@@ -26,7 +26,10 @@ class IsClientOrMayViewReceipts(IsClient):
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
         """Tell whether the request comes from a client or from such staff."""
-        if super().has_permission(request, view):
-            return True
-        user = request.user
-        return bool(user and user.is_active and user.is_staff and user.has_perm("receipts.view_receipt"))
+        return super().has_permission(request, view) or is_staff_with("receipts.view_receipt", request)
+
+
+def is_staff_with(permission: str, request: Request) -> bool:
+    """Tell whether the request comes from staff who are let in and have the permission."""
+    user = request.user
+    return bool(user and user.is_active and user.is_staff and user.has_perm(permission))

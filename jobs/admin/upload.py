@@ -32,6 +32,7 @@ from jobs.services import Submission
 from receipts.formats import CONTENT_TYPES
 from receipts.models import Client
 from receipts.parsers import ReceiptFormParser
+from receipts.permissions import is_staff_with
 from receipts.uploading import accept_upload, accept_upload_request, declared_length, refuse_unread
 
 PERMISSION = "jobs.add_joblog"
@@ -63,8 +64,7 @@ class MayUpload(BasePermission):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         """Tell whether the request comes from such staff."""
-        user = request.user
-        return bool(user and user.is_active and user.is_staff and user.has_perm(PERMISSION))
+        return is_staff_with(PERMISSION, request)
 
 
 @extend_schema(exclude=True)  # it is the page's own, and no part of the API
