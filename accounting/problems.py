@@ -40,7 +40,7 @@ NEEDS_KEY = "An API key is needed: send the header Authorization: Api-Key <key>.
 
 # what is answered within DRF's views and outside of them: status, code and sentence
 BAD_REQUEST = (400, "bad_request", "The request could not be understood.")
-OTHER_HOST = (400, "bad_request", "Nothing is served under the request's Host; use the address that the operator named.")
+OTHER_HOST = (400, "bad_request", "Nothing is served under the request's Host; use the address that you were given.")
 PERMISSION_DENIED = (403, "permission_denied", "You may not do this.")
 
 

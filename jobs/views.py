@@ -24,7 +24,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from accounting.api.openapi import problems
-from accounting.api.openapi_headers import retry_after as retry_after_header
+from accounting.api.openapi_headers import retry_after_header
 from accounting.clock import moment_in
 from accounting.problems import Problem, code_of
 from accounting.throttling import count_failure

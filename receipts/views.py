@@ -16,8 +16,7 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework.viewsets import GenericViewSet
 
 from accounting.api.openapi import problems
-from accounting.api.openapi_headers import answered
-from accounting.api.openapi_headers import retry_after as retry_after_header
+from accounting.api.openapi_headers import answered, retry_after_header
 from accounting.problems import Problem
 from jobs.models import JobEvent, JobLog
 from jobs.serializers import JobCreationResponse

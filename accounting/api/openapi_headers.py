@@ -6,7 +6,7 @@ from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
 
 
-def retry_after(*statuses: int, when: str = "") -> OpenApiParameter:
+def retry_after_header(*statuses: int, when: str = "") -> OpenApiParameter:
     """Return the header `Retry-After` of the answers with these statuses, for `extend_schema`'s `parameters`.
 
     Args:
@@ -28,7 +28,7 @@ FOR_EVERY_OPERATION = [
         401,
         description="what would let the request in: `Api-Key`, the scheme of `Authorization`, or `X-Callback-Token`",
     ),
-    retry_after(429, 502, 503, 504, 507),
+    retry_after_header(429, 502, 503, 504, 507),
 ]
 
 

@@ -101,7 +101,7 @@ def test_a_method_that_an_address_does_not_take_says_which_it_does(
 
 
 def test_who_asks_under_another_name_is_told_that_it_is_the_name(api: APIClient) -> None:
-    sentence = "Nothing is served under the request's Host; use the address that the service's operator gave you."
+    sentence = "Nothing is served under the request's Host; use the address that you were given."
     assert told(api.get(JOBS, headers={"Host": "10.1.2.3:8000"})) == (400, "bad_request", sentence)
 
 
