@@ -42,6 +42,7 @@ def context_of(request: HttpRequest, job: JobLog, *, may_operate: bool) -> dict[
     return {
         "job": job,
         "timeline": entries,
+        "is_timeline_cut": len(entries) >= MOST,
         "verbs": VERBS_OF_STATUS.get(JobLog.Status(job.status), []) if may_operate and not no_retry else [],
         "no_retry": no_retry,
         "cure": _cure(job, no_retry),
