@@ -115,12 +115,16 @@ def decide(
         return refused("n8n_busy", _with_message(f"N8N answered {answer.status}", masked(_message(answer))))
     if answer.status < 200:
         return _unconfirmed("n8n_answer_unclear", f"N8N answered {answer.status} and nothing more.")
-    if 300 <= answer.status < 400:
+    return _decide_rejection(answer, masked(_message(answer)))
+
+
+def _decide_rejection(answer: Answer, said: str) -> Decision:
+    """Say how a job ends that N8N would not take however often it came: by 3xx, or by 4xx that no setting mends."""
+    if answer.status < 400:
         return _failed(FailureCode.N8N_REDIRECTED, f"{FailureCode.N8N_REDIRECTED.label} ({answer.status}).")
     if answer.status == TOO_LARGE:
         return _failed(FailureCode.PAYLOAD_TOO_LARGE, f"{FailureCode.PAYLOAD_TOO_LARGE.label} ({TOO_LARGE}).")
-    sentence = _with_message(f"N8N refused the request ({answer.status})", masked(_message(answer)))
-    return _failed(FailureCode.N8N_REJECTED, sentence)
+    return _failed(FailureCode.N8N_REJECTED, _with_message(f"N8N refused the request ({answer.status})", said))
 
 
 def _decide_error(error: ErrorCode, refused: "_Refusal") -> Decision:
