@@ -133,11 +133,8 @@ class PublicApi:
                 max_bytes=MAX_ANSWER_BYTES,
             )
         if answer.error:
-            raise self._no_answer(answer.error)
+            raise OutOfTime() if time.monotonic() >= self.ends else _no_answer(answer.error)
         return _content(answer)
-
-    def _no_answer(self, error: ErrorCode) -> ApiError:
-        return OutOfTime() if time.monotonic() >= self.ends else _no_answer(error)
 
 
 def public_api(*, deadline: float = DEADLINE_SECONDS) -> PublicApi | None:

@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from contextlib import suppress
 from contextvars import ContextVar
 from math import inf
 from typing import Any, Self
@@ -74,10 +75,8 @@ class Watchdog:
 
     def _cut(self) -> None:
         if self._handle is not None:
-            try:
+            with suppress(OSError):  # it has ended by itself
                 self._handle.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                return  # it has ended by itself
 
     def _let_go(self) -> None:
         if self._handle is not None:

@@ -8,6 +8,7 @@ thread and would wait for longer than a moment gets none this time.
 
 import io
 import threading
+from contextlib import suppress
 from uuid import UUID
 
 from django.core.files.base import ContentFile, File
@@ -116,10 +117,8 @@ def _in_cell(file: "File[bytes]", form: str) -> bytes:
 
 def _keep(receipt_id: UUID, data: bytes) -> None:
     """Put it away; a full disk, or another process that was quicker, is no matter."""
-    try:
-        name = thumbnail_name(receipt_id)
+    name = thumbnail_name(receipt_id)
+    with suppress(OSError):
         stored_as = default_storage.save(name, ContentFile(data))
         if stored_as != name:
             default_storage.delete(stored_as)
-    except OSError:
-        return
