@@ -103,8 +103,7 @@ def _exception_of(exc_info: Any) -> tuple[Event, Hint]:
     known = sys.exc_info() if exc_info is True else exc_info
     if not known or known == (None, None, None):
         return cast(Event, {}), {}
-    event, hint = event_from_exception(known, client_options=sentry_sdk.get_client().options)
-    return event, hint
+    return event_from_exception(known, client_options=sentry_sdk.get_client().options)
 
 
 def _say_nothing(pending: int, timeout: float) -> None:

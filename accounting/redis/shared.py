@@ -41,7 +41,7 @@ class SharedRedis:
         self._breaker = CircuitBreaker()
 
     @contextmanager
-    def guarded(self) -> Iterator["Redis"]:
+    def guarded(self) -> Iterator[Redis]:
         """Lend the client; a failure inside is remembered, and told of without the address.
 
         Raises:

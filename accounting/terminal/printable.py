@@ -8,8 +8,5 @@ def printable(text: str, *, keeping: str = "") -> str:
         text: whoever it came from.
         keeping: what is left as it is all the same.
     """
-    return "".join(each if each.isprintable() or each in keeping else _written(each) for each in text)
-
-
-def _written(character: str) -> str:
-    return character.encode("unicode_escape").decode()
+    shown = (each if each.isprintable() or each in keeping else each.encode("unicode_escape").decode() for each in text)
+    return "".join(shown)

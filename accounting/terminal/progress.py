@@ -35,12 +35,9 @@ def say(out: "OutputWrapper | TextIO", line: str) -> None:
         out.write(f"{printable(line)}\n")
         out.flush()
     except BrokenPipeError:
-        _silence(sys.stdout)  # or Python, at its end, would try again and complain
+        # or Python, at its end, would try again and complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(UNHEARD)
-
-
-def _silence(out: TextIO) -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
 
 
 def _is_watched() -> bool:

@@ -67,8 +67,7 @@ class QueueAdmin(ReadOnlyAdmin[Dashboard]):
                 permission = "" if pattern.name in REFUSED else PERMISSION
                 pattern.callback = self._guard(pattern.callback, permission, methods=["GET", "HEAD"])
         # Django's own list page would look for a table that there is none of
-        patterns[0:0] = [_list_page(patterns)]
-        return patterns
+        return [_list_page(patterns), *patterns]
 
     def _guard(self, view: View, permission: str, *, methods: list[str]) -> View:
         """Return the view for whoever has the permission; "" is nobody's."""

@@ -81,8 +81,7 @@ def refusal_of(path: Path, refused: Refused) -> Outcome:
 
 def still_being_written(path: Path) -> Outcome:
     """Return what is to be said of a file that is still being written."""
-    detail = "It is still being written; it is taken the next time."
-    return Outcome(path=path, kind=OutcomeKind.CHANGED, code=FILE_CHANGED, detail=detail)
+    return refusal_of(path, Refused(FILE_CHANGED, "It is still being written; it is taken the next time."))
 
 
 def changed_since(outcome: Outcome) -> Outcome:
