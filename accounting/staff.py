@@ -1,4 +1,4 @@
-"""Who of staff asks, and the log of what they did, which `log_admin` shows."""
+"""Who of staff asks, and the log of what they did, which `accounting.admin.log` shows."""
 
 from typing import cast
 
