@@ -264,6 +264,13 @@ class JobEvent(models.Model):
         is_filed = self.kind != self.Kind.SUCCEEDED or self.detail.get("notion_page_url")
         return self.get_kind_display() if is_filed else "Succeeded"
 
+    @property
+    def by(self) -> str:
+        """Which part of the system did it, and who; a worker that is named `worker-1` says both."""
+        source = self.get_source_display()
+        is_said = self.actor.lower().startswith(source.lower())
+        return self.actor if is_said else " · ".join(filter(None, [source, self.actor]))
+
 
 class IdempotencyKey(models.Model):
     """A client's `Idempotency-Key`, what it came with, and the job that it was answered with."""

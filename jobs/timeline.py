@@ -1,7 +1,7 @@
 """A job's events as people read them: what, by whom, how long after the start, and what was said to N8N and back."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,16 +30,10 @@ class Entry:
     """One line of the timeline."""
 
     event: JobEvent
-    offset: float = 0.0
-    facts: list[tuple[str, str]] = field(default_factory=list)
-    request: list[tuple[str, str]] = field(default_factory=list)
-    answer: list[tuple[str, str]] = field(default_factory=list)
-
-    @property
-    def by(self) -> str:
-        """Which part of the system did it, and who; a worker that is named `worker-1` says both."""
-        source, actor = self.event.get_source_display(), self.event.actor
-        return actor if actor.lower().startswith(source.lower()) else " · ".join(filter(None, [source, actor]))
+    offset: float
+    facts: list[tuple[str, str]]
+    request: list[tuple[str, str]]
+    answer: list[tuple[str, str]]
 
     @property
     def message(self) -> str:

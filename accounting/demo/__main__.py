@@ -185,7 +185,7 @@ def _print_timeline(job_id: str) -> None:
 
     _say("\nIts timeline:")
     for entry in timeline(JobLog.objects.get(pk=job_id)):
-        _say(f"{entry.offset:8.2f} s  {entry.event.label:<26}{entry.by}")
+        _say(f"{entry.offset:8.2f} s  {entry.event.label:<26}{entry.event.by}")
 
 
 def _session(api_key: str = "") -> requests.Session:

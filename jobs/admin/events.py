@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from accounting.admin.base import RECENT, CursorAdmin, among_newest
 from jobs.models import JobEvent
 from jobs.search import find_by_id
-from jobs.timeline import Entry, entry_of
+from jobs.timeline import entry_of
 
 
 class TimeFilter(DateFieldListFilter):
@@ -53,7 +53,7 @@ class JobEventAdmin(CursorAdmin[JobEvent]):
     @admin.display(description="by")
     def by(self, event: JobEvent) -> str:
         """Return which part of the system did it, and who."""
-        return Entry(event=event).by
+        return event.by
 
     @admin.display(description="job")
     def its_job(self, event: JobEvent) -> str:
