@@ -25,11 +25,13 @@ PROBLEM_CODE = "_problem_code"  # the mark of a response that is a problem
 NO_SUCH_ADDRESS = "no-such-address"  # the name of the catch-all below API
 
 
-class RequestLogMiddleware:
-    """Takes or makes the request's id, measures it, and logs one line with its milliseconds and its problem's code."""
-
+class _Middleware:
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
+
+
+class RequestLogMiddleware(_Middleware):
+    """Takes or makes the request's id, measures it, and logs one line with its milliseconds and its problem's code."""
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer the request with `X-Request-ID` and `Server-Timing` (milliseconds, W3C Server Timing)."""
@@ -65,11 +67,8 @@ def request_id(request: HttpRequest) -> str:
     return known
 
 
-class AnyHostForHealthMiddleware:
+class AnyHostForHealthMiddleware(_Middleware):
     """Lets load balancers and Prometheus ask under any name: by address, which no ALLOWED_HOSTS foresees."""
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer as if the probe had asked for our own name."""
@@ -79,11 +78,8 @@ class AnyHostForHealthMiddleware:
         return self.get_response(request)
 
 
-class IsolationMiddleware:
+class IsolationMiddleware(_Middleware):
     """Keeps what is answered from other sites, and what it needs not of the browser from itself."""
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer with `Cross-Origin-Resource-Policy` (Fetch, section 3.6) and `Permissions-Policy` (W3C)."""
@@ -93,14 +89,11 @@ class IsolationMiddleware:
         return response
 
 
-class ForgivingSlashMiddleware:
+class ForgivingSlashMiddleware(_Middleware):
     """Serves an API path with or without its last slash, and never redirects.
 
     Django would redirect to the path with the slash; N8N turns a redirected POST into an empty GET.
     """
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer under the spelling that has a view."""
