@@ -1,6 +1,6 @@
 """Whether somebody is called when a workflow of ours fails: N8N leaves the id of an error workflow that is gone."""
 
-from functools import cache
+from functools import cached_property
 
 from jobs.n8n_api import ApiError, PublicApi
 
@@ -20,23 +20,21 @@ class ErrorWorkflow:
     """
 
     def __init__(self, api: PublicApi, reporter_id: str) -> None:
+        self._api = api
         self.settings: Content = {"errorWorkflow": reporter_id}
-        self._held = cache(lambda: _held(api))
 
     def reports(self, workflow: Content) -> bool:
         """Tell whether what fails in a workflow calls ours, or another that somebody chose."""
         chosen = (workflow.get("settings") or {}).get("errorWorkflow")
         if not chosen or chosen == self.settings["errorWorkflow"]:
             return bool(chosen)
-        held = self._held()
-        return held is None or chosen in held
+        return self._held is None or chosen in self._held
 
-
-def _held(api: PublicApi) -> frozenset[str] | None:
-    """Return the ids of all workflows that are not archived; None where N8N does not say: nobody's choice is undone."""
-    try:
-        return frozenset(
-            row["id"] for row in rows(api, "workflows", excludePinnedData="true") if not row.get("isArchived")
-        )
-    except ApiError:
-        return None
+    @cached_property
+    def _held(self) -> frozenset[str] | None:
+        """The ids of all workflows that are not archived; None where N8N does not say: nobody's choice is undone."""
+        try:
+            found = rows(self._api, "workflows", excludePinnedData="true")
+        except ApiError:
+            return None
+        return frozenset(row["id"] for row in found if not row.get("isArchived"))
