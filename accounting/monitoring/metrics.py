@@ -6,7 +6,7 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpResponse
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from rest_framework.permissions import AllowAny
@@ -17,7 +17,7 @@ from accounting.outages import error_fields
 from accounting.problems import NOT_FOUND, Problem
 from accounting.throttling import count_failure
 from accounting.tokens import is_one_of
-from jobs.metrics.families import families
+from jobs.metrics.families import families, gauge
 from jobs.queue import queue_service
 from receipts.storage import can_store
 
@@ -62,15 +62,11 @@ class _AllMetrics(Collector):
 
     def collect(self) -> Iterable[Metric]:
         installation = _installation_metrics()
-        yield _up_metric("database", "Whether the database told its figures.", bool(installation))
-        yield _up_metric("storage", "Whether a receipt could be stored.", can_store())
-        yield _up_metric("redis", "Whether a ring would go through.", queue_service().is_reachable())
+        yield gauge("database_up", "Whether the database told its figures.", bool(installation))
+        yield gauge("storage_up", "Whether a receipt could be stored.", can_store())
+        yield gauge("redis_up", "Whether a ring would go through.", queue_service().is_reachable())
         yield from installation
         yield from REGISTRY.collect()
-
-
-def _up_metric(what: str, meaning: str, is_up: bool) -> Metric:
-    return GaugeMetricFamily(f"receipts_{what}_up", meaning, value=is_up)
 
 
 def _installation_metrics() -> list[Metric]:

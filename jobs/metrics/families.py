@@ -50,12 +50,12 @@ def _job_metrics(now: datetime) -> Iterator[Metric]:
         age.add_metric([status], _age(current.since.get(status, now), now))
     yield number
     yield age
-    yield _gauge(
+    yield gauge(
         "overdue_jobs",
         "Open jobs whose moment passed over a minute ago, and that wait for no setting.",
         _job_count(Kind.OVERDUE, now),
     )
-    yield _gauge(
+    yield gauge(
         "needs_attention_jobs", "Open jobs that wait for a setting to be mended.", _job_count(Kind.DELAYED, now)
     )
 
@@ -67,15 +67,15 @@ def _job_count(kind: Kind, now: datetime) -> int:
 
 def _process_gauges(now: datetime) -> Iterator[Metric]:
     kinds = Heartbeat.Kind
-    yield _gauge("workers", "Workers whose heart beats.", living(kinds.WORKER, now).count())
+    yield gauge("workers", "Workers whose heart beats.", living(kinds.WORKER, now).count())
     beat: datetime | None = beats(kinds.SWEEP, now).aggregate(at=Max("at"))["at"]
     age = _age(beat, now) if beat else inf  # an alert is to fire where none has ever run, too
-    yield _gauge("sweep_age_seconds", "Seconds since the latest beat of a sweep.", age)
+    yield gauge("sweep_age_seconds", "Seconds since the latest beat of a sweep.", age)
 
 
 def _queue_gauges() -> Iterator[Metric]:
     if (depth := queue_service().depth()) is not None:
-        yield _gauge("queue_depth", "Rings that wait in Redis.", depth)
+        yield gauge("queue_depth", "Rings that wait in Redis.", depth)
 
 
 def _canary_gauges(now: datetime) -> Iterator[Metric]:
@@ -83,10 +83,10 @@ def _canary_gauges(now: datetime) -> Iterator[Metric]:
     if not settings.CANARY_INTERVAL_SECONDS:
         return
     health = canary.check_health(now)
-    yield _gauge("canary_age_seconds", "Seconds since a canary came back.", health.waiting.total_seconds())
-    yield _gauge("canary_interval_seconds", "Seconds from one canary to the next.", settings.CANARY_INTERVAL_SECONDS)
+    yield gauge("canary_age_seconds", "Seconds since a canary came back.", health.waiting.total_seconds())
+    yield gauge("canary_interval_seconds", "Seconds from one canary to the next.", settings.CANARY_INTERVAL_SECONDS)
     if trip := health.round_trip:
-        yield _gauge("canary_seconds", "Seconds that the last canary to come back took.", trip.seconds)
+        yield gauge("canary_seconds", "Seconds that the last canary to come back took.", trip.seconds)
 
 
 def _event_metrics() -> Iterator[Metric]:
@@ -111,5 +111,6 @@ def _age(at: datetime, now: datetime) -> float:
     return max(0.0, (now - at).total_seconds())
 
 
-def _gauge(name: str, meaning: str, value: float) -> Metric:
+def gauge(name: str, meaning: str, value: float) -> Metric:
+    """Return a metric of one number, under a name of ours."""
     return GaugeMetricFamily(f"receipts_{name}", meaning, value=value)
