@@ -11,6 +11,7 @@ CALLBACK_ANSWER_SECONDS = 10
 
 
 def make_report(delivery: Delivery, behaviour: Behaviour, execution_id: str) -> dict[str, Any]:
+    """Return what a workflow would report of the receipt."""
     if not delivery.is_whole:
         return _failure("The picture did not arrive whole: its sha256 is another.", execution_id)
     if behaviour is Behaviour.FAILURE:

@@ -45,6 +45,7 @@ class Delivery:
 
 
 def requested_behaviour(environ: WSGIEnvironment) -> Behaviour | None:
+    """Return what the address asks for, or None; raises `Refused` where that is unknown."""
     requested = parse_qs(environ.get("QUERY_STRING", "")).get("behaviour")
     try:
         return Behaviour(requested[-1]) if requested else None
@@ -78,6 +79,7 @@ def _delivery(fields: dict[str, Any], picture: bytes | None) -> Delivery:
 
 
 def fixed_reply(behaviour: Behaviour, environ: WSGIEnvironment) -> Reply | None:
+    """Return the answer of a behaviour that takes nothing; None of all others."""
     match behaviour:
         case Behaviour.EMPTY:
             return Reply(200, "")
@@ -91,6 +93,7 @@ def fixed_reply(behaviour: Behaviour, environ: WSGIEnvironment) -> Reply | None:
 
 
 def not_registered(environ: WSGIEnvironment) -> Reply:
+    """Return N8N's answer where no active workflow has the path."""
     name = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO'].removeprefix(WEBHOOK)}"
     hint = "The workflow must be active for a production URL to run successfully."
     return Reply(404, {"code": 404, "message": f'The requested webhook "{name}" is not registered.', "hint": hint})

@@ -65,10 +65,10 @@ def read_options(values: dict[str, Any]) -> Options:
     Raises:
         Misused: something is missing, or means nothing.
     """
-    needed = {name: values[name] or os.environ.get(NEEDED[name][0], "") for name in NEEDED}
-    for name, value in needed.items():
-        if not value:
-            raise Misused(f"{NEEDED[name][0]} is missing: set it, or {NEEDED[name][1]}.")
+    needed = {name: values[name] or os.environ.get(variable, "") for name, (variable, _) in NEEDED.items()}
+    for name, (variable, option) in NEEDED.items():
+        if not needed[name]:
+            raise Misused(f"{variable} is missing: set it, or {option}.")
     if values["done"] and is_looked_into(values["done"], values["paths"]):
         raise Misused("--done is looked into for pictures, too: give it a folder outside of those.")
     return Options(
