@@ -48,7 +48,7 @@ def show(request: HttpRequest) -> HttpResponse:
         return HttpResponseNotModified()
     context: dict[str, Any] = {
         "connection_test": connection_test,
-        "stages": list(canary.Stage),
+        "ahead": connection_test.ahead if connection_test else list(canary.Stage),
         "may_test": request.user.has_perm(TEST),
     }
     if live.ASKS_AGAIN not in request.headers:
@@ -157,12 +157,10 @@ def _in_n8n(last_chosen: str) -> dict[str, Any]:
         found = remote_workflows(api)
     except ApiError as error:
         return {"can_ask": True, "trouble": error}
-    summary = _summary(found)
+    context = {"can_ask": True, "remote_workflows": found, **_summary(found)}
     if last_chosen in _taking_receipts():
-        summary["chosen"] = last_chosen
-    if summary["takes"]:
-        return {"can_ask": True, "remote_workflows": found, "unheard": _unheard(in_time, found), **summary}
-    return {"can_ask": True, "remote_workflows": found, "holder": _holder(in_time), **summary}
+        context["chosen"] = last_chosen
+    return context | ({"unheard": _unheard(in_time, found)} if context["takes"] else {"holder": _holder(in_time)})
 
 
 def _unheard(api: PublicApi, found: list[RemoteWorkflow]) -> list[RemoteWorkflow]:
