@@ -76,9 +76,7 @@ def check_upload(file: "File[bytes]") -> CheckedUpload:
         sha256=digest(file),
         size=size,
         content_type=CONTENT_TYPES[form],
-        width=looked.width,
-        height=looked.height,
-        pages=looked.pages,
+        **looked._asdict(),
     )
 
 
