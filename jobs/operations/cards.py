@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from django.db.models import Count, Min
@@ -63,15 +64,15 @@ def cards(
     oldest = open_jobs.since.get(Status.QUEUED)
     waits = f"oldest came in {format_duration(now - oldest)} ago" if oldest else "nothing waits"
     return [
-        _open_jobs_card("Queued", Status.QUEUED, open_jobs, overdue, waits, delayed),
-        _open_jobs_card("Sending", Status.SENDING, open_jobs, overdue, "on their way to N8N"),
-        _open_jobs_card("Processing", Status.PROCESSING, open_jobs, overdue, "at N8N"),
+        _open_jobs_card(Status.QUEUED, open_jobs, overdue, waits, delayed),
+        _open_jobs_card(Status.SENDING, open_jobs, overdue, "on their way to N8N"),
+        _open_jobs_card(Status.PROCESSING, open_jobs, overdue, "at N8N"),
         *_period_cards(figures),
     ]
 
 
 def _open_jobs_card(
-    title: str, status: JobLog.Status, open_jobs: OpenJobs, overdue: Mapping[str, int], note: str, delayed: int = 0
+    status: JobLog.Status, open_jobs: OpenJobs, overdue: Mapping[str, int], note: str, delayed: int = 0
 ) -> Card:
     late = overdue.get(status, 0)
     note = f"{note}; {late:,} overdue" if late else note
@@ -81,7 +82,7 @@ def _open_jobs_card(
     count = open_jobs.counts.get(status, 0)
     listed = str(status) if count else ""
     tone = "bad" if is_bad else ""
-    return Card(title=f"{title} now", value=f"{count:,}", note=note, tone=tone, alarm=is_bad, status=listed)
+    return Card(title=f"{status.label} now", value=f"{count:,}", note=note, tone=tone, alarm=is_bad, status=listed)
 
 
 def _period_cards(figures: PeriodFigures) -> list[Card]:
@@ -116,15 +117,15 @@ def _success_rate_card(now: Figures, before: Figures, label: str) -> Card:
     rate, former = now.success_rate, before.success_rate
     if rate is None:
         return Card(title="Success rate", value="–", note="nothing has ended")
-    value = f"{rate * 100:.1f}"
+    card = partial(Card, title="Success rate", value=f"{rate * 100:.1f}", unit="%")
     if former is None:
-        return Card(title="Success rate", value=value, unit="%", note=f"nothing ended in the {label} before")
+        return card(note=f"nothing ended in the {label} before")
     points = round(rate * 100, 1) - round(former * 100, 1)
     if abs(points) < 0.05:
-        return Card(title="Success rate", value=value, unit="%", note=f"as in the {label} before")
+        return card(note=f"as in the {label} before")
     word = "better" if points > 0 else "worse"
     note = f"{_signed(points, '.1f')} points: {word} than in the {label} before"
-    return Card(title="Success rate", value=value, unit="%", note=note, tone=_tone(is_good=points > 0))
+    return card(note=note, tone=_tone(is_good=points > 0))
 
 
 def _latency_card(now: Figures, before: Figures) -> Card:
