@@ -10,6 +10,7 @@ CONTENT_TYPES = {
     "heic": "image/heic",
     "pdf": "application/pdf",
 }
+FORMS = {content_type: form for form, content_type in CONTENT_TYPES.items()}
 SUFFIXES = {
     "image/jpeg": ".jpg",
     "image/png": ".png",

@@ -11,7 +11,7 @@ from PIL.ExifTags import Base
 
 from .cell import Bounds, Crashed, Refused, TooMuch, TooSlow, in_cell
 from .cell.pictures import TURNS
-from .formats import CONTENT_TYPES
+from .formats import FORMS
 from .models import Receipt
 from .storage import StorageAway
 
@@ -20,7 +20,6 @@ logger = structlog.get_logger(__name__)
 Image.MAX_IMAGE_PIXELS = None  # ours was asked when the receipt came
 
 READ_BY_N8N = frozenset({"image/jpeg", "image/png"})
-FORMS = {content_type: form for form, content_type in CONTENT_TYPES.items()}
 RENDER_BYTES = 640_000_000  # the largest picture there is, decoded, and turned
 RENDER_CPU_SECONDS = 10.0  # the largest takes a fifth of that; what takes more will always do
 

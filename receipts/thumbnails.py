@@ -18,8 +18,8 @@ from PIL import Image
 from .budget import LOOK_BYTES, Crowded, looks_budget
 from .cell import OWN_BYTES, Bounds, Crashed, TooSlow, in_cell
 from .cell.pictures import orientation_of, turned
+from .formats import FORMS
 from .models import Receipt
-from .rendering import FORMS
 from .structure import read_structure
 
 FOLDER = "thumbnails"
