@@ -104,7 +104,7 @@ def _told_by_address(exception: Exception, view: Any) -> Problem | None:
     return _from_drf(exception, sentence)
 
 
-def code_of(exception: exceptions.APIException) -> str:
+def problem_code_of(exception: exceptions.APIException) -> str:
     """Return the code under which the exception is answered."""
     problem = problem_of(exception)
     return problem.code if problem else ""

@@ -26,7 +26,7 @@ from rest_framework.viewsets import GenericViewSet
 from accounting.api.openapi import problems
 from accounting.api.openapi_headers import retry_after_header
 from accounting.clock import moment_in
-from accounting.problems import Problem, code_of
+from accounting.problems import Problem, problem_code_of
 from accounting.throttling import count_failure
 from receipts.authentication import client_of
 
@@ -234,7 +234,7 @@ def _noting_refusal(job_id: Callable[[], UUID | None], actor: str) -> Iterator[N
         yield
     except APIException as refusal:
         if meant := job_id():
-            services.note_refused_callback(meant, code=code_of(refusal), actor=actor)
+            services.note_refused_callback(meant, code=problem_code_of(refusal), actor=actor)
         raise
 
 

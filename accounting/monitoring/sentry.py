@@ -67,11 +67,11 @@ def harmless(event: Event, hint: Hint) -> Event:
     kept = {key: given[key] for key in KEPT if key in given}
     kept["tags"] = {key: value for key, value in given.get("tags", {}).items() if key in TAGS}
     exceptions = given.get("exception", {}).get("values", [])
-    kept["exception"] = {"values": [_exception(each) for each in exceptions]}
+    kept["exception"] = {"values": [_harmless_exception(each) for each in exceptions]}
     return cast(Event, kept)
 
 
-def _exception(value: Mapping[str, Any]) -> dict[str, Any]:
+def _harmless_exception(value: Mapping[str, Any]) -> dict[str, Any]:
     frames = (value.get("stacktrace") or {}).get("frames", [])
     return {
         **{key: value.get(key) for key in KEPT_OF_EXCEPTION},
