@@ -51,7 +51,11 @@ def _find(key: str) -> ApiKey | None:
 
 
 def client_of(request: Request) -> Client:
-    """Return the client that a request comes from; only for views behind `IsClient`."""
+    """Return the client that a request comes from.
+
+    Raises:
+        NotAuthenticated: it comes from staff, where a view lets those in, too.
+    """
     client = request.user
     if not isinstance(client, Client):
         raise exceptions.NotAuthenticated
