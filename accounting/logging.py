@@ -48,25 +48,27 @@ def configure(config: Mapping[str, str]) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    handlers: dict[str, Any] = {"standard_error": {"class": "logging.StreamHandler", "formatter": "structured"}}
+    logging.captureWarnings(True)  # Pillow warns of damaged metadata: a line like any other
+    logging.config.dictConfig(_dict_config(config))
+
+
+def _dict_config(config: Mapping[str, str]) -> dict[str, Any]:
+    handlers = {"standard_error": {"class": "logging.StreamHandler", "formatter": "structured"}}
     if config["sentry"]:
         handlers["sentry"] = {"class": "accounting.monitoring.sentry.SentryHandler", "level": "ERROR"}
-    logging.captureWarnings(True)  # Pillow warns of damaged metadata: a line like any other
-    logging.config.dictConfig(
-        {
-            "version": 1,
-            "disable_existing_loggers": False,
-            "formatters": {"structured": {"()": _formatter, "form": config["format"]}},
-            "handlers": handlers,
-            "filters": {"exceptions": {"()": _OnlyExceptions}},
-            "root": {"handlers": list(handlers), "level": config["level"]},
-            "loggers": {
-                "django": {"handlers": [], "level": "NOTSET"},  # Django's own handlers would say everything twice
-                **{name: {"handlers": [], "level": level, "propagate": True} for name, level in QUIET.items()},
-                "django.request": {"handlers": [], "level": "ERROR", "filters": ["exceptions"]},
-            },
-        }
-    )
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"structured": {"()": _formatter, "form": config["format"]}},
+        "handlers": handlers,
+        "filters": {"exceptions": {"()": _OnlyExceptions}},
+        "root": {"handlers": list(handlers), "level": config["level"]},
+        "loggers": {
+            "django": {"handlers": [], "level": "NOTSET"},  # Django's own handlers would say everything twice
+            **{name: {"handlers": [], "level": level, "propagate": True} for name, level in QUIET.items()},
+            "django.request": {"handlers": [], "level": "ERROR", "filters": ["exceptions"]},
+        },
+    }
 
 
 @contextmanager
