@@ -30,13 +30,7 @@ def believe_proxies(application: WSGIApplication, proxies: Sequence[str]) -> WSG
     is_ours = _membership(proxies)
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        hops = map(_address, reversed(environ.get("HTTP_X_FORWARDED_FOR", "").split(",")))
-        ours = len(list(takewhile(is_ours, hops)))
-        for header, understand in UNDERSTOOD.items():
-            # each proxy may have added a value of its own; the outermost of ours saw the client
-            said = environ.pop(header, "").split(",")[-1 - ours :][0].strip()
-            if understood := understand(said):
-                environ[header] = understood
+        _keep_what_was_seen(environ, is_ours)
         believing = proxy_headers_middleware(
             application,
             trusted_proxy="*" if is_ours(_address(environ["REMOTE_ADDR"])) else None,
@@ -45,6 +39,16 @@ def believe_proxies(application: WSGIApplication, proxies: Sequence[str]) -> WSG
         return believing(environ, start_response)
 
     return answer
+
+
+def _keep_what_was_seen(environ: WSGIEnvironment, is_ours: Callable[[Address | None], bool]) -> None:
+    """Leave of each header what the outermost of our proxies said, which saw the client: each may have added one."""
+    hops = map(_address, reversed(environ.get("HTTP_X_FORWARDED_FOR", "").split(",")))
+    ours = len(list(takewhile(is_ours, hops)))
+    for header, understand in UNDERSTOOD.items():
+        said = environ.pop(header, "").split(",")[-1 - ours :][0].strip()
+        if understood := understand(said):
+            environ[header] = understood
 
 
 def _membership(proxies: Sequence[str]) -> Callable[[Address | None], bool]:
