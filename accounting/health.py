@@ -16,7 +16,7 @@ from accounting.outages import error_fields, unapplied_migrations
 from jobs import canary
 from jobs.models import Heartbeat, JobEvent, JobLog
 from jobs.queue import queue_service
-from receipts.storage import can_store
+from receipts.storage import storage_trouble
 
 logger = structlog.get_logger(__name__)
 
@@ -44,7 +44,7 @@ def alive(request: HttpRequest) -> JsonResponse:
 def ready(request: HttpRequest) -> JsonResponse:
     """Answer 503 only where an upload could not be taken; say `degraded` where it would be taken, but not finished."""
     checks: dict[str, Any] = {
-        "storage": OK if can_store() else UNAVAILABLE,
+        "storage": storage_trouble() or OK,
         "redis": OK if queue_service().is_reachable() else UNAVAILABLE,
         **_database(),
     }

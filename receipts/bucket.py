@@ -152,6 +152,10 @@ class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
                 self._knocking.head_bucket(Bucket=self.bucket_name)
             self._breaker.reset()
 
+    def is_mounted(self) -> bool:
+        """Tell that no other is in its place: it is found by its name."""
+        return True
+
     def is_writable(self) -> bool:
         """Tell whether the bucket is there and lets us in, as far as can be seen without writing to it.
 

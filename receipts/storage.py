@@ -3,7 +3,7 @@
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,9 @@ from django.conf import settings
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage, default_storage, storages
+from django.db import DatabaseError, InterfaceError
+
+from .storage_mark import is_the_storage, leave_mark
 
 PARTIAL_PREFIX = ".partial-"
 OWNER_ONLY = 0o700
@@ -27,7 +30,22 @@ class PrivateFileStorage(FileSystemStorage):
 
     Django's own storage writes under the final name and never syncs: a full disk leaves half a file there, and a
     power cut an empty one.
+
+    Where another folder is in its place, as below a volume that is not mounted, it is away (`storage_mark`): nothing is
+    put there, and nothing that is not there is called lost.
     """
+
+    def is_mounted(self) -> bool:
+        """Tell whether it is the folder in which receipts are kept, as far as the database can be asked."""
+        try:
+            return is_the_storage(Path(self.location))
+        except (DatabaseError, InterfaceError):
+            return True
+
+    def take_for_it(self) -> None:
+        """Take the folder for the one in which receipts are kept, whatever is there."""
+        _make_folder(Path(self.location), Path(self.location))
+        leave_mark(Path(self.location))
 
     def is_writable(self) -> bool:
         """Tell whether the folder, or the nearest one above it that exists, takes files of ours, and has room."""
@@ -35,6 +53,16 @@ class PrivateFileStorage(FileSystemStorage):
         while not folder.exists():
             folder = folder.parent
         return folder.is_dir() and os.access(folder, os.W_OK) and _free_bytes(folder) >= settings.UPLOAD_MAX_BYTES
+
+    def size(self, name: str) -> int:
+        """Return the size of a file.
+
+        Raises:
+            FileNotFoundError: it is not there.
+            StorageAway: that is not known.
+        """
+        with self._looked_for():
+            return super().size(name)
 
     def files_in(self, folder: str) -> Iterator[str]:
         """Yield the names of the files right in a folder, never all of them at once; none where there is no folder."""
@@ -48,9 +76,26 @@ class PrivateFileStorage(FileSystemStorage):
         with suppress(FileNotFoundError), os.scandir(self.path(folder)) as entries:
             yield from entries
 
+    def _open(self, name: str, mode: str = "rb") -> "File[bytes]":
+        with self._looked_for():
+            file: File[bytes] = super()._open(name, mode)  # type: ignore[misc] # Django's stubs leave it out
+            return file
+
+    @contextmanager
+    def _looked_for(self) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            if not is_the_storage(Path(self.location)):
+                raise StorageAway("not mounted") from None
+            raise
+
     def _save(self, name: str, content: "File[bytes]") -> str:
+        if not is_the_storage(Path(self.location)):
+            raise StorageAway("not mounted")
         final = Path(self.path(name))
         _make_folder(final.parent, Path(self.location))
+        leave_mark(Path(self.location))
         partial = final.with_name(PARTIAL_PREFIX + secrets.token_hex(8))
         try:
             _write(partial, content)
@@ -64,8 +109,15 @@ class PrivateFileStorage(FileSystemStorage):
 
 def can_store() -> bool:
     """Tell whether receipts could be written now, as far as that can be seen without writing one."""
+    return not storage_trouble()
+
+
+def storage_trouble() -> str:
+    """Return why receipts could not be written now, in a word or two; "" where they could, as far as is seen."""
     ours: Any = storages["default"]  # a PrivateFileStorage, or a PrivateBucketStorage
-    return bool(ours.is_writable())
+    if not ours.is_writable():
+        return "unavailable"
+    return "" if ours.is_mounted() else "not mounted"
 
 
 def is_stored(name: str, size: int) -> bool:

@@ -22,6 +22,7 @@ from jobs.queue import queue_service
 from jobs.sandbox import Sandbox
 from receipts.models import Client
 
+from .support.installation import files_in
 from .support.old_receipts import DAYS
 from .support.s3_server import S3Server, use_storage
 from .support.sandbox_requests import Receiver, quick_sandbox, receiving
@@ -103,8 +104,8 @@ def n8n() -> Iterator[StubServer]:
 
 @pytest.fixture
 def media(settings: LazySettings) -> Callable[[], list[Path]]:
-    """Return a function that lists the files in the storage."""
-    return lambda: sorted(path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file())
+    """Return a function that lists the files in the storage, but for its mark."""
+    return lambda: files_in(settings.MEDIA_ROOT)
 
 
 @pytest.fixture

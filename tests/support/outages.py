@@ -183,6 +183,19 @@ class SmallDisk:
         finally:
             _run("mount", "-o", "remount,rw", str(self.folder))
 
+    @contextmanager
+    def unmounted(self) -> Iterator[None]:
+        """Let the folder beneath be there for a while; what is on the disk stays."""
+        elsewhere = self.folder.with_name(f"{self.folder.name}-elsewhere")
+        elsewhere.mkdir()
+        _run("mount", "--bind", str(self.folder), str(elsewhere))
+        self.remove()
+        try:
+            yield
+        finally:
+            _run("mount", "--bind", str(elsewhere), str(self.folder))
+            _run("umount", "--lazy", str(elsewhere))
+
     def remove(self) -> None:
         """Unmount it; whoever still has files open in it keeps them."""
         _run("umount", "--lazy", str(self.folder))

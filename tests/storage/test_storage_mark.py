@@ -1,0 +1,132 @@
+"""A folder in the place of the storage, as below a volume that is not mounted, is known from the storage."""
+
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.core.management import call_command
+from django.test import Client as Browser
+from rest_framework.test import APIClient
+
+from jobs.models import JobLog
+from receipts.models import Receipt
+from receipts.storage import StorageAway, can_store
+from receipts.storage_mark import MARK, WHY
+from tests.factories import ReceiptFactory
+from tests.support.uploads import content, post
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def mark(settings: LazySettings) -> Path:
+    """Return where the mark lies, if there is one."""
+    return Path(settings.MEDIA_ROOT) / MARK
+
+
+@pytest.fixture
+def elsewhere(settings: LazySettings, tmp_path: Path) -> Path:
+    """Return a receipt's folder, in the place of which another one has come."""
+    ReceiptFactory.create()
+    media = Path(settings.MEDIA_ROOT)
+    volume = tmp_path / "volume"
+    media.rename(volume)
+    media.mkdir()
+    return volume
+
+
+def code_of(answer: object) -> tuple[int, str]:
+    return answer.status_code, answer.json()["code"]  # type: ignore[attr-defined] # of the client for tests
+
+
+def test_the_first_upload_leaves_a_mark(api: APIClient, mark: Path) -> None:
+    assert can_store()
+    assert not mark.exists()
+    assert post(api).status_code == 202
+    assert mark.read_text().startswith("Receipts are kept in this folder.")
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_in_a_folder_without_any_receipt_nothing_is_stored(
+    api: APIClient, settings: LazySettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        answer = post(api)
+    assert code_of(answer) == (503, "storage_unavailable")
+    assert int(answer["Retry-After"]) > 0
+    assert WHY in caplog.text
+    assert not JobLog.objects.exists()
+    assert list(Path(settings.MEDIA_ROOT).iterdir()) == []
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_what_is_not_there_is_not_called_lost() -> None:
+    name = Receipt.objects.get().file.name or ""
+    for look in (default_storage.open, default_storage.size):
+        with pytest.raises(StorageAway):
+            look(name)
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_readiness_says_that_it_is_not_mounted() -> None:
+    answer = Browser().get("/health/ready")
+    assert (answer.status_code, answer.json()["checks"]["storage"]) == (503, "not mounted")
+
+
+def test_as_soon_as_it_is_mounted_it_goes_on(api: APIClient, settings: LazySettings, elsewhere: Path) -> None:
+    assert post(api).status_code == 503
+    Path(settings.MEDIA_ROOT).rmdir()
+    elsewhere.rename(settings.MEDIA_ROOT)
+    assert post(api).status_code == 202
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_whoever_has_lost_the_files_says_so_by_the_mark(api: APIClient, mark: Path) -> None:
+    mark.touch()
+    assert can_store()
+    with pytest.raises(FileNotFoundError):
+        default_storage.open(Receipt.objects.get().file.name or "")
+    assert post(api).status_code == 202
+
+
+def test_files_that_are_older_than_the_mark_are_known_by_any_receipt(api: APIClient, mark: Path) -> None:
+    lost, _ = ReceiptFactory.create_batch(2)
+    lost.file.delete(save=False)
+    mark.unlink()
+    with pytest.raises(FileNotFoundError):
+        default_storage.open(lost.file.name or f"receipts/{lost.pk}")
+    assert post(api).status_code == 202
+    assert mark.exists()
+
+
+def test_receipts_that_were_purged_are_not_looked_for(api: APIClient, settings: LazySettings, elsewhere: Path) -> None:
+    Receipt.objects.update(purged_at="2026-01-01T00:00Z", file="")
+    assert can_store()
+    assert post(api).status_code == 202
+
+
+def test_a_restored_folder_needs_no_mark(settings: LazySettings, mark: Path, tmp_path: Path) -> None:
+    receipt = ReceiptFactory.create(content=content())
+    shutil.copytree(settings.MEDIA_ROOT, tmp_path / "backup", ignore=shutil.ignore_patterns(MARK))
+    settings.MEDIA_ROOT = str(tmp_path / "backup")
+    with default_storage.open(receipt.file.name or "") as file:
+        assert file.read() == content()
+    assert can_store()
+
+
+def test_the_mark_costs_an_upload_no_question_to_the_database(
+    mark: Path, django_assert_num_queries: Callable[[int], object]
+) -> None:
+    default_storage.save("receipts/one", ContentFile(b"x"))
+    with django_assert_num_queries(0):  # type: ignore[attr-defined] # pytest-django's own
+        default_storage.save("receipts/two", ContentFile(b"x"))
+
+
+def test_a_made_up_history_has_no_files_and_takes_uploads_all_the_same(api: APIClient) -> None:
+    call_command("make_history", jobs=20, days=2, processes=1, force=True)
+    assert post(api).status_code == 202
