@@ -210,5 +210,5 @@ def _renew_connection() -> None:
     connection.in_atomic_block = connection.closed_in_transaction = False
     with suppress(*DATABASE_AWAY):
         connection.close()
-    with suppress(*DATABASE_AWAY):
+    with suppress(*DATABASE_AWAY), connection.wrap_database_errors:
         connection.connect()  # forgets what was believed, also where nobody answers

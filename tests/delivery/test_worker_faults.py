@@ -26,6 +26,7 @@ from jobs import worker as worker_module
 from jobs.models import JobLog
 from jobs.queue import TASK
 from tests.factories import JobFactory
+from tests.support.outages import closed_port
 from tests.support.stub_server import StubServer
 from tests.support.workers import lines, ring, status_of, work
 
@@ -140,6 +141,26 @@ def test_while_the_database_is_away_a_ring_costs_a_pause_and_a_line(
     assert (pauses, status_of(job)) == ([tasks.AWAY_SECONDS], Status.QUEUED)
     assert lines(caplog, "database_unavailable")[0]["error"] == "OperationalError"
     assert not lines(caplog, "task_failed")
+
+
+def test_a_task_that_raises_while_the_database_is_away_costs_no_worker(
+    n8n: StubServer, redis: "Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison(redis, "no-id")
+    renew = worker_module._renew_connection
+
+    def renew_while_it_is_away() -> None:
+        with closed_port() as port, monkeypatch.context() as away:
+            place = {"NAME": "/nowhere/db"} if connection.vendor == "sqlite" else {"HOST": "127.0.0.1", "PORT": port}
+            for name, value in place.items():
+                away.setitem(connection.settings_dict, name, value)
+            renew()
+
+    monkeypatch.setattr(worker_module, "_renew_connection", renew_while_it_is_away)
+    job = JobFactory.create()
+    ring(job)
+    work()
+    assert status_of(job) == Status.PROCESSING
 
 
 def test_a_ring_that_is_not_even_json_is_survived(n8n: StubServer, redis: "Redis") -> None:
