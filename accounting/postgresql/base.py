@@ -1,15 +1,35 @@
-"""A database backend: Django's own for PostgreSQL, but that a session which may only be read is not kept.
+"""A database backend: Django's own for PostgreSQL, but that our promises rest on no setting of the server's.
 
-Such a session was begun while the server was a standby, or with another server that is one. It answers every look
-whether it lives, and so would be kept after there is a server to write to, for as long as the process.
+A session which may only be read is not kept. It was begun while the server was a standby, or with another server that
+is one; it answers every look whether it lives, and so would be kept after there is a server to write to, for as long as
+the process.
+
+Whatever the server, the database or the role is set to, a commit is on the disk before anybody hears of it, and each
+statement sees what was committed before it: who has waited for a row's lock sees what the one before him has done.
 """
+
+from typing import Any
 
 from django.db.backends.postgresql import base
 from psycopg import Error
 
+# "local" asks no standby to wait for, of which whoever said "off" may have some (PostgreSQL 18, section 19.5.1)
+SETTINGS = """
+SELECT set_config('default_transaction_isolation', 'read committed', false),
+       set_config('synchronous_commit', CASE setting WHEN 'off' THEN 'local' ELSE setting END, false)
+FROM current_setting('synchronous_commit') AS setting
+"""
+
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """A connection that is looked at before each request, and made anew where nothing can be written by it."""
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Begin a session."""
+        connection = super().get_new_connection(conn_params)
+        connection.execute(SETTINGS)
+        connection.commit()
+        return connection
 
     def is_usable(self) -> bool:
         """Tell whether the connection lives, and takes writes (PostgreSQL 18, section 19.11.1)."""

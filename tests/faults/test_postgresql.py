@@ -216,3 +216,32 @@ def test_a_server_without_a_connection_left_is_503_and_recovers(
     worker, sweep = service.start(*WORKER), service.start(*SWEEP)
     service.wait_for_status(uploaded(service), "success")
     assert (worker.poll(), sweep.poll()) == (None, None)
+
+
+# -- what whoever runs it may have set for the whole server, or for the role
+
+
+@contextmanager
+def server_set(own_postgres: PostgresServer, **values: str) -> Iterator[None]:
+    """Let the server have these settings for a while, which count where nobody says otherwise."""
+    for name, value in values.items():
+        own_postgres.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+    own_postgres.execute("SELECT pg_reload_conf()")
+    try:
+        yield
+    finally:
+        own_postgres.start()
+        for name in values:
+            own_postgres.execute(f"ALTER SYSTEM RESET {name}")
+        own_postgres.execute("SELECT pg_reload_conf()")
+
+
+def test_a_crash_takes_no_upload_with_it_though_the_server_would_tell_of_commits_too_soon(
+    service: Installation, own_postgres: PostgresServer
+) -> None:
+    with server_set(own_postgres, synchronous_commit="off", wal_writer_delay="10s"):
+        service.start_web()
+        jobs = {uploaded(service, number) for number in range(3)}
+        own_postgres.stop()
+        own_postgres.start()
+        assert {str(job_id) for (job_id,) in service.query("SELECT job_id FROM jobs_joblog")} == jobs

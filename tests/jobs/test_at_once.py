@@ -1,6 +1,6 @@
 """What two do to one job or receipt at once: the second waits for the first, or finds something else to do."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -88,6 +88,26 @@ def test_of_two_jobs_of_a_receipt_that_are_retried_at_once_one_is() -> None:
 
 
 def test_of_two_equal_uploads_of_a_receipt_that_failed_one_makes_a_job() -> None:
+    failed = reported(delivered(uploaded()), Status.FAILURE)
+    job = beside(uploaded, uploaded)
+    assert set(JobLog.objects.all()) == {failed, job}
+
+
+@pytest.fixture
+def _shown_the_past() -> Iterator[None]:
+    """Let the database show each transaction what was there when that began, unless it asks for something else."""
+    setting = f'ALTER DATABASE "{connection.settings_dict["NAME"]}" %s default_transaction_isolation'
+    with connection.cursor() as cursor:
+        cursor.execute((setting % "SET") + " = 'repeatable read'")
+    connection.close()
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute(setting % "RESET")
+    connection.close()
+
+
+@pytest.mark.usefixtures("_shown_the_past")
+def test_so_it_is_where_the_database_would_show_each_of_them_the_past() -> None:
     failed = reported(delivered(uploaded()), Status.FAILURE)
     job = beside(uploaded, uploaded)
     assert set(JobLog.objects.all()) == {failed, job}
