@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock, patch
 
@@ -215,6 +216,19 @@ def test_how_long_a_file_is_kept_goes_by_the_databases_clock(monkeypatch: pytest
     monkeypatch.setattr("receipts.models.timezone.now", lambda: long_ago)
     job = uploaded()
     assert not retention.expired(retention.last_day(database_now())).filter(pk=job.receipt_id).exists()
+
+
+@pytest.mark.parametrize("days", [-400, 400], ids=["this machine's is behind", "this machine's is ahead"])
+def test_where_one_of_two_clocks_must_be_wrong_nothing_goes(
+    media: Media, monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    old(JobFactory.create(success=True))
+    by_this_machine = SimpleNamespace(now=lambda: timezone.now() + timedelta(days=days))
+    monkeypatch.setattr(purge_receipts, "timezone", by_this_machine)
+    with pytest.raises(CommandError, match=r"are (399|400) days apart: set the wrong one right\. Nothing was deleted"):
+        run_purge()
+    assert len(media()) == 1
+    assert not Receipt.objects.exclude(purged_at=None).exists()
 
 
 @pytest.mark.parametrize(("days", "warned"), [(DAYS + 1, False), (DAYS + 3, True)])

@@ -1,12 +1,13 @@
 """`manage.py purge_receipts`: delete files that were kept for long enough, and those that no row names."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Count, Sum
+from django.utils import timezone
 
 from accounting.clock import database_now
 from accounting.outages import DATABASE_AWAY, why_no_database
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 logger = structlog.get_logger(__name__)
 
+CLOCKS_APART = timedelta(days=1)  # which no time zone and no drift explains
 LOOK_AT_IT = "look at MEDIA_ROOT or S3_BUCKET, and whether the volume is mounted. Nothing was deleted."
 GOES_ON = "what was done is done, and the next run goes on from there."
 
@@ -63,6 +65,7 @@ class Command(BaseCommand):
             raise CommandError(f"The storage refuses ({error.strerror or type(error).__name__}); {GOES_ON}") from None
 
     def _run(self, now: datetime, *, is_rehearsal: bool, are_orphans_sure: bool) -> None:
+        _doubt_clocks(now)
         folders = list(stored_folders())  # a storage that is away ends it here, before a row has let go of its file
         before = retention.last_day(now)
         due = retention.purgeable(before).count()
@@ -82,6 +85,16 @@ class Command(BaseCommand):
         say(self.stdout, f"Files that no row names, {orphans}: {done}.")
         if orphans and not is_rehearsal:
             logger.warning("orphans_removed", files=orphans)
+
+
+def _doubt_clocks(now: datetime) -> None:
+    """Delete nothing by a clock that may have jumped: what is gone is gone."""
+    apart = abs(timezone.now() - now)
+    if apart > CLOCKS_APART:
+        raise CommandError(
+            f"The clocks of the database and of this machine are {apart.days} days apart: set the wrong one right. "
+            "Nothing was deleted."
+        )
 
 
 def _foresee(before: str) -> Purged:
