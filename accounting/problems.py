@@ -42,6 +42,7 @@ NEEDS_KEY = "An API key is needed: send the header Authorization: Api-Key <key>.
 BAD_REQUEST = (400, "bad_request", "The request could not be understood.")
 OTHER_HOST = (400, "bad_request", "Nothing is served under the request's Host; use the address that you were given.")
 PERMISSION_DENIED = (403, "permission_denied", "You may not do this.")
+NOT_FOUND = (404, "not_found", "There is nothing at this address.")
 
 
 class Problem(exceptions.APIException):
@@ -120,7 +121,7 @@ def problem_of(exception: Exception) -> Problem | None:
         case exceptions.APIException():
             return _from_drf(exception)
         case Http404():
-            return Problem(404, "not_found", "There is nothing at this address.")
+            return Problem(*NOT_FOUND)
         case PermissionDenied():
             return Problem(*PERMISSION_DENIED)
         case RequestDataTooBig():
