@@ -22,6 +22,7 @@ class ClientAdmin(admin.ModelAdmin[Client]):
 
     form = ClientForm
     list_display = ["name", "created"]
+    readonly_fields = ["belongings"]
     search_fields = ["name"]
 
     @admin.display(description="created (UTC)", ordering="created_at")
@@ -45,6 +46,6 @@ class ClientAdmin(admin.ModelAdmin[Client]):
         """Refuse: a client's receipts and jobs are evidence; revoke its keys instead."""
         return False
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Client | None = None) -> tuple[str, ...]:
-        """Return what stays as it is: the service finds its own clients by their names."""
-        return ("name", "belongings") if obj is not None and obj.name in Client.OWN else ("belongings",)
+    def has_change_permission(self, request: HttpRequest, obj: Client | None = None) -> bool:
+        """Refuse where the service finds its own clients by their names."""
+        return (obj is None or obj.name not in Client.OWN) and super().has_change_permission(request, obj)

@@ -201,6 +201,16 @@ def test_nobody_gives_a_client_the_name_of_one_of_the_services_own(admin_client:
     assert [client.name for client in Client.objects.all()] == ["Bakery"]
 
 
+@pytest.mark.parametrize("name", Client.OWN)
+def test_a_client_of_the_services_own_is_shown_and_kept(admin_client: Browser, name: str) -> None:
+    page = f"/admin/receipts/client/{Client.objects.create(name=name).pk}/change/"
+    shown = admin_client.get(page).content.decode()
+    assert name in shown
+    assert 'name="_save"' not in shown
+    assert admin_client.post(page, {"name": "renamed"}).status_code == 403
+    assert [client.name for client in Client.objects.all()] == [name]
+
+
 def test_the_admin_makes_no_key_that_has_expired_already(admin_client: Browser) -> None:
     client = Client.objects.create(name="Bakery")
     form = {"client": client.pk, "name": "phone", "expiry_date_0": "2020-01-31", "expiry_date_1": "12:00"}
