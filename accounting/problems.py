@@ -1,31 +1,19 @@
 """The one format of every error below `/api/`: problem details for HTTP APIs (RFC 9457)."""
 
 import errno
-import sys
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, TypeVar
 
 import structlog
-from django.conf import settings
-from django.core.exceptions import (
-    DisallowedHost,
-    PermissionDenied,
-    RequestDataTooBig,
-    SuspiciousOperation,
-    TooManyFilesSent,
-)
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.template import loader
-from django.urls import reverse
-from django.views import defaults
-from django.views.decorators.csrf import csrf_exempt
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.http import Http404, HttpRequest, HttpResponseBase
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from .middleware import API, PROBLEM_CODE, request_id
+from .middleware import PROBLEM_CODE, request_id
 from .outages import DATABASE_AWAY
 
 logger = structlog.get_logger(__name__)
@@ -40,7 +28,6 @@ NEEDS_KEY = "An API key is needed: send the header Authorization: Api-Key <key>.
 
 # what is answered within DRF's views and outside of them: status, code and sentence
 BAD_REQUEST = (400, "bad_request", "The request could not be understood.")
-OTHER_HOST = (400, "bad_request", "Nothing is served under the request's Host; use the address that you were given.")
 PERMISSION_DENIED = (403, "permission_denied", "You may not do this.")
 NOT_FOUND = (404, "not_found", "There is nothing at this address.")
 
@@ -88,7 +75,7 @@ def answer_exception(exception: Exception, context: Mapping[str, Any]) -> Respon
         body_of(request, problem), status=problem.status_code, headers=problem.headers, content_type=CONTENT_TYPE
     )
     setattr(response, LOGGED, True)  # the request logger of Django would repeat our own line
-    return _marked(response, problem)
+    return marked(response, problem)
 
 
 def _told_by_address(exception: Exception, view: Any) -> Problem | None:
@@ -202,75 +189,7 @@ def body_of(request: HttpRequest, problem: Problem) -> dict[str, Any]:
     return body | ({"errors": problem.errors} if problem.errors else {})
 
 
-def _answer(request: HttpRequest, problem: Problem) -> JsonResponse:
-    response = JsonResponse(
-        body_of(request, problem), status=problem.status_code, headers=problem.headers, content_type=CONTENT_TYPE
-    )
-    return _marked(response, problem)
-
-
-def _marked(response: R, problem: Problem) -> R:
+def marked(response: R, problem: Problem) -> R:
     """Return the response with its code where the request's line in the log finds it."""
     setattr(response, PROBLEM_CODE, problem.code)
     return response
-
-
-# -- what Django answers outside DRF's views --------------------------------------------------------------------------
-
-
-@csrf_exempt  # what is posted to a wrong address is told so, in the format of errors
-def no_such_address(request: HttpRequest) -> JsonResponse:
-    """Answer an API address that no view serves."""
-    detail = f"There is nothing at this address; {reverse('docs')} lists those that there are."
-    return _answer(request, Problem(404, "not_found", detail))
-
-
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer a request that Django itself refused (a hostile Host header, too many fields): `handler400`."""
-    if request.path.startswith(API):
-        return _answer(request, Problem(*(OTHER_HOST if isinstance(exception, DisallowedHost) else BAD_REQUEST)))
-    if isinstance(exception, TooManyFilesSent):
-        most = settings.DATA_UPLOAD_MAX_NUMBER_FILES
-        return _page(Problem(400, "too_many_files", f"No more than {most} files can be sent in one go: send fewer."))
-    return defaults.bad_request(request, exception)
-
-
-def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer what somebody may not do: `handler403`."""
-    if request.path.startswith(API):
-        return _answer(request, Problem(*PERMISSION_DENIED))
-    return defaults.permission_denied(request, exception)
-
-
-def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer an address that nothing serves: `handler404`."""
-    if request.path.startswith(API):
-        return no_such_address(request)
-    return defaults.page_not_found(request, exception)
-
-
-def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer what failed outside DRF's views, with 500, or with 503 or 507 what may be tried again: `handler500`.
-
-    Django calls it while it handles the exception, and logs a fault of ours.
-    """
-    exception = sys.exception()
-    problem = problem_of(exception) if isinstance(exception, Exception) else None
-    passing = problem if problem and problem.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR else None
-    if request.path.startswith(API):
-        detail = "Something went wrong on our side; it is logged under this request_id."
-        response: HttpResponse = _answer(request, passing or Problem(500, "internal_error", detail))
-    elif passing:
-        response = _page(passing)
-    else:
-        response = defaults.server_error(request)
-    if passing:
-        setattr(response, LOGGED, True)  # in one line, without a traceback
-    return response
-
-
-def _page(problem: Problem) -> HttpResponse:
-    """Answer a browser; the request is not asked for anything, since its user may be in the database."""
-    heading = f"{HTTPStatus(problem.status_code).phrase} ({problem.status_code})"
-    content = loader.render_to_string("error.html", {"heading": heading, "sentence": problem.detail})
-    return _marked(HttpResponse(content, status=problem.status_code, headers=problem.headers), problem)

@@ -6,7 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularSwaggerSplitView
 
-from . import health, problems
+from . import error_views, health
 from .api.openapi import DocumentView
 from .middleware import NO_SUCH_ADDRESS
 from .monitoring.metrics import MetricsView
@@ -25,7 +25,7 @@ api: list[URLPattern | URLResolver] = [
 
 urlpatterns = [
     path("api/v1/", include(api)),
-    re_path(r"^api(?:/|$)", problems.no_such_address, name=NO_SUCH_ADDRESS),
+    re_path(r"^api(?:/|$)", error_views.no_such_address, name=NO_SUCH_ADDRESS),
     path("health", health.alive, name="health"),
     path("health/ready", health.ready, name="health-ready"),
     path("metrics", MetricsView.as_view(), name="metrics"),
@@ -33,7 +33,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
 ]
 
-handler400 = problems.bad_request
-handler403 = problems.permission_denied
-handler404 = problems.page_not_found
-handler500 = problems.server_error
+handler400 = error_views.bad_request
+handler403 = error_views.permission_denied
+handler404 = error_views.page_not_found
+handler500 = error_views.server_error
