@@ -90,9 +90,11 @@ def change_status(
 
 
 def _ring_next() -> None:
-    """A place has become free: ring for the job that has waited longest, if its own bell was missed."""
+    """A place has become free: ring for the job that has waited longest, if its own bell was missed, as all were."""
     waiting = JobLog.objects.filter(status=JobLog.Status.QUEUED, due_at__lte=DatabaseNow() - MISSED_BELL)
-    queue_service().ring(waiting.order_by("due_at").values_list("job_id", flat=True)[:1])
+    oldest = list(waiting.order_by("due_at").values_list("job_id", flat=True)[:1])
+    if oldest and queue_service().depth() == 0:
+        queue_service().ring(oldest)
 
 
 def begin(job: JobLog, *, source: JobEvent.Source, actor: str, detail: Detail) -> None:

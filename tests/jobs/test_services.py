@@ -15,6 +15,7 @@ from jobs import services
 from jobs.answers import Answer
 from jobs.delivery_errors import ErrorCode
 from jobs.models import JobLog
+from jobs.queue import queue_service
 from jobs.services import submission
 from tests.factories import ClientFactory, JobFactory, job_in
 from tests.support.job_lifecycle import uploaded
@@ -217,6 +218,16 @@ def test_an_end_rings_for_no_job_whose_own_bell_rings_just_now(
     with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator] # a fixture without a type
         delivered(JobFactory.create(sending=True), Answer(status=400))
     assert rung() == []
+
+
+def test_an_end_rings_for_nobody_while_rings_wait_for_a_worker(
+    rung: Callable[[], list[str]], django_capture_on_commit_callbacks: object
+) -> None:
+    _, rung_for = (JobFactory.create(due_at=timezone.now() - timedelta(minutes=minutes)) for minutes in (2, 1))
+    queue_service().ring([rung_for.pk])
+    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator] # a fixture without a type
+        delivered(JobFactory.create(sending=True), Answer(status=400))
+    assert rung() == [str(rung_for.pk)]
 
 
 def test_an_end_rings_for_the_job_that_has_waited_longest(
