@@ -50,6 +50,8 @@ class CalendarPeriod:
         Raises:
             ValueError: there is no such day.
         """
+        if not self.parts:
+            raise ValueError("It is no date.")
         year, month, day = [*self.parts, 1, 1, 1][:3]
         return datetime(year, month, day, tzinfo=UTC)
 
@@ -142,7 +144,7 @@ class DayFilter(SimpleListFilter):
     def _chosen(self) -> CalendarPeriod | None:
         try:
             period = CalendarPeriod(self.value() or "")
-            return period if period.parts and period.start and period.end else None
+            return period if period.start and period.end else None
         except (ValueError, OverflowError):
             return None
 

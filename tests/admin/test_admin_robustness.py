@@ -61,6 +61,7 @@ def test_a_filter_that_means_nothing_is_left_out_and_said_so(admin_client: Brows
     ("address", "query"),
     [
         (JOBS, {"on": "2025-02-30"}),
+        (JOBS, {"on": "abc"}),
         (JOBS, {"client__id__exact": "x", "status__exact": "queued"}),
         ("/admin/receipts/receipt/", {"created_at__gte": "yesterday"}),
     ],
