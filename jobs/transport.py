@@ -14,6 +14,7 @@ from urllib3 import BaseHTTPResponse, ProxyManager
 from urllib3.exceptions import HTTPError
 
 from accounting import __version__
+from accounting.environment.values import flag
 
 from .answers import Answer
 from .delivery_errors import ErrorCode
@@ -153,9 +154,7 @@ def _let_go(error: BaseException | None) -> None:
 
 def tls_verification() -> bool | str:
     """Return what `N8N_VERIFY_SSL` means: whether to verify, or with which CA bundle."""
-    match settings.N8N_VERIFY_SSL.lower():
-        case "true" | "1" | "yes" | "on":
-            return True
-        case "false" | "0" | "no" | "off":
-            return False
-    return str(Path(settings.N8N_VERIFY_SSL))
+    try:
+        return flag(settings.N8N_VERIFY_SSL)
+    except ValueError:
+        return str(Path(settings.N8N_VERIFY_SSL))

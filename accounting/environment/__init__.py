@@ -85,12 +85,10 @@ class Environment:
 
     def flag(self, key: str, default: bool) -> bool:
         """Return a yes or no."""
-        value = self.text(key, str(default)).lower()
-        if value in environ.Env.BOOLEAN_TRUE_STRINGS:
-            return True
-        if value in ("false", "off", "n", "no", "0"):
-            return False
-        raise ImproperlyConfigured(f"{key} is neither true nor false: set it to one of the two.")
+        try:
+            return values.flag(self.text(key, str(default)))
+        except ValueError:
+            raise ImproperlyConfigured(f"{key} is neither true nor false: set it to one of the two.") from None
 
     def number(self, key: str, default: int, *, minimum: int = 1, maximum: int = 10**9) -> int:
         """Return a whole number between `minimum` and `maximum`."""

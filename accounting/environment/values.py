@@ -15,11 +15,19 @@ ALLOWED_HOST = re.compile(r"\*|\.?[\w.-]+|\[[0-9A-Fa-f:.]+\]")
 BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}|arn:aws\S+")
 REGION = re.compile(r"[A-Za-z0-9_-]+")  # it becomes a part of a host's name
 IN_MEMORY = ":memory:"
+YES, NO = ("true", "on", "ok", "y", "yes", "1"), ("false", "off", "n", "no", "0")
 
 
 def split(joined: str) -> list[str]:
     """Return the words between commas."""
     return [item.strip() for item in joined.split(",") if item.strip()]
+
+
+def flag(word: str) -> bool:
+    """Return a yes or no, whatever the case it was written in."""
+    if word.lower() not in YES + NO:
+        raise ValueError
+    return word.lower() in YES
 
 
 def whole_number(minimum: int, maximum: int) -> Callable[[str], int]:

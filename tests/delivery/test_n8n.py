@@ -255,8 +255,9 @@ def test_the_setting_may_name_a_ca_bundle(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("value", "meaning"),
-    [("true", True), ("True", True), ("1", True), ("on", True), ("YES", True), ("false", False), ("0", False),
-     ("Off", False), ("no", False), ("/etc/ssl/own.pem", "/etc/ssl/own.pem")],
+    [("true", True), ("True", True), ("1", True), ("on", True), ("YES", True), ("y", True), ("ok", True),
+     ("false", False), ("0", False), ("Off", False), ("no", False), ("N", False),
+     ("/etc/ssl/own.pem", "/etc/ssl/own.pem")],
 )  # fmt: skip
 def test_the_tls_setting_is_a_yes_a_no_or_a_path(settings: LazySettings, value: str, meaning: bool | str) -> None:
     settings.N8N_VERIFY_SSL = value
