@@ -7,13 +7,19 @@ from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.functions import Now
 from django.db.models.sql.compiler import SQLCompiler
+from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 CLOCK_SLACK = timedelta(minutes=1)  # what is later than now by more than that was written by a clock that was ahead
+CLOCKS_APART = timedelta(days=1)  # which no time zone and no drift explains
 CLOCKS = {
     "sqlite": "SELECT STRFTIME('%Y-%m-%d %H:%M:%f', 'NOW')",
     "postgresql": "SELECT STATEMENT_TIMESTAMP()",
 }
+
+
+class ClocksApart(Exception):
+    """One of two clocks must be wrong, the database's or this machine's."""
 
 
 class DatabaseNow(Now):
@@ -36,6 +42,22 @@ def database_now() -> datetime:
         cursor.execute(CLOCKS[connection.vendor])
         (now,) = cursor.fetchone()
     return now if isinstance(now, datetime) else datetime.fromisoformat(now).replace(tzinfo=UTC)  # SQLite tells a text
+
+
+def doubt_clocks(now: datetime) -> None:
+    """Let nothing be deleted by a clock that may have jumped: what is gone is gone.
+
+    Args:
+        now: by the database's clock.
+
+    Raises:
+        ClocksApart: this machine's says something else.
+    """
+    apart = abs(timezone.now() - now)
+    if apart > CLOCKS_APART:
+        raise ClocksApart(
+            f"The clocks of the database and of this machine are {apart.days} days apart: set the wrong one right."
+        )
 
 
 def moment_in(text: str) -> datetime | None:

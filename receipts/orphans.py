@@ -72,8 +72,14 @@ def find_few_orphans(folders: Iterable[str], *, now: datetime) -> Iterator[list[
 
 
 def find_orphans(folders: Iterable[str], *, now: datetime) -> Iterator[list[str]]:
-    """Yield, of `BATCH` files right in one of the folders at a time, those without a row that are older than a day."""
+    """Yield, of `BATCH` files right in one of the folders at a time, those without a row that are older than a day.
+
+    By two clocks: the database's, of which the folder's day is, and that of the machine of the files. By a single one
+    that is wrong, a file would be old whose row is not committed yet.
+    """
     for folder in folders:
+        if not _is_of_before(folder, now - ORPHAN_AGE):
+            continue
         names = (f"{folder}/{file}" for file in _storage().files_in(folder))
         while batch := list(islice(names, BATCH)):
             # to ask for a file's age is a request, where files are in a bucket
@@ -96,18 +102,25 @@ def _folders_below(folder: str) -> Iterator[str]:
         yield from _folders_below(f"{folder}/{name}")
 
 
+def _is_of_before(name: str, day: datetime) -> bool:
+    """Tell whether a file or a folder is of an earlier day (UTC); thumbnails are of none, and made again."""
+    return name.startswith(thumbnails.FOLDER) or name < day_folder(_model_of(name), day)
+
+
+def _model_of(name: str) -> type[Receipt | Rendition]:
+    return Rendition if PurePosixPath(name).parts[0] == Rendition.FOLDER else Receipt
+
+
 def _storage() -> Any:
     return storages["default"]  # one of ours, which can be listed bit by bit
 
 
 def _without_row(names: Sequence[str]) -> list[str]:
     """Return those of one folder's files that no row names; a purged receipt's row names none."""
-    root = PurePosixPath(names[0]).parts[0]
-    if root == thumbnails.FOLDER:
+    if names[0].startswith(thumbnails.FOLDER):
         known = _known_thumbnails(names)
     else:
-        model = Rendition if root == Rendition.FOLDER else Receipt
-        known = set(model.objects.filter(file__in=names).values_list("file", flat=True))
+        known = set(_model_of(names[0]).objects.filter(file__in=names).values_list("file", flat=True))
     return [name for name in names if name not in known]
 
 

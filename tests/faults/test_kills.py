@@ -55,7 +55,7 @@ def test_a_web_server_killed_before_the_commit_has_taken_nothing_and_the_sweep_t
     service.start_web()
     job_id = service.upload().json()["job_id"]
     assert service.events(job_id) == ["received"]
-    _age(service.files(), 2 * DAYS)
+    _let_be_of(time.time() - 7 * DAYS, service)
     service.manage("sweep_jobs", "--once")
     assert [
         f"{service.env['MEDIA_ROOT']}/{name}" for (name,) in service.query("SELECT file FROM receipts_receipt")
@@ -224,9 +224,15 @@ def _make_todays_folder(service: Installation) -> None:
     Path(service.env["MEDIA_ROOT"], time.strftime("receipts/%Y/%m/%d", time.gmtime())).mkdir(parents=True)
 
 
-def _age(files: list[Path], seconds: float) -> None:
-    for path in files:
-        os.utime(path, (time.time() - seconds, time.time() - seconds))
+def _let_be_of(day: float, service: Installation) -> None:
+    """Let all that was stored today have been stored on that day."""
+    today, then = (time.strftime("receipts/%Y/%m/%d", time.gmtime(at)) for at in (time.time(), day))
+    folder = Path(service.env["MEDIA_ROOT"], then)
+    folder.mkdir(parents=True)
+    for path in service.files():
+        os.utime(path, (day, day))
+        path.rename(folder / path.name)
+    service.execute(f"UPDATE receipts_receipt SET file = replace(file, '{today}', '{then}')")  # noqa: S608 - names of ours
 
 
 # -- canaries

@@ -30,6 +30,7 @@ from receipts.orphans import remove_orphans
 from receipts.services import has_file
 from receipts.storage import PrivateFileStorage
 from tests.factories import JobFactory, ReceiptFactory
+from tests.support.old_receipts import stored_ago
 from tests.support.query_plans import multiply, plan
 
 Status = JobLog.Status
@@ -227,7 +228,7 @@ def test_heartbeats_of_processes_long_dead_are_forgotten() -> None:
 
 def test_a_file_without_a_receipt_is_removed_after_a_day_and_no_other(media: Callable[[], list[Path]]) -> None:
     receipt = ReceiptFactory.create()
-    (kept,) = media()
+    kept = stored_ago(receipt, 7)
     orphan, young, partial = (kept.with_name(name) for name in ("orphan.jpg", "young.jpg", ".partial-cut"))
     for path in (orphan, young, partial):
         path.write_bytes(b"x")
@@ -239,7 +240,7 @@ def test_a_file_without_a_receipt_is_removed_after_a_day_and_no_other(media: Cal
 
 
 def test_an_upload_that_ends_while_orphans_are_looked_for_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = Path(ReceiptFactory.create().file.path)
+    kept = stored_ago(ReceiptFactory.create(), 7)
     partial, stored = kept.with_name(".partial-upload"), kept.with_name("stored.jpg")
     partial.write_bytes(b"bytes")
     files_in = PrivateFileStorage.files_in

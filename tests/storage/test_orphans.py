@@ -64,11 +64,36 @@ def test_a_purge_that_was_killed_before_the_files_went_is_finished_by_the_next(m
 
 
 def orphans(number: int) -> None:
-    """Let so many files be there that no row names, stored long ago and today."""
-    for day in (timezone.now(), timezone.now() - timedelta(days=400)):
+    """Let so many files be there that no row names, stored long ago and a week ago."""
+    for day in (timezone.now() - timedelta(days=7), timezone.now() - timedelta(days=400)):
         for _ in range(number):
             name = default_storage.save(f"{day_folder(Receipt, day)}/one.jpg", ContentFile(b"x"))
             let_age(Path(default_storage.path(name)), 2)
+
+
+@pytest.mark.parametrize("day", [0, 1], ids=["today", "yesterday"])
+def test_what_was_stored_lately_is_none_whatever_the_clock_says_of_the_machine_of_the_files(
+    media: Media, day: int
+) -> None:
+    stored = stored_ago(ReceiptFactory.create(), day)
+    Receipt.objects.update(file="receipts/2020/01/01/another.jpg")  # the row of this one is not committed yet
+    let_age(stored, 400)
+    run_purge()
+    run_purge(orphans=True)
+    call_command("sweep_jobs", once=True)
+    assert media() == [stored]
+
+
+@pytest.mark.parametrize("days", [-4, 4], ids=["the database's is behind", "the database's is ahead"])
+def test_where_one_of_two_clocks_must_be_wrong_the_sweep_takes_no_file_for_one(
+    media: Media, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, days: int
+) -> None:
+    stored = stored_ago(ReceiptFactory.create(), 0)
+    Receipt.objects.update(file="receipts/2020/01/01/another.jpg")
+    monkeypatch.setattr(sweep_jobs, "database_now", lambda: timezone.now() + timedelta(days=days))
+    sweep_jobs.Command()._look_for_orphans()
+    assert media() == [stored]
+    assert "set the wrong one right" in caplog.text
 
 
 @pytest.mark.parametrize("days", [0, DAYS])
@@ -100,7 +125,7 @@ def test_the_sweep_looks_for_them_bit_by_bit_and_deletes_none_before_it_has_seen
     media: Media, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(looking, "BATCH", 1)
-    ReceiptFactory.create()
+    stored_ago(ReceiptFactory.create(), 7)
     orphans(2)
     monkeypatch.setattr(sweep_jobs, "LOOK_FOR_ORPHANS_SECONDS", 0)
     sweeping = sweep_jobs.Command()

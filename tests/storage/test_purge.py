@@ -13,6 +13,7 @@ from django.core.management import CommandError
 from django.db import OperationalError
 from django.utils import timezone
 
+from accounting import clock
 from accounting.clock import database_now
 from jobs import retention, services
 from jobs.management.commands import purge_receipts, sweep_jobs
@@ -224,7 +225,7 @@ def test_where_one_of_two_clocks_must_be_wrong_nothing_goes(
 ) -> None:
     old(JobFactory.create(success=True))
     by_this_machine = SimpleNamespace(now=lambda: timezone.now() + timedelta(days=days))
-    monkeypatch.setattr(purge_receipts, "timezone", by_this_machine)
+    monkeypatch.setattr(clock, "timezone", by_this_machine)
     with pytest.raises(CommandError, match=r"are (399|400) days apart: set the wrong one right\. Nothing was deleted"):
         run_purge()
     assert len(media()) == 1

@@ -1,15 +1,14 @@
 """`manage.py purge_receipts`: delete files that were kept for long enough, and those that no row names."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Count, Sum
-from django.utils import timezone
 
-from accounting.clock import database_now
+from accounting.clock import ClocksApart, database_now, doubt_clocks
 from accounting.outages import DATABASE_AWAY, why_no_database
 from accounting.terminal.progress import bar, say
 from jobs import retention
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 logger = structlog.get_logger(__name__)
 
-CLOCKS_APART = timedelta(days=1)  # which no time zone and no drift explains
 LOOK_AT_IT = "look at MEDIA_ROOT or S3_BUCKET, and whether the volume is mounted. Nothing was deleted."
 GOES_ON = "what was done is done, and the next run goes on from there."
 
@@ -51,12 +49,14 @@ class Command(BaseCommand):
         """Purge receipts, then look for orphans.
 
         Raises:
-            CommandError: it was interrupted, the database is away, or it seems to be the wrong one.
+            CommandError: it was interrupted, a clock is wrong, the database is away, or it seems to be the wrong one.
         """
         try:
             self._run(database_now(), is_rehearsal=options["dry_run"], are_orphans_sure=options["orphans"])
         except KeyboardInterrupt:
             raise CommandError(f"Interrupted; {GOES_ON}", returncode=130) from None
+        except ClocksApart as doubt:
+            raise CommandError(f"{doubt} Nothing was deleted.") from None
         except DATABASE_AWAY:
             raise CommandError(f"{why_no_database() or 'The database was away.'} {GOES_ON.capitalize()}") from None
         except StorageAway:
@@ -65,7 +65,7 @@ class Command(BaseCommand):
             raise CommandError(f"The storage refuses ({error.strerror or type(error).__name__}); {GOES_ON}") from None
 
     def _run(self, now: datetime, *, is_rehearsal: bool, are_orphans_sure: bool) -> None:
-        _doubt_clocks(now)
+        doubt_clocks(now)
         folders = list(stored_folders())  # a storage that is away ends it here, before a row has let go of its file
         before = retention.last_day(now)
         due = retention.purgeable(before).count()
@@ -85,16 +85,6 @@ class Command(BaseCommand):
         say(self.stdout, f"Files that no row names, {orphans}: {done}.")
         if orphans and not is_rehearsal:
             logger.warning("orphans_removed", files=orphans)
-
-
-def _doubt_clocks(now: datetime) -> None:
-    """Delete nothing by a clock that may have jumped: what is gone is gone."""
-    apart = abs(timezone.now() - now)
-    if apart > CLOCKS_APART:
-        raise CommandError(
-            f"The clocks of the database and of this machine are {apart.days} days apart: set the wrong one right. "
-            "Nothing was deleted."
-        )
 
 
 def _foresee(before: str) -> Purged:

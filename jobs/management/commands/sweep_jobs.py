@@ -3,6 +3,7 @@
 import signal
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from math import inf
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import close_old_connections
 
-from accounting.clock import database_now
+from accounting.clock import ClocksApart, database_now, doubt_clocks
 from accounting.lockout import forget_old_attempts
 from accounting.outages import DATABASE_AWAY, error_fields, wait_for_database
 from accounting.terminal.argument_types import seconds
@@ -141,7 +142,7 @@ class Command(BaseCommand):
         if not self._look and time.monotonic() < self._next_look:
             return
         end = time.monotonic() + (inf if self._once else LOOK_FOR_ORPHANS_SECONDS)
-        look = self._look or remove_orphans(now=database_now())
+        look = self._look or _look_for_orphans(database_now())
         self._look, self._next_look = None, time.monotonic() + TIDY_EVERY_SECONDS  # should it be broken off
         try:
             for removed in look:
@@ -151,7 +152,12 @@ class Command(BaseCommand):
                     self._look = look
                     return
             self._next_look = time.monotonic() + LOOK_FOR_ORPHANS_EVERY_SECONDS
-        except Distrusted as doubt:
+        except (Distrusted, ClocksApart) as doubt:
             logger.error("orphans_kept", reason=str(doubt))
         except OSError as error:  # there is another time
             logger.error("orphans_not_removed", error=type(error).__name__)
+
+
+def _look_for_orphans(now: datetime) -> Iterator[int]:
+    doubt_clocks(now)
+    yield from remove_orphans(now=now)
