@@ -1,5 +1,9 @@
-"""The one clock that counts: the database's, so that machines need not agree on the time; and named moments."""
+"""The one clock that counts: the database's, so that machines need not agree on the time; and named moments.
 
+Beside it `seconds_since_boot`, for what a process may do within the lease that the database's clock gave it.
+"""
+
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +16,8 @@ from django.utils.dateparse import parse_datetime
 
 CLOCK_SLACK = timedelta(minutes=1)  # what is later than now by more than that was written by a clock that was ahead
 CLOCKS_APART = timedelta(days=1)  # which no time zone and no drift explains
+# Linux' monotonic clock stands still while the machine sleeps; elsewhere, as on a Mac, it does not, and is the only one
+BOOT_CLOCK: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 CLOCKS = {
     "sqlite": "SELECT STRFTIME('%Y-%m-%d %H:%M:%f', 'NOW')",
     "postgresql": "SELECT STATEMENT_TIMESTAMP()",
@@ -42,6 +48,15 @@ def database_now() -> datetime:
         cursor.execute(CLOCKS[connection.vendor])
         (now,) = cursor.fetchone()
     return now if isinstance(now, datetime) else datetime.fromisoformat(now).replace(tzinfo=UTC)  # SQLite tells a text
+
+
+def seconds_since_boot() -> float:
+    """Return for how long this machine has run, or slept; nobody sets this clock.
+
+    For what others do not wait for: a lease, a connection that somebody else keeps open. `time.monotonic` does for the
+    patience and the pauses of a process of its own, which may begin anew once the machine wakes.
+    """
+    return time.clock_gettime(BOOT_CLOCK)
 
 
 def doubt_clocks(now: datetime) -> None:

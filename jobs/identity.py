@@ -3,15 +3,16 @@
 import os
 import secrets
 import socket
-import time
 from datetime import timedelta
+
+from accounting.clock import seconds_since_boot
 
 # in containers, hosts and process ids repeat
 PROCESS_NAME = f"{socket.gethostname()}:{os.getpid()}-{secrets.token_hex(2)}"
 
-_STARTED = time.monotonic()
+_STARTED = seconds_since_boot()
 
 
 def uptime() -> timedelta:
     """Return for how long this process has run, with the settings that it read then."""
-    return timedelta(seconds=time.monotonic() - _STARTED)
+    return timedelta(seconds=seconds_since_boot() - _STARTED)

@@ -1,6 +1,5 @@
 """A receipt goes to N8N's webhook, within one total deadline."""
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 import structlog
 from django.conf import settings
 
+from accounting.clock import seconds_since_boot
 from accounting.outages import DATABASE_AWAY
 from receipts.rendering import NotMade, Unreadable
 from receipts.storage import StorageAway
@@ -32,8 +32,8 @@ def send_receipt(job: JobLog, *, begin_by: float = inf, is_claimed: Callable[[],
 
     Args:
         job: claimed, so that its attempt has a number.
-        begin_by: in seconds of `time.monotonic()`; later nothing is posted, for the lease would end before the answer
-            is in, and another worker would post it as well.
+        begin_by: by `seconds_since_boot`; later nothing is posted, for the lease would end before the answer is in, and
+            another worker would post it as well.
         is_claimed: asked once it is prepared, whether the job is still this claim's.
 
     Returns:
@@ -42,7 +42,7 @@ def send_receipt(job: JobLog, *, begin_by: float = inf, is_claimed: Callable[[],
     try:
         payload = Payload(job)
         headers = _headers(job, payload)
-        if time.monotonic() > begin_by or not is_claimed():
+        if seconds_since_boot() > begin_by or not is_claimed():
             return Answer(error=ErrorCode.NOT_PREPARED)
         return replace(_client().post(payload, headers, begin_by=begin_by), request=_facts(payload))
     except FileMissing:
@@ -100,7 +100,7 @@ class N8NClient:
 
     def post(self, body: Iterable[bytes], headers: Mapping[str, str], *, begin_by: float = inf) -> Answer:
         """Post the body, whose length `len` tells, and return what came of it; nothing is sent after `begin_by`."""
-        started = time.monotonic()
+        started = seconds_since_boot()
         if started - self._idle_since > IDLE_SECONDS:
             self.close()
         answer = self._session.exchange(
@@ -113,7 +113,7 @@ class N8NClient:
             max_bytes=MAX_ANSWER_BYTES,
             begin_by=begin_by,
         )
-        self._idle_since = time.monotonic()
+        self._idle_since = seconds_since_boot()
         return replace(answer, milliseconds=round((self._idle_since - started) * 1000))
 
     def close(self) -> None:

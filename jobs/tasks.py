@@ -8,6 +8,7 @@ import structlog
 from django.conf import settings
 from django.db import close_old_connections
 
+from accounting.clock import seconds_since_boot
 from accounting.outages import DATABASE_AWAY
 
 from . import n8n, services
@@ -34,7 +35,7 @@ def trigger_n8n_workflow(job_id: str) -> str:
         One word for RQ's own page: what became of the ring.
     """
     with structlog.contextvars.bound_contextvars(job_id=job_id):
-        begin_by = time.monotonic() + settings.N8N_LEASE_SECONDS - settings.N8N_DEADLINE_SECONDS
+        begin_by = seconds_since_boot() + settings.N8N_LEASE_SECONDS - settings.N8N_DEADLINE_SECONDS
         try:
             job = services.claim_job(UUID(job_id), worker=PROCESS_NAME)
             return _deliver(job, begin_by) if job else "nothing_to_do"

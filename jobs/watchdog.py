@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 from contextlib import suppress
 from contextvars import ContextVar
 from math import inf
@@ -10,6 +9,8 @@ from typing import Any, Self
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from accounting.clock import seconds_since_boot
 
 
 class Watchdog:
@@ -20,8 +21,8 @@ class Watchdog:
 
     Args:
         seconds: for the whole exchange.
-        begin_by: in seconds of `time.monotonic()`; nothing is sent that was not begun by then, for a process may have
-            been stopped for as long as it likes since it looked at a clock.
+        begin_by: by `seconds_since_boot`; nothing is sent that was not begun by then, for a process may have been
+            stopped, and its machine may have slept, for as long as it likes since it looked at a clock.
 
     Attributes:
         has_barked: the time was up.
@@ -63,7 +64,7 @@ class Watchdog:
         Raises:
             TimeoutError: it is too late to begin.
         """
-        if self.has_barked or time.monotonic() > self._begin_by:
+        if self.has_barked or seconds_since_boot() > self._begin_by:
             raise TimeoutError
         self.watch(connected)
         self.has_seen_sending = True

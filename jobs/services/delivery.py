@@ -62,8 +62,14 @@ def claim_job(job_id: UUID, *, worker: str) -> JobLog | None:
 
 
 def is_claimed(job_id: UUID, *, attempt: int) -> bool:
-    """Tell whether a claim still holds: while a receipt is prepared, the delivery before may be reported on."""
-    return JobLog.objects.filter(pk=job_id, status=Status.SENDING, attempts=attempt).exists()
+    """Tell whether a claim still holds, and for as long as a delivery may take.
+
+    While a receipt is prepared, the delivery before may be reported on; and the machine may be halted from outside, of
+    which its own clocks know nothing.
+    """
+    answered_by = DatabaseNow() + timedelta(seconds=settings.N8N_DEADLINE_SECONDS)
+    claimed = JobLog.objects.filter(pk=job_id, status=Status.SENDING, attempts=attempt)
+    return claimed.filter(due_at__gte=answered_by).exists()
 
 
 def _filed_meanwhile(job: JobLog) -> JobLog | None:

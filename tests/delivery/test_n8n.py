@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.message import Message
@@ -20,13 +19,14 @@ from django.conf import LazySettings
 from standardwebhooks import Webhook
 
 from accounting import __version__
+from accounting.clock import seconds_since_boot
 from jobs import n8n
 from jobs.delivery_errors import ErrorCode
 from jobs.models import JobLog
 from jobs.signatures import is_job_token
 from jobs.transport import tls_verification
 from tests.factories import DATABASE_ID, JobFactory
-from tests.support.deliveries import MB, WEBHOOK, leaving_no_trace, n8n_at, n8n_client
+from tests.support.deliveries import MB, WEBHOOK, leaving_no_trace, n8n_at, n8n_client, sleep_for
 from tests.support.stub_server import (
     ACCEPTED,
     PATIENCE_SECONDS,
@@ -148,7 +148,7 @@ def test_without_the_receipts_file_nothing_is_sent(media: Callable[[], list[Path
 def test_what_was_prepared_for_so_long_that_the_lease_would_end_is_not_sent() -> None:
     job = JobFactory.create(sending=True)
     with stub_server(answering()) as server, n8n_at(server.url):
-        assert n8n.send_receipt(job, begin_by=time.monotonic()).error is ErrorCode.NOT_PREPARED
+        assert n8n.send_receipt(job, begin_by=seconds_since_boot()).error is ErrorCode.NOT_PREPARED
         assert server.visits == []
 
 
@@ -214,6 +214,14 @@ def test_a_connection_is_not_used_again_once_it_was_idle_for_long(monkeypatch: p
         assert [post().status for _ in range(2)] == [200, 200]
         assert [len(visit.requests) for visit in server.visits] == [1, 1]
         assert server.visit(0).is_over.wait(PATIENCE_SECONDS)
+
+
+def test_nor_is_one_over_which_the_machine_has_slept(monkeypatch: pytest.MonkeyPatch) -> None:
+    with stub_server(answering()) as server, n8n_client(server.url) as post:
+        assert post().status == 200
+        sleep_for(60, monkeypatch)
+        assert post().status == 200
+        assert [len(visit.requests) for visit in server.visits] == [1, 1]
 
 
 def test_connections_are_given_up_well_before_node_closes_them() -> None:

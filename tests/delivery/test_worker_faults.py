@@ -1,7 +1,6 @@
 """What a worker outlives: rings that are none, a database that is away, and a time-out wherever it comes."""
 
 import pickle
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -133,7 +132,7 @@ def test_while_the_database_is_away_a_ring_costs_a_pause_and_a_line(
     n8n: StubServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(tasks, "time", SimpleNamespace(sleep=pauses.append, monotonic=time.monotonic))
+    monkeypatch.setattr(tasks, "time", SimpleNamespace(sleep=pauses.append))
     monkeypatch.setattr("jobs.services.claim_job", Mock(side_effect=OperationalError("the database is away")))
     job = JobFactory.create()
     ring(job)

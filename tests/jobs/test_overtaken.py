@@ -1,14 +1,15 @@
 """What happens to a job while a worker is at it: whoever was quicker is not overwritten, and nothing is sent twice."""
 
-import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db.models import F
 
+from accounting.clock import seconds_since_boot
 from jobs import n8n, tasks
 from jobs.answers import Answer
 from jobs.callbacks import Report
@@ -17,7 +18,7 @@ from jobs.payload import Payload
 from jobs.services import complete_job
 from jobs.tasks import trigger_n8n_workflow
 from tests.factories import JobFactory
-from tests.support.deliveries import n8n_at
+from tests.support.deliveries import n8n_at, sleep_for
 from tests.support.rings import kinds, ring, ring_at
 from tests.support.stub_server import answering, response, stub_server
 
@@ -103,17 +104,46 @@ def test_a_worker_that_was_stopped_right_before_it_posts_posts_nothing_after_its
 ) -> None:
     # what is posted from now on could be answered when the lease has passed to another
     ago = settings.N8N_LEASE_SECONDS - settings.N8N_DEADLINE_SECONDS
-    monkeypatch.setattr(tasks, "time", SimpleNamespace(monotonic=lambda: time.monotonic() - ago))
+    monkeypatch.setattr(tasks, "seconds_since_boot", lambda: seconds_since_boot() - ago)
     post = n8n.N8NClient.post
 
     def stop_and_post(client: n8n.N8NClient, *args: Any, **when: Any) -> Answer:
-        monkeypatch.setattr(n8n, "time", time)
+        monkeypatch.setattr(n8n, "seconds_since_boot", seconds_since_boot)
         return post(client, *args, **when)
 
     # the last look at the clock was in time; how long the process was stopped since, it cannot know
-    monkeypatch.setattr(n8n, "time", SimpleNamespace(monotonic=lambda: 0.0))
+    monkeypatch.setattr(n8n, "seconds_since_boot", lambda: 0.0)
     monkeypatch.setattr(n8n.N8NClient, "post", stop_and_post)
     with stub_server(answering()) as server, n8n_at(server.url):
         assert ring_at(job) == "queued"
         assert server.requests == []
     assert (job.status, job.last_error) == (Status.QUEUED, "n8n_unreachable")
+
+
+def test_a_worker_whose_machine_sleeps_right_before_it_posts_posts_nothing_after_its_time(
+    job: JobLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    post = n8n.N8NClient.post
+
+    def sleep_and_post(client: n8n.N8NClient, *args: Any, **when: Any) -> Answer:
+        sleep_for(settings.N8N_LEASE_SECONDS, monkeypatch)
+        return post(client, *args, **when)
+
+    monkeypatch.setattr(n8n.N8NClient, "post", sleep_and_post)
+    with stub_server(answering()) as server, n8n_at(server.url):
+        assert ring_at(job) == "queued"
+        assert server.requests == []
+
+
+def test_a_worker_whose_machine_was_halted_without_noticing_posts_nothing_after_its_time(
+    job: JobLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prepare(claimed: JobLog) -> Payload:
+        halted = timedelta(seconds=settings.N8N_LEASE_SECONDS - settings.N8N_DEADLINE_SECONDS)
+        JobLog.objects.update(due_at=F("due_at") - halted)  # meanwhile the database's clock has gone on
+        return Payload(claimed)
+
+    monkeypatch.setattr(n8n, "Payload", prepare)
+    with stub_server(answering()) as server, n8n_at(server.url):
+        assert ring_at(job) == "queued"
+        assert server.visits == []

@@ -81,11 +81,16 @@ def test_a_claim_leases_the_job_and_counts_the_attempt(settings: LazySettings) -
     assert (event.actor, event.attempt) == ("w1", 1)
 
 
-def test_a_claim_holds_until_another_worker_has_the_job() -> None:
-    job = JobFactory.create(sending=True, attempts=2, tries=2)
-    JobFactory.create(sending=True)  # another's first attempt
+def test_a_claim_holds_until_another_worker_has_the_job_or_may_have_it_before_the_answer(
+    settings: LazySettings,
+) -> None:
+    lease = timezone.now() + timedelta(seconds=settings.N8N_LEASE_SECONDS)
+    job = JobFactory.create(sending=True, attempts=2, tries=2, due_at=lease)
+    JobFactory.create(sending=True, due_at=lease)  # another's first attempt
     assert services.is_claimed(job.pk, attempt=2)
     assert not services.is_claimed(job.pk, attempt=1)
+    settings.N8N_DEADLINE_SECONDS = settings.N8N_LEASE_SECONDS + 1
+    assert not services.is_claimed(job.pk, attempt=2)
 
 
 def test_a_second_claim_gets_nothing() -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 import pytest
 from django.test import override_settings
 
+from accounting.clock import BOOT_CLOCK
 from jobs import n8n
 from jobs.answers import Answer
 
@@ -45,6 +46,12 @@ class Pieces:
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._pieces)
+
+
+def sleep_for(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let this machine have slept for so long, which Linux' monotonic clock does not count."""
+    tell = time.clock_gettime
+    monkeypatch.setattr(time, "clock_gettime", lambda which: tell(which) + (seconds if which == BOOT_CLOCK else 0))
 
 
 @contextmanager
