@@ -1,5 +1,6 @@
 /* Keeps the reason of a form that was sent in vain since its session had ended: who logs in again, in the same tab and
-   as the same user, finds it in the form. The log-in's page tells that it was in vain. */
+   as the same user, finds it in the form. The log-in's page tells that it was in vain. As soon as somebody else is
+   logged in, the tab forgets it. */
 "use strict";
 (() => {
   const [SENT, IN_VAIN] = ["reason-sent", "reason-in-vain"]; // what a tab remembers, until it is closed
@@ -19,6 +20,7 @@
     return;
   }
   const [name, action, reason] = JSON.parse(sessionStorage.getItem(IN_VAIN)) ?? [];
+  if (who() && who() !== name) sessionStorage.removeItem(IN_VAIN);
   const form = name === who() && [...document.forms].find((each) => each.action === action && each.elements.reason);
   if (!form) return; // that of many jobs is not where one is led back to
   sessionStorage.removeItem(IN_VAIN);
