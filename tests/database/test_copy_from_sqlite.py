@@ -1,16 +1,19 @@
 """What began on SQLite goes on in PostgreSQL: every row is there as it was, and the audit holds."""
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from tests.support.installation import wait_for
 from tests.support.servers import SETTINGS
 
 pytestmark = pytest.mark.processes
@@ -97,6 +100,34 @@ def test_a_database_with_rows_another_version_and_what_is_none_are_refused_and_n
         new.execute("UPDATE django_migrations SET name = replace(name, '_of_another', '')")
     succeed(empty, "create_api_key", "Shop")
     assert "only an empty database is filled" in manage(empty, "copy_from_sqlite", str(file)).stderr
+
+
+@POSTGRESQL_ONLY
+def test_a_row_that_postgresql_does_not_take_is_told_in_a_sentence_and_nothing_is_copied(
+    file: Path, empty: str, tmp_path: Path
+) -> None:
+    odd = shutil.copy(file, tmp_path / "db.sqlite3")
+    with closing(sqlite3.connect(odd)) as old:
+        old.execute("UPDATE auth_user SET first_name = ?", ["x" * 500])  # SQLite bounds no text
+        old.commit()
+    done = manage(empty, "copy_from_sqlite", str(odd))
+    assert done.stderr.startswith("CommandError: Nothing was copied (22001): look up its code")
+    with psycopg.connect(empty) as new:
+        assert new.execute("SELECT count(*) FROM receipts_client").fetchone() == (0,)
+
+
+@POSTGRESQL_ONLY
+def test_what_is_written_while_it_looks_whether_there_is_anything_stays(file: Path, empty: str) -> None:
+    with psycopg.connect(empty) as new, ThreadPoolExecutor(1) as pool:
+        new.execute("INSERT INTO receipts_client (name, created_at) VALUES ('Shop', now())")
+        copying = pool.submit(manage, empty, "copy_from_sqlite", str(file))
+        waiting = (
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
+        )
+        wait_for(lambda: new.execute(waiting).fetchone() == (True,), "the copy to wait for the row")
+        new.commit()
+        assert "only an empty database is filled" in copying.result().stderr
+        assert new.execute("SELECT name FROM receipts_client").fetchall() == [("Shop",)]
 
 
 def test_it_is_refused_while_the_setting_still_names_sqlite(file: Path) -> None:

@@ -43,6 +43,7 @@ class Command(BaseCommand):
         connection.ensure_connection()
         with _opened(options["file"]) as source, transaction.atomic(), transaction.atomic(using=SOURCE):
             _refuse_another_version(source)
+            _keep_others_out()
             _refuse_what_is_in_use()
             _empty()
             rows = sum(map(_copy, _tables()))
@@ -65,10 +66,8 @@ def _opened(file: Path) -> Iterator[BaseDatabaseWrapper]:
         yield connections[SOURCE]
     except DatabaseError as error:
         code = code_of(error)
-        with_code = f" ({code})" if code else ""
-        raise CommandError(
-            f"Nothing was copied{with_code}: look up its code in docs/operations.md; --traceback shows what was said."
-        ) from error
+        why = f" ({code}): look up its code in docs/operations.md" if code else ""
+        raise CommandError(f"Nothing was copied{why}; --traceback shows what was said.") from error
     finally:
         connections[SOURCE].close()
         del connections[SOURCE], connections.settings[SOURCE]
@@ -90,15 +89,24 @@ def _refuse_what_is_in_use() -> None:
 
 def _tables() -> list[type[Model]]:
     """Return the models of all tables, those between two others among them."""
-    return [model for model in apps.get_models(include_auto_created=True) if model._meta.managed]
+    models = apps.get_models(include_auto_created=True)
+    return [model for model in models if model._meta.managed and not model._meta.proxy]
+
+
+def _keep_others_out() -> None:
+    """Lock all tables: what a process that was started too early writes would be deleted unseen."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"LOCK TABLE {_all_names()}")
 
 
 def _empty() -> None:
     """Delete what migrations wrote, as kinds of content and roles: in the file it may be under other numbers."""
-    quote = connection.ops.quote_name
-    names = ", ".join(quote(model._meta.db_table) for model in _tables() if not model._meta.proxy)
     with connection.cursor() as cursor:
-        cursor.execute(f"TRUNCATE {names}")
+        cursor.execute(f"TRUNCATE {_all_names()}")
+
+
+def _all_names() -> str:
+    return ", ".join(connection.ops.quote_name(model._meta.db_table) for model in _tables())
 
 
 def _copy(model: type[Model]) -> int:
@@ -107,8 +115,10 @@ def _copy(model: type[Model]) -> int:
     quote = connection.ops.quote_name
     names = ", ".join(quote(str(field.column)) for field in fields)
     rows = model._base_manager.using(SOURCE).order_by("pk").values_list(*(field.attname for field in fields))
+    statement = f"COPY {quote(model._meta.db_table)} ({names}) FROM STDIN"
     number = 0
-    with connection.cursor() as cursor, cursor.copy(f"COPY {quote(model._meta.db_table)} ({names}) FROM STDIN") as copy:
+    # Django lets psycopg's own errors out of a COPY
+    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(statement) as copy:
         for number, row in enumerate(rows.iterator(BATCH), 1):  # noqa: B007 # its last value is how many
             copy.write_row(
                 [field.get_db_prep_save(value, connection) for field, value in zip(fields, row, strict=True)]
