@@ -258,8 +258,8 @@ SPECTACULAR_SETTINGS = {
     "LICENSE": {"name": "MIT"},
     "TAGS": [
         {"name": "receipts", "description": "Upload receipts, and have them back."},
-        {"name": "jobs", "description": "What becomes of them."},
-        {"name": "callbacks", "description": "For N8N: report what became of one."},
+        {"name": "jobs", "description": "Ask what became of receipts."},
+        {"name": "callbacks", "description": "For N8N: report what became of a receipt."},
     ],
     "SCHEMA_PATH_PREFIX": "/api/v1",  # the first name after it is an operation's tag, unless it has another one
     "POSTPROCESSING_HOOKS": [

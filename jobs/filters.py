@@ -20,7 +20,6 @@ WITHIN_REASON = [
     MaxValueValidator(datetime(9000, 1, 1, tzinfo=UTC)),
 ]
 
-
 # a plus that is not escaped comes as a blank; django-filter takes two of % for one
 NO_MOMENT = "Send a moment as 2026-01-31T08:00:00Z, or with an offset, its plus as %%2B: 2026-01-31T08:00:00%%2B01:00."
 
@@ -80,7 +79,6 @@ class JobFilter(filters.FilterSet):  # type: ignore[misc] # as above
     status = filters.ChoiceFilter(
         choices=JobLog.Status.choices, error_messages={"invalid_choice": f"Send one of {', '.join(JobLog.Status)}."}
     )
-
     failure_code = filters.ChoiceFilter(
         choices=FailureCode.choices,
         error_messages={"invalid_choice": "There is no such code; the API's document lists them."},

@@ -38,7 +38,7 @@ from .parsers import BoundedJSONParser
 from .serializers import ExecutionCallbackPayload, JobCallbackPayload, JobCallbackResponse, JobSerializer
 
 TOKEN_HEADER = "X-Callback-Token"  # noqa: S105 - a header's name
-TOKEN = OpenApiParameter(TOKEN_HEADER, str, OpenApiParameter.HEADER, required=True)
+token_header = partial(OpenApiParameter, TOKEN_HEADER, str, OpenApiParameter.HEADER, required=True)
 IF_NONE_MATCH = OpenApiParameter(
     "If-None-Match", str, OpenApiParameter.HEADER, description="the ETag of an answer before: 304 unless it has changed"
 )
@@ -49,7 +49,6 @@ describe_callback = partial(
     extend_schema,
     responses={200: OpenApiResponse(JobCallbackResponse, "the report is taken")}
     | problems(401, 404, 409, 413, 415, 429),
-    parameters=[TOKEN],
     tags=["callbacks"],
 )
 YOUNG = timedelta(minutes=1)
@@ -176,7 +175,12 @@ class _TokenView(APIView):
 class CallbackView(_TokenView):
     """Where N8N reports what became of a receipt. Never redirected, always answered in JSON."""
 
-    @describe_callback(operation_id="job_callback", summary="Report on a job", request=JobCallbackPayload)
+    @describe_callback(
+        operation_id="job_callback",
+        summary="Report on a job",
+        request=JobCallbackPayload,
+        parameters=[token_header(description="the `callback_token` that came with the receipt, or a global one")],
+    )
     def post(self, request: Request, job_id: UUID) -> Response:
         """Take a report on one job, under the job's own token or a global one."""
         actor = _token_of(request, job_id)
@@ -193,6 +197,7 @@ class ExecutionCallbackView(_TokenView):
         operation_id="execution_callback",
         summary="Report on the job that an execution works on",
         request=ExecutionCallbackPayload,
+        parameters=[token_header(description="a global one, of `CALLBACK_SECRET_TOKEN`")],
     )
     def post(self, request: Request) -> Response:
         """Take a report on the open job that the execution works on, under a global token."""
@@ -219,10 +224,11 @@ def _token_of(request: Request, job_id: UUID | None = None) -> str:
     if signatures.is_global_token(token):
         return "global token"
     count_failure("callback_token", request)
+    wanted = "the callback_token that came with the receipt" if job_id else "one of CALLBACK_SECRET_TOKEN"
     raise Problem(
         401,
         "callback_token_invalid",
-        f"{TOKEN_HEADER} is missing or wrong: send the callback_token that came with the receipt.",
+        f"{TOKEN_HEADER} is missing or wrong: send {wanted}.",
         headers={"WWW-Authenticate": TOKEN_HEADER},
     )
 

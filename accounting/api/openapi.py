@@ -28,7 +28,6 @@ PROBLEM = inline_serializer(
     },
 )
 
-
 # malformed HTTP, a fault of ours, and what a proxy says while there is nobody behind it
 OF_ANY_OPERATION = (400, 500, 502, 503, 504)
 

@@ -164,6 +164,7 @@ def test_everything_is_described(document: dict[str, Any]) -> None:
     for one in operations(document):
         assert one["summary"]
         assert all(answer["description"] for answer in one["responses"].values())
+        assert all(given.get("description") for given in one.get("parameters", []) if given["in"] == "header")
     fields = document["components"]["schemas"]
     assert fields["Receipt"]["properties"]["file_url"]["description"] == "where its bytes can be had"
     assert {

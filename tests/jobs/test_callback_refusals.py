@@ -49,6 +49,7 @@ def test_a_jobs_own_token_does_not_open_the_global_address() -> None:
     job = JobFactory.create(processing=True)
     answer = post("callback", {"status": "failure", "execution_id": "17"}, token=callback_token(job.pk))
     assert answer.status_code == 401
+    assert "send one of CALLBACK_SECRET_TOKEN" in answer.json()["detail"]
 
 
 # -- what is no report
