@@ -11,6 +11,7 @@ from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.functions import Now
 from django.db.models.sql.compiler import SQLCompiler
+from django.template.defaultfilters import pluralize
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -70,9 +71,13 @@ def doubt_clocks(now: datetime) -> None:
     """
     apart = abs(timezone.now() - now)
     if apart > CLOCKS_APART:
-        raise ClocksApart(
-            f"The clocks of the database and of this machine are {apart.days} days apart: set the wrong one right."
-        )
+        days = f"{apart.days} day{pluralize(apart.days)}"
+        raise ClocksApart(f"The clocks of the database and of this machine are {days} apart: set the wrong one right.")
+
+
+def in_full(at: datetime) -> str:
+    """Return a moment as every page of the admin writes it, to the second."""
+    return f"{at:%-d %b %Y %H:%M:%S}"
 
 
 def moment_in(text: str) -> datetime | None:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from django.template.defaultfilters import filesizeformat
+
+from accounting.clock import in_full, moment_in
 
 from .durations import format_duration
 from .models import JobEvent, JobLog
@@ -82,12 +84,6 @@ def _text(key: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if key == DUE_BEFORE:
-        return _time_in(str(value))
+        at = moment_in(str(value))
+        return in_full(at) if at else str(value)  # of no event of ours
     return MEASURES[key](value) if key in MEASURES and isinstance(value, int | float) else str(value)
-
-
-def _time_in(text: str) -> str:
-    try:
-        return f"{datetime.fromisoformat(text).astimezone(UTC):%-d %b %Y %H:%M:%S}"
-    except ValueError:  # no event of ours
-        return text

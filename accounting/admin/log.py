@@ -6,6 +6,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 
+from accounting.clock import in_full
+
 from .base import RECENT, CursorAdmin, among_newest
 
 
@@ -32,7 +34,7 @@ class LogEntryAdmin(CursorAdmin[LogEntry]):
     @admin.display(description="time (UTC)")
     def at(self, entry: LogEntry) -> str:
         """Return when it was done, to the second."""
-        return f"{entry.action_time:%-d %b %Y %H:%M:%S}"
+        return in_full(entry.action_time)
 
     @admin.display(description="action")
     def action(self, entry: LogEntry) -> str:

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from accounting.admin.base import RECENT, CursorAdmin, among_newest
+from accounting.clock import in_full
 from jobs.models import JobEvent
 from jobs.search import find_by_id
 from jobs.timeline import entry_of
@@ -43,7 +44,7 @@ class JobEventAdmin(CursorAdmin[JobEvent]):
     @admin.display(description="time (UTC)")
     def time(self, event: JobEvent) -> str:
         """Return when it happened, to the second."""
-        return f"{event.at:%-d %b %Y %H:%M:%S}"
+        return in_full(event.at)
 
     @admin.display(description="event")
     def label(self, event: JobEvent) -> str:
@@ -69,7 +70,7 @@ class JobEventAdmin(CursorAdmin[JobEvent]):
     @admin.display(description="attempt")
     def tries(self, event: JobEvent) -> str:
         """Return at which attempt it happened, where there was one."""
-        return str(event.attempt or "")
+        return str(event.attempt or "–")
 
     @admin.display(description="detail")
     def said(self, event: JobEvent) -> str:

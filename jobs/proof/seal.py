@@ -2,6 +2,8 @@
 
 from django.db import models
 
+from accounting.clock import in_full
+
 
 class Seal(models.Model):
     """All events of one hour, whatever job they belong to, signed together with the seal before."""
@@ -17,4 +19,4 @@ class Seal(models.Model):
         ordering = ["number"]
 
     def __str__(self) -> str:
-        return f"{self.hour:%-d %b %Y %H:%M:%S}"
+        return in_full(self.hour)

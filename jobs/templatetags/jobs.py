@@ -15,6 +15,7 @@ from django.utils.timesince import timesince
 from rq.exceptions import DeserializationError
 from rq.job import Job
 
+from accounting.clock import in_full
 from jobs.admin.jobpage import https_only
 from jobs.causes import cause_of_delay
 from jobs.durations import format_duration, format_milliseconds
@@ -71,7 +72,7 @@ def moment(at: datetime) -> str:
 @register.simple_tag
 def exact(at: datetime) -> str:
     """Return a time in full."""
-    return _time(at, f"{at:%-d %b %Y %H:%M:%S}")
+    return _time(at, in_full(at))
 
 
 @register.filter
