@@ -212,6 +212,21 @@ def test_where_the_storage_has_no_file_at_all_no_row_lets_go_of_one(settings: La
     assert not Receipt.objects.exclude(purged_at=None).exists()
 
 
+def test_below_a_volume_that_is_not_mounted_no_row_lets_go_of_its_file(
+    media: Media, settings: LazySettings, tmp_path: Path
+) -> None:
+    old(JobFactory.create(success=True))
+    beneath = Path(settings.MEDIA_ROOT)
+    beneath.rename(tmp_path / "volume")
+    stray = beneath / Receipt.FOLDER / "2026" / "stray.jpg"  # as uploads have left that were taken there
+    stray.parent.mkdir(parents=True)
+    stray.touch()
+    with pytest.raises(CommandError, match=r"not the storage in which receipts are kept: .+ Nothing was deleted"):
+        run_purge()
+    assert media() == [stray]
+    assert not Receipt.objects.exclude(purged_at=None).exists()
+
+
 def test_how_long_a_file_is_kept_goes_by_the_databases_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     long_ago = timezone.now() - timedelta(days=2 * DAYS)
     monkeypatch.setattr("receipts.models.timezone.now", lambda: long_ago)

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
+from django.core.files.storage import storages
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Count, Sum
 
@@ -71,6 +72,7 @@ class Command(BaseCommand):
         due = retention.purgeable(before).count()
         if due and not any(folder.startswith(f"{Receipt.FOLDER}/") for folder in folders):
             raise CommandError(f"Receipts are due, {due}, and the storage has no file at all: {LOOK_AT_IT}")
+        _doubt_storage()
         spared = retention.expired(before).count() - due
         purged = _foresee(before) if is_rehearsal else _purge(before, due)
         done = "would be deleted" if is_rehearsal else "deleted"
@@ -85,6 +87,13 @@ class Command(BaseCommand):
         say(self.stdout, f"Files that no row names, {orphans}: {done}.")
         if orphans and not is_rehearsal:
             logger.warning("orphans_removed", files=orphans)
+
+
+def _doubt_storage() -> None:
+    """Let no row go of a file that is elsewhere; below a volume that is not mounted may be files of ours, too."""
+    ours: Any = storages["default"]
+    if not ours.is_mounted():
+        raise CommandError(f"This is not the storage in which receipts are kept: {LOOK_AT_IT}")
 
 
 def _foresee(before: str) -> Purged:
