@@ -33,9 +33,12 @@ def is_the_storage(folder: Path) -> bool:
 
 
 def leave_mark(folder: Path) -> None:
-    """Mark the folder, which is there, unless it is marked; another process may be quicker."""
+    """Mark the folder, which is there, unless it is marked; another process may be quicker.
+
+    Where only the folders in it may be written to it gets none, and is known by its receipts.
+    """
     if not os.path.lexists(folder / MARK):
-        with suppress(FileExistsError), open(folder / MARK, "xb") as mark:
+        with suppress(FileExistsError, PermissionError), open(folder / MARK, "xb") as mark:
             mark.write(TEXT)
 
 

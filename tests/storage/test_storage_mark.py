@@ -1,5 +1,6 @@
 """A folder in the place of the storage, as below a volume that is not mounted, is known from the storage."""
 
+import errno
 import logging
 import shutil
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from django.test import Client as Browser
 from rest_framework.test import APIClient
 
 from jobs.models import JobLog
+from receipts import storage_mark
 from receipts.models import Receipt
 from receipts.storage import StorageAway, can_store
 from receipts.storage_mark import MARK, WHY
@@ -49,6 +51,17 @@ def test_the_first_upload_leaves_a_mark(api: APIClient, mark: Path) -> None:
     assert not mark.exists()
     assert post(api).status_code == 202
     assert mark.read_text().startswith("Receipts are kept in this folder.")
+
+
+def test_where_no_mark_can_be_left_receipts_are_taken_all_the_same(
+    api: APIClient, mark: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "of the folder itself, which belongs to somebody else")
+
+    monkeypatch.setattr(storage_mark, "open", refuse, raising=False)  # root, as in CI, may write everywhere
+    assert [post(api, number).status_code for number in (1, 2)] == [202, 202]
+    assert not mark.exists()
 
 
 @pytest.mark.usefixtures("elsewhere")
