@@ -21,7 +21,7 @@ PROBLEM = inline_serializer(
         "status": serializers.IntegerField(),
         "detail": serializers.CharField(help_text="what happened and what to do about it"),
         "code": serializers.CharField(help_text="what programs compare; it never changes"),
-        "request_id": serializers.CharField(help_text="to find the request in the logs by"),
+        "request_id": serializers.CharField(help_text="finds the request in the logs"),
         "errors": serializers.DictField(
             child=serializers.ListField(child=serializers.CharField()), required=False, help_text="messages by field"
         ),
@@ -55,9 +55,9 @@ def problems(*statuses: int) -> dict[tuple[int, str], OpenApiResponse]:
 
 
 def name_server(result: dict[str, Any], request: HttpRequest | None, **_: Any) -> dict[str, Any]:
-    """Say in the document where the API is: where whoever asks for the document has found it.
+    """Name in the document the address of the API: the one at which the document was asked for.
 
-    Generated clients need an address, and the readable page may ask none but its own.
+    Generated clients need one, and the readable page may ask none but its own.
     """
     address = request.build_absolute_uri("/") if request else settings.PUBLIC_BASE_URL
     return result | {"servers": [{"url": address.rstrip("/")}]}

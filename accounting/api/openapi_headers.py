@@ -22,7 +22,7 @@ def answered(name: str, *statuses: int, description: str) -> OpenApiParameter:
 
 
 FOR_EVERY_OPERATION = [
-    answered("X-Request-ID", description="to find the request in the logs by; the caller's, if it sent a plain one"),
+    answered("X-Request-ID", description="finds the request in the logs; the caller's own, if it sent a plain one"),
     answered(
         "WWW-Authenticate",
         401,
