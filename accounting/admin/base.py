@@ -1,9 +1,9 @@
 """What our pages share."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.contrib import admin, messages
-from django.contrib.admin import ShowFacets
+from django.contrib.admin import DateFieldListFilter, ShowFacets
 from django.contrib.admin.utils import unquote
 from django.db.models import Model, QuerySet
 from django.db.models.options import Options
@@ -15,6 +15,14 @@ from .change_list import CursorChangeList
 T = TypeVar("T", bound=Model)
 
 RECENT = 50_000  # so many are looked through for what no index knows
+
+
+class TimeFilter(DateFieldListFilter):
+    """Today, this month and the like, of the time at which it happened or came."""
+
+    def __init__(self, field: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(field, *args, **kwargs)
+        self.title = "time"
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[T]):

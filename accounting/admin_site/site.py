@@ -49,6 +49,7 @@ class OperationsSite(AdminSite):
     site_header = site_title = "Receipt automation"
     index_title = "Operations"
     site_url = None  # there is no other site to view
+    empty_value_display = "–"
 
     def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
         """Register it, whoever wrote it, as a list that is narrowed by its own filters only."""

@@ -3,26 +3,17 @@
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin import DateFieldListFilter
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
 
-from accounting.admin.base import RECENT, CursorAdmin, among_newest
+from accounting.admin.base import RECENT, CursorAdmin, TimeFilter, among_newest
 from accounting.clock import in_full
 from jobs.models import JobEvent
 from jobs.search import find_by_id
 from jobs.timeline import entry_of
-
-
-class TimeFilter(DateFieldListFilter):
-    """Today, this month and the like, of the time at which it happened."""
-
-    def __init__(self, field: Any, *args: Any, **kwargs: Any) -> None:
-        super().__init__(field, *args, **kwargs)
-        self.title = "time"
 
 
 @admin.register(JobEvent)

@@ -19,7 +19,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.views.decorators.http import require_safe
 
-from accounting.admin.base import CursorAdmin
+from accounting.admin.base import CursorAdmin, TimeFilter
 from accounting.admin.change_list import CursorChangeList
 from receipts.models import Receipt, Rendition
 from receipts.pictures import picture_url
@@ -49,7 +49,7 @@ class ReceiptAdmin(CursorAdmin[Receipt]):
 
     change_form_template = "admin/receipts/receipt/change_form.html"
     list_display = ["name", "short_id", "client", "content_type", "length", "created"]
-    list_filter = [("client", ClientFilter), "content_type", "created_at"]
+    list_filter = [("client", ClientFilter), "content_type", ("created_at", TimeFilter)]
     search_fields = ["id"]
     search_help_text = "Receipt id or SHA-256; 8 digits of it will do. By its file's name the list of jobs finds it."
     fields = [

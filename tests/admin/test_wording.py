@@ -12,7 +12,8 @@ from redis import Redis
 
 from jobs.models import Seal
 from jobs.services import claim_job
-from receipts.models import Client
+from receipts.models import ApiKey, Client
+from receipts.services import create_api_key
 from tests.factories import JobFactory
 from tests.support import staff as people
 from tests.support.admin_pages import every_page
@@ -36,6 +37,19 @@ def test_events_say_who_did_what_and_when_to_the_second(auditor: Browser) -> Non
     text = auditor.get("/admin/jobs/jobevent/").content.decode()
     for part in ("Worker · till:7", "Queued → Sending", f"{event.at:%-d %b %Y %H:%M:%S}"):
         assert part in text
+
+
+def test_what_is_not_there_is_the_same_dash_on_every_page() -> None:
+    create_api_key(client_name="Bakery", key_name="till")
+    viewer = people.staff("receipts.view_apikey")
+    key = viewer.get(f"/admin/receipts/apikey/{ApiKey.objects.get().pk}/change/").content.decode()
+    assert re.search(r"<label>Expires:</label>\s*<div class=\"readonly\">–</div>", key)
+
+
+def test_lists_are_narrowed_by_a_time_under_one_name(auditor: Browser) -> None:
+    JobFactory.create()
+    for page_of in ("jobs/jobevent", "receipts/receipt"):
+        assert re.search(r"By time\s", auditor.get(f"/admin/{page_of}/").content.decode()), page_of
 
 
 def test_an_event_leads_to_its_job_for_those_who_may_see_jobs(auditor: Browser) -> None:
