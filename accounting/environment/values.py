@@ -103,4 +103,6 @@ def database(url: str) -> dict[str, Any]:
     if parts.netloc != IN_MEMORY and not parts.path.strip("/"):
         raise ValueError
     config: dict[str, Any] = environ.Env.db_url_config(url)
+    if parts.scheme == "sqlite":
+        folder(config["NAME"])
     return config

@@ -26,6 +26,7 @@ IMPOSSIBLE = [
     ("DATABASE_URL", "postgresql://"),
     ("DATABASE_URL", "sqlite:///"),
     ("DATABASE_URL", f"sqlite://{CANARY}/db.sqlite3"),
+    ("DATABASE_URL", f"sqlite:///~/{CANARY}/db.sqlite3"),
     ("DATABASE_URL", f"sqlite:////proc/{CANARY}/db.sqlite3"),
     ("ALLOWED_HOSTS", f"https://{CANARY}.example.com"),
     ("ALLOWED_HOSTS", f"{CANARY} b"),
