@@ -92,6 +92,18 @@ def test_staff_stay_logged_in_and_whoever_came_by_meanwhile_outlives_the_fallbac
     assert [browser.get("/admin/").status_code for browser in browsers] == [200, 302]
 
 
+def test_what_a_browser_asks_for_at_once_is_answered_by_processes_of_either_key(settings: LazySettings) -> None:
+    settings.SECRET_KEY = OLD
+    browser = Browser()
+    browser.force_login(User.objects.create_superuser("anna"))
+    cookie = browser.cookies["sessionid"].value
+
+    for keys in [(NEW, [OLD]), (OLD, [NEW]), (NEW, [OLD])]:
+        settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = keys
+        browser.cookies["sessionid"] = cookie  # as in all that was asked for before the first answer came
+        assert browser.get("/admin/").status_code == 200
+
+
 # -- N8N_API_KEY
 
 
