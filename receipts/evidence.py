@@ -10,6 +10,7 @@ from accounting.batches import in_batches
 
 from .files import digest
 from .models import Receipt, Rendition
+from .storage import StorageAway
 
 BATCH = 100
 
@@ -43,5 +44,7 @@ def _fault(row: Receipt | Rendition) -> str:
             return "" if digest(file) == row.sha256 else "holds other bytes than those that came"
     except FileNotFoundError:
         return "is gone"
+    except StorageAway as error:
+        return f"cannot be read ({error})"
     except (OSError, ValueError, SuspiciousFileOperation) as error:
         return f"cannot be read ({type(error).__name__})"

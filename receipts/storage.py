@@ -1,5 +1,6 @@
 """Where receipts lie: private, under random names, and on the disk before anybody is told so."""
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -17,6 +18,10 @@ from .storage_mark import is_the_storage, leave_mark
 
 PARTIAL_PREFIX = ".partial-"
 OWNER_ONLY = 0o700
+# what the machine, a disk or a mount says of any file, so that it tells nothing of this one
+OUT_OF_REACH = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE}
+)
 
 _synced: set[Path] = set()  # folders whose names are on the disk
 
@@ -39,7 +44,7 @@ class PrivateFileStorage(FileSystemStorage):
         """Tell whether it is the folder in which receipts are kept, as far as the database can be asked."""
         try:
             return is_the_storage(Path(self.location))
-        except (DatabaseError, InterfaceError):
+        except (DatabaseError, InterfaceError, OSError):  # the last is for `is_writable` to tell
             return True
 
     def take_for_it(self) -> None:
@@ -52,7 +57,8 @@ class PrivateFileStorage(FileSystemStorage):
         folder = Path(self.location)
         while not folder.exists():
             folder = folder.parent
-        return folder.is_dir() and os.access(folder, os.W_OK) and _free_bytes(folder) >= settings.UPLOAD_MAX_BYTES
+        is_ours = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+        return is_ours and _free_bytes(folder) >= settings.UPLOAD_MAX_BYTES
 
     def size(self, name: str) -> int:
         """Return the size of a file.
@@ -88,6 +94,10 @@ class PrivateFileStorage(FileSystemStorage):
         except FileNotFoundError:
             if not is_the_storage(Path(self.location)):
                 raise StorageAway("not mounted") from None
+            raise
+        except OSError as error:
+            if error.errno in OUT_OF_REACH:
+                raise StorageAway(type(error).__name__) from None
             raise
 
     def _save(self, name: str, content: "File[bytes]") -> str:

@@ -28,8 +28,9 @@ def is_the_storage(folder: Path) -> bool:
 
     Raises:
         DatabaseError, InterfaceError: there is no mark, and the database cannot be asked.
+        OSError: nobody may look into the folder, or it fails.
     """
-    return os.path.lexists(folder / MARK) or _holds_receipts(folder)
+    return _is_there(folder / MARK) or _holds_receipts(folder)
 
 
 def leave_mark(folder: Path) -> None:
@@ -45,7 +46,16 @@ def leave_mark(folder: Path) -> None:
 def _holds_receipts(folder: Path) -> bool:
     """Look for some receipts of any time, as of an installation that is older than marks; their ids are random."""
     known = Receipt.objects.filter(purged_at=None).order_by("pk").values_list("file", flat=True)[:SAMPLE]
-    found = not known or any(os.path.lexists(folder / name) for name in known if "\0" not in name)
+    found = not known or any(_is_there(folder / name) for name in known if "\0" not in name)
     if not found:
         logger.error("storage_not_mounted", why=WHY)
     return found
+
+
+def _is_there(path: Path) -> bool:
+    """Tell whether there is such a name; `os.path.lexists` also denies what it may not look at."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True

@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from django.conf import LazySettings
 from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
+from django.core.files.storage import FileSystemStorage, default_storage
 from django.core.management import call_command
 from django.test import Client as Browser
 from rest_framework.test import APIClient
@@ -44,6 +45,11 @@ def elsewhere(settings: LazySettings, tmp_path: Path) -> Path:
 
 def code_of(answer: object) -> tuple[int, str]:
     return answer.status_code, answer.json()["code"]  # type: ignore[attr-defined] # of the client for tests
+
+
+def refuse(*_: object) -> None:
+    """Refuse as a folder of somebody else does, or one whose mount has lost its rights; root is refused nothing."""
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def test_the_first_upload_leaves_a_mark(api: APIClient, mark: Path) -> None:
@@ -82,6 +88,24 @@ def test_what_is_not_there_is_not_called_lost() -> None:
     name = Receipt.objects.get().file.name or ""
     for look in (default_storage.open, default_storage.size):
         with pytest.raises(StorageAway):
+            look(name)
+
+
+def test_a_folder_that_may_not_be_looked_into_is_not_called_unmounted(
+    api: APIClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Path, "lstat", refuse)
+    with caplog.at_level(logging.ERROR):
+        assert code_of(post(api)) == (503, "storage_unavailable")
+    assert WHY not in caplog.text
+    assert "PermissionError" in caplog.text
+
+
+def test_a_file_that_may_not_be_opened_is_not_called_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = ReceiptFactory.create().file.name or ""
+    for method, look in (("_open", default_storage.open), ("size", default_storage.size)):
+        monkeypatch.setattr(FileSystemStorage, method, refuse)
+        with pytest.raises(StorageAway, match="PermissionError"):
             look(name)
 
 
