@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from django.core.management import get_commands
+from django.core.management import get_commands, load_command_class
 
 from jobs.causes import CAUSES_OF_DELAY, CAUSES_OF_FAILURE, Cause
 from jobs.failures import FailureCode
@@ -85,6 +85,12 @@ def test_the_state_diagram_draws_just_what_is_allowed() -> None:
 def test_every_command_that_is_named_exists() -> None:
     named = {name for document in DOCUMENTS for name in re.findall(r"manage\.py (\w+)", document.read_text())}
     assert named - set(get_commands()) == set()
+
+
+def test_every_command_of_ours_says_what_it_does() -> None:
+    ours = {name: app for name, app in get_commands().items() if app in {"accounting", "jobs", "receipts"}}
+    assert len(ours) > 10
+    assert [name for name, app in ours.items() if not load_command_class(app, name).help] == []
 
 
 def test_every_kind_of_event_is_written_somewhere() -> None:

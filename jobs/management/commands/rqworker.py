@@ -35,6 +35,7 @@ class Command(rqworker.Command):
     answers errors (full, read only, loading, a new password), or that is not there yet.
     """
 
+    help = "Deliver receipts to N8N, one at a time, until told to stop; any number of workers may run."
     requires_system_checks = (SETTINGS,)  # the others load all views and the admin, which a worker has no use for
 
     def handle(self, *args: Any, **options: Any) -> None:
