@@ -135,7 +135,7 @@ class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
             StorageAway: it could not be reached a moment ago, or cannot be now; or one of the others of `in_our_words`.
         """
         if not self._breaker.allow_request():
-            raise StorageAway("CircuitBreaker")
+            raise StorageAway("not reached a moment ago")
         with in_our_words():
             try:
                 self._knock()

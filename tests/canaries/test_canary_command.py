@@ -1,5 +1,6 @@
 """`manage.py canary` sends one, tells each step, and says what is wrong where it does not come back."""
 
+import errno
 import os
 import pty
 import re
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
+from unittest.mock import patch
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -17,6 +19,7 @@ from django.db import connection
 from jobs.canary import canaries
 from jobs.models import JobLog
 from jobs.sandbox import running_sandbox
+from receipts.storage import PrivateFileStorage, StorageAway
 from tests.support.canary_lifecycle import NOT_REGISTERED, answered, returned
 from tests.support.installation import Installation, wait_for
 
@@ -120,6 +123,18 @@ def test_a_failure_that_n8n_reports_is_back_and_says_so(capsys: pytest.CaptureFi
     told = capsys.readouterr().out
     assert "Called back             failure: No such database.\n" in told
     assert told.endswith("N8N reported a failure, as a workflow does that knows no canaries.\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(StorageAway("not mounted"), "not mounted"), (OSError(errno.ENOSPC, "No space left"), "No space left")],
+)
+def test_where_its_picture_cannot_be_stored_it_says_why(error: OSError, reason: str) -> None:
+    with (
+        patch.object(PrivateFileStorage, "_save", side_effect=error),
+        pytest.raises(CommandError, match=rf"could not be stored \({reason}\): look at MEDIA_ROOT or S3_BUCKET\."),
+    ):
+        call_command("canary")
 
 
 @pytest.mark.parametrize("timeout", ["0", "3601", "soon"])

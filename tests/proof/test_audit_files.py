@@ -1,6 +1,7 @@
 """Files that are swapped or gone are found and named; one that was purged or healed is not missed."""
 
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.core.files.base import ContentFile
@@ -9,6 +10,7 @@ from django.db import connection
 
 from receipts import evidence
 from receipts.models import Receipt
+from receipts.storage import PrivateFileStorage, StorageAway
 from tests.factories import RenditionFactory
 from tests.support.audit_runs import WELL, path_of, verify
 from tests.support.job_lifecycle import filed_by
@@ -44,6 +46,12 @@ def test_a_file_that_cannot_be_one_is_named(name: str) -> None:
     job = filed_by("One")
     Receipt.objects.update(file=name)
     assert verify()[1].startswith(f"Receipt {job.receipt_id}: its file cannot be read (")
+
+
+def test_where_the_storage_is_away_it_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = filed_by("One")
+    monkeypatch.setattr(PrivateFileStorage, "_open", Mock(side_effect=StorageAway("not mounted")))
+    assert verify()[1] == f"Receipt {job.receipt_id}: its file cannot be read (not mounted)."
 
 
 def test_a_swapped_rendition_is_named() -> None:
