@@ -17,7 +17,8 @@ def main() -> None:
 
     Raises:
         SystemExit: with a sentence that names the setting and the cure, where one is missing or impossible, or where
-            the database cannot be used; `--traceback` shows what it said. With 130 where it was interrupted.
+            the database cannot be used; `--traceback` shows what it said. With 130 where it was interrupted,
+            with 141 where whoever read its output has left, as `head` does.
     """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "accounting.settings")
     try:
@@ -33,6 +34,12 @@ def main() -> None:
         sys.exit(f"manage.py: {why}")
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        from accounting.terminal.progress import is_unheard, stop_unheard
+
+        if not is_unheard():
+            raise
+        stop_unheard()
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """How commands tell what they are at: a bar where somebody watches, and lines that leave it whole."""
 
 import os
+import select
 import sys
 from io import StringIO
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import click
 
@@ -35,9 +36,20 @@ def say(out: "OutputWrapper | TextIO", line: str) -> None:
         out.write(f"{printable(line)}\n")
         out.flush()
     except BrokenPipeError:
-        # or Python, at its end, would try again and complain
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(UNHEARD)
+        stop_unheard()
+
+
+def is_unheard() -> bool:
+    """Tell whether whoever read our lines has left."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)  # an error is told unasked
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def stop_unheard() -> NoReturn:
+    """End, since nobody reads our lines; without a word, as other commands do."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would try again at its end, and complain
+    sys.exit(UNHEARD)
 
 
 def _is_watched() -> bool:
