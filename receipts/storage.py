@@ -54,11 +54,12 @@ class PrivateFileStorage(FileSystemStorage):
 
     def is_writable(self) -> bool:
         """Tell whether the folder, or the nearest one above it that exists, takes files of ours, and has room."""
-        folder = Path(self.location)
-        while not folder.exists():
-            folder = folder.parent
-        is_ours = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
-        return is_ours and _free_bytes(folder) >= settings.UPLOAD_MAX_BYTES
+        try:
+            folder = _nearest(Path(self.location))
+            is_ours = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+            return is_ours and _free_bytes(folder) >= settings.UPLOAD_MAX_BYTES
+        except OSError:  # nobody may look there, or the mount is dead
+            return False
 
     def size(self, name: str) -> int:
         """Return the size of a file.
@@ -148,6 +149,11 @@ def discard(name: str) -> None:
     """Delete a file that no row names; where that fails, `remove_orphans` does it tomorrow."""
     with suppress(OSError):
         default_storage.delete(name)
+
+
+def _nearest(folder: Path) -> Path:
+    """Return the folder, or the nearest one above it that exists."""
+    return folder if folder.exists() else _nearest(folder.parent)
 
 
 def _free_bytes(folder: Path) -> int:

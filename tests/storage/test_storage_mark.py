@@ -101,6 +101,12 @@ def test_a_folder_that_may_not_be_looked_into_is_not_called_unmounted(
     assert "PermissionError" in caplog.text
 
 
+def test_readiness_outlives_a_mount_that_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "exists", refuse)  # so does it where a folder above may not be looked into
+    answer = Browser().get("/health/ready")
+    assert (answer.status_code, answer.json()["checks"]["storage"]) == (503, "unavailable")
+
+
 def test_a_file_that_may_not_be_opened_is_not_called_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     name = ReceiptFactory.create().file.name or ""
     for method, look in (("_open", default_storage.open), ("size", default_storage.size)):
