@@ -112,8 +112,8 @@ DELIVERIES = {
     ErrorCode.FILE_UNREADABLE: NEW_PICTURE,
     ErrorCode.NOT_PREPARED: "Make room on the disk of MEDIA_ROOT, or let fewer workers run on that machine.",
     ErrorCode.STORAGE_AWAY: (
-        "See that the volume of MEDIA_ROOT is mounted, or that the S3 storage runs and takes our key; it is tried "
-        "again by itself."
+        "See that the volume of MEDIA_ROOT is mounted and belongs to the service's user, or that the S3 storage runs "
+        "and takes our key; it is tried again by itself."
     ),
     ErrorCode.TIMED_OUT: "See whether N8N is overloaded; its callback is awaited before it is sent again.",
     ErrorCode.CUT: ("See whether N8N or a proxy before it restarts; its callback is awaited before it is sent again."),
