@@ -49,15 +49,26 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def empty() -> str:
-    """Return the address of a PostgreSQL database that is migrated and no more."""
+def create_database(like: str = "template1") -> tuple[str, str]:
+    """Create a PostgreSQL database as another one is; return its name and its address."""
     server, name = os.environ["TEST_POSTGRES_URL"], f"copy_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-    url = server.replace("/postgres?", f"/{name}?")
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{like}"'.encode())
+    return name, server.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture(scope="module")
+def migrated() -> str:
+    """Return the name of a PostgreSQL database that is migrated and no more."""
+    name, url = create_database()
     succeed(url, "migrate", "--verbosity", "0")
-    return url
+    return name
+
+
+@pytest.fixture
+def empty(migrated: str) -> str:
+    """Return the address of another one like it."""
+    return create_database(like=migrated)[1]
 
 
 def rows_of_each_table(file: Path, url: str) -> tuple[dict[str, int], dict[str, int]]:
@@ -130,8 +141,8 @@ def test_what_is_written_while_it_looks_whether_there_is_anything_stays(file: Pa
         assert new.execute("SELECT name FROM receipts_client").fetchall() == [("Shop",)]
 
 
-def test_it_is_refused_while_the_setting_still_names_sqlite(file: Path) -> None:
-    done = manage(f"sqlite:///{file}", "copy_from_sqlite", str(file))
+def test_it_is_refused_while_the_setting_still_names_sqlite(tmp_path: Path) -> None:
+    done = manage(f"sqlite:///{tmp_path}/db.sqlite3", "copy_from_sqlite", "any")
     assert (
         done.stderr == "CommandError: DATABASE_URL names no PostgreSQL: set it to the one that is to have the rows.\n"
     )
