@@ -92,8 +92,9 @@ def test_a_worker_writes_its_id_where_it_is_told_to(tmp_path: Path) -> None:
     assert (tmp_path / "pid").read_text() == str(os.getpid())
 
 
-def test_a_name_that_another_worker_has_is_refused_in_a_sentence(redis: Redis) -> None:
+def test_a_name_that_another_worker_has_is_refused_in_a_sentence(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     redis.hset("rq:worker:till", "state", "busy")  # and does not age
+    monkeypatch.setattr(worker_module, "LOOK_AT_NAME_EVERY_SECONDS", 0.05)
     with pytest.raises(CommandError, match=r"--name: a worker named till runs"):
         call_command("rqworker", "--burst", "--name", "till")
 
