@@ -24,8 +24,8 @@ demo: .venv/.installed ## run everything here and send a receipt through it (POR
 	@$(BIN)/python -m accounting.demo
 
 test: .venv/.installed ## run all tests on SQLite, and on PostgreSQL those that see a database
-	$(BIN)/python -m pytest -n 3 -m "$(QUICK)"
-	$(BIN)/python -m pytest -n 3 -m "database and $(QUICK)" --database=postgresql
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "$(QUICK)"
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "database and $(QUICK)" --database=postgresql
 
 test-faults: .venv/.installed ## run the slow tests, which cause faults for real, on both databases
 	$(BIN)/python -m pytest -n 2 -m faults
