@@ -23,7 +23,7 @@ import redis
 
 from . import load
 from .receipts import receipt_of
-from .servers import start_postgres
+from .servers import postgresql
 from .stacks import TOKEN, Limit, Ours, Plain, Stack, StandIn, running, stand_in, wait_for
 
 SAMPLED_EVERY_SECONDS = 0.1
@@ -104,7 +104,7 @@ def opened(database: str, share: float) -> Iterator[Bench]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="receipts-benchmark-")))
         folder.chmod(0o755)
-        postgres = start_postgres(folder / "server") if database == "postgresql" else ""
+        postgres = stack.enter_context(postgresql(folder / "server")) if database == "postgresql" else ""
         clients = stack.enter_context(Clients(2, mp_context=get_context("spawn")))
         yield Bench(folder, postgres, clients, share)
 

@@ -21,7 +21,7 @@ import requests
 from .installations import ROOT, SMALL, Env, installation_with, manage, run_task
 from .load import Target, upload
 from .receipts import receipt_of
-from .servers import start_postgres, valkey
+from .servers import postgresql, valkey
 from .stacks import answers, wait_for
 
 MAX_TIMES = 1.2
@@ -46,7 +46,7 @@ def main() -> int:
     options = parser.parse_args()
     with ExitStack() as stack:
         folder = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        server, redis = start_postgres(folder), stack.enter_context(valkey())
+        server, redis = stack.enter_context(postgresql(folder)), stack.enter_context(valkey())
         none, few, many = (installation_with(jobs, folder, server, redis) for jobs in (0, SMALL, options.jobs))
         print(f"Load {os.getloadavg()[0]:.0f} at the beginning.\n", flush=True)
         rows = [

@@ -5,7 +5,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from .servers import start_postgres
+from .servers import postgresql
 from .stacks import Ours, running
 
 SETTLED_SECONDS = 10
@@ -17,12 +17,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="receipts-benchmark-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        for database, server in (("SQLite", ""), ("PostgreSQL", start_postgres(folder / "server"))):
-            with running(Ours, folder, server, worker=True) as stack:
-                time.sleep(SETTLED_SECONDS)
-                found = stack.resident()
-            web, sweep, worker = (f"{size / 1e6:.0f}" for size in found)
-            print("|", " | ".join((database, web, worker, sweep)), "|", flush=True)
+        with postgresql(folder / "server") as server:
+            for database, address in (("SQLite", ""), ("PostgreSQL", server)):
+                with running(Ours, folder, address, worker=True) as stack:
+                    time.sleep(SETTLED_SECONDS)
+                    found = stack.resident()
+                web, sweep, worker = (f"{size / 1e6:.0f}" for size in found)
+                print("|", " | ".join((database, web, worker, sweep)), "|", flush=True)
     return 0
 
 

