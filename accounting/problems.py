@@ -151,8 +151,7 @@ def _from_drf(exception: exceptions.APIException, sentence: str = "") -> Problem
     if wait := getattr(exception, "wait", None):
         headers["Retry-After"] = str(wait)  # whole seconds, RFC 9110 section 10.2.3; DRF rounds them up
     told = NEEDS_KEY if isinstance(exception, exceptions.NotAuthenticated) else str(exception.detail)
-    detail = sentence or told
-    return Problem(exception.status_code, str(exception.get_codes()), detail, headers=headers)
+    return Problem(exception.status_code, str(exception.get_codes()), sentence or told, headers=headers)
 
 
 def _from_os(exception: OSError) -> Problem:

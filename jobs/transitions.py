@@ -90,7 +90,10 @@ def change_status(
 
 
 def _ring_next() -> None:
-    """A place has become free: ring for the job that has waited longest, if its own bell was missed, as all were."""
+    """A place has become free: ring for the job that has waited longest, if its own bell was missed.
+
+    While rings wait in the queue, a worker that answers one of them takes the place.
+    """
     waiting = JobLog.objects.filter(status=JobLog.Status.QUEUED, due_at__lte=DatabaseNow() - MISSED_BELL)
     oldest = list(waiting.order_by("due_at").values_list("job_id", flat=True)[:1])
     if oldest and queue_service().depth() == 0:

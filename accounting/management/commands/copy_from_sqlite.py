@@ -116,14 +116,13 @@ def _copy(model: type[Model]) -> int:
     names = ", ".join(quote(str(field.column)) for field in fields)
     rows = model._base_manager.using(SOURCE).order_by("pk").values_list(*(field.attname for field in fields))
     statement = f"COPY {quote(model._meta.db_table)} ({names}) FROM STDIN"
-    number = 0
-    # Django lets psycopg's own errors out of a COPY
-    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for number, row in enumerate(rows.iterator(BATCH), 1):  # noqa: B007 # its last value is how many
-            copy.write_row(
-                [field.get_db_prep_save(value, connection) for field, value in zip(fields, row, strict=True)]
-            )
-    return number
+    with connection.wrap_database_errors, connection.cursor() as cursor:  # Django lets psycopg's own errors out
+        with cursor.copy(statement) as copy:
+            for row in rows.iterator(BATCH):
+                copy.write_row(
+                    [field.get_db_prep_save(value, connection) for field, value in zip(fields, row, strict=True)]
+                )
+        return int(cursor.rowcount)
 
 
 def _go_on_counting() -> None:
