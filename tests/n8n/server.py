@@ -63,6 +63,7 @@ class N8N:
         self._process: subprocess.Popen[bytes] | None = None
         self._session = requests.Session()
         self._session.trust_env = False
+        self._session.headers["Connection"] = "close"  # N8N ends an idle one after 5 s, it may be while we send
 
     def __enter__(self) -> Self:
         return self
