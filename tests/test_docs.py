@@ -57,6 +57,12 @@ def test_every_test_that_a_fault_is_said_to_have_exists_and_none_is_left_out() -
     assert _tests_in(Path("tests/faults")) - named == set()
 
 
+def test_every_decision_is_listed_by_its_title() -> None:
+    listed = Path("docs/decisions/README.md").read_text()
+    pages = {page.name: page.read_text().partition("\n")[0] for page in Path("docs/decisions").glob("0*.md")}
+    assert [name for name, title in pages.items() if f"[{title.removeprefix('# ')}]({name})" not in listed] == []
+
+
 def test_every_failure_code_is_explained_to_clients() -> None:
     explained = {
         code for row in re.findall(r"^\| (`.+?`) \|", API, re.MULTILINE) for code in re.findall(r"`(\w+)`", row)
