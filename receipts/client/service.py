@@ -19,7 +19,7 @@ from .refusals import Misused, Refused
 Job = dict[str, Any]
 
 CONNECT_SECONDS, ANSWER_SECONDS = 10.0, 150.0  # a server reads an upload for up to 120
-PASSING = frozenset({408, 425, 429, 502, 503, 504, 507})
+PASSING = frozenset({408, 425, 429, 500, 502, 503, 504, 507})
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 
 

@@ -15,7 +15,7 @@ from tests.support.stub_server import Visit, response, stub_server
 pytestmark = pytest.mark.processes
 
 
-@pytest.mark.parametrize("status", [425, 429, 503, 507])
+@pytest.mark.parametrize("status", [425, 429, 500, 503, 507])
 def test_a_service_that_asks_for_patience_gets_it(tmp_path: Path, status: int) -> None:
     busy = response(status, b"{}", Retry_After="1")
     with stub_server(scripted(NO_JOBS, busy, TAKEN, FILED)) as server:

@@ -55,7 +55,7 @@ def body_of(answer: bytes) -> str:
     return answer.partition(b"\r\n\r\n")[2].decode()
 
 
-@pytest.mark.parametrize("status", [429, 502, 503, 504, 507])
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 507])
 def test_what_passes_is_tried_again_under_the_same_key_and_one_answer_is_printed(
     cook: Callable[..., Cooked], status: int
 ) -> None:
