@@ -10,7 +10,7 @@ from accounting.batches import in_batches
 
 from .files import digest
 from .models import Receipt, Rendition
-from .storage import StorageAway
+from .storage import StorageAway, storage_trouble
 
 BATCH = 100
 
@@ -22,6 +22,9 @@ def verify_files(rows: QuerySet[Row]) -> Iterator[tuple[int, list[str]]]:
 
     Yields:
         For each batch how many rows it had, and a sentence for each file that is broken.
+
+    Raises:
+        StorageAway: it is not one file that cannot be read, but the storage.
     """
     for batch in in_batches(rows, BATCH):
         yield len(batch), [sentence for row in batch for sentence in _look(row, rows)]
@@ -45,6 +48,8 @@ def _fault(row: Receipt | Rendition) -> str:
     except FileNotFoundError:
         return "is gone"
     except StorageAway as error:
+        if storage_trouble():
+            raise
         return f"cannot be read ({error})"
     except (OSError, ValueError, SuspiciousFileOperation) as error:
         return f"cannot be read ({type(error).__name__})"

@@ -1,11 +1,15 @@
 """Files that are swapped or gone are found and named; one that was purged or healed is not missed."""
 
+from io import StringIO
+from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from django.conf import LazySettings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.core.management import CommandError, call_command
 from django.db import connection
 
 from receipts import evidence
@@ -48,10 +52,23 @@ def test_a_file_that_cannot_be_one_is_named(name: str) -> None:
     assert verify()[1].startswith(f"Receipt {job.receipt_id}: its file cannot be read (")
 
 
-def test_where_the_storage_is_away_it_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_alone_cannot_be_read_is_named_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     job = filed_by("One")
-    monkeypatch.setattr(PrivateFileStorage, "_open", Mock(side_effect=StorageAway("not mounted")))
-    assert verify()[1] == f"Receipt {job.receipt_id}: its file cannot be read (not mounted)."
+    monkeypatch.setattr(PrivateFileStorage, "_open", Mock(side_effect=StorageAway("PermissionError")))
+    assert verify()[1] == f"Receipt {job.receipt_id}: its file cannot be read (PermissionError)."
+
+
+def test_a_storage_that_is_away_is_one_sentence_and_no_finding(settings: LazySettings, tmp_path: Path) -> None:
+    for shop in ("One", "Two"):
+        filed_by(shop)
+    Path(settings.MEDIA_ROOT).rename(tmp_path / "volume")
+    Path(settings.MEDIA_ROOT).mkdir()
+    out = StringIO()
+    with pytest.raises(CommandError, match=r"^The storage is away \(not mounted\): .* --no-files") as stop:
+        call_command("verify_audit", stdout=out)
+    assert stop.value.returncode == 2
+    assert out.getvalue().splitlines() == ["Jobs: 2 looked at, 0 broken"]
+    assert verify(no_files=True)[-1] == WELL
 
 
 def test_a_swapped_rendition_is_named() -> None:

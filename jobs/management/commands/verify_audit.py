@@ -18,6 +18,12 @@ from jobs.proof.parallel import verify_jobs_in
 from jobs.proof.sealing import verify_seals
 from receipts.evidence import verify_files
 from receipts.models import Receipt, Rendition
+from receipts.storage import StorageAway
+
+NOT_READ = 2  # other than 1, which says that something is broken
+LOOK_AT_IT = (
+    "look at MEDIA_ROOT or S3_BUCKET, and whether the volume is mounted. --no-files looks at everything but files."
+)
 
 
 class Part(NamedTuple):
@@ -50,9 +56,12 @@ class Command(BaseCommand):
         """Look at one part after the other.
 
         Raises:
-            CommandError: something is broken.
+            CommandError: something is broken, or the storage is away.
         """
-        broken = sum(self._look_at(part) for part in _parts(options))
+        try:
+            broken = sum(self._look_at(part) for part in _parts(options))
+        except StorageAway as error:
+            raise CommandError(f"The storage is away ({error}): {LOOK_AT_IT}", returncode=NOT_READ) from None
         if broken:
             raise CommandError(f"{broken} thing{'s are' if broken > 1 else ' is'} broken.")
         self.stdout.write("All is as it was written.")
