@@ -1,7 +1,9 @@
 """Several processes share the look at all jobs: signing again, not reading, is what takes the time."""
 
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from multiprocessing import get_context
 
 import django
@@ -19,10 +21,27 @@ SHARES = [f"{number:02x}" for number in range(256)]  # beginnings of ids, which 
 
 
 def verify_jobs_in(processes: int, jobs: QuerySet[JobLog]) -> Iterator[Looked]:
-    """Look at many jobs as `verify_jobs` does, in so many processes; each holds one batch at a time."""
+    """Look at many jobs as `verify_jobs` does, in so many processes; each holds one batch at a time.
+
+    Whoever stops early, as by Ctrl-C, waits only for the shares that have begun.
+    """
     with ProcessPoolExecutor(processes, get_context("spawn"), initializer=django.setup) as pool:
-        shares = [pool.submit(_verify_share, jobs.query, beginning) for beginning in SHARES]
-        yield from (share.result() for share in as_completed(shares))
+        with _processes_deaf_to_interrupts():
+            shares = [pool.submit(_verify_share, jobs.query, beginning) for beginning in SHARES]
+        try:
+            yield from (share.result() for share in as_completed(shares))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _processes_deaf_to_interrupts() -> Iterator[None]:
+    """Let processes that are started meanwhile leave Ctrl-C to this one, which hears it afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _verify_share(query: Query, beginning: str) -> Looked:

@@ -2,13 +2,17 @@
 
 import os
 import pty
+import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from threading import Event, Thread
+from time import sleep
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +24,7 @@ from django.utils import timezone
 
 from accounting.batches import in_batches
 from jobs.models import JobEvent, JobLog, Seal
-from jobs.proof import audit
+from jobs.proof import audit, parallel
 from jobs.proof.parallel import SHARES, _verify_share
 from jobs.proof.sealing import SETTLED_AFTER, seal_finished_hours
 from jobs.stats import HOUR
@@ -235,6 +239,45 @@ def test_several_processes_find_what_one_finds(tmp_path: Path) -> None:
             one, two = [verified(installation.env, *options, "--processes", count) for count in "12"]
             assert one == two
             assert f"Jobs: {looked_at} looked at, {looked_at} broken" in one
+
+
+@pytest.mark.processes
+def test_an_interrupt_ends_all_processes_without_a_traceback_even_as_they_start(tmp_path: Path) -> None:
+    with Installation(tmp_path, "http://127.0.0.1:9/webhook/receipts") as installation:
+        command = [sys.executable, "manage.py", "verify_audit", "--processes", "2"]
+        with subprocess.Popen(
+            command, env=installation.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+        ) as audit_run:
+            wait_for(lambda: sum(map(minds_interrupts, children_of(audit_run.pid))) == 2, "both processes")
+            os.killpg(audit_run.pid, signal.SIGINT)  # as a terminal's Ctrl-C
+            printed, _ = audit_run.communicate(timeout=60)
+    assert (audit_run.returncode, b"KeyboardInterrupt" in printed) == (130, False)
+
+
+def children_of(process: int) -> list[str]:
+    return Path(f"/proc/{process}/task/{process}/children").read_text().split()
+
+
+def minds_interrupts(process: str) -> bool:
+    """Tell whether it is a Python that has begun: that has a handler, which may be blocked."""
+    caught = re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{process}/status").read_text())
+    return bool(caught and int(caught[1], 16) & 1 << signal.SIGINT - 1)
+
+
+def test_whoever_stops_early_waits_for_no_share_that_has_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = []
+
+    def look_at(_: Any, beginning: str) -> tuple[int, list[str]]:
+        begun.append(beginning)
+        sleep(0.05)
+        return 1, []
+
+    monkeypatch.setattr(parallel, "_verify_share", look_at)
+    monkeypatch.setattr(parallel, "ProcessPoolExecutor", lambda number, *_, **__: ThreadPoolExecutor(number))
+    looks = parallel.verify_jobs_in(1, JobLog.objects.all())
+    next(looks)
+    looks.close()  # type: ignore[attr-defined] # it is a generator; an interrupt ends it likewise
+    assert len(begun) < len(SHARES)
 
 
 def verified(env: dict[str, str], *options: str) -> list[str]:
