@@ -2,6 +2,7 @@
 
 from typing import Any, TypeVar
 
+import django_stubs_ext
 from django.contrib import admin, messages
 from django.contrib.admin import DateFieldListFilter, ShowFacets
 from django.contrib.admin.utils import unquote
@@ -11,6 +12,9 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 
 from .change_list import CursorChangeList
+
+# lets Django's classes say at run time, too, which model they are for; only pages need it, and a worker has none
+django_stubs_ext.monkeypatch()
 
 T = TypeVar("T", bound=Model)
 
