@@ -22,6 +22,7 @@ LAST_LETTER = "\U0010ffff"
 SIGNS = "€$£"  # of currencies, where JSON has a code
 AMOUNT = re.compile(rf"[{SIGNS}]?([0-9]+|[0-9]{{1,3}}(?:[.,'’][0-9]{{3}})+)[.,]([0-9]{{1,2}})[{SIGNS}]?")
 ENDS_IN_ZEROS = re.compile(r"[0-9]+\.[0-9]*0")
+IN_NO_NAME = r'(?![^"]*":)'  # what follows a word of JSON that is in no field's name, as "total" is of nearly every job
 
 HELP = (
     f"Words and amounts of file name, client, message or what was read, among the newest {RECENT:,}; among all, the "
@@ -109,7 +110,7 @@ def _has(word: str) -> Q:
         has |= Q(filename__icontains=form) | Q(result_message__icontains=form)
         named |= Q(name__icontains=form)
     for form in [form for number in _as_numbers(word) for form in _in_json(number)]:
-        has |= Q(read__icontains=form)
+        has |= Q(read__icontains=form) & Q(read__iregex=re.escape(form) + IN_NO_NAME)  # the first is the faster
     clients = list(Client.objects.filter(named).order_by().values_list("pk", flat=True)[:FOUND])
     return has | Q(client__in=clients) if clients else has
 

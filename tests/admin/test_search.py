@@ -127,6 +127,16 @@ def test_a_job_is_found_by_what_the_workflow_read(text: str) -> None:
     assert len(found(text)) == (2 if text in ("25.8", "40.0") else 1)  # parts of other numbers, as of other words
 
 
+def test_what_the_workflow_calls_its_fields_finds_no_job_but_those_that_hold_the_word() -> None:
+    job = JobFactory.create(success=True, result={"vendor": "Total Access", "total": 52.1, "lines": [{"item": "fuel"}]})
+    JobFactory.create(success=True, result={"vendor": "Old Mill", "total": 5.21, "lines": [{"item": "Total, all in"}]})
+    assert found("TOTAL access") == [job.pk]
+    assert found("total fuel") == [job.pk]
+    assert [len(found(name)) for name in ("total", "vendor", "lines", "item")] == [2, 0, 0, 0]
+    JobFactory.create(success=True, result={"vendor": "Bakery", "total": 3.2, "item": ""})
+    assert len(found("total")) == 2
+
+
 def test_an_old_name_is_found_by_its_beginning_however_its_accents_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "RECENT", 1)
     old = JobFactory.create(filename="Cafe\u0301.jpg")
