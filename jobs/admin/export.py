@@ -19,9 +19,11 @@ from jobs.summaries import Read, read_from, with_what_was_read
 PIECE = 200
 BYTE_ORDER_MARK = "\ufeff"  # without it, Excel takes UTF-8 for the encoding of its country
 
-# What a spreadsheet takes for a formula, or for the beginning of another cell, the wide forms too
+# What a spreadsheet takes for a formula, the wide forms too, or for the beginning of another cell. One that expects
+# decimal commas splits at semicolons, tabs and line breaks, and there our quotes hold no cell together
 # (https://owasp.org/www-community/attacks/CSV_Injection).
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+SIGNS = "=+@\uff1d\uff0b\uff0d\uff20-"
+FORMULA = re.compile(rf'^(?= *[\t\r\n{SIGNS}])|(?<=[;\t\r\n])(?=[ "]*[{SIGNS}])')
 AMOUNT = re.compile(r"-\d+([.,]\d+)*", re.ASCII)  # as of money that was given back
 
 Cell = Callable[[JobLog], Any]
@@ -81,7 +83,7 @@ def _read_pieces(jobs: QuerySet[JobLog]) -> Iterator[list[JobLog]]:
 
 def escape_formula(text: str) -> str:
     """Return a cell that no spreadsheet computes: what looks like a formula, and is no amount, gets an apostrophe."""
-    return f"'{text}" if text.lstrip(" ").startswith(FORMULA) and not AMOUNT.fullmatch(text) else text
+    return text if AMOUNT.fullmatch(text) else FORMULA.sub("'", text)
 
 
 def _spreadsheet_time(at: Any) -> str:

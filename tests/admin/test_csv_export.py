@@ -72,9 +72,9 @@ def test_a_filter_that_means_nothing_exports_nothing_and_is_told_of(browser: Bro
         "-1+1",
         "--1",
         "@SUM(A1)",
-        "\t=1",
-        "\r=1",
-        "\n=1",
+        "\ta",
+        "\ra",
+        "\na",
         "  =1",
         "＝1+1",
         '=HYPERLINK("x")',
@@ -86,7 +86,36 @@ def test_no_cell_is_a_formula(evil: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "lunch.jpg", "a=1", "-12.50", "-1.234,50", "1-2", "https://www.notion.so/0123", "'quoted"]
+    ("evil", "harmless"),
+    [
+        ("a;=cmd|' /C calc'!A0;.jpg", "a;'=cmd|' /C calc'!A0;.jpg"),
+        ("=1;@x", "'=1;'@x"),
+        ("a; +1", "a;' +1"),
+        ('a;"=1"', 'a;\'"=1"'),
+        ("\n=1", "'\n'=1"),
+        ("a\t-1", "a\t'-1"),
+        ("a\r\n=1\n\n-1", "a\r\n'=1\n\n'-1"),
+    ],
+)
+def test_no_part_of_a_cell_is_a_formula_where_it_is_split_at_other_signs_than_commas(evil: str, harmless: str) -> None:
+    assert export.escape_formula(evil) == harmless
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "lunch.jpg",
+        "a=1",
+        "a; b",
+        "Tea - 2, milk; 3\n\n4",
+        "a;;b",
+        "-12.50",
+        "-1.234,50",
+        "1-2",
+        "https://www.notion.so/0123",
+        "'quoted",
+    ],
 )
 def test_what_is_no_formula_stays_as_it_is(text: str) -> None:
     assert export.escape_formula(text) == text
