@@ -18,7 +18,8 @@ WEBP_COST = {"bytes_per_pixel": 16.0, "nanoseconds_per_pixel": 45.0}
 HEIC_COST = {"bytes_per_pixel": 8.0, "nanoseconds_per_pixel": 40.0}
 
 # Zeros at the end, as of a file whose length was set before it was filled: libheif conceals what is missing, and HEVC
-# never has three of them in a row (ITU-T H.265, section 7.4.2).
+# never has three of them in a row (ITU-T H.265, section 7.4.2). A WebP is not asked: a whole one, with much blank
+# paper at its end, may end in 30 KB of them.
 UNWRITTEN_BYTES = 1024
 
 ANIMATION_FLAG = 0x02
