@@ -2,7 +2,6 @@
 
 import base64
 import json
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 from accounting.forms.multipart import frame
@@ -13,40 +12,7 @@ PICTURE_PART = "file"
 Fields = Mapping[str, str | int]
 
 
-class Encoding(ABC):
-    """How one body is written.
-
-    Attributes:
-        content_type: of the body.
-        head: what comes before the picture, the fields among it.
-        tail: what comes after it.
-    """
-
-    content_type: str
-    head: bytes
-    tail: bytes
-
-    @abstractmethod
-    def __init__(self, fields: Fields) -> None:
-        """Write what is around the picture."""
-
-    @staticmethod
-    @abstractmethod
-    def encode(piece: bytes) -> bytes:
-        """Return a piece of the picture as it stands in the body; all but the last have a multiple of three bytes."""
-
-    @staticmethod
-    @abstractmethod
-    def encoded_size(size: int) -> int:
-        """Return how many bytes a picture of so many comes to."""
-
-    @staticmethod
-    @abstractmethod
-    def room(encoded: int) -> int:
-        """Return how many bytes a picture may have, so that it comes to no more than so many."""
-
-
-class JsonEncoding(Encoding):
+class JsonEncoding:
     """One JSON object, with the picture in base64 (RFC 4648 section 4) as its last member."""
 
     content_type = "application/json"
@@ -57,21 +23,21 @@ class JsonEncoding(Encoding):
 
     @staticmethod
     def encode(piece: bytes) -> bytes:
-        """Turn three bytes into four characters."""
+        """Return a piece of the picture as it stands in the body; all but the last have a multiple of three bytes."""
         return base64.b64encode(piece)
 
     @staticmethod
     def encoded_size(size: int) -> int:
-        """Add a third, and what fills up the last four characters."""
+        """Return how many bytes a picture of so many comes to: a third more, and what fills up the last four."""
         return (size + 2) // 3 * 4
 
     @staticmethod
     def room(encoded: int) -> int:
-        """Take a quarter away."""
+        """Return how many bytes a picture may have, so that it comes to no more than so many."""
         return encoded // 4 * 3
 
 
-class MultipartEncoding(Encoding):
+class MultipartEncoding:
     """multipart/form-data: the fields as text, then the picture's own bytes as the file `file`."""
 
     def __init__(self, fields: Fields) -> None:
@@ -96,4 +62,5 @@ class MultipartEncoding(Encoding):
         return encoded
 
 
+Encoding = JsonEncoding | MultipartEncoding
 ENCODINGS: dict[str, type[Encoding]] = {"json": JsonEncoding, "multipart": MultipartEncoding}
