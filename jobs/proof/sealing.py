@@ -13,15 +13,12 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, Max, QuerySet
 
 from jobs.models import Heartbeat, JobEvent, Seal
-from jobs.stats import HOUR, hour_of
+from jobs.stats import GRACE, HOUR, hour_of
 
 from .chain import keys, sign, signer
 
 logger = structlog.get_logger(__name__)
 
-# An event has its time and its id when it is written, and is seen when its transaction ends: seconds later at the most,
-# since nobody waits longer for a lock or within a transaction (DATABASES in settings).
-SETTLED_AFTER = timedelta(minutes=5)
 UNSEALED_FOR_LONG = timedelta(hours=2)  # while a sweep runs, it is minutes
 PIECE = 10_000
 SEALED_AT_ONCE = 100  # hours: after a long standstill, and where the clock is ahead for a moment
@@ -44,7 +41,7 @@ def seal_finished_hours(now: datetime) -> int:
 
 def _next_hour(now: datetime) -> datetime | None:
     """Return the first hour without a seal, if it is over. The very first seal covers all that was before, too."""
-    finished = hour_of(now - SETTLED_AFTER) - HOUR
+    finished = hour_of(now - GRACE) - HOUR
     last = Seal.objects.last()
     hour = last.hour + HOUR if last else finished
     return hour if hour <= finished else None
@@ -139,7 +136,7 @@ def _faults(seal: Seal, last: Seal | None) -> Iterator[str]:
 
 def _unsealed(last: Seal | None, now: datetime) -> Iterator[str]:
     """Look for events that should have a seal; while nothing ran, as before a back-up is restored, none was due."""
-    due = min(now, _last_sign_of_life() or now) - SETTLED_AFTER - UNSEALED_FOR_LONG
+    due = min(now, _last_sign_of_life() or now) - GRACE - UNSEALED_FOR_LONG
     first = JobEvent.objects.filter(id__gt=last.last_event if last else 0, at__lte=now).order_by("id").first()
     if first is None or first.at >= due:
         return

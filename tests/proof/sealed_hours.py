@@ -7,8 +7,8 @@ from typing import Any
 from unittest.mock import patch
 
 from jobs.models import JobLog, Seal
-from jobs.proof.sealing import SETTLED_AFTER, seal_finished_hours, verify_seals
-from jobs.stats import HOUR
+from jobs.proof.sealing import seal_finished_hours, verify_seals
+from jobs.stats import GRACE, HOUR
 from jobs.transitions import begin, lock_job
 from receipts.models import Client
 from tests.support.job_lifecycle import filed
@@ -40,7 +40,7 @@ def clock_at(moment: datetime) -> Iterator[None]:
 
 def due(hour: datetime) -> datetime:
     """Return when an hour may be sealed."""
-    return hour + HOUR + SETTLED_AFTER
+    return hour + HOUR + GRACE
 
 
 def three_hours() -> list[JobLog]:

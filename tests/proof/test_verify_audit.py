@@ -26,8 +26,8 @@ from accounting.batches import in_batches
 from jobs.models import JobEvent, JobLog, Seal
 from jobs.proof import audit, parallel
 from jobs.proof.parallel import SHARES, _verify_share
-from jobs.proof.sealing import SETTLED_AFTER, seal_finished_hours
-from jobs.stats import HOUR
+from jobs.proof.sealing import seal_finished_hours
+from jobs.stats import GRACE, HOUR
 from jobs.transitions import lock_job, note
 from receipts.models import Receipt
 from tests.factories import JobFactory, RenditionFactory
@@ -121,7 +121,7 @@ def test_a_job_whose_receipts_row_is_gone_is_named() -> None:
 def test_a_job_deleted_with_all_that_names_it_is_missed_by_its_seal() -> None:
     job = filed_by("One")
     filed_by("Two")
-    seal_finished_hours(timezone.now() + HOUR + SETTLED_AFTER)
+    seal_finished_hours(timezone.now() + HOUR + GRACE)
     for rows in (JobEvent.objects.filter(job=job), JobLog.objects.filter(pk=job.pk), Receipt.objects.filter(jobs=None)):
         rows.delete()
     lines = verify()
@@ -131,7 +131,7 @@ def test_a_job_deleted_with_all_that_names_it_is_missed_by_its_seal() -> None:
 
 def test_a_seal_whose_digest_was_kept_elsewhere_must_be_there() -> None:
     filed_by("One")
-    now = timezone.now() + HOUR + SETTLED_AFTER
+    now = timezone.now() + HOUR + GRACE
     seal_finished_hours(now)
     digest = Seal.objects.get().digest
     assert verify(sealed=[digest])[-1] == WELL
