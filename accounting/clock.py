@@ -75,11 +75,6 @@ def doubt_clocks(now: datetime) -> None:
         raise ClocksApart(f"The clocks of the database and of this machine are {days} apart: set the wrong one right.")
 
 
-def in_full(at: datetime) -> str:
-    """Return a moment as every page of the admin writes it, to the second."""
-    return f"{at:%-d %b %Y %H:%M:%S}"
-
-
 def moment_in(text: str) -> datetime | None:
     """Return the moment that a text in ISO 8601 names, in UTC, or None where it names none or leaves its offset out.
 

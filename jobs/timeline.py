@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from django.template.defaultfilters import filesizeformat
+from django.utils.formats import date_format
 
-from accounting.clock import in_full, moment_in
+from accounting.clock import moment_in
 
 from .durations import format_duration
 from .models import JobEvent, JobLog
@@ -85,5 +86,5 @@ def _text(key: str, value: Any) -> str:
         return "yes" if value else "no"
     if key == DUE_BEFORE:
         at = moment_in(str(value))
-        return in_full(at) if at else str(value)  # of no event of ours
+        return date_format(at, "DATETIME_FORMAT") if at else str(value)  # of no event of ours
     return MEASURES[key](value) if key in MEASURES and isinstance(value, int | float) else str(value)

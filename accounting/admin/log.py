@@ -4,9 +4,8 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.formats import date_format
 from django.utils.html import format_html
-
-from accounting.clock import in_full
 
 from .base import RECENT, CursorAdmin, among_newest
 
@@ -34,7 +33,7 @@ class LogEntryAdmin(CursorAdmin[LogEntry]):
     @admin.display(description="time (UTC)")
     def at(self, entry: LogEntry) -> str:
         """Return when it was done, to the second."""
-        return in_full(entry.action_time)
+        return date_format(entry.action_time, "DATETIME_FORMAT")
 
     @admin.display(description="action")
     def action(self, entry: LogEntry) -> str:

@@ -7,10 +7,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html
 
 from accounting.admin.base import RECENT, CursorAdmin, TimeFilter, among_newest
-from accounting.clock import in_full
 from jobs.models import JobEvent
 from jobs.search import find_by_id
 from jobs.timeline import entry_of
@@ -35,7 +35,7 @@ class JobEventAdmin(CursorAdmin[JobEvent]):
     @admin.display(description="time (UTC)")
     def time(self, event: JobEvent) -> str:
         """Return when it happened, to the second."""
-        return in_full(event.at)
+        return date_format(event.at, "DATETIME_FORMAT")
 
     @admin.display(description="event")
     def label(self, event: JobEvent) -> str:

@@ -1,8 +1,7 @@
 """The model of a seal; `jobs.proof.sealing` makes and verifies them."""
 
 from django.db import models
-
-from accounting.clock import in_full
+from django.utils.formats import date_format
 
 
 class Seal(models.Model):
@@ -19,4 +18,4 @@ class Seal(models.Model):
         ordering = ["number"]
 
     def __str__(self) -> str:
-        return in_full(self.hour)
+        return date_format(self.hour, "DATETIME_FORMAT")

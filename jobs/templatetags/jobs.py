@@ -10,12 +10,12 @@ from django.contrib.admin.views.main import ChangeList
 from django.template import Context
 from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.timesince import timesince
 from rq.exceptions import DeserializationError
 from rq.job import Job
 
-from accounting.clock import in_full
 from jobs.admin.jobpage import https_only
 from jobs.causes import cause_of_delay
 from jobs.durations import format_duration, format_milliseconds
@@ -72,7 +72,7 @@ def moment(at: datetime) -> str:
 @register.simple_tag
 def exact(at: datetime) -> str:
     """Return a time in full."""
-    return _time(at, in_full(at))
+    return _time(at, date_format(at, "DATETIME_FORMAT"))
 
 
 @register.filter

@@ -10,11 +10,11 @@ from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from rest_framework_api_key.admin import APIKeyModelAdmin
 from rest_framework_api_key.models import APIKey as UnusedApiKey
 
-from accounting.clock import in_full
 from receipts.models import ApiKey
 
 from .filters import ClientFilter
@@ -75,7 +75,7 @@ class ApiKeyAdmin(APIKeyModelAdmin):
             return f"none among the latest {LATEST} jobs of its client"
         return format_html(
             '{} (UTC): <a href="{}">{}</a> · <a href="{}">all its uploads</a>',
-            in_full(event.at),
+            date_format(event.at, "DATETIME_FORMAT"),
             reverse("admin:jobs_joblog_change", args=[event.job_id]),
             event.job,
             reverse("admin:jobs_jobevent_changelist", query={"q": event.actor}),
