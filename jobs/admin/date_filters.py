@@ -99,6 +99,7 @@ class DayFilter(SimpleListFilter):
     """
 
     title = "day"
+    template = "admin/jobs/joblog/days.html"
     parameter_name = "on"
     is_drill_down = True
 

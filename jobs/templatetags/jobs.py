@@ -5,8 +5,6 @@ from typing import Any
 from uuid import UUID
 
 from django import template
-from django.contrib.admin import ListFilter
-from django.contrib.admin.views.main import ChangeList
 from django.template import Context
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -84,12 +82,6 @@ def ring_time(at: datetime | None) -> str:
 def _time(at: datetime, words: str) -> str:
     title = f"{at:%Y-%m-%d %H:%M:%S} UTC"
     return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), title, words)
-
-
-@register.simple_tag
-def drill_down(changelist: ChangeList, days: ListFilter) -> list[Any]:
-    """Return the links of the drill-down by day."""
-    return list(days.choices(changelist))
 
 
 @register.simple_tag
