@@ -4,7 +4,6 @@ import re
 from datetime import datetime
 from typing import Any
 
-from django.apps import apps
 from django.contrib import admin, messages
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -15,6 +14,7 @@ from django.utils.html import format_html
 from rest_framework_api_key.admin import APIKeyModelAdmin
 from rest_framework_api_key.models import APIKey as UnusedApiKey
 
+from jobs.models import JobEvent, JobLog
 from receipts.models import ApiKey
 
 from .filters import ClientFilter
@@ -68,8 +68,8 @@ class ApiKeyAdmin(APIKeyModelAdmin):
     @admin.display(description="latest upload")
     def latest_upload(self, api_key: ApiKey) -> str:
         """Return when it was last used to upload, with a link to the job, and one to all that it did."""
-        jobs = apps.get_model("jobs", "JobLog").objects.filter(client=api_key.client_id).order_by("-created_at")
-        events = apps.get_model("jobs", "JobEvent").objects.filter(job__in=jobs.values("pk")[:LATEST])
+        jobs = JobLog.objects.filter(client=api_key.client_id).order_by("-created_at")
+        events = JobEvent.objects.filter(job__in=jobs.values("pk")[:LATEST])
         event = events.filter(actor=f"key {api_key.prefix}").select_related("job").order_by("-id").first()
         if event is None:
             return f"none among the latest {LATEST} jobs of its client"

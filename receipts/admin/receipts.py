@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.apps import apps
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -21,6 +20,7 @@ from django.views.decorators.http import require_safe
 
 from accounting.admin.base import CursorAdmin, TimeFilter
 from accounting.admin.change_list import CursorChangeList
+from jobs.models import JobLog
 from receipts.models import Receipt, Rendition
 from receipts.pictures import picture_url
 from receipts.renditions import rendition_to_show
@@ -38,7 +38,7 @@ class ReceiptList(CursorChangeList):
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Receipt]:
         """Return what the filters leave, each with the name under which it came last."""
         receipts = super().get_queryset(request, *args, **kwargs).exclude(jobs__is_canary=True)
-        jobs = apps.get_model("jobs", "JobLog").objects.filter(receipt=OuterRef("pk")).order_by("-created_at")
+        jobs = JobLog.objects.filter(receipt=OuterRef("pk")).order_by("-created_at")
         named: QuerySet[Receipt] = receipts.annotate(filename=Subquery(jobs.values("filename")[:1]))
         return named
 
