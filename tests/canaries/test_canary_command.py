@@ -125,6 +125,12 @@ def test_a_failure_that_n8n_reports_is_back_and_says_so(capsys: pytest.CaptureFi
     assert told.endswith("N8N reported a failure, as a workflow does that knows no canaries.\n")
 
 
+def test_what_n8n_says_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with meanwhile(lambda job: returned(answered(job), JobLog.Status.FAILURE, "No.\x1b[2J\x1b[H")):
+        call_command("canary")
+    assert "failure: No.\\x1b[2J\\x1b[H\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [(StorageAway("not mounted"), "not mounted"), (OSError(errno.ENOSPC, "No space left"), "No space left")],

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounting.logging import only_warnings
 from accounting.terminal.argument_types import seconds
+from accounting.terminal.printable import printable
 from jobs import canary
 from jobs.canary import Step
 from jobs.models import JobEvent, JobLog
@@ -72,7 +73,7 @@ class Command(BaseCommand):
             self._say("N8N reported a failure, as a workflow does that knows no canaries.")
 
     def _say(self, line: str) -> None:
-        self.stdout.write(line)
+        self.stdout.write(printable(line))  # N8N's own words are among it
         self.stdout.flush()
 
 
