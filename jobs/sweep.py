@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
-from typing import Concatenate, NamedTuple, ParamSpec
+from typing import NamedTuple
 from uuid import UUID
 
 import structlog
@@ -26,7 +26,6 @@ from .transitions import change_status, lock_free_job, note
 
 logger = structlog.get_logger(__name__)
 inquiry = Inquiry()
-P = ParamSpec("P")
 
 Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
 
@@ -57,22 +56,22 @@ def _overdue(status: JobLog.Status) -> QuerySet[JobLog]:
 
 def _take_back_leases() -> int:
     ids = list(_overdue(Status.SENDING).values_list("job_id", flat=True)[:ENDS_AT_ONCE])
-    return sum(_try_to(_act_once, job_id, Status.SENDING, _take_back) for job_id in ids)
+    return sum(_try_to(partial(_act_once, status=Status.SENDING, act=_take_back), job_id) for job_id in ids)
 
 
 def _stop_waiting_for_callbacks() -> int:
     """Ask N8N, look at no row meanwhile, and then act on those that nobody else has changed."""
     findings = inquiry.ask(_overdue(Status.PROCESSING)[:ENDS_AT_ONCE])
     return sum(
-        _try_to(_act_once, job_id, Status.PROCESSING, partial(_stop_waiting, finding=finding))
+        _try_to(partial(_act_once, status=Status.PROCESSING, act=partial(_stop_waiting, finding=finding)), job_id)
         for job_id, finding in findings.items()
     )
 
 
-def _try_to(act: Callable[Concatenate[UUID, P], bool], job_id: UUID, *args: P.args, **kwargs: P.kwargs) -> bool:
+def _try_to(act: Callable[[UUID], bool], job_id: UUID) -> bool:
     """Act, and let no job that cannot be acted on keep the others from their turn."""
     try:
-        return act(job_id, *args, **kwargs)
+        return act(job_id)
     except DATABASE_AWAY:
         raise
     except Exception:
@@ -146,7 +145,7 @@ def bring_forward() -> int:
         How many were due later than that.
     """
     return sum(
-        _try_to(_bring_forward_once, job_id, waiting=waiting, wait=wait)
+        _try_to(partial(_bring_forward_once, waiting=waiting, wait=wait), job_id)
         for waiting, wait in _longest_waits()
         for job_id in _due_too_late(waiting, wait).values_list("job_id", flat=True)[:ENDS_AT_ONCE]
     )
