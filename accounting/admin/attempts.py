@@ -4,7 +4,6 @@ from typing import Any
 
 from axes.models import AccessAttempt
 from django.contrib import admin
-from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest, HttpResponse
 
 from .base import ReadOnlyAdmin
@@ -28,16 +27,12 @@ class AccessAttemptAdmin(ReadOnlyAdmin[AccessAttempt]):
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Tell whether it is a superuser: names and addresses are nobody else's business."""
-        return _is_superuser(request.user)
+        return request.user.is_superuser
 
     def has_view_permission(self, request: HttpRequest, obj: AccessAttempt | None = None) -> bool:
         """Tell the same."""
-        return _is_superuser(request.user)
+        return request.user.is_superuser
 
     def has_delete_permission(self, request: HttpRequest, obj: AccessAttempt | None = None) -> bool:
         """Tell the same."""
-        return _is_superuser(request.user)
-
-
-def _is_superuser(user: User | AnonymousUser) -> bool:
-    return user.is_active and user.is_superuser
+        return request.user.is_superuser
