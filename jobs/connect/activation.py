@@ -108,7 +108,7 @@ def _wait_for_webhook(*, until: float) -> InstallStep:
     """Knock until the webhook answers: for a moment after an activation N8N does not know it yet."""
     _wait_while(lambda: knock(until=until) is Reached.NOT_REGISTERED, until=until)
     reached = knock(until=until)
-    return InstallStep(reached.sentence, is_warning=reached is not Reached.ANSWERS)
+    return InstallStep(reached.value, is_warning=reached is not Reached.ANSWERS)
 
 
 def _wait_while(is_so: Callable[[], bool], *, until: float) -> None:

@@ -16,18 +16,13 @@ OF_ANOTHER_METHOD = b"Did you mean to make a POST request?"  # N8N's webhook-not
 
 
 class Reached(Enum):
-    """What answers at `N8N_WEBHOOK_URL`."""
+    """What answers at `N8N_WEBHOOK_URL`, and the sentence that says it."""
 
     ANSWERS = "The webhook answers."
     NOT_REGISTERED = "The webhook does not answer: N8N knows no active workflow with the path of N8N_WEBHOOK_URL."
     NOT_REACHED = "The webhook cannot be reached from here: see that N8N_WEBHOOK_URL and N8N_VERIFY_SSL are right."
     FAILS = "N8N, or a proxy before it, fails at N8N_WEBHOOK_URL: see its log."
     OTHER = "Something else than N8N answers at N8N_WEBHOOK_URL."
-
-    @property
-    def sentence(self) -> str:
-        """Return what that means."""
-        return str(self.value)
 
 
 # N8N (2.41, webhook-helpers.js) looks for the workflow first (404), then reads the body (422), and asks for the
