@@ -15,7 +15,7 @@ from django.db.models import Case, Count, F, OuterRef, Q, Subquery, When
 
 from jobs.models import EventTotals, JobEvent, JobLog
 
-from .durations import DELIVERY_BOUNDS, ROUND_TRIP_BOUNDS, bucket_counts
+from .bounds import DELIVERY_BOUNDS, ROUND_TRIP_BOUNDS, bucket_counts
 
 ONLY = 1  # the key of the row
 # Nothing bounds a transaction as a whole: lock_timeout (15 s) counts for each lock, and several add up, as does

@@ -18,8 +18,8 @@ from jobs.operations.attention import QUERIES, Kind
 from jobs.operations.cards import open_jobs
 from jobs.queue import queue_service
 
+from .bounds import DELIVERY_BOUNDS, ROUND_TRIP_BOUNDS, SUM, cumulative_counts
 from .counting import by_kind_and_source, totals
-from .durations import DELIVERY_BOUNDS, ROUND_TRIP_BOUNDS, SUM, cumulative_counts
 
 # These are there before the first of them happens: Prometheus sees no increase in what begins with it.
 ALERTED = (

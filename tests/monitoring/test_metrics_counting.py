@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.metrics import counting
+from jobs.metrics.bounds import DELIVERY_BOUNDS, ROUND_TRIP_BOUNDS, bucket_counts, cumulative_counts
 from jobs.metrics.counting import SETTLES, by_kind_and_source, count_events, totals
-from jobs.metrics.durations import DELIVERY_BOUNDS, ROUND_TRIP_BOUNDS, bucket_counts, cumulative_counts
 from jobs.models import EventTotals, JobEvent
 from tests.factories import JobFactory
 from tests.support.canary_lifecycle import answered, returned
