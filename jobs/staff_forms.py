@@ -5,7 +5,7 @@ from django.http import HttpRequest
 from django.template.defaultfilters import pluralize
 
 from .services import NotNow
-from .services.bulk import VERBS, Outcome
+from .services.bulk import VERBS, BulkOutcome
 
 LONGEST = 200
 
@@ -22,7 +22,7 @@ def reason_in(request: HttpRequest) -> str:
     return reason
 
 
-def tell_outcome(request: HttpRequest, verb: str, outcome: Outcome, number: int) -> None:
+def tell_outcome(request: HttpRequest, verb: str, outcome: BulkOutcome, number: int) -> None:
     """Say how many were changed, and how many were left alone, and why.
 
     Args:

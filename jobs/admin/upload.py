@@ -43,7 +43,7 @@ FORM_KEY = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class UploadOutcome:
     """What became of one file, for the page without script."""
 
     name: str
@@ -148,13 +148,13 @@ def accepted_types() -> list[str]:
     return [*types, "image/heif", ".heic", ".heif"] if "heic" in settings.UPLOAD_FORMATS else types
 
 
-def _accept_all(request: HttpRequest) -> Iterator[Outcome]:
+def _accept_all(request: HttpRequest) -> Iterator[UploadOutcome]:
     """Accept each file of a form by itself: what is wrong with one stops no other."""
     files = request.FILES.getlist("file")
     if not files:
-        yield Outcome(name="", refusal=NO_FILE)
+        yield UploadOutcome(name="", refusal=NO_FILE)
     if len(files) > 1 and declared_length(request) > body_limit_of(request.path).size:
-        yield Outcome(
+        yield UploadOutcome(
             name="", refusal=f"Together they are larger than {settings.UPLOAD_MAX_MB} MB; send fewer at once."
         )
         return
@@ -162,7 +162,7 @@ def _accept_all(request: HttpRequest) -> Iterator[Outcome]:
         yield _accept_one(request, file, number)
 
 
-def _accept_one(request: HttpRequest, file: "UploadedFile[bytes]", number: int) -> Outcome:
+def _accept_one(request: HttpRequest, file: "UploadedFile[bytes]", number: int) -> UploadOutcome:
     """Accept one; the form's own key lets a page that is loaded again send it again and have the same job."""
     form_key = request.POST.get("form_key", "")
     key = f"{form_key}-{number}" if FORM_KEY.fullmatch(form_key) else ""
@@ -182,9 +182,9 @@ def _accept_one(request: HttpRequest, file: "UploadedFile[bytes]", number: int) 
         problem = problem_of(exception)
         if problem is None:
             raise
-        return Outcome(name=file.name or "", refusal=_problem_text(problem))
+        return UploadOutcome(name=file.name or "", refusal=_problem_text(problem))
     _log_upload(request.user, submission)
-    return Outcome(name=file.name or "", submission=submission)
+    return UploadOutcome(name=file.name or "", submission=submission)
 
 
 def _problem_text(problem: Problem) -> str:

@@ -1,14 +1,14 @@
 """Canaries: receipts of the service's own, sent to N8N and back to see whether that works; they file nothing."""
 
-from .health import CanaryHealth, State, check_health
+from .health import CanaryHealth, CanaryState, check_health
 from .journey import Stage, Step, is_settled, stages_after, stalled, steps
 from .sending import DATABASE_ID, canaries, canaries_until, send, send_scheduled
 
 __all__ = [
     "DATABASE_ID",
     "CanaryHealth",
+    "CanaryState",
     "Stage",
-    "State",
     "Step",
     "canaries",
     "canaries_until",

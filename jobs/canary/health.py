@@ -25,7 +25,7 @@ NOT_TAKEN = (FailureCode.N8N_UNAVAILABLE, FailureCode.DELIVERY_UNCONFIRMED)
 UNREPORTED = OURS - {FailureCode.WORKFLOW_STOPPED, FailureCode.WORKFLOW_CRASHED, FailureCode.CALLBACK_LOST}
 
 
-class State(StrEnum):
+class CanaryState(StrEnum):
     """What canaries say of the way to N8N and back."""
 
     UNKNOWN = "unknown"  # none has come back or failed
@@ -67,7 +67,7 @@ class CanaryHealth:
         interval: of the schedule; 0 where there is none, and one that stays away means nothing.
     """
 
-    state: State
+    state: CanaryState
     round_trip: RoundTrip | None
     age: timedelta | None
     waiting: timedelta
@@ -77,7 +77,7 @@ class CanaryHealth:
     @property
     def is_alarming(self) -> bool:
         """Whether somebody should look: it is asked by a schedule, and the answer is no."""
-        return bool(self.interval) and self.state in (State.LATE, State.FAILED)
+        return bool(self.interval) and self.state in (CanaryState.LATE, CanaryState.FAILED)
 
 
 def check_health(now: datetime) -> CanaryHealth:
@@ -149,12 +149,12 @@ def _code_of(job: JobLog) -> str:
     return job.last_error if in_vain and job.last_error else job.failure_code
 
 
-def _state(trip: RoundTrip | None, code: str, *, is_late: bool) -> State:
+def _state(trip: RoundTrip | None, code: str, *, is_late: bool) -> CanaryState:
     if code:
-        return State.FAILED
+        return CanaryState.FAILED
     if is_late:
-        return State.LATE
-    return State.OK if trip else State.UNKNOWN
+        return CanaryState.LATE
+    return CanaryState.OK if trip else CanaryState.UNKNOWN
 
 
 def _since(trip: RoundTrip | None, latest: Sequence[JobLog], now: datetime) -> datetime:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from jobs.n8n_api import ApiError, PublicApi
 
 from .path_conflict import find_path_conflict
-from .remote import LISTENS_ELSEWHERE, RemoteWorkflow, State, remote_workflows
+from .remote import LISTENS_ELSEWHERE, RemoteWorkflow, WorkflowState, remote_workflows
 from .steps import InstallStep, NotInstalled, refuse_several
 from .webhook import Reached, is_registered, knock
 
@@ -30,7 +30,7 @@ def let_take_receipts(api: PublicApi, slug: str) -> Iterator[InstallStep]:
     """
     found = [each for each in remote_workflows(api) if each.workflow.takes_receipts]
     chosen = next(each for each in found if each.workflow.slug == slug)
-    if chosen.state is State.ABSENT:
+    if chosen.state is WorkflowState.ABSENT:
         raise NotInstalled(f"N8N holds no workflow “{chosen.workflow.name}”: install the workflows first.")
     refuse_several(chosen)
     if chosen.to_choose:

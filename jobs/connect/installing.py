@@ -12,7 +12,7 @@ from .activation import let_take_receipts
 from .credentials import Credentials, chosen_in, listed, set_ours, wanted_by
 from .error_workflow import ErrorWorkflow
 from .listing import Row, known
-from .remote import RemoteWorkflow, State, remote_workflows
+from .remote import RemoteWorkflow, WorkflowState, remote_workflows
 from .steps import InstallStep, refuse_several
 from .workflows import REPORTER, Content
 
@@ -64,7 +64,7 @@ class _Installer:
     def bring(self, found: RemoteWorkflow) -> Generator[InstallStep, None, str]:
         """Create, replace or complete a workflow, or leave it alone; return N8N's id of it."""
         name = found.workflow.name
-        if found.state is State.ABSENT:
+        if found.state is WorkflowState.ABSENT:
             created = known(self.api.post("workflows", self._as_made(found)))
             yield InstallStep(f"Created “{name}”.")
             return str(created["id"])
@@ -73,7 +73,7 @@ class _Installer:
             yield InstallStep(f"Replaced “{name}”.")
             return found.id
         is_completed = yield from self._complete(found)
-        if found.state is State.OTHER:
+        if found.state is WorkflowState.OTHER:
             rest = "the rest of " if is_completed else ""
             yield InstallStep(f"Left {rest}“{name}” as it is: it differs from this version.", is_warning=True)
         return found.id

@@ -24,7 +24,7 @@ from .credentials import ours
 from .error_workflow import ErrorWorkflow
 from .notion import properties
 from .path_conflict import find_path_conflict
-from .remote import LISTENS_ELSEWHERE, RemoteWorkflow, State, remote_workflows
+from .remote import LISTENS_ELSEWHERE, RemoteWorkflow, WorkflowState, remote_workflows
 from .settings_in_force import settings_in_force
 from .workflows import PURPOSES, TRIAL, webhook_path, workflow, workflows
 
@@ -184,11 +184,11 @@ def _summary(found: list[RemoteWorkflow]) -> dict[str, Any]:
     return {
         "takes": taking is not None,
         "chosen": (taking or found[0]).workflow.slug,
-        "is_installed": all(each.state is not State.ABSENT for each in found),
+        "is_installed": all(each.state is not WorkflowState.ABSENT for each in found),
         "to_choose": [each for each in found if each.to_choose],
         "listens_elsewhere": LISTENS_ELSEWHERE,
         "are_in_place": taking is not None
-        and all(each.state is not State.SEVERAL for each in found)
+        and all(each.state is not WorkflowState.SEVERAL for each in found)
         and all(each.is_active for each in found if not each.workflow.takes_receipts),
         "files_nothing": taking is not None and taking.workflow.slug == TRIAL,
     }

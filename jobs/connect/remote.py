@@ -30,7 +30,7 @@ KINDS = {
 }
 
 
-class State(StrEnum):
+class WorkflowState(StrEnum):
     """How a workflow of ours stands in N8N."""
 
     ABSENT = "absent"  # there is none of its name
@@ -48,13 +48,13 @@ class RemoteWorkflow:
     credentials: Credentials
 
     @property
-    def state(self) -> State:
+    def state(self) -> WorkflowState:
         """Return how it stands."""
         if not self.copies:
-            return State.ABSENT
+            return WorkflowState.ABSENT
         if len(self.copies) > 1:
-            return State.SEVERAL
-        return State.CURRENT if version_in(self.content) == self.workflow.version else State.OTHER
+            return WorkflowState.SEVERAL
+        return WorkflowState.CURRENT if version_in(self.content) == self.workflow.version else WorkflowState.OTHER
 
     @property
     def content(self) -> Content:
@@ -64,7 +64,7 @@ class RemoteWorkflow:
     @property
     def too_many(self) -> str:
         """Return what somebody should do about the copies; "" where there is one at most."""
-        if self.state is not State.SEVERAL:
+        if self.state is not WorkflowState.SEVERAL:
             return ""
         which = "that which is active" if self.is_active else "one"
         return f"rename or archive all but {which}."
@@ -88,7 +88,7 @@ class RemoteWorkflow:
     def may_be_replaced(self) -> bool:
         """Tell whether there is a reason to make it anew."""
         is_elsewhere = self.workflow.takes_receipts and not self.listens
-        return self.state is State.OTHER or (self.state is State.CURRENT and is_elsewhere)
+        return self.state is WorkflowState.OTHER or (self.state is WorkflowState.CURRENT and is_elsewhere)
 
     @property
     def has_draft(self) -> bool:

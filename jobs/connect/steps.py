@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .remote import RemoteWorkflow, State
+from .remote import RemoteWorkflow, WorkflowState
 
 
 class NotInstalled(Exception):
@@ -24,5 +24,5 @@ class InstallStep:
 
 def refuse_several(found: RemoteWorkflow) -> None:
     """Raise `NotInstalled` where N8N holds more than one of that name: nobody can tell which of them is meant."""
-    if found.state is State.SEVERAL:
+    if found.state is WorkflowState.SEVERAL:
         raise NotInstalled(f"N8N holds {len(found.copies)} workflows called “{found.workflow.name}”: {found.too_many}")

@@ -14,7 +14,7 @@ from accounting.clock import database_now
 from accounting.health import beats, living
 from jobs import canary
 from jobs.models import Heartbeat, JobLog
-from jobs.operations.attention import QUERIES, Kind
+from jobs.operations.attention import QUERIES, AttentionKind
 from jobs.operations.cards import open_jobs
 from jobs.queue import queue_service
 
@@ -53,14 +53,16 @@ def _job_metrics(now: datetime) -> Iterator[Metric]:
     yield gauge(
         "overdue_jobs",
         "Open jobs whose moment passed over a minute ago, and that wait for no setting.",
-        _job_count(Kind.OVERDUE, now),
+        _job_count(AttentionKind.OVERDUE, now),
     )
     yield gauge(
-        "needs_attention_jobs", "Open jobs that wait for a setting to be mended.", _job_count(Kind.DELAYED, now)
+        "needs_attention_jobs",
+        "Open jobs that wait for a setting to be mended.",
+        _job_count(AttentionKind.DELAYED, now),
     )
 
 
-def _job_count(kind: Kind, now: datetime) -> int:
+def _job_count(kind: AttentionKind, now: datetime) -> int:
     """Return how many jobs the operations page shows so."""
     return QUERIES[kind].jobs(now).count()
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.db import models
 from django.db.models import Count, QuerySet
 from django.urls import reverse
 
@@ -23,15 +23,12 @@ LOOKED_AT = 1000  # failures, the latest: a page is to cost no more where an out
 SHOWN = ("filename", "completed_at", "due_at")  # of an example
 
 
-class Kind(StrEnum):
+class AttentionKind(models.TextChoices):
     """Why a job needs attention."""
 
-    OVERDUE = "overdue"  # what had to happen has not happened
-    DELAYED = "delayed"  # its deliveries fail because of a setting
-    FAILED = "failed"  # since yesterday
-
-
-TITLES = {Kind.OVERDUE: "Overdue", Kind.DELAYED: "Not delivered", Kind.FAILED: "Failed since yesterday"}
+    OVERDUE = "overdue", "Overdue"  # what had to happen has not happened
+    DELAYED = "delayed", "Not delivered"  # its deliveries fail because of a setting
+    FAILED = "failed", "Failed since yesterday"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,18 +42,13 @@ class Group:
         address: of the list that shows them.
     """
 
-    kind: Kind
+    kind: AttentionKind
     code: str
     cause: Cause
     count: int
     examples: list[JobLog]
     verb: str
     address: str
-
-    @property
-    def title(self) -> str:
-        """Why they need attention, in a word."""
-        return TITLES[self.kind]
 
 
 class _GroupQuery(NamedTuple):
@@ -105,7 +97,7 @@ def _ids_done_elsewhere(failed: QuerySet[JobLog]) -> list[UUID]:
 
 
 QUERIES = {
-    Kind.OVERDUE: _GroupQuery(
+    AttentionKind.OVERDUE: _GroupQuery(
         jobs=_overdue_jobs,
         field="status",
         order="due_at",
@@ -113,7 +105,7 @@ QUERIES = {
         verb=lambda status: "resend" if status == Status.QUEUED else "",
         listed={"progress": "overdue", "needs_attention__exact": "0"},
     ),
-    Kind.DELAYED: _GroupQuery(
+    AttentionKind.DELAYED: _GroupQuery(
         jobs=_delayed_jobs,
         field="last_error",
         order="-due_at",
@@ -121,7 +113,7 @@ QUERIES = {
         verb=lambda _: "resend",
         listed={"needs_attention__exact": "1"},
     ),
-    Kind.FAILED: _GroupQuery(
+    AttentionKind.FAILED: _GroupQuery(
         jobs=failed_lately,
         field="failure_code",
         order="-completed_at",
@@ -141,7 +133,7 @@ def groups(now: datetime) -> list[Group]:
     return [group for kind, query in QUERIES.items() for group in _groups(kind, query, now)]
 
 
-def jobs_of(kind: Kind, code: str, now: datetime) -> QuerySet[JobLog]:
+def jobs_of(kind: AttentionKind, code: str, now: datetime) -> QuerySet[JobLog]:
     """Return the jobs of one group, in the order in which they are operated on."""
     query = QUERIES[kind]
     return _of_group(query, code, query.jobs(now))
@@ -153,16 +145,16 @@ def _of_group(query: _GroupQuery, code: str, jobs: QuerySet[JobLog]) -> QuerySet
 
 def verb_for(kind: str, code: str) -> str:
     """Return what staff may do with all jobs of a group; "" where that is nothing, or there can be no such group."""
-    return QUERIES[Kind(kind)].verb(code) if kind in QUERIES else ""
+    return QUERIES[AttentionKind(kind)].verb(code) if kind in QUERIES else ""
 
 
-def _groups(kind: Kind, query: _GroupQuery, now: datetime) -> list[Group]:
+def _groups(kind: AttentionKind, query: _GroupQuery, now: datetime) -> list[Group]:
     jobs = query.jobs(now)
     counts = jobs.order_by().values_list(query.field).annotate(count=Count("*"))
     return [_group(kind, query, code, count, jobs) for code, count in counts.order_by("-count", query.field)]
 
 
-def _group(kind: Kind, query: _GroupQuery, code: str, count: int, jobs: QuerySet[JobLog]) -> Group:
+def _group(kind: AttentionKind, query: _GroupQuery, code: str, count: int, jobs: QuerySet[JobLog]) -> Group:
     filters = query.listed | {f"{query.field}__exact": code}
     return Group(
         kind=kind,

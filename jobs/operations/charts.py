@@ -14,7 +14,7 @@ NICE = (1, 1.2, 1.6, 2, 3, 4, 6, 8, 10)
 BAR = 0.7  # the share of a step that its bar fills
 
 
-class Kind(StrEnum):
+class ChartKind(StrEnum):
     """How a chart is drawn."""
 
     BARS = "bars"  # one upon another
@@ -75,7 +75,7 @@ class Chart:
     title: str
     unit: str
     description: str
-    kind: Kind
+    kind: ChartKind
     series: Sequence[Series]
     steps: Sequence[str]
     axis: Sequence[str]
@@ -86,7 +86,7 @@ class Chart:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to be drawn: no number, or nothing but bars of no height."""
-        nothing = (None, 0) if self.kind is Kind.BARS else (None,)
+        nothing = (None, 0) if self.kind is ChartKind.BARS else (None,)
         return all(value in nothing for series in self.series for value in series.values)
 
     @property
@@ -102,12 +102,12 @@ class Chart:
     @property
     def bars(self) -> list[Bar]:
         """The rectangles, those of the first series at the bottom."""
-        return list(self._bars()) if self.kind is Kind.BARS else []
+        return list(self._bars()) if self.kind is ChartKind.BARS else []
 
     @property
     def lines(self) -> list[Line]:
         """The lines; a step without a number leaves a gap."""
-        if self.kind is Kind.BARS:
+        if self.kind is ChartKind.BARS:
             return []
         return [_line(run, series.tone) for series in self.series for run in self._runs(series)]
 

@@ -103,9 +103,9 @@ def _canary_facts(health: canary.CanaryHealth) -> Iterator[str]:
         failure = "" if trip.succeeded else f"; N8N reported a failure: {said}"
         yield f"last canary back {format_duration(health.age)} ago, after {format_duration(trip.seconds)}{failure}"
     match health.state:
-        case canary.State.FAILED:
+        case canary.CanaryState.FAILED:
             yield f"a canary did not come back: {cause.sentence} {cause.cure}"
-        case canary.State.LATE:
+        case canary.CanaryState.LATE:
             since = " since" if trip else ""
             yield f"no canary has come back{since}, though one is sent every {format_duration(health.interval)}"
 

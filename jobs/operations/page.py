@@ -19,7 +19,7 @@ from jobs.services import NotNow, operate_on_all
 from jobs.services.bulk import AT_ONCE
 from jobs.staff_forms import reason_in, tell_outcome
 
-from .attention import Kind, groups, jobs_of, verb_for
+from .attention import AttentionKind, groups, jobs_of, verb_for
 from .cards import cards, open_jobs
 from .component_status import component_statuses
 from .trends import charts
@@ -52,7 +52,7 @@ def operate_on_group(request: HttpRequest, kind: str, code: str) -> HttpResponse
     if not verb:
         raise Http404
     try:
-        _operate(request, verb, jobs_of(Kind(kind), code, database_now()), reason_in(request))
+        _operate(request, verb, jobs_of(AttentionKind(kind), code, database_now()), reason_in(request))
     except NotNow as refusal:
         messages.error(request, str(refusal))
     return HttpResponseRedirect(reverse("admin:index"))
@@ -68,8 +68,8 @@ def _operate(request: HttpRequest, verb: str, jobs: QuerySet[JobLog], reason: st
 
 def _figures_context(period: Period, now: datetime) -> dict[str, Any]:
     needs = groups(now)
-    overdue = {group.code: group.count for group in needs if group.kind is Kind.OVERDUE}
-    delayed = sum(group.count for group in needs if group.kind is Kind.DELAYED)
+    overdue = {group.code: group.count for group in needs if group.kind is AttentionKind.OVERDUE}
+    delayed = sum(group.count for group in needs if group.kind is AttentionKind.DELAYED)
     figures = period_figures(period, now)
     return {
         "now": now,

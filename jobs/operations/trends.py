@@ -6,7 +6,7 @@ from jobs.durations import format_duration, next_span
 from jobs.periods import PeriodFigures
 from jobs.stats import Figures
 
-from .charts import Chart, Kind, Series, nice_ceiling
+from .charts import Chart, ChartKind, Series, nice_ceiling
 
 SHARES_OF_AXIS = {"24h": 6, "7d": 7, "30d": 6}
 
@@ -25,7 +25,7 @@ def _throughput_chart(figures: PeriodFigures) -> Chart:
         title="Throughput",
         unit=f"jobs ended {each_step}",
         description=f"{total.succeeded:,} succeeded, {total.failures:,} failed; {highest:,} {each_step} at most.",
-        kind=Kind.BARS,
+        kind=ChartKind.BARS,
         series=[
             Series(name="success", tone="good", values=[each.succeeded for each in steps]),
             Series(name="failure", tone="bad", values=[each.failures for each in steps]),
@@ -46,7 +46,7 @@ def _success_rate_chart(figures: PeriodFigures) -> Chart:
         title="Success rate",
         unit=f"% of jobs ended {_each_step(figures)}",
         description=f"Lowest {lowest:.1f} %." if known else "Nothing ended.",
-        kind=Kind.AREA,
+        kind=ChartKind.AREA,
         series=[Series(name="success rate", tone="good", values=rates)],
         steps=_step_labels(figures),
         axis=_axis_labels(figures),
@@ -65,7 +65,7 @@ def _latency_chart(figures: PeriodFigures) -> Chart:
         title="Latency",
         unit="from upload to success",
         description=f"The slowest p95 was {format_duration(highest)}; half were done within the line p50.",
-        kind=Kind.LINES,
+        kind=ChartKind.LINES,
         series=[
             Series(name="p95", tone="warn", values=slow),
             Series(name="p50", tone="info", values=[each.seconds(0.5) for each in steps]),

@@ -48,7 +48,7 @@ VERBS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class BulkOutcome:
     """What became of many.
 
     Attributes:
@@ -81,7 +81,7 @@ def operate(verb: str, job_id: UUID, actor: User, reason: str, **meant: str | bo
 
 def operate_on_all(
     verb: str, job_ids: Iterable[UUID], actor: User, reason: str, *, cancelled_too: bool = False
-) -> Outcome:
+) -> BulkOutcome:
     """Do it to those whose state allows it, each in a transaction of its own, for as long as the database is there.
 
     Args:
@@ -107,4 +107,4 @@ def operate_on_all(
                 continue
             left_alone[AWAY] += len(pending) - number
             break
-    return Outcome(done=done, left_alone=left_alone)
+    return BulkOutcome(done=done, left_alone=left_alone)

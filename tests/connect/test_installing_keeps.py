@@ -5,7 +5,7 @@ from django.conf import LazySettings
 
 from jobs.connect.installing import install
 from jobs.connect.listing import A_PAGE
-from jobs.connect.remote import State, remote_workflows
+from jobs.connect.remote import WorkflowState, remote_workflows
 from jobs.connect.steps import NotInstalled
 from jobs.connect.workflows import REPORTER, workflow, workflows
 from jobs.n8n_api import PublicApi
@@ -29,7 +29,7 @@ def test_one_of_another_version_is_left_alone_and_said_to_be(
     run_install(api, activate=PLAIN)
     before = dict(n8n.named(NAMES[PLAIN]))
     settings.N8N_WEBHOOK_SECRET = []  # its node "Settings" would say so
-    assert remote_workflow(api, PLAIN).state is State.OTHER
+    assert remote_workflow(api, PLAIN).state is WorkflowState.OTHER
     assert f"Left “{NAMES[PLAIN]}” as it is: it differs from this version." in run_install(api, activate=PLAIN)
     assert n8n.named(NAMES[PLAIN]) == before
 
@@ -48,7 +48,7 @@ def test_one_that_is_to_be_replaced_keeps_its_id_its_activity_and_its_credential
     assert (n8n.named(NAMES[PLAIN])["id"], n8n.active()) == (key, {NAMES[REPORTER], NAMES[PLAIN]})
     assert n8n.node(NAMES[PLAIN], "Find the database")["credentials"]["notionApi"] == chosen
     assert n8n.node(NAMES[PLAIN], "Create the page")["credentials"]["notionApi"]["id"] is None
-    assert remote_workflow(api, PLAIN).state is State.CURRENT
+    assert remote_workflow(api, PLAIN).state is WorkflowState.CURRENT
 
 
 def test_an_archived_one_is_let_rest(n8n: StubN8N, api: PublicApi) -> None:

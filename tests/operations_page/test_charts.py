@@ -8,14 +8,14 @@ import pytest
 from django.template.loader import render_to_string
 
 from jobs.durations import format_duration, format_milliseconds, next_span
-from jobs.operations.charts import Chart, Kind, Series, nice_ceiling
+from jobs.operations.charts import Chart, ChartKind, Series, nice_ceiling
 
 SUCCESS = Series(name="success", tone="good", values=[4, 0, 8])
 FAILURE = Series(name="failure", tone="bad", values=[1, 0, 2])
 RATE = Series(name="rate", tone="good", values=[100, None, 50])
 
 
-def chart(*series: Series, kind: Kind = Kind.BARS, **changes: Any) -> Chart:
+def chart(*series: Series, kind: ChartKind = ChartKind.BARS, **changes: Any) -> Chart:
     fields: dict[str, Any] = {
         "name": "throughput",
         "title": "Throughput",
@@ -63,15 +63,15 @@ def test_bars_stand_upon_one_another_and_reach_as_high_as_their_numbers() -> Non
 
 
 def test_a_line_has_a_gap_where_there_is_no_number() -> None:
-    first, second = chart(RATE, kind=Kind.AREA, low=0.0, high=100.0).lines
+    first, second = chart(RATE, kind=ChartKind.AREA, low=0.0, high=100.0).lines
     assert (first.points, second.points) == ("2.5,0.00 7.5,0.00", "22.5,50.00 27.5,50.00")
-    (whole,) = chart(SUCCESS, kind=Kind.LINES).lines
+    (whole,) = chart(SUCCESS, kind=ChartKind.LINES).lines
     assert whole.points == "5,60.00 15,100.00 25,20.00"
     assert whole.area == "5,100.00 5,60.00 15,100.00 25,20.00 25,100.00"
 
 
 def test_an_axis_may_begin_above_nothing_and_says_so() -> None:
-    rates = chart(RATE, kind=Kind.AREA, low=50.0, high=100.0)
+    rates = chart(RATE, kind=ChartKind.AREA, low=50.0, high=100.0)
     assert rates.ticks == ["100", "75", "50"]
     assert rates.lines[1].points == "22.5,100.00 27.5,100.00"
 
@@ -147,7 +147,7 @@ def test_what_a_number_or_a_name_holds_is_never_markup() -> None:
 
 def test_a_rate_of_nothing_is_drawn() -> None:
     none = Series(name="rate", tone="good", values=[None, 0, 0])
-    assert not chart(none, kind=Kind.AREA, low=0.0, high=100.0).is_empty
+    assert not chart(none, kind=ChartKind.AREA, low=0.0, high=100.0).is_empty
 
 
 def test_where_there_is_nothing_to_draw_it_says_so() -> None:
