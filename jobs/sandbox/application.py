@@ -10,7 +10,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 import structlog
 
-from .replies import Refused, Reply
+from .replies import ErrorReply, Reply
 from .reports import make_report, post_report
 from .webhook import WEBHOOK, Behaviour, Delivery, fixed_reply, not_registered, read_delivery, requested_behaviour
 
@@ -91,7 +91,7 @@ class Sandbox:
             delivery = read_delivery(environ)
             self._count(self._deliveries, delivery.job_id)
             reply = fixed_reply(behaviour, environ) or self._execute(delivery, behaviour)
-        except Refused as refused:
+        except ErrorReply as refused:
             reply = refused.reply
         if reply.status >= 400:
             self._count(self._counts, "refused")

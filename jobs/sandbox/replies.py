@@ -25,7 +25,7 @@ class Reply:
         return [content]
 
 
-class Refused(Exception):
+class ErrorReply(Exception):
     """The request does not get past the webhook."""
 
     def __init__(self, reply: Reply) -> None:
@@ -33,6 +33,6 @@ class Refused(Exception):
         self.reply = reply
 
 
-def refused(status: int, message: str, *, code: int | None = None) -> Refused:
+def refused(status: int, message: str, *, code: int | None = None) -> ErrorReply:
     """Return a refusal as N8N words it; its code is the status, but for what it did not foresee."""
-    return Refused(Reply(status, {"code": status if code is None else code, "message": message}))
+    return ErrorReply(Reply(status, {"code": status if code is None else code, "message": message}))

@@ -14,7 +14,7 @@ from django.utils.crypto import constant_time_compare
 from jobs.signatures import webhook_is_signed
 
 from .bodies import parse_body, read_body
-from .replies import Refused, Reply, refused
+from .replies import ErrorReply, Reply, refused
 
 WEBHOOK = "/webhook/"
 
@@ -45,7 +45,7 @@ class Delivery:
 
 
 def requested_behaviour(environ: WSGIEnvironment) -> Behaviour | None:
-    """Return what the address asks for, or None; raises `Refused` where that is unknown."""
+    """Return what the address asks for, or None; raises `ErrorReply` where that is unknown."""
     requested = parse_qs(environ.get("QUERY_STRING", "")).get("behaviour")
     try:
         return Behaviour(requested[-1]) if requested else None
@@ -58,14 +58,14 @@ def read_delivery(environ: WSGIEnvironment) -> Delivery:
     """Check a request as a good workflow would.
 
     Raises:
-        Refused: 403 wrong credentials or signature, 500 or 413 too large, 422 or 400 not the body that is expected.
+        ErrorReply: 403 wrong credentials or signature, 500 or 413 too large, 422 or 400 not the body that is expected.
     """
     headers = HttpHeaders(environ)
     if not constant_time_compare(headers.get("Authorization", ""), f"Bearer {settings.N8N_API_KEY}"):
-        raise Refused(Reply(403, "Authorization data is wrong!"))
+        raise ErrorReply(Reply(403, "Authorization data is wrong!"))
     body = read_body(environ)
     if settings.N8N_WEBHOOK_SECRET and not webhook_is_signed(settings.N8N_WEBHOOK_SECRET, headers, body):
-        raise Refused(Reply(403, "The signature is wrong!"))
+        raise ErrorReply(Reply(403, "The signature is wrong!"))
     return _delivery(*parse_body(environ, body))
 
 

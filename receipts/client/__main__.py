@@ -5,9 +5,8 @@ from argparse import ArgumentParser
 
 from accounting.terminal.progress import say
 
-from .ending import ending_in_a_sentence
+from .ending import Ended, ending_in_a_sentence
 from .options import add_options, read_options
-from .refusals import Ended
 from .run import run
 
 

@@ -4,9 +4,18 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .refusals import Ended, Misused
+from .refusals import Misused
 
 MISUSED, INTERRUPTED = 2, 130
+
+
+class Ended(Exception):
+    """The client ends before it is done; with an exit code, and a sentence for people."""
+
+    def __init__(self, code: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.sentence = sentence
 
 
 @contextmanager

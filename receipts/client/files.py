@@ -10,7 +10,7 @@ from typing import NamedTuple
 from accounting.forms.multipart import Frame, frame
 from receipts.formats import FURTHER_SUFFIXES, SUFFIXES
 
-from .refusals import FILE_CHANGED, Misused, Refused
+from .refusals import FILE_CHANGED, Misused, NotTaken
 
 NAMED_AS_OURS = frozenset({*SUFFIXES.values(), *FURTHER_SUFFIXES})
 PIECE_BYTES = 128 * 1024
@@ -125,5 +125,5 @@ class Form:
                 sent.update(piece)
                 yield piece
         if left or sent.hexdigest() != self.sha256:
-            raise Refused(FILE_CHANGED, "It changed while it was read; it is taken the next time.")
+            raise NotTaken(FILE_CHANGED, "It changed while it was read; it is taken the next time.")
         yield self._frame.tail

@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from .refusals import FILE_CHANGED, Refused
+from .refusals import FILE_CHANGED, NotTaken
 
 WIDTH = 13
 
@@ -73,7 +73,7 @@ def outcome_of(path: Path, job: dict[str, Any], *, sha256: str, was_known: bool)
     )
 
 
-def refusal_of(path: Path, refused: Refused) -> Outcome:
+def refusal_of(path: Path, refused: NotTaken) -> Outcome:
     """Return what is to be said of a file that was not taken."""
     kind = OutcomeKind.CHANGED if refused.code == FILE_CHANGED else OutcomeKind.REFUSED
     return Outcome(path=path, kind=kind, code=refused.code, detail=refused.detail)
@@ -81,7 +81,7 @@ def refusal_of(path: Path, refused: Refused) -> Outcome:
 
 def still_being_written(path: Path) -> Outcome:
     """Return what is to be said of a file that is still being written."""
-    return refusal_of(path, Refused(FILE_CHANGED, "It is still being written; it is taken the next time."))
+    return refusal_of(path, NotTaken(FILE_CHANGED, "It is still being written; it is taken the next time."))
 
 
 def changed_since(outcome: Outcome) -> Outcome:

@@ -7,16 +7,7 @@ class Misused(Exception):
     """Nothing can be done as it was told; the message says why."""
 
 
-class Ended(Exception):
-    """The client ends before it is done; with an exit code, and a sentence for people."""
-
-    def __init__(self, code: int, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
-        self.sentence = sentence
-
-
-class Refused(Exception):
+class NotTaken(Exception):
     """One file is not taken, or one question never answered; the others go on."""
 
     def __init__(self, code: str, detail: str) -> None:

@@ -14,7 +14,7 @@ from requests.utils import get_environ_proxies
 from accounting import __version__
 
 from .files import Form
-from .refusals import Misused, Refused
+from .refusals import Misused, NotTaken
 
 Job = dict[str, Any]
 
@@ -58,7 +58,7 @@ class Service:
         """Upload a file; return its job, and whether the service knew it before.
 
         Raises:
-            Refused: it was not taken.
+            NotTaken: it was not taken.
         """
         headers = {"Content-Type": form.content_type, "Idempotency-Key": idempotency_key}
         answer = self._until_answered(
@@ -84,7 +84,7 @@ class Service:
             until: the moment, of the monotonic clock, up to which it may be tried.
 
         Raises:
-            Refused: it is not to be had.
+            NotTaken: it is not to be had.
         """
         answer = self._get(f"{self._url}/jobs/{job_id}/", until=until)
         return _require_job(_json(answer)), _retry_after(answer, otherwise=FIRST_PAUSE_SECONDS)
@@ -116,7 +116,7 @@ class Service:
                 return _require_taken(answer)
             wait = _retry_after(answer, otherwise=pause * (1 + random.random() / 4))  # noqa: S311 - no secret
             if time.monotonic() + wait > end or self._stopping.wait(wait):
-                raise _refusal(answer) if answer is not None else Refused("unreachable", f"No answer ({trouble}).")
+                raise _refusal(answer) if answer is not None else NotTaken("unreachable", f"No answer ({trouble}).")
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
 
@@ -152,17 +152,17 @@ def _require_taken(answer: requests.Response) -> requests.Response:
 
 def _require_job(job: Job) -> Job:
     if not {"job_id", "receipt_id", "status"} <= job.keys():
-        raise Refused("not_understood", "Something else than the service answers.")
+        raise NotTaken("not_understood", "Something else than the service answers.")
     return job
 
 
-def _refusal(answer: requests.Response) -> Refused:
+def _refusal(answer: requests.Response) -> NotTaken:
     """Return what a problem says (RFC 9457), or what there is where it is none."""
     problem = _json(answer)
     errors = problem.get("errors")
     fields = [str(text) for texts in errors.values() for text in texts] if isinstance(errors, dict) else []
     detail = " ".join(fields) or str(problem.get("detail") or f"It answers {answer.status_code}.")
-    return Refused(str(problem.get("code") or f"http_{answer.status_code}"), detail)
+    return NotTaken(str(problem.get("code") or f"http_{answer.status_code}"), detail)
 
 
 def _json(answer: requests.Response) -> dict[str, Any]:

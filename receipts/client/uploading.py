@@ -10,7 +10,7 @@ from typing import NamedTuple
 from .files import Form
 from .options import Options
 from .outcomes import Outcome, outcome_of, refusal_of
-from .refusals import Refused
+from .refusals import NotTaken
 from .service import Job, Service
 from .threads import map_unordered
 
@@ -63,7 +63,7 @@ def wait_for_all(service: Service, uploads: Iterable[Upload], seconds: float) ->
 def _look_again(service: Service, upload: Upload, end: float) -> tuple[Upload, float]:
     try:
         job, pause = service.job(upload.job["job_id"], until=end)
-    except Refused:
+    except NotTaken:
         return upload, 30.0  # it may be there again later; the wait has an end
     return upload._replace(job=job), pause
 
@@ -71,10 +71,10 @@ def _look_again(service: Service, upload: Upload, end: float) -> tuple[Upload, f
 def _try_upload(service: Service, path: Path, options: Options) -> Upload | Outcome:
     try:
         return _upload(service, path, options)
-    except Refused as refused:
+    except NotTaken as refused:
         return refusal_of(path, refused)
     except OSError as error:
-        return refusal_of(path, Refused("file_unreadable", f"It cannot be read: {error.strerror}."))
+        return refusal_of(path, NotTaken("file_unreadable", f"It cannot be read: {error.strerror}."))
 
 
 def _upload(service: Service, path: Path, options: Options) -> Upload:

@@ -16,7 +16,7 @@ import pytest
 from receipts.client import files
 from receipts.client import run as client
 from receipts.client.files import Form, find_files
-from receipts.client.refusals import Misused, Refused
+from receipts.client.refusals import Misused, NotTaken
 from receipts.sample import draw_receipt
 from tests.factories import DATABASE_ID, SMALL
 from tests.support.client_runs import FILED, NO_JOBS, NOBODY, TAKEN, pictures, run_client, scripted
@@ -158,7 +158,7 @@ def test_a_file_that_changes_on_its_way_is_never_sent_to_its_end(tmp_path: Path,
     file.write_bytes(b"as it was")
     form = Form(file, DATABASE_ID)
     file.write_bytes(change)
-    with pytest.raises(Refused, match="changed while it was read"):
+    with pytest.raises(NotTaken, match="changed while it was read"):
         list(form)
 
 

@@ -5,9 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounting.terminal.progress import say
-from receipts.client.ending import ending_in_a_sentence
+from receipts.client.ending import Ended, ending_in_a_sentence
 from receipts.client.options import add_options, read_options
-from receipts.client.refusals import Ended
 from receipts.client.run import run
 
 
