@@ -1,11 +1,10 @@
 """Whether the service lives, and whether it does its work."""
 
-from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from django.db import DatabaseError, InterfaceError, connection
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
@@ -14,17 +13,13 @@ from django.views.decorators.http import require_safe
 from accounting.clock import DatabaseNow, database_now
 from accounting.outages import error_fields, unapplied_migrations
 from jobs import canary
+from jobs.heartbeats import living
 from jobs.models import Heartbeat, JobEvent, JobLog
 from jobs.queue import queue_service
 from receipts.storage import storage_trouble
 
 logger = structlog.get_logger(__name__)
 
-# A worker beats every 15 s, up to 5 s later while it delivers, up to 15 s where it waits for a Redis that hangs.
-ALIVE_WITHIN = {
-    Heartbeat.Kind.WORKER: timedelta(seconds=45),
-    Heartbeat.Kind.SWEEP: timedelta(seconds=60),
-}
 OK, DEGRADED, UNAVAILABLE = "ok", "degraded", "unavailable"
 
 _migrated = False
@@ -88,16 +83,6 @@ def _database() -> dict[str, Any]:
 def _is_read_only() -> bool:
     ours: Any = connection  # one of accounting.postgresql or accounting.sqlite3
     return bool(ours.is_read_only())
-
-
-def living(kind: Heartbeat.Kind, now: datetime | DatabaseNow) -> QuerySet[Heartbeat]:
-    """Return the beats of those that live."""
-    return beats(kind, now).filter(at__gte=now - ALIVE_WITHIN[kind])
-
-
-def beats(kind: Heartbeat.Kind, now: datetime | DatabaseNow) -> QuerySet[Heartbeat]:
-    """Return each one's last beat, but for those by a clock that was ahead: they would live for as long as it was."""
-    return Heartbeat.objects.filter(kind=kind, at__lte=now + ALIVE_WITHIN[kind]).order_by()
 
 
 def _last_round_trip() -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ from .answers import longest_delay
 from .executions import Execution, conclude
 from .failures import FailureCode
 from .masking import masked
-from .models import Heartbeat, JobEvent, JobLog
+from .models import JobEvent, JobLog
 from .queue import queue_service
 from .reconciliation import Finding, Inquiry
 from .services import fail, free_places
@@ -31,7 +31,6 @@ Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
 
 RINGS_AT_ONCE = 100  # in the queue in all: rings pile up where no worker listens
 ENDS_AT_ONCE = 500
-HEARTBEAT_KEPT = timedelta(days=1)
 
 
 class Swept(NamedTuple):
@@ -179,14 +178,3 @@ def _bring_forward_once(job_id: UUID, *, waiting: Q, wait: timedelta) -> bool:
         due_at=job.now + wait,
     )
     return True
-
-
-def beat(name: str, kind: Heartbeat.Kind) -> None:
-    """Write down that this process lives."""
-    Heartbeat.objects.update_or_create(name=name, defaults={"kind": kind, "at": DatabaseNow()})
-
-
-def forget_dead_processes() -> None:
-    """Remove the heartbeats of processes that have been silent for a day, and those by a clock that was ahead."""
-    now = DatabaseNow()
-    Heartbeat.objects.exclude(at__range=(now - HEARTBEAT_KEPT, now + CLOCK_SLACK)).delete()

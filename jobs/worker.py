@@ -21,10 +21,10 @@ from rq.worker import WorkerStatus
 
 from accounting.outages import DATABASE_AWAY
 
+from .heartbeats import beat
 from .identity import PROCESS_NAME
 from .models import Heartbeat
 from .queue import TASK
-from .sweep import beat
 
 logger = structlog.get_logger(__name__)
 

@@ -11,8 +11,8 @@ from django.db.models import Max
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from accounting.clock import database_now
-from accounting.health import beats, living
 from jobs import canary
+from jobs.heartbeats import beats, living
 from jobs.models import Heartbeat, JobLog
 from jobs.operations.attention import QUERIES, AttentionKind
 from jobs.operations.cards import open_jobs

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Max, Q
 from django.template.defaultfilters import pluralize
 
-from accounting.health import beats, living
 from jobs import canary
 from jobs.causes import cause_of
 from jobs.durations import format_duration
+from jobs.heartbeats import beats, living
 from jobs.models import Heartbeat, JobEvent
 from jobs.queue import queue_service
 

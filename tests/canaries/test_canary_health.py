@@ -12,9 +12,9 @@ from jobs import canary
 from jobs.answers import Answer
 from jobs.canary.health import LOOKED_AT
 from jobs.delivery_errors import ErrorCode
+from jobs.heartbeats import beat
 from jobs.models import Heartbeat, JobLog
 from jobs.operations import component_status
-from jobs.sweep import beat
 from tests.factories import JobFactory, ReceiptFactory
 from tests.support.canary_lifecycle import NOT_REGISTERED, aged, answered, returned, sent
 

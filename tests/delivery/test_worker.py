@@ -57,7 +57,7 @@ def test_neither_worker_nor_sweep_loads_what_only_the_web_has_a_use_for(
     ring(JobFactory.create())
     stderr, _ = manage(*command, N8N_WEBHOOK_URL=n8n.url + WEBHOOK, PYTHONPROFILEIMPORTTIME="1")
     loaded = {line.rpartition("|")[2].strip() for line in stderr.splitlines() if line.startswith("import time:")}
-    assert "jobs.sweep" in loaded
+    assert "jobs.heartbeats" in loaded
     pages = {"accounting.urls", "accounting.problems", "jobs.admin", "jobs.views", "receipts.validators"}
     libraries = {"rest_framework.views", "drf_spectacular.openapi", "waitress", "charset_normalizer.api"}
     assert not loaded & (pages | libraries)

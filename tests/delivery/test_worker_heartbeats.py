@@ -12,8 +12,8 @@ from django.utils import timezone
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from accounting.health import ALIVE_WITHIN
 from jobs import worker as worker_module
+from jobs.heartbeats import ALIVE_WITHIN
 from jobs.identity import PROCESS_NAME
 from jobs.models import Heartbeat, JobLog
 from jobs.worker import DeliveryWorker

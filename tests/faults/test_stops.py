@@ -149,7 +149,7 @@ def test_a_worker_told_twice_gives_up_and_its_job_is_sent_again(n8n: Sandbox, sl
 def test_a_sweep_told_to_stop_finishes_what_it_does(service: Installation) -> None:
     service.start_web()
     job_id = service.upload().json()["job_id"]
-    sweep = service.start(*SWEEP, stop_at="jobs.sweep.beat")
+    sweep = service.start(*SWEEP, stop_at="jobs.heartbeats.beat")
     wait_for(lambda: is_stopped(sweep.pid), "the sweep to be in mid-pass")
     service.kill(sweep, signal.SIGTERM)
     assert sweep.returncode == 0

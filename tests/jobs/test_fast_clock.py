@@ -12,9 +12,10 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from jobs import sweep as sweeping
+from jobs.heartbeats import forget_dead_processes
 from jobs.models import Heartbeat
 from jobs.services import claim_job, submission
-from jobs.sweep import bring_forward, forget_dead_processes
+from jobs.sweep import bring_forward
 from tests.factories import JobFactory
 from tests.support.audit_runs import WELL, verify
 from tests.support.job_lifecycle import uploaded

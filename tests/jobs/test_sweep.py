@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from jobs import sweep as sweeping
 from jobs.failures import FailureCode
+from jobs.heartbeats import forget_dead_processes
 from jobs.management.commands import sweep_jobs
 from jobs.models import Heartbeat, JobLog
 from jobs.queue import queue_service
@@ -222,7 +223,7 @@ def test_one_pass_of_the_command_sweeps_and_beats() -> None:
 def test_heartbeats_of_processes_long_dead_are_forgotten() -> None:
     Heartbeat.objects.create(name="old", kind="worker", at=timezone.now() - timedelta(days=2))
     Heartbeat.objects.create(name="young", kind="worker", at=timezone.now())
-    sweeping.forget_dead_processes()
+    forget_dead_processes()
     assert [beat.name for beat in Heartbeat.objects.all()] == ["young"]
 
 

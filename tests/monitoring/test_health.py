@@ -16,9 +16,9 @@ from django.utils import timezone
 
 from accounting import health
 from accounting.outages import unapplied_migrations
+from jobs.heartbeats import beat
 from jobs.models import Heartbeat
 from jobs.queue import queue_service
-from jobs.sweep import beat
 from tests.factories import JobFactory
 from tests.support.outages import closed_port, database_away, silent_port
 

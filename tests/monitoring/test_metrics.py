@@ -16,10 +16,10 @@ from django.utils import timezone
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
+from jobs.heartbeats import beat
 from jobs.metrics.counting import count_events
 from jobs.models import Heartbeat, JobLog
 from jobs.queue import queue_service
-from jobs.sweep import beat
 from tests.deploy.configuration import DEPLOY, metrics_listed
 from tests.deploy.tools import tool
 from tests.factories import JobFactory, job_in

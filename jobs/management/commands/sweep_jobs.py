@@ -19,13 +19,14 @@ from accounting.outages import DATABASE_AWAY, error_fields, wait_for_database
 from accounting.terminal.argument_types import seconds
 from jobs.canary import send_scheduled
 from jobs.checks import SETTINGS
+from jobs.heartbeats import beat, forget_dead_processes
 from jobs.identity import PROCESS_NAME
 from jobs.metrics.counting import count_events
 from jobs.models import Heartbeat
 from jobs.proof.sealing import seal_finished_hours
 from jobs.retention import is_overdue
 from jobs.rollups import write_rollups
-from jobs.sweep import beat, bring_forward, forget_dead_processes, sweep
+from jobs.sweep import bring_forward, sweep
 from receipts.orphans import Distrusted, remove_orphans
 
 logger = structlog.get_logger(__name__)
