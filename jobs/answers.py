@@ -10,7 +10,6 @@ from typing import Any
 
 from .delivery_errors import (
     AT_LAST,
-    ERROR_SENTENCES,
     MAY_HAVE_BEEN_SENT,
     MENDED_BY_PEOPLE,
     OF_ANSWERS,
@@ -128,13 +127,12 @@ def _decide_rejection(answer: Answer, said: str) -> Decision:
 
 
 def _decide_error(error: ErrorCode, refused: "_Refusal") -> Decision:
-    sentence = ERROR_SENTENCES[error]
     if error in MAY_HAVE_BEEN_SENT:
-        return _unconfirmed(error, sentence)
+        return _unconfirmed(error, error.label)
     if error is ErrorCode.FILE_UNREADABLE:
-        return _failed(FailureCode.FILE_UNREADABLE, sentence)
+        return _failed(FailureCode.FILE_UNREADABLE, error.label)
     at_last = AT_LAST.get(error, FailureCode.N8N_UNAVAILABLE)
-    return refused(error, sentence, needs_attention=error in MENDED_BY_PEOPLE, at_last=at_last)
+    return refused(error, error.label, needs_attention=error in MENDED_BY_PEOPLE, at_last=at_last)
 
 
 def _decide_success(answer: Answer, refused: "_Refusal") -> Decision:

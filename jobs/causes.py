@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .delivery_errors import ERROR_SENTENCES, OF_ANSWERS, WRONG_SETTINGS, ErrorCode
+from .delivery_errors import OF_ANSWERS, WRONG_SETTINGS, ErrorCode
 from .failures import FailureCode
 from .models import JobLog
 
@@ -155,7 +155,7 @@ def cause_of(code: str) -> Cause:
 SENTENCES = (
     {code: f"{words}." for code, words in OF_ANSWERS.items()}
     | {setting.code: setting.sentence for setting in WRONG_SETTINGS}
-    | ERROR_SENTENCES
+    | {code: code.label for code in ErrorCode}
 )
 CAUSES_OF_FAILURE: dict[str, Cause] = {code: Cause(f"{code.label}.", cure) for code, cure in FAILURES.items()}
 CAUSES_OF_DELAY: dict[str, Cause] = {str(code): Cause(SENTENCES[code], cure) for code, cure in DELIVERIES.items()}

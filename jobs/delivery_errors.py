@@ -1,25 +1,32 @@
 """Why a delivery did not arrive: codes of what kept N8N from answering, and of answers that tell of a wrong setting."""
 
 from dataclasses import dataclass
-from enum import StrEnum
+
+from django.db import models
 
 from .failures import FailureCode
 
 
-class ErrorCode(StrEnum):
+class ErrorCode(models.TextChoices):
     """Why there is no HTTP answer; all but the last two prove that nothing arrived."""
 
-    UNREACHABLE = "n8n_unreachable"
-    UNTRUSTED = "n8n_certificate_untrusted"
-    EXPIRED = "n8n_certificate_expired"
-    WRONG_HOST = "n8n_certificate_of_another_host"
-    NO_TLS = "n8n_speaks_no_tls"
-    FILE_MISSING = "file_missing"
-    FILE_UNREADABLE = "file_unreadable"
-    NOT_PREPARED = "file_not_prepared"
-    STORAGE_AWAY = "storage_unavailable"
-    TIMED_OUT = "n8n_timed_out"
-    CUT = "n8n_connection_cut"
+    UNREACHABLE = "n8n_unreachable", "N8N could not be reached."
+    UNTRUSTED = "n8n_certificate_untrusted", "N8N's TLS certificate is signed by nobody whom this service trusts."
+    EXPIRED = "n8n_certificate_expired", "N8N's TLS certificate has expired, or is not valid yet."
+    WRONG_HOST = "n8n_certificate_of_another_host", "N8N's TLS certificate is for another host than its address names."
+    NO_TLS = "n8n_speaks_no_tls", "What answers at N8N's address speaks no TLS, or none that this service speaks."
+    FILE_MISSING = "file_missing", "The receipt's file cannot be read where this worker looks for it."
+    FILE_UNREADABLE = (
+        "file_unreadable",
+        "No picture can be made of the receipt's file: it is damaged, or takes too much.",
+    )
+    NOT_PREPARED = (
+        "file_not_prepared",
+        "The picture to be sent could not be made or stored: the machine is too busy or full.",
+    )
+    STORAGE_AWAY = "storage_unavailable", "The storage of the receipts' files could not be reached."
+    TIMED_OUT = "n8n_timed_out", "N8N did not answer in time."
+    CUT = "n8n_connection_cut", "The connection to N8N was cut."
 
 
 MAY_HAVE_BEEN_SENT = frozenset({ErrorCode.TIMED_OUT, ErrorCode.CUT})
@@ -29,20 +36,6 @@ AT_LAST = {
     ErrorCode.FILE_MISSING: FailureCode.FILE_MISSING,
     ErrorCode.NOT_PREPARED: FailureCode.FILE_UNREADABLE,
     ErrorCode.STORAGE_AWAY: FailureCode.FILE_UNREADABLE,
-}
-
-ERROR_SENTENCES = {
-    ErrorCode.UNREACHABLE: "N8N could not be reached.",
-    ErrorCode.UNTRUSTED: "N8N's TLS certificate is signed by nobody whom this service trusts.",
-    ErrorCode.EXPIRED: "N8N's TLS certificate has expired, or is not valid yet.",
-    ErrorCode.WRONG_HOST: "N8N's TLS certificate is for another host than its address names.",
-    ErrorCode.NO_TLS: "What answers at N8N's address speaks no TLS, or none that this service speaks.",
-    ErrorCode.FILE_MISSING: "The receipt's file cannot be read where this worker looks for it.",
-    ErrorCode.FILE_UNREADABLE: "No picture can be made of the receipt's file: it is damaged, or takes too much.",
-    ErrorCode.NOT_PREPARED: "The picture to be sent could not be made or stored: the machine is too busy or full.",
-    ErrorCode.STORAGE_AWAY: "The storage of the receipts' files could not be reached.",
-    ErrorCode.TIMED_OUT: "N8N did not answer in time.",
-    ErrorCode.CUT: "The connection to N8N was cut.",
 }
 
 # What an answer says that neither confirms nor tells of a wrong setting; its status may follow, so no full stop does.

@@ -15,7 +15,7 @@ from django.conf import settings
 
 from .answers import Answer
 from .causes import cause_of_delay
-from .delivery_errors import ERROR_SENTENCES, OF_TLS, ErrorCode
+from .delivery_errors import OF_TLS, ErrorCode
 from .executions import Execution, read_execution, text
 from .transport import WatchedSession
 
@@ -181,4 +181,4 @@ def _said(answer: Answer) -> str:
 
 def _no_answer(error: ErrorCode) -> ApiError:
     cure = cause_of_delay(error).cure if error in OF_TLS else RIGHT_ADDRESS
-    return ApiError(ERROR_SENTENCES[error], cure)
+    return ApiError(error.label, cure)
