@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import PurePosixPath
-from typing import Any
 from uuid import UUID
 
-from django.core.files.storage import default_storage, storages
+from django.core.files.storage import default_storage
 
 from . import thumbnails
 from .models import Receipt, Rendition, day_folder
+from .storage import receipt_storage
 
 ORPHAN_AGE = timedelta(days=1)
 ORPHAN_SEARCH_DAYS = 8
@@ -80,7 +80,7 @@ def find_orphans(folders: Iterable[str], *, now: datetime) -> Iterator[list[str]
     for folder in folders:
         if not _is_of_before(folder, now - ORPHAN_AGE):
             continue
-        names = (f"{folder}/{file}" for file in _storage().files_in(folder))
+        names = (f"{folder}/{file}" for file in receipt_storage().files_in(folder))
         while batch := list(islice(names, BATCH)):
             # to ask for a file's age is a request, where files are in a bucket
             yield [name for name in _without_row(batch) if _age(name, now=now) > ORPHAN_AGE]
@@ -98,7 +98,7 @@ def delete_orphans(names: Iterable[str]) -> int:
 
 def _folders_below(folder: str) -> Iterator[str]:
     yield folder
-    for name in sorted(_storage().folders_in(folder)):
+    for name in sorted(receipt_storage().folders_in(folder)):
         yield from _folders_below(f"{folder}/{name}")
 
 
@@ -109,10 +109,6 @@ def _is_of_before(name: str, day: datetime) -> bool:
 
 def _model_of(name: str) -> type[Receipt | Rendition]:
     return Rendition if PurePosixPath(name).parts[0] == Rendition.FOLDER else Receipt
-
-
-def _storage() -> Any:
-    return storages["default"]  # one of ours, which can be listed bit by bit
 
 
 def _without_row(names: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from django.conf import settings
 from django.core.exceptions import SuspiciousFileOperation
@@ -15,6 +15,9 @@ from django.core.files.storage import FileSystemStorage, default_storage, storag
 from django.db import DatabaseError, InterfaceError
 
 from .storage_mark import is_the_storage, leave_mark
+
+if TYPE_CHECKING:  # who has no bucket loads nothing for one
+    from .bucket import PrivateBucketStorage
 
 PARTIAL_PREFIX = ".partial-"
 OWNER_ONLY = 0o700
@@ -123,12 +126,16 @@ def can_store() -> bool:
     return not storage_trouble()
 
 
+def receipt_storage() -> "PrivateFileStorage | PrivateBucketStorage":
+    """Return the storage in which receipts lie, for what only ours can tell."""
+    return cast("PrivateFileStorage | PrivateBucketStorage", storages["default"])
+
+
 def storage_trouble() -> str:
     """Return why receipts could not be written now, in a word or two; "" where they could, as far as is seen."""
-    ours: Any = storages["default"]  # a PrivateFileStorage, or a PrivateBucketStorage
-    if not ours.is_writable():
+    if not receipt_storage().is_writable():
         return "unavailable"
-    return "" if ours.is_mounted() else "not mounted"
+    return "" if receipt_storage().is_mounted() else "not mounted"
 
 
 def is_stored(name: str, size: int) -> bool:

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
-from django.core.files.storage import storages
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Count, Sum
 
@@ -16,7 +15,7 @@ from jobs import retention
 from jobs.services import purge_receipt
 from receipts.models import Receipt
 from receipts.orphans import Distrusted, delete_orphans, find_few_orphans, find_orphans, stored_folders
-from receipts.storage import StorageAway
+from receipts.storage import StorageAway, receipt_storage
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
@@ -91,8 +90,7 @@ class Command(BaseCommand):
 
 def _doubt_storage() -> None:
     """Let no row go of a file that is elsewhere; below a volume that is not mounted may be files of ours, too."""
-    ours: Any = storages["default"]
-    if not ours.is_mounted():
+    if not receipt_storage().is_mounted():
         raise CommandError(f"This is not the storage in which receipts are kept: {LOOK_AT_IT}")
 
 
