@@ -79,8 +79,10 @@ def answer_exception(exception: Exception, context: Mapping[str, Any]) -> Respon
 
 
 def _told_by_address(exception: Exception, view: Any) -> Problem | None:
-    """Return what is better said with what the address takes; None of all else."""
+    """Return what is better said with what the address takes, or has nothing of; None of all else."""
     match exception:
+        case Http404() if sentence := getattr(view, "nothing_found", ""):
+            return Problem(*NOT_FOUND[:2], sentence)
         case exceptions.UnsupportedMediaType():
             taken = " or ".join(parser.media_type for parser in view.parser_classes)
             sentence = f"Send the body as {taken}, and with that Content-Type."

@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import Http404
 from django.utils import timezone
 from django.utils.http import parse_etags
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
@@ -124,22 +123,11 @@ class JobViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[JobLog]):
     filterset_class = JobFilter
     queryset = JobLog.objects.none()
     lookup_field = "job_id"
+    nothing_found = "You have no job with this id."  # whether it is another client's is not told
 
     def get_queryset(self) -> QuerySet[JobLog]:
         """Return the jobs of the client that asks."""
         return JobLog.objects.filter(client=client_of(self.request))
-
-    def get_object(self) -> JobLog:
-        """Return the job.
-
-        Raises:
-            NotFound: there is none, or it is not the client's own; which of the two is not told.
-        """
-        try:
-            job: JobLog = super().get_object()
-        except Http404:
-            raise NotFound("You have no job with this id.") from None
-        return job
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Answer with the job, or with 304 where the caller has it as it is (RFC 9110 section 13.1.2)."""

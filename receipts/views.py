@@ -4,11 +4,10 @@ from collections.abc import Callable
 from functools import partial
 
 from django.db.models import QuerySet
-from django.http import FileResponse, Http404
+from django.http import FileResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework.authentication import SessionAuthentication
-from rest_framework.exceptions import NotFound
 from rest_framework.mixins import RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -79,24 +78,13 @@ class ReceiptViewSet(RetrieveModelMixin, GenericViewSet[Receipt]):
     parser_classes = (ReceiptFormParser,)
     serializer_class = ReceiptSerializer
     queryset = Receipt.objects.none()
+    nothing_found = "You have no receipt with this id."  # whether it is somebody else's is not told
 
     def get_queryset(self) -> QuerySet[Receipt]:
         """Return the receipts that the caller may see."""
         if isinstance(self.request.user, Client):
             return Receipt.objects.filter(client=self.request.user)
         return Receipt.objects.all()
-
-    def get_object(self) -> Receipt:
-        """Return the receipt.
-
-        Raises:
-            NotFound: there is none, or the caller may not see it; which of the two is not told.
-        """
-        try:
-            receipt: Receipt = super().get_object()
-        except Http404:
-            raise NotFound("You have no receipt with this id.") from None
-        return receipt
 
     def get_throttles(self) -> list[BaseThrottle]:
         """Return what bounds uploads, and nothing else; it is asked before the body is looked at."""
