@@ -196,6 +196,16 @@ def test_no_column_of_the_list_ends_beyond_its_card(visitor: Visitor, jobs: list
     assert width_of(page.locator("#result_list")) <= width_of(page.locator(".results"))
 
 
+@pytest.mark.parametrize("width", [1280, 1440])
+def test_a_message_without_a_blank_pushes_no_column_of_the_list_beyond_its_card(
+    visitor: Visitor, jobs: list[str], width: int
+) -> None:
+    page = visitor.open("oscar", viewport={"width": width, "height": 900})
+    page.goto(JOBS)
+    page.locator(".cell-result").first.evaluate("cell => cell.textContent = 'e'.repeat(80)")
+    assert width_of(page.locator("#result_list")) <= width_of(page.locator(".results"))
+
+
 @pytest.mark.parametrize("width", [1024, 1280])
 def test_a_long_name_pushes_no_column_of_any_list_beyond_its_card(
     visitor: Visitor, service: Installation, width: int
