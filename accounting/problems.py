@@ -94,12 +94,6 @@ def _told_by_address(exception: Exception, view: Any) -> Problem | None:
     return _from_drf(exception, sentence)
 
 
-def problem_code_of(exception: exceptions.APIException) -> str:
-    """Return the code under which the exception is answered."""
-    problem = problem_of(exception)
-    return problem.code if problem else ""
-
-
 def problem_of(exception: Exception) -> Problem | None:
     """Return what somebody is told of an exception; None where it is a fault of ours that nobody expected."""
     match exception:

@@ -25,7 +25,7 @@ from rest_framework.viewsets import GenericViewSet
 from accounting.api.openapi import problems
 from accounting.api.openapi_headers import retry_after_header
 from accounting.clock import moment_in
-from accounting.problems import Problem, problem_code_of
+from accounting.problems import Problem, problem_of
 from accounting.throttling import count_failure
 from receipts.authentication import client_of
 
@@ -227,8 +227,8 @@ def _noting_refusal(job_id: Callable[[], UUID | None], actor: str) -> Iterator[N
     try:
         yield
     except APIException as refusal:
-        if meant := job_id():
-            services.note_refused_callback(meant, code=problem_code_of(refusal), actor=actor)
+        if (meant := job_id()) and (problem := problem_of(refusal)):
+            services.note_refused_callback(meant, code=problem.code, actor=actor, fields=problem.errors or ())
         raise
 
 
@@ -248,6 +248,8 @@ def _complete(job_id: UUID, report: Report, *, actor: str) -> Response:
         raise Problem(404, "job_not_found", "There is no such job.") from None
     job = completion.job
     if completion.verdict is Verdict.CONTRADICTION:
-        raise Problem(409, "outcome_contradicts", f"The job has ended as {job.status} already, and stays so.")
+        failed = job.status == JobLog.Status.FAILURE
+        unless = ", unless another execution reports a success by its execution_id" if failed else ""
+        raise Problem(409, "outcome_contradicts", f"The job has ended as {job.status} already, and stays so{unless}.")
     answer = {"job_id": job.job_id, "status": job.status, "duplicate": completion.verdict is Verdict.REPEAT}
     return Response(JobCallbackResponse(answer).data)

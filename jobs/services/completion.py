@@ -1,5 +1,6 @@
 """N8N reports what became of a receipt."""
 
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -53,20 +54,22 @@ def complete_job(job_id: UUID, report: Report, *, actor: str) -> Completion:
         case Verdict.REPEAT:
             _note(job, Kind.CALLBACK_REPEATED, actor, _report_detail(report))
         case Verdict.CONTRADICTION:
-            _note(job, Kind.CALLBACK_REFUSED, actor, _report_detail(report))
+            _note(job, Kind.CALLBACK_REFUSED, actor, _report_detail(report) | {"code": "outcome_contradicts"})
     return Completion(job=job, verdict=verdict)
 
 
 @transaction.atomic
-def note_refused_callback(job_id: UUID, *, code: str, actor: str) -> None:
+def note_refused_callback(job_id: UUID, *, code: str, actor: str, fields: Collection[str] = ()) -> None:
     """Write down that a report on the job came under a right token and was refused; its body is not kept.
 
     Args:
         code: of the problem that it was answered with.
         actor: which token it came with.
+        fields: the names of those that are wrong.
     """
+    wrong = {"fields": ", ".join(fields)} if fields else {}
     with suppress(JobLog.DoesNotExist):
-        _note(lock_job(job_id), Kind.CALLBACK_REFUSED, actor, {"code": code})
+        _note(lock_job(job_id), Kind.CALLBACK_REFUSED, actor, {"code": code} | wrong)
 
 
 def _note(job: JobLog, kind: JobEvent.Kind, actor: str, detail: Detail) -> None:

@@ -107,7 +107,8 @@ def test_a_failure_after_the_success_is_refused_and_written_down() -> None:
     assert (answer.status_code, answer.json()["code"]) == (409, "outcome_contradicts")
     job.refresh_from_db()
     assert job.status == Status.SUCCESS
-    assert job.events.get().detail == {"reported": "failure", "execution_id": "18"}
+    told = {"reported": "failure", "execution_id": "18", "code": "outcome_contradicts"}
+    assert job.events.get().detail == told
 
 
 def test_a_late_success_is_taken_and_marked_late() -> None:
@@ -123,6 +124,18 @@ def test_a_failure_that_n8n_reported_stands_after_the_receipt_is_purged_too() ->
     report(job, status="failure", execution_id="17")
     purge(job.receipt)
     assert report(job, execution_id="17").status_code == 409
+
+
+def test_who_reports_a_success_after_n8ns_failure_is_told_what_would_be_taken() -> None:
+    job = JobFactory.create(processing=True)
+    report(job, status="failure", execution_id="17")
+    refused = report(job)
+    assert (refused.status_code, refused.json()["detail"]) == (
+        409,
+        "The job has ended as failure already, and stays so, unless another execution reports a success by its"
+        " execution_id.",
+    )
+    assert report(job, execution_id="18").status_code == 200
 
 
 def test_after_a_retry_the_former_executions_failure_is_old_news() -> None:

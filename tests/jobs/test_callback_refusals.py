@@ -87,7 +87,8 @@ def test_a_bad_body_is_refused_changes_nothing_and_leaves_a_trace(body: Any, sta
     assert answer["Content-Type"] == "application/problem+json"
     job.refresh_from_db()
     assert job.status == Status.PROCESSING
-    assert traces(job) == [("callback_refused", "global token", {"code": code})]
+    ((kind, actor, detail),) = traces(job)
+    assert (kind, actor, detail["code"]) == ("callback_refused", "global token", code)
 
 
 def traces(job: JobLog) -> list[tuple[str, str, Any]]:
@@ -102,11 +103,12 @@ def test_a_compressed_body_is_refused_with_the_cure_and_noted() -> None:
     assert job.events.get().detail == {"code": "encoding_not_supported"}
 
 
-def test_of_a_refused_report_the_code_is_kept_and_nothing_that_it_said() -> None:
+def test_of_a_refused_report_the_code_and_the_wrong_fields_names_are_kept_and_nothing_that_it_said() -> None:
     job = JobFactory.create(processing=True)
-    answer = report(job, status="canary", message="canary", execution_id="canary")
+    answer = report(job, status="canary", message="canary", execution_id="canary", notion_page_url="canary", canary=1)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
-    assert traces(job) == [("callback_refused", "job token", {"code": "invalid"})]
+    said = {"code": "invalid", "fields": "status, notion_page_url"}
+    assert traces(job) == [("callback_refused", "job token", said)]
     assert report(job).status_code == 200  # and the next one, which is right, is taken
 
 
@@ -139,7 +141,7 @@ def test_a_bad_report_on_a_job_that_there_is_none_of_is_refused_all_the_same() -
 def test_a_bad_report_under_an_execution_is_written_down_where_it_names_one(body: Any, written_down: int) -> None:
     job = JobFactory.create(processing=True)
     assert post("callback", body).status_code == 400
-    assert traces(job) == [("callback_refused", "global token", {"code": "invalid"})] * written_down
+    assert traces(job) == [("callback_refused", "global token", {"code": "invalid", "fields": "status"})] * written_down
 
 
 def test_a_form_is_no_report() -> None:
