@@ -86,7 +86,7 @@ def test_failures_since_yesterday_are_grouped_by_cause_the_latest_first(viewer: 
 
 def test_where_all_is_well_it_says_so(viewer: Browser) -> None:
     JobFactory.create()
-    assert "Nothing is overdue, and nothing has failed since yesterday." in page(viewer)
+    assert "Nothing is overdue, and no failure since yesterday is left to see to." in page(viewer)
 
 
 # -- one button for a group
