@@ -29,6 +29,6 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family)
     except OSError as error:
         reason = str(error.strerror).partition(" (")[0].lower()
-        is_hosts_fault = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
-        cure = f"choose another with {'--host' if is_hosts_fault else '--port'}"
+        is_ports_fault = error.errno in (errno.EADDRINUSE, errno.EACCES)
+        cure = f"choose another with {'--port' if is_ports_fault else '--host'}"
         raise CommandError(f"Cannot listen on port {port} of {host}, {reason}: {cure}.") from error
