@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import QuerySet
+from django.http import QueryDict
 from django_filters import rest_framework as filters
 
 from accounting.filenames import display_name
@@ -62,6 +63,18 @@ class NameFilter(filters.CharFilter):  # type: ignore[misc] # as above
         return qs.filter(filename=display_name(value)) if value else qs
 
 
+class OneValueEach(forms.Form):
+    """Refuses two values of one filter: whichever were taken, the other was meant as well."""
+
+    data: QueryDict
+
+    def clean(self) -> None:
+        """Say of which there are several."""
+        for name in self.fields:
+            if len(set(self.data.getlist(name))) > 1:
+                self.add_error(name, "Send it once.")
+
+
 class JobFilter(filters.FilterSet):  # type: ignore[misc] # as above
     """What a client may narrow its list by."""
 
@@ -86,4 +99,5 @@ class JobFilter(filters.FilterSet):  # type: ignore[misc] # as above
 
     class Meta:
         model = JobLog
+        form = OneValueEach
         fields: list[str] = []

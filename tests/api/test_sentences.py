@@ -44,6 +44,7 @@ def test_of_an_id_that_is_not_known_it_is_said_that_the_id_is_not(address: str, 
             "created_after: Send a moment as 2026-01-31T08:00:00Z, or with an offset, its plus as %2B: "
             "2026-01-31T08:00:00%2B01:00.",
         ),
+        ("status=success&status=failure", "status: Send it once."),
     ],
 )
 def test_a_filter_that_means_nothing_says_what_would(query: str, sentence: str, api: APIClient) -> None:
