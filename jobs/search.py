@@ -116,11 +116,15 @@ def _has(word: str) -> Q:
 
 
 def _as_numbers(word: str) -> list[str]:
-    """Return the word, and the number that it is if it is an amount as one writes it: 1.234,50 or €26.98."""
+    """Return the word, and if it is an amount as one writes it (1.234,50 or €26.98) its number by point and by comma.
+
+    Some workflows report an amount as text, as the receipt has it.
+    """
     amount = AMOUNT.fullmatch(word)
     if amount is None:
         return [word]
-    return list(dict.fromkeys([word, f"{re.sub('[^0-9]', '', amount[1])}.{amount[2]}"]))
+    whole, cents = re.sub("[^0-9]", "", amount[1]), amount[2]
+    return list(dict.fromkeys([word, f"{whole}.{cents}", f"{whole},{cents}"]))
 
 
 def _in_json(word: str) -> list[str]:

@@ -93,6 +93,13 @@ def test_an_amount_is_found_as_one_writes_it_or_says_it(text: str) -> None:
     assert found(text) == [job.pk]
 
 
+@pytest.mark.parametrize("text", ["12.50", "12,50", "€12.50", "€12,50"])
+def test_an_amount_that_the_workflow_reports_as_text_is_found_by_point_and_by_comma(text: str) -> None:
+    job = JobFactory.create(success=True, result={"total": "12,50"})
+    JobFactory.create(success=True, result={"total": "12,60"})
+    assert found(text) == [job.pk]
+
+
 @pytest.mark.parametrize("text", ["€", "$ £", "1,234", "€1"])
 def test_a_sign_or_a_part_of_an_amount_is_not_taken_for_all(text: str) -> None:
     JobFactory.create(success=True, result={"total": 1234.5})
