@@ -206,6 +206,14 @@ def test_a_message_without_a_blank_pushes_no_column_of_the_list_beyond_its_card(
     assert width_of(page.locator("#result_list")) <= width_of(page.locator(".results"))
 
 
+@pytest.mark.parametrize("width", [PHONE["width"], 1280])
+def test_a_message_without_a_blank_makes_its_jobs_page_no_wider(visitor: Visitor, jobs: list[str], width: int) -> None:
+    page = visitor.open("oscar", viewport={"width": width, "height": 900})
+    page.goto(f"{JOBS}{jobs[0]}/change/")
+    page.locator(".timeline .kind-failed > p").evaluate("message => message.textContent = 'e'.repeat(500)")
+    assert page.evaluate(WIDTH) <= width
+
+
 @pytest.mark.parametrize("width", [1024, 1280])
 def test_a_long_name_pushes_no_column_of_any_list_beyond_its_card(
     visitor: Visitor, service: Installation, width: int
