@@ -214,6 +214,15 @@ def test_a_message_without_a_blank_makes_its_jobs_page_no_wider(visitor: Visitor
     assert page.evaluate(WIDTH) <= width
 
 
+@pytest.mark.parametrize("width", [PHONE["width"], 1280])
+def test_a_long_name_of_a_fact_leaves_room_for_what_it_is(visitor: Visitor, jobs: list[str], width: int) -> None:
+    page = visitor.open("oscar", viewport={"width": width, "height": 900})
+    page.goto(f"{JOBS}{jobs[0]}/change/")
+    facts = page.get_by_role("region", name="Facts").locator(".facts")
+    facts.locator("dt").first.evaluate("name => name.textContent = 'additional_information_of_the_payment_method'")
+    assert width_of(facts.locator("dd").first) > width_of(facts) / 2
+
+
 @pytest.mark.parametrize("width", [1024, 1280])
 def test_a_long_name_pushes_no_column_of_any_list_beyond_its_card(
     visitor: Visitor, service: Installation, width: int
