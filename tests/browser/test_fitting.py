@@ -223,6 +223,15 @@ def test_a_long_name_of_a_fact_leaves_room_for_what_it_is(visitor: Visitor, jobs
     assert width_of(facts.locator("dd").first) > width_of(facts) / 2
 
 
+def test_facts_of_a_fact_have_the_width_of_the_whole_card(visitor: Visitor, jobs: list[str]) -> None:
+    page = visitor.open("oscar", viewport=PHONE)
+    page.goto(f"{JOBS}{jobs[0]}/change/")
+    facts = page.get_by_role("region", name="Facts").locator(".facts")
+    address = "<dl class=facts><dt>street</dt><dd>Long Street 123</dd></dl>"
+    facts.locator("dd").first.evaluate("(fact, html) => fact.innerHTML = html", address)
+    assert width_of(facts.first.locator("dd").first) == width_of(facts.first)
+
+
 @pytest.mark.parametrize("width", [1024, 1280])
 def test_a_long_name_pushes_no_column_of_any_list_beyond_its_card(
     visitor: Visitor, service: Installation, width: int
