@@ -15,7 +15,7 @@ import requests
 
 from receipts.sample import draw_receipt
 from tests.factories import DATABASE_ID, SMALL
-from tests.support.installation import PATIENCE_SECONDS, WEB, Installation, wait_for
+from tests.support.installation import PATIENCE_SECONDS, WEB, Installation, is_up, wait_for
 from tests.support.servers import free_port
 
 from .proxy import Caddy, running_caddy
@@ -96,15 +96,8 @@ def test_each_upload_is_taken_at_once_while_each_web_process_is_started_again_in
 
 def _start(site: Installation, port: int) -> subprocess.Popen[bytes]:
     web = site.start(*WEB, str(port))
-    wait_for(lambda: _answers(port), "the web process")
+    wait_for(lambda: is_up(f"http://127.0.0.1:{port}"), "the web process")
     return web
-
-
-def _answers(port: int) -> bool:
-    try:
-        return requests.get(f"http://127.0.0.1:{port}/health", headers={"Connection": "close"}, timeout=1).ok
-    except requests.RequestException:
-        return False
 
 
 def _version_of_caddy() -> tuple[int, ...]:

@@ -6,7 +6,7 @@ import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.installation import SWEEP, WEB, Installation, wait_for
+from tests.support.installation import SWEEP, WEB, Installation, is_up, wait_for
 from tests.support.scrapes import TOKEN, Samples, samples_of
 from tests.support.servers import free_port
 
@@ -24,20 +24,13 @@ def test_any_web_process_tells_of_all_jobs_and_each_of_its_own_requests(tmp_path
         site.start_web()
         beside = free_port()
         site.start(*WEB, str(beside))
-        wait_for(lambda: _answers(beside), "the other web process")
+        wait_for(lambda: is_up(f"http://127.0.0.1:{beside}"), "the other web process")
         for number in range(3):
             site.upload(number).raise_for_status()
         one, other = _scrape(site.port), _scrape(beside)
     assert (one[RECEIVED], other[RECEIVED]) == (3, 3)
     assert (one[UPLOADED], other.get(UPLOADED)) == (3, None)
     assert {name for name in one if not name.startswith(OWN)} == {name for name in other if not name.startswith(OWN)}
-
-
-def _answers(port: int) -> bool:
-    try:
-        return requests.get(f"http://127.0.0.1:{port}/health", timeout=5).ok
-    except requests.ConnectionError:
-        return False
 
 
 def _scrape(port: int) -> Samples:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from accounting import __version__
-from tests.support.installation import Installation, wait_for
+from tests.support.installation import Installation, is_up, wait_for
 from tests.support.pictures import jpeg
 from tests.support.planted_secrets import PlantedSecret
 from tests.support.sentry import dsn, events, received_text
@@ -29,7 +29,7 @@ def test_a_fault_is_reported_with_its_place_in_the_code_and_no_value(sentry: Stu
     )
     with Installation(tmp_path, f"http://127.0.0.1:9/{webhook.secret}", SENTRY_DSN=dsn(sentry)) as service:
         service.start("serve", "--port", str(service.port), fail_at="receipts.uploading.submit_receipt")
-        wait_for(service._is_up, "the web server")
+        wait_for(lambda: is_up(service.url), "the web server")
         answer = service.upload_bytes(jpeg(comment=picture.secret.encode()))
         assert answer.status_code == 500
         (event,) = wait_for(lambda: events(sentry), "the report")
@@ -57,7 +57,7 @@ def test_a_line_of_ours_keeps_its_words_and_ids(sentry: StubServer, tmp_path: Pa
     with Installation(tmp_path, "http://127.0.0.1:9/webhook", SENTRY_DSN=dsn(sentry)) as service:
         (tmp_path / "media").touch()
         web = service.start("serve", "--port", str(service.port), "--skip-checks")
-        wait_for(service._is_up, "the web server")
+        wait_for(lambda: is_up(service.url), "the web server")
         request_id = service.upload().json()["request_id"]
         assert service.ask("/health/ready").status_code == 503
         service.kill(web, signal.SIGTERM)  # it sends what there is before it ends
@@ -76,5 +76,5 @@ def test_what_ends_a_process_is_reported_before_it_ends(sentry: StubServer, tmp_
 def test_a_sentry_that_is_away_keeps_nobody_waiting(tmp_path: Path) -> None:
     with Installation(tmp_path, "http://127.0.0.1:9/webhook", SENTRY_DSN="http://key@127.0.0.1:9/1") as service:
         service.start("serve", "--port", str(service.port), fail_at="receipts.uploading.submit_receipt")
-        wait_for(service._is_up, "the web server")
+        wait_for(lambda: is_up(service.url), "the web server")
         assert service.upload().elapsed.total_seconds() < 5

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from tests.support.installation import SWEEP, WEB, WORKER, wait_for
+from tests.support.installation import SWEEP, WEB, WORKER, is_up, wait_for
 from tests.support.pictures import jpeg
 from tests.support.planted_secrets import in_answer
 from tests.support.sentry import events
@@ -196,10 +196,3 @@ def nothing_can_be_reached(planted: PlantedInstallation) -> None:
 def reported(planted: PlantedInstallation) -> set[str]:
     """Return the kinds of errors that Sentry was told of."""
     return {error["type"] for event in events(planted.sentry) for error in event["exception"]["values"]}
-
-
-def is_up(url: str) -> bool:
-    try:
-        return requests.get(f"{url}/health", timeout=1).ok
-    except requests.ConnectionError:
-        return False

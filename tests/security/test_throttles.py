@@ -19,7 +19,7 @@ from accounting.throttling import FAILURES, count
 from jobs.models import JobEvent, JobLog
 from jobs.signatures import callback_token
 from tests.factories import JobFactory
-from tests.support.installation import WEB, Installation, wait_for
+from tests.support.installation import WEB, Installation, is_up, wait_for
 from tests.support.outages import frozen, pid_of
 from tests.support.servers import SETTINGS, free_port
 from tests.support.uploads import at_once, client_named, post, post_raw
@@ -74,15 +74,8 @@ def two_webs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Install
         installation.start(*WEB, str(port))
         installation.start_web()
         second = f"http://127.0.0.1:{port}"
-        wait_for(lambda: _answers(second), "the second web process")
+        wait_for(lambda: is_up(second), "the second web process")
         yield installation, [installation.url, second]
-
-
-def _answers(url: str) -> bool:
-    try:
-        return requests.get(f"{url}/health", timeout=1).ok
-    except requests.ConnectionError:
-        return False
 
 
 def sent_at_once(send: Callable[[int], requests.Response]) -> list[requests.Response]:

@@ -52,6 +52,14 @@ def files_in(media_root: str) -> list[Path]:
     return sorted(path for path in Path(media_root).rglob("*") if path.is_file() and path.name != MARK)
 
 
+def is_up(url: str) -> bool:
+    """Tell whether a web process answers there; one that has just begun may be slow to."""
+    try:
+        return requests.get(f"{url}/health", timeout=5, headers={"Connection": "close"}).ok
+    except requests.RequestException:
+        return False
+
+
 class Installation:
     """Web, workers and sweep as an operator runs them.
 
@@ -115,7 +123,7 @@ class Installation:
     def start_web(self, *, crash_at: str = "", stop_at: str = "", clock_off: int = 0) -> subprocess.Popen[bytes]:
         """Start the web server and wait until it answers."""
         process = self.start(*WEB, str(self.port), crash_at=crash_at, stop_at=stop_at, clock_off=clock_off)
-        wait_for(self._is_up, "the web server")
+        wait_for(lambda: is_up(self.url), "the web server")
         return process
 
     def start_all(self) -> tuple[subprocess.Popen[bytes], ...]:
@@ -173,6 +181,10 @@ class Installation:
         wait_for(lambda: self.job(job_id)["status"] in statuses, f"{' or '.join(statuses)} of {job_id}", seconds)
         return self.job(job_id)
 
+    def wait_for_event(self, job_id: str, kind: str) -> None:
+        """Wait until this has happened to a job, which stays so; a status may have passed before anybody looks."""
+        wait_for(lambda: kind in self.events(job_id), f"{kind} of {job_id}")
+
     def query(self, sql: str) -> list[Any]:
         """Ask the database itself."""
         with closing(self._connect()) as connection:
@@ -202,12 +214,6 @@ class Installation:
         if url.startswith("sqlite"):
             return sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)  # no transactions by itself
         return psycopg.connect(url, autocommit=True)
-
-    def _is_up(self) -> bool:
-        try:
-            return self._session.get(f"{self.url}/health", timeout=1, headers={"Connection": "close"}).ok
-        except requests.ConnectionError:
-            return False
 
 
 class _Template(NamedTuple):
