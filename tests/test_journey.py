@@ -7,6 +7,7 @@ import pytest
 from jobs.sandbox import running_sandbox
 
 from .support.installation import Installation, wait_for
+from .support.sandbox_requests import reporting_once_taken
 
 
 @pytest.mark.processes
@@ -14,6 +15,7 @@ def test_a_receipt_goes_in_and_comes_out_filed(tmp_path: Path) -> None:
     with (
         running_sandbox(delay=0.1) as n8n,
         Installation(tmp_path, f"{n8n.url}/webhook/receipts", CALLBACK_TIMEOUT_SECONDS="900") as service,
+        reporting_once_taken(service),
     ):
         service.start_all()
 
@@ -36,8 +38,8 @@ def test_a_receipt_goes_in_and_comes_out_filed(tmp_path: Path) -> None:
         assert n8n.stats()["webhooks"] == 1
 
         # each event of the job is a line in the logs
-        assert service.log().count('"job_event"') == 5
+        wait_for(lambda: service.log().count('"job_event"') == 5, "the lines of its events")
 
         # the request's id is found in the logs of the web server and of the worker
         wait_for(lambda: service.log().count('"journey-1"') >= 3, "the worker's log")
-        assert '"delivery_ended"' in service.log()
+        wait_for(lambda: '"delivery_ended"' in service.log(), "the end of the worker's log")

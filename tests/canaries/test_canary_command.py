@@ -22,6 +22,7 @@ from jobs.sandbox import running_sandbox
 from receipts.storage import PrivateFileStorage, StorageAway
 from tests.support.canary_lifecycle import NOT_REGISTERED, answered, returned
 from tests.support.installation import Installation, wait_for
+from tests.support.sandbox_requests import reporting_once_taken
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,6 +48,7 @@ def test_in_a_whole_installation_it_tells_each_step_and_its_exit_code_says_wheth
     with (
         running_sandbox(delay=0.1) as n8n,
         Installation(tmp_path, f"{n8n.url}/webhook/receipts", CALLBACK_TIMEOUT_SECONDS="900") as service,
+        reporting_once_taken(service),
     ):
         alone = [sys.executable, "manage.py", "canary", "--timeout", "0.2"]
         done = subprocess.run(alone, env=service.env, capture_output=True, check=False)

@@ -79,13 +79,13 @@ def test_a_web_server_killed_before_its_answer_left_names_the_same_job_again(
 @faults
 def test_a_callback_that_finds_no_web_server_ends_the_job_when_n8n_repeats_it(tmp_path: Path) -> None:
     with (
-        running_sandbox(delay=1.0, retry_delay=4.0) as n8n,
+        running_sandbox(delay=0, retry_delay=4.0) as n8n,
         Installation(tmp_path, f"{n8n.url}/webhook/receipts", CALLBACK_TIMEOUT_SECONDS="600") as service,
     ):
-        web, _, _ = service.start_all()
+        web = service.start_web(crash_at="jobs.services.complete_job")
+        service.start(*WORKER)
         job_id = service.upload().json()["job_id"]
-        service.wait_for_status(job_id, "processing")
-        service.kill(web)
+        assert web.wait(30) == -signal.SIGKILL
         wait_for(lambda: n8n.stats()["callbacks_failed"], "a callback to nobody")
         service.start_web()
         assert service.wait_for_status(job_id, "success")["attempts"] == 1
@@ -220,19 +220,22 @@ def test_all_killed_at_once_go_on_where_they_were(n8n: Sandbox, service: Install
 
 
 def _make_todays_folder(service: Installation) -> None:
-    """So that the first folder that is synced is the one of the new file."""
-    Path(service.env["MEDIA_ROOT"], time.strftime("receipts/%Y/%m/%d", time.gmtime())).mkdir(parents=True)
+    """So that the first folder that is synced is the one of the new file, be it stored after midnight."""
+    for at in (time.time(), time.time() + DAYS):
+        day = Path(service.env["MEDIA_ROOT"], time.strftime("receipts/%Y/%m/%d", time.gmtime(at)))
+        day.mkdir(parents=True, exist_ok=True)
 
 
 def _let_be_of(day: float, service: Installation) -> None:
-    """Let all that was stored today have been stored on that day."""
-    today, then = (time.strftime("receipts/%Y/%m/%d", time.gmtime(at)) for at in (time.time(), day))
+    """Let all that was stored have been stored on that day."""
+    then = time.strftime("receipts/%Y/%m/%d", time.gmtime(day))
     folder = Path(service.env["MEDIA_ROOT"], then)
     folder.mkdir(parents=True)
     for path in service.files():
         os.utime(path, (day, day))
         path.rename(folder / path.name)
-    service.execute(f"UPDATE receipts_receipt SET file = replace(file, '{today}', '{then}')")  # noqa: S608 - names of ours
+        moved = f"file = '{then}/{path.name}' WHERE file LIKE '%/{path.name}'"
+        service.execute(f"UPDATE receipts_receipt SET {moved}")  # noqa: S608 - names of ours
 
 
 # -- canaries

@@ -11,16 +11,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from unittest.mock import patch
 from uuid import uuid4
 
 import requests
 from django.conf import settings
 from urllib3 import encode_multipart_formdata
 
-from jobs.sandbox import Behaviour, Sandbox, running_sandbox
+from jobs.sandbox import Behaviour, Sandbox, application, running_sandbox
+from jobs.sandbox.reports import post_report
+from jobs.sandbox.webhook import Delivery
 from jobs.signatures import sign_webhook
 from receipts.sample import draw_receipt
 from tests.factories import SMALL
+
+from .installation import Installation
 
 PATIENCE_SECONDS = 10
 TOKEN = "made-up-callback-token-0123456789-0123456789"
@@ -88,6 +93,21 @@ def quick_sandbox(*, delay: float = 0, behaviour: Behaviour = Behaviour.SUCCESS)
     """Run a sandbox that tries a callback again at once."""
     with running_sandbox(behaviour=behaviour, delay=delay, retry_delay=0) as sandbox:
         yield sandbox
+
+
+@contextmanager
+def reporting_once_taken(service: Installation) -> Iterator[None]:
+    """Let sandboxes report only once the service has written down that N8N took the receipt, however long that takes.
+
+    N8N may report sooner, and the service bears it; but then there is one event less.
+    """
+
+    def wait_and_post(delivery: Delivery, report: dict[str, Any]) -> str:
+        service.wait_for_event(delivery.job_id, "delivered")
+        return post_report(delivery, report)
+
+    with patch.object(application, "post_report", wait_and_post):
+        yield
 
 
 def fields(receiver: Receiver | None = None, **changed: Any) -> dict[str, Any]:
