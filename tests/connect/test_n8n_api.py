@@ -10,7 +10,7 @@ from django.conf import LazySettings
 from accounting import __version__
 from jobs.executions import Execution
 from jobs.n8n_api import ApiError, PublicApi, public_api
-from tests.support.deliveries import MB
+from tests.support.deliveries import MB, PLENTY_SECONDS
 from tests.support.servers import free_port, made_up
 from tests.support.stub_server import (
     Behaviour,
@@ -30,7 +30,7 @@ KEY = made_up("key of N8N's public API")
 FINISHED = {"id": "17", "finished": True, "mode": "webhook", "status": "success", "workflowId": "wf4EZnTJHk2c8oQX"}
 
 
-def asking(url: str, deadline: float = 1.0) -> PublicApi:
+def asking(url: str, deadline: float = PLENTY_SECONDS) -> PublicApi:
     return PublicApi(base_url=url, key=KEY, deadline=deadline)
 
 
@@ -72,7 +72,7 @@ def test_an_execution_says_how_it_stands() -> None:
 def test_an_execution_with_more_data_than_a_sweep_has_room_for_is_not_read() -> None:
     said = as_json(FINISHED | {"data": "\N{RECEIPT}" + "x" * 9 * MB})
     with stub_server(answering(said)) as server, pytest.raises(ApiError) as failure:
-        asking(server.url, deadline=5.0).execution("17", with_error=True)
+        asking(server.url).execution("17", with_error=True)
     assert "more than is read" in failure.value.sentence
 
 
@@ -104,7 +104,7 @@ def test_what_is_no_answer_to_the_question_is_told_with_a_cure(
     answer: bytes, status: int, sentence: str, cure: str
 ) -> None:
     with stub_server(answering(answer)) as server, pytest.raises(ApiError) as failure:
-        asking(server.url, deadline=5.0).get("workflows")
+        asking(server.url).get("workflows")
     assert failure.value.status == status
     assert sentence in failure.value.sentence
     assert cure in failure.value.cure
@@ -125,7 +125,7 @@ def test_a_call_is_over_within_its_deadline(behave: Behaviour) -> None:
     with stub_server(behave) as server:
         started = time.monotonic()
         with pytest.raises(ApiError) as failure:
-            asking(server.url).get("workflows")
+            asking(server.url, deadline=1.0).get("workflows")
         assert time.monotonic() - started < 3.0
     assert failure.value.status == 0
     assert failure.value.sentence == "N8N did not answer in time."

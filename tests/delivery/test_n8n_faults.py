@@ -12,7 +12,8 @@ import pytest
 from jobs import n8n
 from jobs.answers import Answer
 from jobs.delivery_errors import ErrorCode
-from tests.support.deliveries import DEADLINE_SECONDS, MB, large, leaving_no_trace, n8n_client
+from tests.support.deliveries import DEADLINE_SECONDS, MB, PLENTY_SECONDS, large, leaving_no_trace, n8n_client
+from tests.support.outages import closed_port
 from tests.support.stub_server import (
     ACCEPTED,
     PATIENCE_SECONDS,
@@ -59,8 +60,10 @@ def tls(request: pytest.FixtureRequest) -> ssl.SSLContext | None:
     return server_tls() if request.param == "https" else None
 
 
-def delivered(server: StubServer, verify: bool | str = True, **body: object) -> Answer:
-    with n8n_client(server.url, verify=verify) as post:
+def delivered(
+    server: StubServer, verify: bool | str = True, deadline: float = PLENTY_SECONDS, **body: object
+) -> Answer:
+    with n8n_client(server.url, verify=verify, deadline=deadline) as post:
         return post(**body)
 
 
@@ -68,9 +71,7 @@ def delivered(server: StubServer, verify: bool | str = True, **body: object) -> 
 
 
 def test_a_refused_connection_is_unreachable() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    with n8n_client(f"http://127.0.0.1:{port}") as post:
+    with closed_port() as port, n8n_client(f"http://127.0.0.1:{port}") as post:
         assert post().error is UNREACHABLE
 
 
@@ -84,13 +85,17 @@ def test_a_name_that_does_not_resolve_is_unreachable(monkeypatch: pytest.MonkeyP
 
 
 def test_a_host_that_takes_no_connection_is_unreachable() -> None:
-    with full_listener() as port, n8n_client(f"http://127.0.0.1:{port}") as post:
+    with full_listener() as port, n8n_client(f"http://127.0.0.1:{port}", deadline=DEADLINE_SECONDS) as post:
         assert post().error is UNREACHABLE
 
 
 def test_a_connection_made_after_the_deadline_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(n8n, "CONNECT_TIMEOUT_SECONDS", 0.7)
-    with full_listener() as full, stub_server(answering()) as server, n8n_client("http://n8n.example") as post:
+    with (
+        full_listener() as full,
+        stub_server(answering()) as server,
+        n8n_client("http://n8n.example", deadline=DEADLINE_SECONDS) as post,
+    ):
         ports = (full, full, server.port)  # each but the last costs 0.7 s of one second
         found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port)) for port in ports]
         with monkeypatch.context() as patched:
@@ -160,7 +165,7 @@ def test_an_answer_is_waited_for_until_the_deadline_and_no_longer(
     behaviour: Behaviour, tls: ssl.SSLContext | None, bundle: str
 ) -> None:
     with stub_server(behaviour, tls=tls) as server:
-        answer = delivered(server, bundle, body=large(8 * MB), length=8 * MB)
+        answer = delivered(server, bundle, DEADLINE_SECONDS, body=large(8 * MB), length=8 * MB)
         assert (answer.error, answer.status) == (TIMED_OUT, 0)
         assert answer.milliseconds >= DEADLINE_SECONDS * 1000
 
@@ -171,7 +176,10 @@ def test_the_deadline_holds_on_a_kept_connection_too(tls: ssl.SSLContext | None,
         visit.send(response())
         silent(visit)
 
-    with stub_server(falling_silent, tls=tls) as server, n8n_client(server.url, verify=bundle) as post:
+    with (
+        stub_server(falling_silent, tls=tls) as server,
+        n8n_client(server.url, verify=bundle, deadline=DEADLINE_SECONDS) as post,
+    ):
         assert post().status == 200
         assert post().error is TIMED_OUT
         assert len(server.visits) == 1
@@ -184,7 +192,7 @@ def slow_to_read(visit: Visit) -> None:
 
 def test_n8n_may_be_slower_to_read_than_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(n8n, "CONNECT_TIMEOUT_SECONDS", 0.1)
-    with stub_server(slow_to_read) as server, n8n_client(server.url, deadline=10.0) as post:
+    with stub_server(slow_to_read) as server, n8n_client(server.url) as post:
         assert post(large(8 * MB), length=8 * MB).status == 200
 
 
@@ -287,5 +295,5 @@ def reset_at_the_first_byte(visit: Visit) -> None:
 def test_a_tls_handshake_that_does_not_come_about_is_unreachable(behaviour: Behaviour) -> None:
     with stub_server(behaviour) as server:
         server.url = server.url.replace("http:", "https:")
-        assert delivered(server).error is UNREACHABLE
+        assert delivered(server, deadline=DEADLINE_SECONDS).error is UNREACHABLE
         assert server.visit(0).is_over.wait(PATIENCE_SECONDS)

@@ -96,7 +96,7 @@ def test_with_tls_the_proxy_learns_the_host_only(monkeypatch: pytest.MonkeyPatch
 def test_the_deadline_holds_behind_a_proxy(monkeypatch: pytest.MonkeyPatch, bundle: str) -> None:
     with stub_server(silent, tls=server_tls()) as server, stub_server(tunnelling) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
-        with n8n_client(server.url, verify=bundle) as post:
+        with n8n_client(server.url, verify=bundle, deadline=DEADLINE_SECONDS) as post:
             answer = post()
         assert answer.error is ErrorCode.TIMED_OUT
         assert answer.milliseconds >= DEADLINE_SECONDS * 1000
@@ -125,7 +125,7 @@ def test_a_proxy_that_makes_no_tunnel_leaves_n8n_unreachable(
 ) -> None:
     with stub_server(behaviour) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
-        with n8n_client("https://n8n.example") as post:
+        with n8n_client("https://n8n.example", deadline=DEADLINE_SECONDS) as post:
             assert post().error is ErrorCode.UNREACHABLE
 
 
@@ -135,7 +135,10 @@ def test_a_proxy_that_is_reached_too_late_holds_nobody_up(monkeypatch: pytest.Mo
         ports = (full, full, proxy.port)  # each but the last costs 0.7 s of one second
         found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port)) for port in ports]
         monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
-        with n8n_client("https://n8n.example") as post, monkeypatch.context() as patched:
+        with (
+            n8n_client("https://n8n.example", deadline=DEADLINE_SECONDS) as post,
+            monkeypatch.context() as patched,
+        ):
             patched.setattr(socket, "getaddrinfo", lambda *_, **__: found)
             assert post().error is ErrorCode.UNREACHABLE
 
