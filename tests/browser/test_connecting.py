@@ -1,5 +1,6 @@
 """The page that connects N8N, from nothing to a test that has gone there and back."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -73,7 +74,8 @@ def test_each_step_of_the_test_is_shown_as_it_happens(visitor: Visitor, service:
     job_id = press_test(page)
     page.evaluate(NOTE_THAT_IT_STAYS)
     expect(page.locator(".stages .came")).to_have_count(4)
-    expect(page.locator(".verdict")).to_have_text("It is on its way …")
+    # which of the two it says goes by the seconds that this machine took so far
+    expect(page.locator(".verdict")).to_have_text(re.compile(r"It is on its way …|It waits\."))
     expect(page.locator(".stages .ahead")).to_have_text("Called back")
     service.call_back(job_id)
     expect(page.locator(".verdict-good")).to_contain_text("It works: to N8N and back in")

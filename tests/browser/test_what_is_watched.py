@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Browser
 
-from tests.support.installation import Installation
+from tests.support.installation import Installation, wait_for
 
 from .chromium import Visitor
 
@@ -25,6 +25,10 @@ def test_a_fault_is_noted(chromium: Browser, service: Installation, script: str,
     page = visitor.open()
     page.goto("/admin/login/")
     page.evaluate(f"() => {{ {script} }}")
-    page.wait_for_timeout(500)
+
+    def is_noted() -> bool:
+        page.wait_for_timeout(50)  # Playwright tells what happens while somebody waits
+        return any(fault in noted for noted in visitor.faults)
+
+    wait_for(is_noted, fault)
     visitor.leave()
-    assert any(fault in noted for noted in visitor.faults), visitor.faults

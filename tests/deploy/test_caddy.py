@@ -166,7 +166,7 @@ def test_a_service_that_is_away_is_a_problem_that_says_when_to_come_again_and_th
         answer = caddy.ask(url, "POST", source=SOMEBODY, headers={"X-Callback-Token": token})
         _assert_problem(answer, 502, "unavailable")
         assert answer.headers["Retry-After"] == "5"
-        assert '"status":502' in caddy.log()
+        wait_for(lambda: '"status":502' in caddy.log(), "its line in the log, which comes after the answer")
         assert [secret for secret in (token, SOMEBODY) if secret in caddy.log()] == []
 
 
