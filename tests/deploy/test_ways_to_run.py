@@ -115,7 +115,8 @@ def test_a_receipt_is_filed_by_processes_that_may_write_one_folder_only(way: str
 
 def _settings(redis: str, webhook: str, port: str) -> dict[str, str]:
     addresses = {"PUBLIC_BASE_URL": f"http://127.0.0.1:{port}", "N8N_WEBHOOK_URL": webhook, "REDIS_URL": redis}
-    return SETTINGS | HURRIED | addresses | {"PORT": port}
+    unhurried = {"N8N_PREPARATION_SECONDS": "20"}  # there are pictures to be prepared
+    return SETTINGS | HURRIED | unhurried | addresses | {"PORT": port}
 
 
 def _file_a_receipt(port: str, key: str, picture: bytes) -> None:
