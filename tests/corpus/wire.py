@@ -16,7 +16,7 @@ from receipts.sample import draw_receipt
 from tests.factories import SMALL
 from tests.support.uploads import MULTIPART, UPLOAD, file_part, form
 
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 30.0  # no row is to be left without an answer
 PROBLEM = "application/problem+json"
 LEAVE = b"HTTP/1.1 100 Continue\r\n\r\n"
 Headers = Mapping[str, str | bytes | None]
