@@ -10,7 +10,7 @@ from accounting.batches import in_batches
 
 from .files import digest
 from .models import Receipt, Rendition
-from .storage import StorageAway, storage_trouble
+from .storage import StorageAway, is_away
 
 BATCH = 100
 
@@ -48,7 +48,7 @@ def _fault(row: Receipt | Rendition) -> str:
     except FileNotFoundError:
         return "is gone"
     except StorageAway as error:
-        if storage_trouble():
+        if is_away():
             raise
         return f"cannot be read ({error})"
     except (OSError, ValueError, SuspiciousFileOperation) as error:

@@ -138,6 +138,15 @@ def storage_trouble() -> str:
     return "" if receipt_storage().is_mounted() else "not mounted"
 
 
+def is_away() -> bool:
+    """Tell whether no file can be read now; one that is full, or takes no files, is there all the same."""
+    try:
+        next(receipt_storage().folders_in(""), None)
+    except OSError:
+        return True
+    return not receipt_storage().is_mounted()
+
+
 def is_stored(name: str, size: int) -> bool:
     """Tell whether a file of that name is there, and all of it.
 

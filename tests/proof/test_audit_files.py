@@ -12,7 +12,7 @@ from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from receipts import evidence
+from receipts import evidence, storage
 from receipts.models import Receipt
 from receipts.storage import PrivateFileStorage, StorageAway
 from tests.factories import RenditionFactory
@@ -56,6 +56,19 @@ def test_a_file_that_alone_cannot_be_read_is_named_with_the_reason(monkeypatch: 
     job = filed_by("One")
     monkeypatch.setattr(PrivateFileStorage, "_open", Mock(side_effect=StorageAway("PermissionError")))
     assert verify()[1] == f"Receipt {job.receipt_id}: its file cannot be read (PermissionError)."
+
+
+def test_a_storage_that_has_no_room_is_not_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "_free_bytes", lambda _: 0)
+    test_a_file_that_alone_cannot_be_read_is_named_with_the_reason(monkeypatch)
+
+
+def test_a_folder_that_nobody_may_look_into_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    filed_by("One")
+    monkeypatch.setattr(PrivateFileStorage, "_open", Mock(side_effect=StorageAway("PermissionError")))
+    monkeypatch.setattr(PrivateFileStorage, "path", Mock(side_effect=PermissionError))
+    with pytest.raises(CommandError, match=r"^The storage is away \(PermissionError\)"):
+        call_command("verify_audit", stdout=StringIO())
 
 
 def test_a_storage_that_is_away_is_one_sentence_and_no_finding(settings: LazySettings, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A bucket that is away or gone: an outage, which is never taken for a loss, and of which nothing half done is left."""
 
 from collections.abc import Callable
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -68,6 +69,15 @@ def test_while_it_is_away_no_file_is_called_missing(api: APIClient, shop: Any, a
     JobLog.objects.update(status="failure", failure_code="callback_timeout", due_at=None, completed_at=timezone.now())
     with pytest.raises(NotNow, match="cannot be reached"):
         retry_job(job.pk, actor="anna", reason="")
+
+
+def test_while_it_is_away_an_audit_calls_no_file_broken(api: APIClient, away: Callable[[], None]) -> None:
+    post(api)
+    call_command("verify_audit", stdout=StringIO())
+    away()
+    with pytest.raises(CommandError, match=r"^The storage is away \(\w+\)") as stop:
+        call_command("verify_audit", stdout=StringIO())
+    assert stop.value.returncode == 2
 
 
 @pytest.mark.parametrize("path", ["jobs/joblog/{job.pk}/change/", "receipts/receipt/{job.receipt_id}/change/"])
