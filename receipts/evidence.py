@@ -46,6 +46,8 @@ def _fault(row: Receipt | Rendition) -> str:
         with row.file.storage.open(row.file.name or "") as file:
             return "" if digest(file) == row.sha256 else "holds other bytes than those that came"
     except FileNotFoundError:
+        if is_away():  # of a bucket that there is none of, no more is said than that the file is not there
+            raise StorageAway("not there") from None
         return "is gone"
     except StorageAway as error:
         if is_away():

@@ -71,11 +71,17 @@ def test_while_it_is_away_no_file_is_called_missing(api: APIClient, shop: Any, a
         retry_job(job.pk, actor="anna", reason="")
 
 
-def test_while_it_is_away_an_audit_calls_no_file_broken(api: APIClient, away: Callable[[], None]) -> None:
+@pytest.mark.parametrize("is_there", [True, False])
+def test_where_it_is_away_or_gone_an_audit_calls_no_file_broken(
+    is_there: bool, api: APIClient, s3: S3Server, away: Callable[[], None]
+) -> None:
     post(api)
     call_command("verify_audit", stdout=StringIO())
-    away()
-    with pytest.raises(CommandError, match=r"^The storage is away \(\w+\)") as stop:
+    if is_there:
+        away()
+    else:
+        refused(s3)
+    with pytest.raises(CommandError, match=r"^The storage is away \(.+\)") as stop:
         call_command("verify_audit", stdout=StringIO())
     assert stop.value.returncode == 2
 
