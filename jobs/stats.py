@@ -21,8 +21,8 @@ from .models import JobEvent
 Kind = JobEvent.Kind
 
 HOUR = timedelta(hours=1)
-# An event has its time and its id when it is written, and is seen once its transaction ends: 45 s later in the longest
-# found, which wait for one lock after the other.
+# An event bears the time of the statement that locks its job, draws its id later, and is seen once its transaction
+# ends: 45 s after its time in the longest found, which wait for one lock after the other.
 GRACE = timedelta(minutes=5)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
