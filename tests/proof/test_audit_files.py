@@ -12,6 +12,7 @@ from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from jobs.models import JobLog
 from receipts import evidence, storage
 from receipts.models import Receipt
 from receipts.storage import PrivateFileStorage, StorageAway
@@ -23,10 +24,15 @@ from tests.support.old_receipts import purge
 pytestmark = pytest.mark.django_db
 
 
+def of_files() -> list[str]:
+    """Return what is said of files that are broken."""
+    return [line for line in verify() if line.startswith(("Receipt ", "Rendition "))]
+
+
 def test_a_swapped_file_is_named() -> None:
     job = filed_by("One")
     path_of(job.receipt).write_bytes(b"another")
-    assert verify()[1] == f"Receipt {job.receipt_id}: its file holds other bytes than those that came."
+    assert of_files() == [f"Receipt {job.receipt_id}: its file holds other bytes than those that came."]
 
 
 def test_a_swapped_file_whose_row_was_adjusted_is_named_by_the_job() -> None:
@@ -40,7 +46,7 @@ def test_a_swapped_file_whose_row_was_adjusted_is_named_by_the_job() -> None:
 def test_a_file_that_is_gone_is_named() -> None:
     job = filed_by("One")
     path_of(job.receipt).unlink()
-    assert verify()[1] == f"Receipt {job.receipt_id}: its file is gone."
+    assert of_files() == [f"Receipt {job.receipt_id}: its file is gone."]
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "receipts", "receipts/\0"], ids=repr)
@@ -49,13 +55,13 @@ def test_a_file_that_cannot_be_one_is_named(name: str) -> None:
         name = ".."  # PostgreSQL keeps no NUL
     job = filed_by("One")
     Receipt.objects.update(file=name)
-    assert verify()[1].startswith(f"Receipt {job.receipt_id}: its file cannot be read (")
+    assert of_files()[0].startswith(f"Receipt {job.receipt_id}: its file cannot be read (")
 
 
 def test_a_file_that_alone_cannot_be_read_is_named_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     job = filed_by("One")
     monkeypatch.setattr(PrivateFileStorage, "_open", Mock(side_effect=StorageAway("PermissionError")))
-    assert verify()[1] == f"Receipt {job.receipt_id}: its file cannot be read (PermissionError)."
+    assert of_files() == [f"Receipt {job.receipt_id}: its file cannot be read (PermissionError)."]
 
 
 def test_a_storage_that_has_no_room_is_not_away(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,23 +77,37 @@ def test_a_folder_that_nobody_may_look_into_is_away(monkeypatch: pytest.MonkeyPa
         call_command("verify_audit", stdout=StringIO())
 
 
-def test_a_storage_that_is_away_is_one_sentence_and_no_finding(settings: LazySettings, tmp_path: Path) -> None:
+def unmount(media_root: str, tmp_path: Path) -> None:
+    """Leave an empty folder where the files were, as below a volume that is not mounted."""
+    Path(media_root).rename(tmp_path / "volume")
+    Path(media_root).mkdir()
+
+
+def test_a_storage_that_is_away_is_one_sentence_after_all_else_was_looked_at(
+    settings: LazySettings, tmp_path: Path
+) -> None:
     for shop in ("One", "Two"):
         filed_by(shop)
-    Path(settings.MEDIA_ROOT).rename(tmp_path / "volume")
-    Path(settings.MEDIA_ROOT).mkdir()
+    unmount(settings.MEDIA_ROOT, tmp_path)
     out = StringIO()
-    with pytest.raises(CommandError, match=r"^The storage is away \(not mounted\): .* --no-files") as stop:
+    with pytest.raises(CommandError, match=r"^The storage is away \(not mounted\): ") as stop:
         call_command("verify_audit", stdout=out)
     assert stop.value.returncode == 2
-    assert out.getvalue().splitlines() == ["Jobs: 2 looked at, 0 broken"]
-    assert verify(no_files=True)[-1] == WELL
+    assert out.getvalue().splitlines()[-1] == "Seals kept elsewhere: 0 looked at, 0 broken"
+
+
+def test_what_is_broken_counts_even_where_the_storage_is_away(settings: LazySettings, tmp_path: Path) -> None:
+    JobLog.objects.filter(pk=filed_by("One").pk).update(filename="other.jpg")
+    unmount(settings.MEDIA_ROOT, tmp_path)
+    with pytest.raises(CommandError, match=r"^1 thing is broken\. The storage is away \(not mounted\): ") as stop:
+        call_command("verify_audit", stdout=StringIO())
+    assert stop.value.returncode == 1
 
 
 def test_a_swapped_rendition_is_named() -> None:
     job = filed_by("One")
     path_of(RenditionFactory.create(receipt=job.receipt)).write_bytes(b"another")
-    assert verify()[2] == f"Rendition {job.receipt_id}: its file holds other bytes than those that came."
+    assert of_files() == [f"Rendition {job.receipt_id}: its file holds other bytes than those that came."]
 
 
 def test_a_purged_file_is_not_missed(django_capture_on_commit_callbacks: Any) -> None:

@@ -21,9 +21,7 @@ from receipts.models import Receipt, Rendition
 from receipts.storage import StorageAway
 
 NOT_READ = 2  # other than 1, which says that something is broken
-LOOK_AT_IT = (
-    "look at MEDIA_ROOT or S3_BUCKET, and whether the volume is mounted. --no-files looks at everything but files."
-)
+LOOK_AT_IT = "look at MEDIA_ROOT or S3_BUCKET, and whether the volume is mounted. All but files was looked at."
 
 
 class Part(NamedTuple):
@@ -58,16 +56,21 @@ class Command(BaseCommand):
         Raises:
             CommandError: something is broken, or the storage is away.
         """
+        broken, away = 0, ""
         try:
-            broken = sum(self._look_at(part) for part in _parts(options))
+            for part in _parts(options):
+                for found in self._look_at(part):
+                    broken += found
         except StorageAway as error:
-            raise CommandError(f"The storage is away ({error}): {LOOK_AT_IT}", returncode=NOT_READ) from None
+            away = f"The storage is away ({error}): {LOOK_AT_IT}"
         if broken:
-            raise CommandError(f"{broken} thing{'s are' if broken > 1 else ' is'} broken.")
+            raise CommandError(f"{broken} thing{'s are' if broken > 1 else ' is'} broken. {away}".rstrip())
+        if away:
+            raise CommandError(away, returncode=NOT_READ)
         self.stdout.write("All is as it was written.")
 
-    def _look_at(self, part: Part) -> int:
-        """Print what is broken, with a bar on a terminal; return how much that is."""
+    def _look_at(self, part: Part) -> Iterator[int]:
+        """Print what is broken, with a bar on a terminal; yield how much that is, step by step."""
         looked = broken = 0
         with bar(part.name, part.total or 0) as progress:
             for number, sentences in part.steps:
@@ -75,21 +78,21 @@ class Command(BaseCommand):
                     say(self.stdout, sentence)
                 progress.update(number)
                 looked, broken = looked + number, broken + len(sentences)
+                yield len(sentences)
         say(self.stdout, f"{part.name}: {f'{looked} looked at, ' if part.total is not None else ''}{broken} broken")
-        return broken
 
 
 def _parts(options: dict[str, Any]) -> Iterator[Part]:
     jobs, receipts, renditions = _rows(options["job"], options["since"])
     several = options["processes"] > 1
     yield Part("Jobs", jobs.count(), verify_jobs_in(options["processes"], jobs) if several else verify_jobs(jobs))
-    if not options["no_files"]:
-        yield Part("Files of receipts", receipts.count(), verify_files(receipts))
-        yield Part("Files made for N8N", renditions.count(), verify_files(renditions))
     if not options["job"]:
         yield Part("Rows whose other half is gone", None, ((0, [sentence]) for sentence in find_strays()))
         yield Part("Seals", Seal.objects.count(), verify_seals(options["since"], database_now()))
     yield Part("Seals kept elsewhere", len(options["sealed"]), _find_seals(options["sealed"]))
+    if not options["no_files"]:  # at last, since their storage may be away
+        yield Part("Files of receipts", receipts.count(), verify_files(receipts))
+        yield Part("Files made for N8N", renditions.count(), verify_files(renditions))
 
 
 def _rows(job: UUID | None, since: datetime | None) -> tuple[QuerySet[JobLog], QuerySet[Receipt], QuerySet[Rendition]]:
