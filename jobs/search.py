@@ -22,7 +22,7 @@ LAST_LETTER = "\U0010ffff"
 SIGNS = "€$£"  # of currencies, where JSON has a code
 AMOUNT = re.compile(rf"[{SIGNS}]?([0-9]+|[0-9]{{1,3}}(?:[.,'’][0-9]{{3}})+)[.,]([0-9]{{1,2}})[{SIGNS}]?")
 ENDS_IN_ZEROS = re.compile(r"[0-9]+\.[0-9]*0")
-IN_NO_NAME = r'(?![^"]*":)'  # what follows a word of JSON that is in no field's name, as "total" is of nearly every job
+IN_NO_NAME = r'(?!([^"\\]|\\.)*":)'  # what follows a word of JSON in no field's name, as "total" is of nearly every job
 
 HELP = (
     f"Words and amounts of file name, client, message or what was read, among the newest {RECENT:,}; among all, the "

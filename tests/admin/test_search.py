@@ -142,6 +142,8 @@ def test_what_the_workflow_calls_its_fields_finds_no_job_but_those_that_hold_the
     assert [len(found(name)) for name in ("total", "vendor", "lines", "item")] == [2, 0, 0, 0]
     JobFactory.create(success=True, result={"vendor": "Bakery", "total": 3.2, "item": ""})
     assert len(found("total")) == 2
+    quoted = JobFactory.create(success=True, result={"vendor": 'The "Fuel Station": open', "total": 3.2})
+    assert found("station") == [quoted.pk]
 
 
 def test_an_old_name_is_found_by_its_beginning_however_its_accents_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
