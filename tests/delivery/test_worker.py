@@ -61,6 +61,7 @@ def test_neither_worker_nor_sweep_loads_what_only_the_web_has_a_use_for(
     pages = {"accounting.urls", "accounting.problems", "jobs.admin", "jobs.views", "receipts.validators"}
     libraries = {"rest_framework.views", "drf_spectacular.openapi", "waitress", "charset_normalizer.api"}
     assert not loaded & (pages | libraries)
+    assert ("jobs.sweep" in loaded) == (command[0] == "sweep_jobs")
 
 
 def test_a_worker_for_a_queue_that_there_is_none_of_says_so() -> None:
