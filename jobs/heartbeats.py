@@ -2,11 +2,28 @@
 
 from datetime import datetime, timedelta
 
+from django.db import models
 from django.db.models import QuerySet
 
 from accounting.clock import CLOCK_SLACK, DatabaseNow
 
-from .models import Heartbeat
+
+class Heartbeat(models.Model):
+    """When a process of ours last said that it lives."""
+
+    class Kind(models.TextChoices):
+        """What kind of process."""
+
+        WORKER = "worker", "Worker"
+        SWEEP = "sweep", "Sweep"
+
+    name = models.CharField(primary_key=True, max_length=150)
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
 
 # A worker beats every 15 s, up to 5 s later while it delivers, up to 15 s where it waits for a Redis that hangs.
 ALIVE_WITHIN = {

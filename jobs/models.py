@@ -13,6 +13,7 @@ from receipts.models import Client, Receipt
 from .failures import FailureCode
 from .figures import HourlyFigures as HourlyFigures
 from .figures import SpanFigures as SpanFigures
+from .heartbeats import Heartbeat as Heartbeat
 from .metrics.totals import EventTotals as EventTotals
 from .proof.seal import Seal as Seal
 
@@ -286,20 +287,3 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return self.key
-
-
-class Heartbeat(models.Model):
-    """When a process of ours last said that it lives."""
-
-    class Kind(models.TextChoices):
-        """What kind of process."""
-
-        WORKER = "worker", "Worker"
-        SWEEP = "sweep", "Sweep"
-
-    name = models.CharField(primary_key=True, max_length=150)
-    kind = models.CharField(max_length=10, choices=Kind.choices)
-    at = models.DateTimeField(db_index=True)
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.name}"
