@@ -58,15 +58,14 @@ def test_a_file_that_cannot_be_one_is_named(name: str) -> None:
     assert of_files()[0].startswith(f"Receipt {job.receipt_id}: its file cannot be read (")
 
 
-def test_a_file_that_alone_cannot_be_read_is_named_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("free_bytes", [10**12, 0], ids=["with room", "full"])
+def test_a_file_that_alone_cannot_be_read_is_named_with_the_reason(
+    free_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = filed_by("One")
+    monkeypatch.setattr(storage, "_free_bytes", lambda _: free_bytes)
     monkeypatch.setattr(PrivateFileStorage, "_open", Mock(side_effect=StorageAway("PermissionError")))
     assert of_files() == [f"Receipt {job.receipt_id}: its file cannot be read (PermissionError)."]
-
-
-def test_a_storage_that_has_no_room_is_not_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage, "_free_bytes", lambda _: 0)
-    test_a_file_that_alone_cannot_be_read_is_named_with_the_reason(monkeypatch)
 
 
 def test_a_folder_that_nobody_may_look_into_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
