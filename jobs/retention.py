@@ -12,7 +12,7 @@ from receipts.models import Receipt, day_folder
 from .models import JobLog
 
 BATCH = 500
-GRACE = timedelta(days=2)  # for whoever runs the purge each day
+UNPURGED_FOR_LONG = timedelta(days=2)  # for whoever runs the purge each day
 
 
 def last_day(now: datetime) -> str:
@@ -47,4 +47,4 @@ def oldest_first(before: str) -> Iterator[UUID]:
 
 def is_overdue(now: datetime) -> bool:
     """Tell whether the purge has not run for days."""
-    return purgeable(last_day(now - GRACE)).exists()
+    return purgeable(last_day(now - UNPURGED_FOR_LONG)).exists()
