@@ -72,6 +72,12 @@ def _own_folder(settings: LazySettings, tmp_path: Path) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _static_files_found_when_asked_for(settings: LazySettings) -> None:
+    """List the static files of no app for each test's client anew: it takes longer than most requests."""
+    settings.WHITENOISE_AUTOREFRESH = True
+
+
+@pytest.fixture(autouse=True)
 def redis(settings: LazySettings) -> Iterator["Redis"]:
     """Return a client of this process' own Valkey, emptied."""
     with Redis.from_url(settings.REDIS_URL) as client:

@@ -12,8 +12,7 @@ from typing import Any, NamedTuple, Self, cast
 from uuid import UUID
 
 from jobs.signatures import callback_token
-from receipts.sample import draw_receipt
-from tests.factories import SMALL
+from tests.factories import small_receipt
 from tests.support.uploads import MULTIPART, UPLOAD, file_part, form
 
 PATIENCE_SECONDS = 30.0  # no row is to be left without an answer
@@ -62,7 +61,7 @@ class Site:
 
     def picture(self) -> bytes:
         """Return a receipt that was not sent before."""
-        return draw_receipt(next(self._numbers), size=SMALL)
+        return small_receipt(next(self._numbers))
 
     def message(self, method: str, target: str | bytes, body: bytes = b"", headers: Headers | None = None) -> bytes:
         """Return a request; a header given as None is left out."""

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -20,8 +19,7 @@ from jobs.models import JobLog
 from jobs.reconciliation import NOT_ASKED, Finding, Inquiry, can_be_asked_about
 from receipts.files import CheckedUpload
 from receipts.models import Client
-from receipts.sample import draw_receipt
-from tests.factories import SMALL
+from tests.factories import SMALL, small_receipt
 
 from .job_model import Meaning, Standing
 
@@ -65,7 +63,7 @@ ANSWERS: list[Kind] = [
 
 def upload_request(client: Client, database: str, key: str, *, allow_duplicate: bool) -> services.UploadRequest:
     """Return a client's request, always for the same picture."""
-    picture = _picture()
+    picture = small_receipt()
     upload = CheckedUpload(
         file=ContentFile(picture),
         sha256=hashlib.sha256(picture).hexdigest(),
@@ -82,11 +80,6 @@ def upload_request(client: Client, database: str, key: str, *, allow_duplicate: 
         idempotency_key=key,
         allow_duplicate=allow_duplicate,
     )
-
-
-@cache
-def _picture() -> bytes:
-    return draw_receipt(1, size=SMALL)
 
 
 @contextmanager

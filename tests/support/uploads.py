@@ -8,9 +8,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from rest_framework.test import APIClient
 
-from receipts.sample import draw_receipt
 from receipts.services import create_api_key
-from tests.factories import DATABASE_ID, SMALL
+from tests.factories import DATABASE_ID, small_receipt
 
 UPLOAD = "/api/v1/receipts/upload"
 BOUNDARY = "a-boundary"
@@ -24,7 +23,7 @@ def picture(number: int = 1, *, name: str = "receipt.jpg") -> SimpleUploadedFile
 
 def content(number: int = 1) -> bytes:
     """Return its bytes."""
-    return draw_receipt(number, size=SMALL)
+    return small_receipt(number)
 
 
 def client_named(name: str) -> APIClient:
