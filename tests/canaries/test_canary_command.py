@@ -24,7 +24,7 @@ from tests.support.canary_lifecycle import NOT_REGISTERED, answered, returned
 from tests.support.installation import Installation, wait_for
 from tests.support.sandbox_requests import reporting_once_taken
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from tests.support.stub_server import response, stub_server
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.any_database]
 
 
 @pytest.fixture(scope="module")

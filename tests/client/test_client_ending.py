@@ -17,7 +17,7 @@ from tests.support.client_runs import FILED, KEY, NO_JOBS, pictures, scripted
 from tests.support.installation import wait_for
 from tests.support.stub_server import StubServer, Visit, response, stub_server
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.any_database]
 
 COMMANDS = [["-m", "receipts.client"], ["manage.py", "upload_receipts"]]
 AT_ONCE_SECONDS = 30  # a loaded machine's; an upload that is not answered is waited for for 150

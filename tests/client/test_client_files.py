@@ -22,7 +22,7 @@ from tests.factories import DATABASE_ID, SMALL
 from tests.support.client_runs import FILED, NO_JOBS, NOBODY, TAKEN, pictures, run_client, scripted
 from tests.support.stub_server import Visit, response, stub_server
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.any_database]
 
 
 def test_a_file_that_is_gone_when_its_turn_comes_does_not_stop_the_others(

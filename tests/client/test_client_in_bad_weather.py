@@ -12,7 +12,7 @@ from tests.support.client_runs import FILED, JOB, KEY, NO_JOBS, TAKEN, pictures,
 from tests.support.payload_parser import parse_body
 from tests.support.stub_server import Visit, response, stub_server
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.any_database]
 
 
 @pytest.mark.parametrize("status", [425, 429, 500, 503, 507])

@@ -14,7 +14,7 @@ from tests.factories import DATABASE_ID
 from tests.support.client_runs import KEY, TAKEN, pictures, scripted
 from tests.support.stub_server import Behaviour, Visit, response, stub_server
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.any_database]
 
 DOCUMENT = Path("docs/clients.md").read_text()
 OF_CURL = re.search(r"^## curl$(.*?)^## ", DOCUMENT, re.DOTALL | re.MULTILINE)

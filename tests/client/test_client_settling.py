@@ -14,7 +14,7 @@ from receipts.client.settling import QUIET_SECONDS, still_written
 from tests.support.client_runs import FILED, NO_JOBS, pictures, run_client, scripted
 from tests.support.stub_server import stub_server
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.any_database]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from tests.factories import DATABASE_ID
 from tests.support.client_runs import KEY, pictures
 from tests.support.stub_server import Behaviour, Request, Visit, response, stub_server
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.any_database]
 
 PRINTED = re.search(r"```python\n(.*?)```", Path("docs/api.md").read_text(), re.DOTALL)
 OPEN = response(200, b'{"status": "processing"}', Retry_After="2")

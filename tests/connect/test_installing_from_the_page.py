@@ -19,7 +19,7 @@ from tests.support.stub_n8n import StubN8N
 from .connect_page import CONNECT, install, page_text
 from .installs import AI, NAMES, PLAIN, TRY
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 def test_installing_is_told_and_written_down(administrator: Browser, n8n: StubN8N) -> None:

@@ -5,7 +5,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +13,7 @@ import psycopg
 import pytest
 
 from tests.support.installation import wait_for
+from tests.support.migrated import migrated_database
 from tests.support.servers import SETTINGS
 
 pytestmark = pytest.mark.processes
@@ -40,35 +40,19 @@ def succeed(url: str, *command: str) -> str:
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a database of SQLite with jobs, staff and a key in it."""
-    path = tmp_path_factory.mktemp("old") / "db.sqlite3"
-    url = f"sqlite:///{path}"
-    succeed(url, "migrate", "--verbosity", "0")
+    url = migrated_database("", tmp_path_factory.mktemp("old")).url
     succeed(url, "make_history", "--jobs", "40", "--days", "2", "--force")
-    succeed(url, "create_api_key", "Shop")
     succeed(url, "createsuperuser", "--no-input", "--username", "anna", "--email", "anna@example.com")
-    return path
-
-
-def create_database(like: str = "template1") -> tuple[str, str]:
-    """Create a PostgreSQL database as another one is; return its name and its address."""
-    server, name = os.environ["TEST_POSTGRES_URL"], f"copy_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{like}"'.encode())
-    return name, server.replace("/postgres?", f"/{name}?")
-
-
-@pytest.fixture(scope="module")
-def migrated() -> str:
-    """Return the name of a PostgreSQL database that is migrated and no more."""
-    name, url = create_database()
-    succeed(url, "migrate", "--verbosity", "0")
-    return name
+    return Path(url.removeprefix("sqlite:///"))
 
 
 @pytest.fixture
-def empty(migrated: str) -> str:
-    """Return the address of another one like it."""
-    return create_database(like=migrated)[1]
+def empty(tmp_path: Path) -> str:
+    """Return the address of a PostgreSQL database that is migrated and no more."""
+    url = migrated_database(os.environ["TEST_POSTGRES_URL"], tmp_path).url
+    with psycopg.connect(url) as new:
+        new.execute("TRUNCATE receipts_client CASCADE")
+    return url
 
 
 def rows_of_each_table(file: Path, url: str) -> tuple[dict[str, int], dict[str, int]]:

@@ -25,7 +25,7 @@ from tests.support.stub_server import StubServer, Visit, response, stub_server
 from tests.support.workers import lines, ring, status_of, work
 
 Status = JobLog.Status
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 
 def test_a_worker_writes_down_that_it_lives(n8n: StubServer) -> None:

@@ -18,6 +18,8 @@ from tests.support.bombs import BOMBS
 from tests.support.pictures import blank_pages, drawn, heic, jpeg, pdf, pdf_page, png, saved, webp
 from tests.support.renditions import ORIENTATION, TURNED, job_for, looks_like, opened, sent, turned
 
+pytestmark = pytest.mark.any_database
+
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(

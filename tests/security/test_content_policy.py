@@ -14,7 +14,7 @@ from receipts.admin.receipts import ReceiptAdmin
 from tests.factories import ReceiptFactory
 from tests.support.admin_pages import every_page
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 STRICT = {
     "default-src": {"'none'"},

@@ -24,6 +24,8 @@ from tests.support.outages import frozen, pid_of
 from tests.support.servers import SETTINGS, free_port
 from tests.support.uploads import at_once, client_named, post, post_raw
 
+pytestmark = pytest.mark.any_database
+
 AT_ONCE = 32
 JOBS = "/api/v1/jobs/"
 WRONG_KEY = "Api-Key unknown1.00000000000000000000000000000000"

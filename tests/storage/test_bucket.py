@@ -31,7 +31,7 @@ from tests.support.pictures import heic
 from tests.support.s3_server import BUCKET, S3Server, name_of, storage
 from tests.support.uploads import content, post
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 MB = 1024 * 1024
 

@@ -23,7 +23,7 @@ from tests.support.s3_server import S3Server, use_storage
 from tests.support.stub_server import Visit, answering, response, stub_server
 from tests.support.uploads import post
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 SLOW_SECONDS = 1.0
 AT_ONCE_SECONDS = 1.0  # much less than any time-out, much more than an upload takes

@@ -28,7 +28,7 @@ from tests.support.s3_server import BUCKET, S3Server, name_of, use_storage
 from tests.support.servers import made_up
 from tests.support.uploads import post
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 @pytest.fixture

@@ -1,18 +1,15 @@
 """A whole installation of real processes, with a database, a Valkey and files of its own."""
 
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import psycopg
 import requests
@@ -22,7 +19,7 @@ from receipts.sample import draw_receipt
 from receipts.storage_mark import MARK
 from tests.factories import DATABASE_ID, SMALL
 
-from .postgres import name_of
+from .migrated import manage, migrated_database
 from .servers import SETTINGS, free_port
 
 PATIENCE_SECONDS = 30.0
@@ -77,13 +74,13 @@ class Installation:
         self.valkey = ValkeyServer(port=free_port(), data_dir=folder / "valkey", appendonly="yes", persist=True)
         self.valkey.start()
         server = postgres or os.environ.get("TEST_POSTGRES_URL", "")
-        template = _template(server)
-        self.key = template.key
+        database = migrated_database(server, folder)
+        self.key = database.key
         self.env = os.environ | SETTINGS | HURRIED | {
             "PUBLIC_BASE_URL": self.url,
             "N8N_WEBHOOK_URL": webhook,
             "REDIS_URL": self.valkey.connection_url,
-            "DATABASE_URL": _copy_database(template, server, folder),
+            "DATABASE_URL": database.url,
             "MEDIA_ROOT": str(folder / "media"),
         } | settings  # fmt: skip
         self.processes: list[subprocess.Popen[bytes]] = []
@@ -101,7 +98,7 @@ class Installation:
 
     def manage(self, *command: str) -> str:
         """Run a management command and return what it prints."""
-        return _manage(self.env, *command)
+        return manage(self.env, *command)
 
     def start(
         self, *command: str, crash_at: str = "", stop_at: str = "", fail_at: str = "", clock_off: int = 0
@@ -216,44 +213,9 @@ class Installation:
         return psycopg.connect(url, autocommit=True)
 
 
-class _Template(NamedTuple):
-    """A migrated database with one client, made once and copied for each installation."""
-
-    url: str
-    key: str
-
-
 def _program(crash_at: str, stop_at: str, fail_at: str, clock_off: int) -> list[str]:
     if fail_at:
         return ["-m", "tests.support.fail_at", fail_at]
     if crash_at or stop_at:
         return ["-m", "tests.support.crash_at", "SIGKILL" if crash_at else "SIGSTOP", crash_at or stop_at]
     return ["-m", "tests.support.clock_off", str(clock_off)] if clock_off else ["manage.py"]
-
-
-@cache
-def _template(server: str) -> _Template:
-    folder = Path(os.environ["MEDIA_ROOT"]).parent  # of this test run, and removed with it
-    url = _create_postgres_database(server) if server else f"sqlite:///{folder}/template.sqlite3"
-    env = os.environ | SETTINGS | {"DATABASE_URL": url}
-    _manage(env, "migrate", "--verbosity", "0")
-    return _Template(url=url, key=_manage(env, "create_api_key", "Shop").strip())
-
-
-def _copy_database(template: _Template, server: str, folder: Path) -> str:
-    if server:
-        return _create_postgres_database(server, template=name_of(template.url))
-    shutil.copy(template.url.removeprefix("sqlite:///"), folder / "db.sqlite3")
-    return f"sqlite:///{folder}/db.sqlite3"
-
-
-def _create_postgres_database(server: str, template: str = "template1") -> str:
-    name = f"installation_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-    return server.replace("/postgres?", f"/{name}?")
-
-
-def _manage(env: dict[str, str], *command: str) -> str:
-    done = subprocess.run([sys.executable, "manage.py", *command], env=env, capture_output=True, check=True)
-    return done.stdout.decode()

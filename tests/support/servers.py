@@ -41,6 +41,7 @@ SETTINGS = {
 PORTS = range(10_000, 32_768)  # Linux gives connections theirs from there on (ip_local_port_range)
 
 SEE_A_DATABASE = ("django_db", "processes", "browser")  # marks
+ANY_DATABASE = "any_database"  # the mark of those that see one and look at what is the same on any
 
 HOLD_ABOVE = 32_768  # from a port to what is held for it: the number itself is wanted by Caddy for HTTP/3
 
@@ -57,9 +58,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what sees a database: pytest-django keeps everything else from it, so that one run of that is enough."""
+    """Mark what may differ on another database: of what sees none, and of what says so, one run is enough."""
     for item in items:
-        if any(map(item.get_closest_marker, SEE_A_DATABASE)) or "db" in getattr(item, "fixturenames", ()):
+        sees_one = any(map(item.get_closest_marker, SEE_A_DATABASE)) or "db" in getattr(item, "fixturenames", ())
+        if sees_one and not item.get_closest_marker(ANY_DATABASE):
             item.add_marker("database")
 
 
