@@ -9,6 +9,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 from django.db import DatabaseError, InterfaceError
 
+from accounting.memory import collect_nothing_while_loading
+
 INTERRUPTED = 130  # as shells have it: 128 and the number of SIGINT
 
 
@@ -21,6 +23,7 @@ def main() -> None:
             with 141 where whoever read its output has left, as `head` does.
     """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "accounting.settings")
+    collect_nothing_while_loading()  # until `AccountingConfig.ready`
     try:
         import_module(os.environ["DJANGO_SETTINGS_MODULE"])  # Django lets some commands run into what is wrong there
         execute_from_command_line(sys.argv)

@@ -11,6 +11,8 @@ from django.contrib.admin.checks import check_admin_app, check_dependencies
 from django.core.checks import CheckMessage, Tags, register
 from django.db.models.signals import post_migrate
 
+from .memory import keep_what_is_loaded
+
 
 class AccountingConfig(AppConfig):
     """What both apps share."""
@@ -26,6 +28,7 @@ class AccountingConfig(AppConfig):
             from .monitoring.sentry import init_sentry
 
             init_sentry(settings.SENTRY_DSN)
+        keep_what_is_loaded()
 
 
 class OperationsConfig(SimpleAdminConfig):

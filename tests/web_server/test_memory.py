@@ -1,4 +1,4 @@
-"""The web process's threads take memory from one place."""
+"""Threads take memory from one place, and what is loaded is no garbage."""
 
 import subprocess
 import sys
@@ -37,3 +37,10 @@ def test_what_one_thread_gave_back_is_there_for_the_next() -> None:
     command = [sys.executable, "-c", THREADS_WITH_LARGE_PICTURES]
     grown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
     assert int(grown) < 100
+
+
+def test_garbage_is_looked_for_once_all_is_loaded_and_among_what_came_later() -> None:
+    command = [sys.executable, "manage.py", "shell", "--no-imports", "--command"]
+    code = "import gc; print(gc.isenabled(), gc.get_freeze_count() > len(gc.get_objects()))"
+    told = subprocess.run([*command, code], capture_output=True, text=True, timeout=60, check=True).stdout
+    assert told == "True True\n"
