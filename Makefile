@@ -1,3 +1,6 @@
+# images set it; of some hundred processes that the tests start each would compile everything anew
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 BIN = .venv/bin
 CODE = accounting jobs receipts
