@@ -77,13 +77,20 @@ def _static_files_found_when_asked_for(settings: LazySettings) -> None:
     settings.WHITENOISE_AUTOREFRESH = True
 
 
-@pytest.fixture(autouse=True)
-def redis(settings: LazySettings) -> Iterator["Redis"]:
-    """Return a client of this process' own Valkey, emptied."""
+@pytest.fixture(scope="session")
+def _valkey() -> Iterator["Redis"]:
+    from django.conf import settings
+
     with Redis.from_url(settings.REDIS_URL) as client:
-        client.flushall()
-        _forget_redis()
         yield client
+
+
+@pytest.fixture(autouse=True)
+def redis(_valkey: "Redis") -> Iterator["Redis"]:
+    """Return a client of this process' own Valkey, emptied."""
+    _valkey.flushall()
+    _forget_redis()
+    yield _valkey
     _forget_redis()
 
 
