@@ -205,6 +205,7 @@ def test_it_is_no_part_of_the_api(operator: Browser) -> None:
 
 
 @pytest.mark.processes
+@pytest.mark.any_database
 def test_a_file_goes_through_the_web_server_and_is_bounded_as_the_apis(tmp_path: Path) -> None:
     with Installation(tmp_path, "http://127.0.0.1:9/webhook", UPLOAD_MAX_MB="1") as service:
         service.manage("shell", "-c", MAKE_SUPERUSER)

@@ -197,6 +197,7 @@ def test_everybody_may_read_it_in_the_form_they_like() -> None:
 
 
 @pytest.mark.processes
+@pytest.mark.any_database
 def test_all_who_ask_a_new_process_at_once_get_it(tmp_path: Path) -> None:
     with Installation(tmp_path, NOBODY) as installation, ThreadPoolExecutor(8) as clients:
         installation.start_web()

@@ -1,4 +1,4 @@
-"""A database away or not migrated, a setting missing: commands say so in one sentence; worker and sweep wait for it."""
+"""A database away or not migrated, a setting missing: commands say so in one sentence."""
 
 import fcntl
 import os
@@ -12,12 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.client_runs import NOBODY
-from tests.support.installation import SWEEP, WORKER, Installation, wait_for
 from tests.support.outages import closed_port
 from tests.support.servers import SETTINGS
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.any_database]  # each process is told of one
 
 
 @pytest.fixture
@@ -93,19 +91,6 @@ def test_where_a_migration_fails_nobody_is_told_to_migrate(tmp_path: Path) -> No
 def test_what_it_said_can_be_had(port: int) -> None:
     stderr = stderr_of("verify_audit", "--traceback", database=f"postgresql://anna@127.0.0.1:{port}/receipts")
     assert "Traceback" in stderr
-
-
-def test_worker_and_sweep_wait_until_it_is_migrated(tmp_path: Path) -> None:
-    with Installation(tmp_path, NOBODY) as installation:
-        installation.execute("ALTER TABLE django_migrations RENAME TO put_aside")
-        processes = [installation.start(*command) for command in (WORKER, SWEEP)]
-        wait_for(lambda: installation.log().count("waits_for_database") == 2, "both to say that they wait")
-        installation.execute("DROP TABLE IF EXISTS django_migrations")
-        installation.execute("ALTER TABLE put_aside RENAME TO django_migrations")
-        alive = "SELECT DISTINCT kind FROM jobs_heartbeat"
-        wait_for(lambda: len(installation.query(alive)) == 2, "their signs of life")
-        assert [process.poll() for process in processes] == [None, None]
-        assert "Traceback" not in installation.log()
 
 
 def test_on_sqlite_nobody_loads_the_driver_of_postgresql(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from accounting.demo.supervisor import Process, Supervisor
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.any_database]
 
 # writes its id where the test finds it, then waits to be told to stop
 WAIT = "import os, signal, sys; open(sys.argv[1], 'a').write(f'{os.getpid()}\\n'); signal.pause()"

@@ -13,7 +13,7 @@ from tests.support.planted_secrets import PlantedSecret
 from tests.support.sentry import dsn, events, received_text
 from tests.support.stub_server import StubServer, answering, response, stub_server
 
-pytestmark = [pytest.mark.processes, pytest.mark.faults]
+pytestmark = [pytest.mark.processes, pytest.mark.faults, pytest.mark.any_database]
 
 
 @pytest.fixture

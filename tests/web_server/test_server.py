@@ -24,6 +24,8 @@ from tests.support.servers import free_port
 
 from .in_process_server import tell_caller, turned
 
+pytestmark = pytest.mark.any_database  # each process is told of one
+
 HALF_A_REQUEST = (
     b"POST /api/v1/jobs/callback HTTP/1.1\r\nHost: 127.0.0.1\r\n"
     b"Content-Type: application/json\r\nContent-Length: 4\r\n\r\n{}"

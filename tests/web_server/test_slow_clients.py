@@ -9,7 +9,7 @@ from tests.corpus.wire import Row, send
 from tests.support.installation import Installation, wait_for
 from tests.support.slow_senders import SlowSenders, idle_connections
 
-pytestmark = [pytest.mark.processes, pytest.mark.faults, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.processes, pytest.mark.faults, pytest.mark.any_database, pytest.mark.timeout(300)]
 
 HEALTH = Row("health", b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "200")
 SCRIPT = b"GET /static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n"
