@@ -72,16 +72,17 @@ def _served(measure: Measure, *sites: Env) -> list[list[float]]:
     """Return the same of sites that are served meanwhile."""
     with ExitStack() as stack:
         for env in sites:
-            stack.enter_context(_serving(env))
+            stack.enter_context(serving(env))
         return _in_turn(measure, *sites)
 
 
 @contextmanager
-def _serving(env: Env) -> Iterator[None]:
+def serving(env: Env) -> "Iterator[subprocess.Popen[bytes]]":
+    """Run a web process of that installation, which answers already."""
     process = subprocess.Popen([sys.executable, "manage.py", "serve", "--port", env["PORT"]], cwd=ROOT, env=env)
     try:
         wait_for(lambda: answers(env["PUBLIC_BASE_URL"] + "/health"))
-        yield
+        yield process
     finally:
         process.terminate()
         process.wait(30)

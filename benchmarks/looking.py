@@ -18,9 +18,10 @@ import psutil
 
 from tests.support.servers import SETTINGS
 
+from .installations import ROOT
+
 MAX_SECONDS = 1.5
 MAX_MEGABYTES = 400
-ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = SETTINGS | {"DJANGO_SETTINGS_MODULE": "accounting.settings", "DATABASE_URL": "sqlite://:memory:"}
 PAIRS = [
     ("JPEG of 44 megapixels, every sample kept",) * 2,

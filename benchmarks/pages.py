@@ -13,7 +13,6 @@ size (medians; but for words), or more than 300 ms (p95).
 
 import argparse
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,7 +26,8 @@ import psutil
 import psycopg
 import requests
 
-from .installations import ROOT, SMALL, Env, installation_with, run_task
+from .growth import serving
+from .installations import SMALL, Env, installation_with, run_task
 from .servers import postgresql, valkey
 
 MAX_TIMES = 1.5
@@ -162,27 +162,14 @@ def _show(taken: dict[str, list[Taken]], rows: dict[str, list[int]], jobs: int) 
 def _site(env: Env) -> Iterator[Site]:
     """Serve that installation, and log in."""
     url = env["PUBLIC_BASE_URL"]
-    process = subprocess.Popen([sys.executable, "manage.py", "serve", "--port", env["PORT"]], cwd=ROOT, env=env)
-    try:
-        with requests.Session() as session:
-            _log_in(session, url, env["DJANGO_SUPERUSER_PASSWORD"])
-            session.headers["Authorization"] = f"Bearer {env['METRICS_TOKEN']}"
-            yield Site(url, process.pid, env["DATABASE_URL"], session, run_task(env, "addresses"))
-    finally:
-        process.terminate()
-        process.wait(30)
+    with serving(env) as process, requests.Session() as session:
+        _log_in(session, url, env["DJANGO_SUPERUSER_PASSWORD"])
+        session.headers["Authorization"] = f"Bearer {env['METRICS_TOKEN']}"
+        yield Site(url, process.pid, env["DATABASE_URL"], session, run_task(env, "addresses"))
 
 
 def _log_in(session: requests.Session, url: str, password: str) -> None:
-    end = time.monotonic() + 60
-    while True:
-        try:
-            session.get(f"{url}/admin/login/", timeout=60).raise_for_status()
-            break
-        except requests.ConnectionError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.2)
+    session.get(f"{url}/admin/login/", timeout=60).raise_for_status()
     form = {"username": "anna", "password": password, "csrfmiddlewaretoken": session.cookies["csrftoken"]}
     session.post(f"{url}/admin/login/?next=/admin/", data=form, timeout=60).raise_for_status()
 

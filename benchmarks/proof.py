@@ -20,6 +20,7 @@ from unittest.mock import patch
 
 from tests.support.servers import SETTINGS
 
+from .installations import ROOT
 from .servers import postgresql
 
 MAX_PERCENT = 10.0
@@ -27,7 +28,6 @@ ROUNDS = 200
 LIFE = ("received", "claimed", "delivered", "succeeded")
 NOTES = ("callback repeated",)  # its one UPDATE is for the chain alone
 Spent = list[tuple[str, float]]
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> int:

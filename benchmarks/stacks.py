@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
-import psycopg
 import requests
 
+from tests.support.migrated import create_postgres_database
 from tests.support.servers import SETTINGS, free_port, made_up
 
 from .installations import ROOT, Env, manage
@@ -201,7 +201,7 @@ def running(
     home = folder / f"{kind.__name__.lower()}-{time.time_ns()}"
     home.mkdir()
     with valkey() as redis:
-        stack = kind(home, redis, webhook, _create_database(postgres) if postgres else "")
+        stack = kind(home, redis, webhook, create_postgres_database(postgres) if postgres else "")
         try:
             stack.start(worker=worker)
             yield stack
@@ -216,13 +216,6 @@ def wait_for(condition: Callable[[], object], seconds: float = PATIENCE_SECONDS)
         if time.monotonic() > end:
             raise TimeoutError("what was waited for did not happen")
         time.sleep(0.05)
-
-
-def _create_database(server: str) -> str:
-    name = f"bench_{time.time_ns()}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-    return server.replace("/postgres?", f"/{name}?")
 
 
 def answers(url: str) -> bool:

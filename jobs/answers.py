@@ -136,7 +136,7 @@ def _decide_error(error: ErrorCode, refused: "_Refusal") -> Decision:
 
 
 def _decide_success(answer: Answer, refused: "_Refusal") -> Decision:
-    body = _json(answer)
+    body = json_of(answer)
     if body is NO_JSON and answer.content_type == "text/html" and PAGE.search(answer.body):
         return refused("n8n_starting", f"{OF_ANSWERS['n8n_starting']}.")
     if body is NO_JSON and answer.goes_on and answer.content_type == "application/json":
@@ -213,7 +213,8 @@ def parse_retry_after(value: str, *, now: datetime | None = None) -> float:
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
 
 
-def _json(answer: Answer) -> Any:
+def json_of(answer: Answer) -> Any:
+    """Return what an answer holds, or `NO_JSON`."""
     try:
         return json.loads(answer.body)
     except (ValueError, RecursionError):
@@ -221,7 +222,7 @@ def _json(answer: Answer) -> Any:
 
 
 def _message(answer: Answer) -> str:
-    body = _json(answer)
+    body = json_of(answer)
     message = body.get("message", "") if isinstance(body, dict) else ""
     return plain(message) if isinstance(message, str) else ""
 

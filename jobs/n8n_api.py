@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from django.conf import settings
 
-from .answers import Answer
+from .answers import NO_JSON, Answer, json_of
 from .causes import cause_of_delay
 from .delivery_errors import OF_TLS, ErrorCode
 from .executions import Execution, read_execution, text
@@ -156,10 +156,10 @@ def _content(answer: Answer) -> Any:
         return None
     if answer.goes_on:
         raise ApiError("N8N's API answered with more than is read.", RIGHT_ADDRESS, status=answer.status)
-    try:
-        return json.loads(answer.body)
-    except (ValueError, RecursionError):
-        raise ApiError("What answered is not N8N's API.", NOT_THE_API, status=answer.status) from None
+    content = json_of(answer)
+    if content is NO_JSON:
+        raise ApiError("What answered is not N8N's API.", NOT_THE_API, status=answer.status)
+    return content
 
 
 def _refusal(answer: Answer) -> ApiError:
@@ -167,16 +167,9 @@ def _refusal(answer: Answer) -> ApiError:
     if 300 <= status < 400:
         sentence = f"N8N_BASE_URL redirects elsewhere ({status})."
         return ApiError(sentence, "Set N8N_BASE_URL to the address that it leads to.", status=status)
-    said = _said(answer)
+    said = text(json_of(answer), "message")[:MAX_SAID].rstrip(".")
     sentence = f"N8N's API answered {status}: {said}." if said else f"N8N's API answered {status}."
     return ApiError(sentence, CURES.get(status, "See what N8N's log says of it."), status=status, said=said)
-
-
-def _said(answer: Answer) -> str:
-    try:
-        return text(json.loads(answer.body), "message")[:MAX_SAID].rstrip(".")
-    except (ValueError, RecursionError):
-        return ""
 
 
 def _no_answer(error: ErrorCode) -> ApiError:

@@ -25,30 +25,31 @@ class TransitionNotAllowed(Exception):
     """The job's status does not lead there, or the row is no longer the one that was read."""
 
 
-def lock_job(job_id: UUID, *related: str) -> JobLog:
+def lock_job(job_id: UUID) -> JobLog:
     """Return the job with its row locked until the transaction ends, and `now` by the database's clock.
 
     Leases and deadlines are compared with that one clock, so that machines need not agree on the time.
 
-    Args:
-        job_id: the job's id.
-        related: what is read with it, and not locked.
-
     Raises:
         JobLog.DoesNotExist: there is no such job.
     """
-    return _lock(job_id, related, skip_locked=False)
+    return _lock(job_id, skip_locked=False)
 
 
 def lock_free_job(job_id: UUID, *related: str) -> JobLog | None:
-    """Return the same without waiting: None where somebody has locked it (SQLite locks no rows), or it is gone."""
+    """Return the same without waiting: None where somebody has locked it (SQLite locks no rows), or it is gone.
+
+    Args:
+        job_id: the job's id.
+        related: what is read with it, and not locked.
+    """
     try:
-        return _lock(job_id, related, skip_locked=True)
+        return _lock(job_id, *related, skip_locked=True)
     except JobLog.DoesNotExist:
         return None
 
 
-def _lock(job_id: UUID, related: tuple[str, ...], *, skip_locked: bool) -> JobLog:
+def _lock(job_id: UUID, *related: str, skip_locked: bool) -> JobLog:
     jobs = JobLog.objects.select_for_update(of=("self",), skip_locked=skip_locked).annotate(read_at=DatabaseNow())
     job = (jobs.select_related(*related) if related else jobs).get(pk=job_id)
     job.now = job.read_at

@@ -1,6 +1,5 @@
 """What every test finds ready, and what the tests of several files ask for."""
 
-import gc
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from rest_framework.test import APIClient
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from accounting.memory import keep_what_is_loaded
 from accounting.redis.shared import redis_at
 from accounting.throttling import alone
 from jobs.queue import queue_service
@@ -48,8 +48,7 @@ hypothesis_settings.load_profile("quick")
 
 def pytest_collection_finish() -> None:
     """Let no collection of garbage walk through all modules and tests again and again: they stay."""
-    gc.collect()
-    gc.freeze()
+    keep_what_is_loaded()
 
 
 @pytest.fixture(scope="session")

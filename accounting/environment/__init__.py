@@ -54,11 +54,10 @@ class Environment:
             raise ImproperlyConfigured(f"{key} is missing: {cure}.")
         return default
 
-    def secret(self, key: str, default: str | None = None, *, purpose: str = "") -> str:
+    def secret(self, key: str, *, purpose: str) -> str:
         """Return a secret; one that can be guessed, or that an example shows, is refused."""
-        value = self.text(key, default, cure=f"set it to {purpose}; {GENERATE} makes one")
-        if value:
-            _refuse_weak(key, value)
+        value = self.text(key, cure=f"set it to {purpose}; {GENERATE} makes one")
+        _refuse_weak(key, value)
         return value
 
     def key_made_elsewhere(self, key: str, *, where: str) -> str:

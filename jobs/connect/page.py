@@ -3,10 +3,9 @@
 import json
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.models import ADDITION
-from django.core.exceptions import PermissionDenied
+from django.contrib.auth.decorators import permission_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -35,13 +34,13 @@ PART = "admin/connect/test.html"
 
 
 @require_safe
+@permission_required(SEE, raise_exception=True)
 def show(request: HttpRequest) -> HttpResponse:
     """Show the page; to its script, how the test stands.
 
     Raises:
         PermissionDenied: the user may not see jobs.
     """
-    _require(request, SEE)
     connection_test = latest_connection_test(database_now())
     version = live.version_of([_seen_of(connection_test)])
     if live.is_known(request, version):
@@ -57,13 +56,13 @@ def show(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
+@permission_required(TEST, raise_exception=True)
 def test(request: HttpRequest) -> HttpResponse:
     """Send a canary.
 
     Raises:
         PermissionDenied: the user may not.
     """
-    _require(request, TEST)
     try:
         job = canary.send(source=JobEvent.Source.ADMIN, actor=request.user.get_username())
     except OSError:
@@ -74,6 +73,7 @@ def test(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
+@permission_required(INSTALL, raise_exception=True)
 def install(request: HttpRequest) -> HttpResponse:
     """Put the workflows into N8N, and let the chosen one take receipts.
 
@@ -81,7 +81,6 @@ def install(request: HttpRequest) -> HttpResponse:
         PermissionDenied: the user may not.
         Http404: there is no such workflow.
     """
-    _require(request, INSTALL)
     activate, replace = request.POST.get("activate", ""), request.POST.getlist("replace")
     if activate not in {"", *_taking_receipts()} or not set(replace) <= set(PURPOSES):
         raise Http404
@@ -93,6 +92,7 @@ def install(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
+@permission_required(INSTALL, raise_exception=True)
 def download(request: HttpRequest, slug: str) -> HttpResponse:
     """Hand out a workflow made for this installation: it holds the webhook's path, and no secret.
 
@@ -100,17 +100,11 @@ def download(request: HttpRequest, slug: str) -> HttpResponse:
         PermissionDenied: the user may not.
         Http404: there is no such workflow.
     """
-    _require(request, INSTALL)
     if slug not in PURPOSES:
         raise Http404
     answer = HttpResponse(json.dumps(workflow(slug).content, indent=2), content_type="application/json")
     answer["Content-Disposition"] = f'attachment; filename="{slug}.json"'
     return answer
-
-
-def _require(request: HttpRequest, permission: str) -> None:
-    if not request.user.has_perm(permission):
-        raise PermissionDenied
 
 
 def _taking_receipts() -> list[str]:
@@ -138,7 +132,6 @@ def _guide(request: HttpRequest) -> dict[str, Any]:
         "path": webhook_path() if may_install else "",
         "credentials": [own.name for own in ours(may_restrict=False)],
         "properties": properties(),
-        "editor": settings.N8N_BASE_URL,
         **_in_n8n(request.GET.get("activate", "")),
     }
 

@@ -48,7 +48,7 @@ class Outcome:
         """Say it to people."""
         reason = f"{self.detail} ({self.code})" if self.code else self.detail
         about = reason or self.page or self.job_id
-        return _visible(f"{self.kind:{WIDTH}}  {self.path}  {about}".rstrip())
+        return f"{self.kind:{WIDTH}}  {self.path}  {about}".rstrip()
 
     def json(self) -> str:
         """Say it to programs."""
@@ -88,8 +88,3 @@ def changed_since(outcome: Outcome) -> Outcome:
     """Return what is to be said of a filed file in whose place there is another now."""
     detail = "It was filed, but was changed meanwhile; what is there now is taken the next time."
     return replace(outcome, kind=OutcomeKind.CHANGED, code=FILE_CHANGED, detail=detail)
-
-
-def _visible(text: str) -> str:
-    """Return it without what a terminal would obey: files may be called anything."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

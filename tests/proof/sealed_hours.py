@@ -20,8 +20,8 @@ NINE = datetime(2031, 5, 6, 9, tzinfo=UTC)  # to come, so that what is uploaded 
 def clock_at(moment: datetime) -> Iterator[None]:
     """Let all that is written down within be written down as of then."""
 
-    def lock(job_id: Any, *related: str) -> JobLog:
-        job = lock_job(job_id, *related)
+    def lock(job_id: Any, *_related: str) -> JobLog:
+        job = lock_job(job_id)
         job.now = moment
         return job
 

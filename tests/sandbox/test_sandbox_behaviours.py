@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from jobs.sandbox import Behaviour, Sandbox
-from tests.support.sandbox_requests import FORM, PICTURE, TOKEN, Receiver, eventually, fields, form, post, quick_sandbox
+from tests.support.installation import wait_for
+from tests.support.sandbox_requests import FORM, PICTURE, TOKEN, Receiver, fields, form, post, quick_sandbox
 
 NO_REPORT = ("silent", "empty", "answer-404", "answer-429", "answer-500")
 
@@ -43,7 +44,7 @@ def test_double_reports_the_same_success_twice(sandbox: Sandbox, receiver: Recei
     first, second = receiver.next(), receiver.next()
     assert first == second
     assert first.body["status"] == "success"
-    assert eventually(lambda: sandbox.stats()["callbacks_accepted"] == 2)
+    wait_for(lambda: sandbox.stats()["callbacks_accepted"] == 2, "both reports")
 
 
 @pytest.mark.parametrize("behaviour", NO_REPORT)
@@ -52,7 +53,7 @@ def test_some_behaviours_never_report(receiver: Receiver, behaviour: str) -> Non
         post(sandbox, fields(receiver, job_id="quiet"))
         post(sandbox, fields(receiver, job_id="loud"), query="?behaviour=failure")
         assert receiver.next().body["status"] == "failure"
-        assert eventually(lambda: sandbox.stats()["callbacks_accepted"] == 1)
+        wait_for(lambda: sandbox.stats()["callbacks_accepted"] == 1, "the report")
         assert sandbox.stats()["deliveries"] == {"quiet": 1, "loud": 1}
     assert receiver.callbacks.empty()
 

@@ -9,12 +9,12 @@ import requests
 from django.conf import settings
 
 from jobs.sandbox import Sandbox
+from tests.support.installation import wait_for
 from tests.support.sandbox_requests import (
     FORM,
     PATIENCE_SECONDS,
     TOKEN,
     Receiver,
-    eventually,
     fields,
     form,
     post,
@@ -36,7 +36,7 @@ def test_a_callback_is_tried_again_until_it_is_answered_2xx(sandbox: Sandbox, re
     receiver.answer_with(500, 409, 204)
     post(sandbox, fields(receiver))
     assert receiver.next() == receiver.next() == receiver.next()
-    assert eventually(lambda: sandbox.stats()["callbacks_accepted"] == 1)
+    wait_for(lambda: sandbox.stats()["callbacks_accepted"] == 1, "the report")
     assert sandbox.stats()["callbacks_failed"] == 2
 
 
@@ -46,7 +46,7 @@ def test_a_callback_is_given_up_after_five_tries_and_never_redirected(receiver: 
     with quick_sandbox() as sandbox:
         post(sandbox, fields(receiver))
         assert [receiver.next().method for _ in range(5)] == ["POST"] * 5
-        assert eventually(lambda: sandbox.stats()["callbacks_failed"] == 5)
+        wait_for(lambda: sandbox.stats()["callbacks_failed"] == 5, "the last try")
     assert receiver.callbacks.empty()
 
 
@@ -64,7 +64,7 @@ def test_a_callback_that_cannot_be_posted_is_counted_and_hurts_nothing(
     sandbox: Sandbox, receiver: Receiver, unreachable: dict[str, str]
 ) -> None:
     post(sandbox, fields(receiver, **unreachable))
-    assert eventually(lambda: sandbox.stats()["callbacks_failed"] == 5)
+    wait_for(lambda: sandbox.stats()["callbacks_failed"] == 5, "the last try")
     post(sandbox, fields(receiver))
     assert receiver.next().token == TOKEN
 
@@ -77,7 +77,7 @@ def test_the_counts_can_be_asked_for_over_http(sandbox: Sandbox, receiver: Recei
         post(sandbox, fields(receiver, job_id="a"), query=query)
     post(sandbox, fields(receiver, job_id="b"), query="?behaviour=silent")
     post(sandbox, fields(receiver, job_id="c"), headers={"Authorization": "Bearer wrong"})
-    assert eventually(lambda: sandbox.stats()["callbacks_accepted"] == 1)
+    wait_for(lambda: sandbox.stats()["callbacks_accepted"] == 1, "the report")
     counted = requests.get(f"{sandbox.url}/stats", timeout=PATIENCE_SECONDS).json()
     assert counted == sandbox.stats()
     assert counted == {
@@ -96,7 +96,7 @@ def test_no_picture_and_no_secret_is_logged(
     sent = fields(receiver)
     post(sandbox, sent)
     post(sandbox, sent, headers={"Authorization": "Bearer wrong"})
-    assert eventually(lambda: "sandbox_called_back" in caplog.text)
+    wait_for(lambda: "sandbox_called_back" in caplog.text, "the report")
     secrets = (TOKEN, settings.N8N_API_KEY, *settings.N8N_WEBHOOK_SECRET, sent["image_data"][:40])
     assert [secret for secret in secrets if secret in caplog.text] == []
 
@@ -120,11 +120,11 @@ def test_it_stops_at_once_while_callbacks_and_slow_answers_wait(receiver: Receiv
     with quick_sandbox(delay=3600) as sandbox:
         poster = threading.Thread(target=post, args=(sandbox, fields(receiver)), kwargs={"query": query})
         poster.start()
-        assert eventually(lambda: bool(sandbox.stats()["deliveries"]))
+        wait_for(lambda: bool(sandbox.stats()["deliveries"]), "the delivery")
         stopped_at = time.monotonic()
     poster.join()
     assert time.monotonic() - stopped_at < 3
-    assert eventually(lambda: set(threading.enumerate()) <= threads)
+    wait_for(lambda: set(threading.enumerate()) <= threads, "the end of its threads")
     assert receiver.callbacks.empty()
 
 

@@ -32,7 +32,7 @@ def migrated_database(server: str, folder: Path) -> Migrated:
     """Return a new one in that PostgreSQL server, or of SQLite in the folder where there is none."""
     template = _template(server)
     if server:
-        return template._replace(url=_create_postgres_database(server, like=name_of(template.url)))
+        return template._replace(url=create_postgres_database(server, like=name_of(template.url)))
     shutil.copy(template.url.removeprefix("sqlite:///"), folder / "db.sqlite3")
     return template._replace(url=f"sqlite:///{folder}/db.sqlite3")
 
@@ -46,13 +46,14 @@ def manage(env: Mapping[str, str], *command: str) -> str:
 @cache
 def _template(server: str) -> Migrated:
     folder = Path(os.environ["MEDIA_ROOT"]).parent  # of this test run, and removed with it
-    url = _create_postgres_database(server) if server else f"sqlite:///{folder}/template.sqlite3"
+    url = create_postgres_database(server) if server else f"sqlite:///{folder}/template.sqlite3"
     env = os.environ | SETTINGS | {"DATABASE_URL": url}
     manage(env, "migrate", "--verbosity", "0")
     return Migrated(url=url, key=manage(env, "create_api_key", "Shop").strip())
 
 
-def _create_postgres_database(server: str, like: str = "template1") -> str:
+def create_postgres_database(server: str, like: str = "template1") -> str:
+    """Create a database in that server, like the one of that name; return its address."""
     name = f"installation_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{like}"')

@@ -6,7 +6,7 @@ import json
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -145,13 +145,3 @@ def post(
         headers={**good, **(headers or {})},  # None removes one
         timeout=PATIENCE_SECONDS,
     )
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    """Wait until the condition holds, or say that it never did."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.005)
-    return True
