@@ -8,7 +8,6 @@ LONGEST = 255
 # what browsers and curl write for a quote and the ends of lines (https://html.spec.whatwg.org/#multipart-form-data)
 ESCAPES = {"%22": '"', "%0D": "\r", "%0A": "\n"}
 ESCAPED = re.compile("|".join(ESCAPES))
-FOLDERS = re.compile(r".*[/\\]", re.DOTALL)
 # Letters younger than Python's tables (Cn) are shown, as fonts of one's own (Co) are; joiners spell Persian and emoji.
 UNSHOWN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 JOINERS = frozenset("\u200c\u200d")
@@ -24,7 +23,7 @@ def display_name(name: str) -> str:
 def shown_name(name: str) -> str:
     """Return what of it can be shown, at any length."""
     unescaped = ESCAPED.sub(lambda found: ESCAPES[found[0]], name)
-    return "".join(filter(_is_shown, FOLDERS.sub("", unescaped)))
+    return "".join(filter(_is_shown, unescaped.replace("\\", "/").rpartition("/")[2]))
 
 
 def _is_shown(letter: str) -> bool:

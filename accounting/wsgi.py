@@ -18,6 +18,7 @@ django.setup(set_prefix=False)
 
 # a media type and the names of its parameters, which are written in either case (RFC 9110 sections 8.3.1 and 5.6.6)
 CASELESS = re.compile(r"^[^;]+|;[^=;]*=")
+LONGEST_TYPE = 1000  # a boundary has 70 characters at the most (RFC 2046 section 5.1.1)
 
 
 class Request(WSGIRequest):
@@ -53,7 +54,9 @@ class Handler(WSGIHandler):
 
 
 def _readable(content_type: str) -> str:
-    """Return the type as Django reads it, or "" where it cannot."""
+    """Return the type as Django reads it, or "" where it cannot; of a long one it would take seconds to say so."""
+    if len(content_type) > LONGEST_TYPE:
+        return ""
     lowered = CASELESS.sub(lambda found: found[0].lower(), content_type)
     try:
         parse_header_parameters(lowered)

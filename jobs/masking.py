@@ -5,6 +5,7 @@ import re
 from codecs import getincrementaldecoder
 from collections.abc import Iterable, Iterator
 from pathlib import PurePath
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from django.conf import settings
 from .answers import Answer
 from .models import JobLog
 from .signatures import callback_token
+from .texts import with_each_text
 
 KEPT = 2_000
 GAP = "…"
@@ -49,9 +51,10 @@ def masked(text: str, job: JobLog) -> str:
     return text if len(text) <= KEPT else text[:KEPT] + GAP
 
 
-def without_keys(text: str, job: JobLog) -> str:
-    """Return a text that a workflow wrote for people without any key that it quotes, as in a request that failed."""
-    return _without(text, _keys(job))
+def without_keys(said: Any, job: JobLog) -> Any:
+    """Return what a workflow said, a text or data, without any key that it quotes, as of a request that failed."""
+    keys = list(_keys(job))
+    return with_each_text(said, lambda text: _without(text, keys))
 
 
 def _without(text: str, secrets: Iterable[str]) -> str:

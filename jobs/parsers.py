@@ -11,6 +11,8 @@ from rest_framework.parsers import BaseParser
 from accounting.api.content_encoding import refuse_encoded
 from accounting.problems import Problem
 
+from .texts import with_each_text
+
 MAX_BODY_BYTES = 1024 * 1024
 NOT_KEPT = re.compile("[\0\ud800-\udfff]")
 ESCAPED = re.compile(rb"\\u(?:0000|d[89a-f])", re.IGNORECASE)  # as which alone they can come
@@ -41,7 +43,7 @@ class BoundedJSONParser(BaseParser):
         try:
             data = json.loads(body.decode(), parse_constant=_refuse, parse_float=_finite)
             if ESCAPED.search(body):
-                data = _kept(data)
+                data = with_each_text(data, _kept)
         except (ValueError, RecursionError):
             raise Problem(400, "json_invalid", "The body is not valid JSON.") from None
         if not isinstance(data, dict):
@@ -49,17 +51,13 @@ class BoundedJSONParser(BaseParser):
         return data
 
 
-def _kept(data: Any) -> Any:
-    """Return the data with U+FFFD for what no database keeps: NUL, and each half of a surrogate pair.
+def _kept(text: str) -> str:
+    """Return it with U+FFFD for what no database keeps: NUL, and each half of a surrogate pair.
 
     Readers of documents leave the one, and JavaScript the other where it cuts a text within an emoji (RFC 8259 section
     8.2). No result is lost for that.
     """
-    if isinstance(data, str):
-        return NOT_KEPT.sub("\ufffd", data)
-    if isinstance(data, list):
-        return [_kept(below) for below in data]
-    return {_kept(name): _kept(below) for name, below in data.items()} if isinstance(data, dict) else data
+    return NOT_KEPT.sub("\ufffd", text)
 
 
 def _refuse(constant: str) -> float:

@@ -14,7 +14,7 @@ from jobs.proof.audit import verify_job
 from jobs.services import why_not_retry
 from jobs.stats import hour_of
 from jobs.summaries import receipt_summaries
-from jobs.timeline import MOST, Entry, timeline
+from jobs.timeline import MOST, timeline
 from receipts.pictures import picture_url
 
 MAX_SIBLINGS = 20
@@ -46,7 +46,7 @@ def context_of(request: HttpRequest, job: JobLog, *, may_operate: bool) -> dict[
         "verbs": VERBS_OF_STATUS.get(JobLog.Status(job.status), []) if may_operate and not no_retry else [],
         "no_retry": no_retry,
         "cure": _cure(job, no_retry),
-        "cancelled": _cancellation(job, entries),
+        "cancelled": _cancellation(job),
         "delay": cause_of_delay(job.last_error) if job.last_error else None,
         "verification": verify_job(job) if job.chain_length <= MOST else None,  # it reads them all
         "execution": execution_link(job, (entry.event for entry in reversed(entries))),
@@ -76,11 +76,9 @@ def _seal_of(job: JobLog) -> Seal | None:
     return Seal.objects.filter(hour__gte=hour_of(at), last_event__gte=last_event).order_by("hour").first()
 
 
-def _cancellation(job: JobLog, entries: Iterable[Entry]) -> JobEvent | None:
-    """Return the event of a cancelled job that says by whom, and why."""
-    if not job.is_cancelled:
-        return None
-    return next((entry.event for entry in entries if entry.event.kind == JobEvent.Kind.CANCELLED), None)
+def _cancellation(job: JobLog) -> JobEvent | None:
+    """Return the event of a cancelled job that says by whom, and why: the last, where it was retried in between."""
+    return job.events.filter(kind=JobEvent.Kind.CANCELLED).last() if job.is_cancelled else None
 
 
 class ExecutionLink(NamedTuple):

@@ -46,7 +46,9 @@ def complete_job(job_id: UUID, report: Report, *, actor: str) -> Completion:
         JobLog.DoesNotExist: there is no such job.
     """
     job = lock_job(job_id)
-    report = replace(report, message=without_keys(report.message, job)[:MAX_LETTERS])
+    report = replace(
+        report, message=without_keys(report.message, job)[:MAX_LETTERS], data=without_keys(report.data, job)
+    )
     verdict = judge(report, job, former_executions=_former_executions(job, report), was_concluded=_was_concluded(job))
     match verdict:
         case Verdict.ACCEPT | Verdict.ACCEPT_LATE:

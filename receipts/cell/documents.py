@@ -9,12 +9,12 @@ from PIL import Image
 from pypdfium2.raw import FPDF_ERR_PASSWORD
 
 from . import Refused
+from .fitting import MAX_SIDE
 
 MAX_PAGES = 5
 POINTS_PER_INCH = 72
 DOTS_PER_INCH = 200
 MAX_PIXELS = 25_000_000  # of all pages; five of A4 have 19 million
-MAX_SIDE = 60_000  # of all pages; a JPEG may have 65,500
 # A look draws small, but not so small that it says nothing of what the pixels will cost: what it takes grows at most by
 # the square of this, so that what passes within the seconds of a look is drawn within those of a preparation.
 LOOK_SCALE = 0.4

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 QUALITIES = (90, 80, 65)  # text is hard to read below
+MAX_SIDE = 60_000  # a JPEG may have 65,500 (libjpeg)
 SMALLER = 0.95  # at the least, so that it comes to an end
 
 
@@ -26,6 +27,8 @@ def fit(picture: Image.Image, most_bytes: int) -> Fitted:
         MemoryError: not even a single pixel fits.
     """
     profile = picture.info.get("icc_profile")
+    if max(picture.size) > MAX_SIDE:
+        picture = _smaller(picture, MAX_SIDE / max(picture.size))
     while True:
         for quality in QUALITIES:
             data = _jpeg(picture, quality, profile)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from accounting.forms.multipart import Frame, frame
 from receipts.formats import FURTHER_SUFFIXES, SUFFIXES
 
-from .refusals import FILE_CHANGED, Misused, NotTaken
+from .refusals import FILE_CHANGED, Misused, NotTaken, unreadable
 
 NAMED_AS_OURS = frozenset({*SUFFIXES.values(), *FURTHER_SUFFIXES})
 PIECE_BYTES = 128 * 1024
@@ -119,11 +119,14 @@ class Form:
     def __iter__(self) -> Iterator[bytes]:
         yield self._frame.head
         left, sent = self._size, hashlib.sha256()
-        with self._path.open("rb") as file:
-            while piece := file.read(min(PIECE_BYTES, left)):
-                left -= len(piece)
-                sent.update(piece)
-                yield piece
+        try:
+            with self._path.open("rb") as file:
+                while piece := file.read(min(PIECE_BYTES, left)):
+                    left -= len(piece)
+                    sent.update(piece)
+                    yield piece
+        except OSError as error:  # not the connection's, which would be tried again
+            raise unreadable(error) from error
         if left or sent.hexdigest() != self.sha256:
             raise NotTaken(FILE_CHANGED, "It changed while it was read; it is taken the next time.")
         yield self._frame.tail

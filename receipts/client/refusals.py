@@ -14,3 +14,8 @@ class NotTaken(Exception):
         super().__init__(detail)
         self.code = code
         self.detail = detail
+
+
+def unreadable(error: OSError) -> NotTaken:
+    """Return what is to be said of a file that cannot be read."""
+    return NotTaken("file_unreadable", f"It cannot be read: {error.strerror}.")

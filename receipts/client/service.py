@@ -20,6 +20,7 @@ Job = dict[str, Any]
 
 CONNECT_SECONDS, ANSWER_SECONDS = 10.0, 150.0  # a server reads an upload for up to 120
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504, 507})
+LEAST_SECONDS = 2.0  # for a question that is asked at the end of the wait
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 
 
@@ -90,11 +91,14 @@ class Service:
         return _require_job(_json(answer)), _retry_after(answer, otherwise=FIRST_PAUSE_SECONDS)
 
     def _get(self, url: str, *, until: float = math.inf, **more: Any) -> requests.Response:
-        return self._until_answered(lambda: self._session().get(url, **more, **self._request_options()), until=until)
+        return self._until_answered(
+            lambda: self._session().get(url, **more, **self._request_options(until)), until=until
+        )
 
-    def _request_options(self) -> dict[str, Any]:
+    def _request_options(self, until: float = math.inf) -> dict[str, Any]:
+        left = max(until - time.monotonic(), LEAST_SECONDS)
         # a redirect would take the key elsewhere, or turn an upload into a question
-        return {"timeout": (CONNECT_SECONDS, ANSWER_SECONDS), "allow_redirects": False}
+        return {"timeout": (min(CONNECT_SECONDS, left), min(ANSWER_SECONDS, left)), "allow_redirects": False}
 
     def _session(self) -> requests.Session:
         if not hasattr(self._own, "session"):

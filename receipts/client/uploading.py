@@ -10,7 +10,7 @@ from typing import NamedTuple
 from .files import Form
 from .options import Options
 from .outcomes import Outcome, outcome_of, refusal_of
-from .refusals import NotTaken
+from .refusals import NotTaken, unreadable
 from .service import Job, Service
 from .threads import map_unordered
 
@@ -74,7 +74,7 @@ def _try_upload(service: Service, path: Path, options: Options) -> Upload | Outc
     except NotTaken as refused:
         return refusal_of(path, refused)
     except OSError as error:
-        return refusal_of(path, NotTaken("file_unreadable", f"It cannot be read: {error.strerror}."))
+        return refusal_of(path, unreadable(error))
 
 
 def _upload(service: Service, path: Path, options: Options) -> Upload:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from jobs.failures import FailureCode
 from jobs.models import JobLog
-from jobs.services import cancel_job, claim_job, purge_receipt
+from jobs.services import cancel_job, claim_job, purge_receipt, retry_job
 from receipts.models import Receipt
 from receipts.services import has_file
 from tests.factories import JobFactory, ReceiptFactory, job_in
@@ -43,6 +43,14 @@ def test_a_cancelled_job_says_once_who_cancelled_it_and_why(browser: Browser) ->
     text = words_of(browser.get(page(job)))
     assert "Cancelled by staff. anna: Uploaded by mistake Nothing needs to be done" in text
     assert text.count("Cancelled by staff") == 2  # above, and in the timeline
+
+
+def test_a_job_cancelled_again_says_who_cancelled_it_last(browser: Browser) -> None:
+    job = JobFactory.create()
+    cancel_job(job.pk, actor="anna", reason="Uploaded by mistake")
+    retry_job(job.pk, actor="bob", reason="")
+    cancel_job(job.pk, actor="bob", reason="Filed by hand")
+    assert "Cancelled by staff. bob: Filed by hand Nothing needs" in words_of(browser.get(page(job)))
 
 
 def test_what_was_cancelled_has_no_badge_of_a_failure(browser: Browser) -> None:

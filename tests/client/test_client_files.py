@@ -38,6 +38,20 @@ def test_a_file_that_is_gone_when_its_turn_comes_does_not_stop_the_others(
     assert "file_unreadable" in {json.loads(line)["code"] for line in result.lines}
 
 
+def test_a_file_that_vanishes_while_it_is_uploaded_is_refused_and_not_sent_again(tmp_path: Path) -> None:
+    pictures(tmp_path, range(1))
+    form = Form(tmp_path / "000.jpg", DATABASE_ID)
+    pieces = iter(form)
+    next(pieces)
+    (tmp_path / "000.jpg").unlink()
+    with pytest.raises(NotTaken) as refused:
+        list(pieces)
+    assert (refused.value.code, refused.value.detail) == (
+        "file_unreadable",
+        "It cannot be read: No such file or directory.",
+    )
+
+
 def test_a_name_that_is_not_utf_8_stops_nothing(tmp_path: Path) -> None:
     pictures(tmp_path, range(2))
     os.rename(tmp_path / "001.jpg", os.path.join(os.fsencode(tmp_path), b"caf\xe9.jpg"))

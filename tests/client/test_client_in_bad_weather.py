@@ -1,6 +1,7 @@
 """The client of the API, against stand-ins that are in a bad mood."""
 
 import json
+import threading
 import time
 from pathlib import Path
 
@@ -121,6 +122,24 @@ def test_the_wait_has_an_end_however_slowly_the_service_answers(tmp_path: Path) 
         result = run_client(pictures(tmp_path, range(9)), "--wait", 0.7, url=server.url)
     assert result.words == ["taken"] * 9
     assert sum("/jobs/j1/" in visit.target for visit in server.requests) <= 6
+
+
+def test_the_wait_has_an_end_though_the_service_never_answers(tmp_path: Path) -> None:
+    script, is_over = iter([NO_JOBS, TAKEN]), threading.Event()
+
+    def hang(visit: Visit) -> None:
+        while request := visit.read():
+            if "/jobs/j1/" in request.target:
+                is_over.wait(100)
+                return
+            visit.send(next(script))
+
+    with stub_server(hang) as server:
+        began = time.monotonic()
+        result = run_client(pictures(tmp_path, range(1)), "--wait", 0.2, url=server.url)
+        is_over.set()
+    assert result.words == ["taken"]
+    assert time.monotonic() - began < 60
 
 
 @pytest.mark.parametrize(

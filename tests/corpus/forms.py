@@ -4,7 +4,7 @@ import base64
 from collections.abc import Iterator
 
 from tests.factories import DATABASE_ID
-from tests.support.uploads import BOUNDARY, file_part, form, part, text_part
+from tests.support.uploads import BOUNDARY, MULTIPART, file_part, form, part, text_part
 
 from .files import BROKEN, JPEG, UNKNOWN
 from .wire import Row, Site, rows
@@ -57,6 +57,7 @@ def names(site: Site) -> Iterator[tuple[str, bytes, str]]:
         ("half a surrogate pair", b'filename="\xed\xa0\x80.jpg"', INVALID),
         ("unknown character set", b"filename*=nonsense''a.jpg", INVALID),
         ("character set that is none", b"filename*=hex''616263.jpg", "202"),
+        ("encoded words of a character set that is none", 'filename="=?é?q?x?="'.encode(), "202"),
         ("none", b"", INVALID),
     ]:
         yield name, site.upload(form(file_part(disposition, data=site.picture()))), expected
@@ -147,6 +148,7 @@ def content_types(site: Site) -> Iterator[tuple[str, bytes, str]]:
         ("bare picture", "image/jpeg", JPEG),
         ("multipart/mixed", "multipart/mixed; boundary=a-boundary", form(file_part(data=JPEG))),
         ("multipart alone", "multipart", form(file_part(data=JPEG))),
+        ("60,000 semicolons", f'{MULTIPART}; x="{";" * 60_000}', form(file_part(data=JPEG))),
         ("nonsense", "\x7e/\x7e", b"x"),
         ("empty", "", b"file=x"),
         ("none", None, b"file=x"),

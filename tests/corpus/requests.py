@@ -225,6 +225,7 @@ def queries(site: Site) -> Iterator[tuple[str, bytes, str]]:
         ("time of Arabic-Indic digits", "created_after=%D9%A2%D9%A0%D9%A2%D9%A6-01-01", INVALID),
         ("cursor of noise", "cursor=%00%FF", NOT_FOUND),
         ("cursor of another kind", "cursor=cD0xMjM%3D", NOT_FOUND),
+        ("name of 60,000 letters", f"filename={'a' * 60_000}", "200"),
         ("unknown question", "__class__=1", "200"),
         ("1,500 questions", "&".join(["a=b"] * 1500), BAD),
     ]:

@@ -153,6 +153,15 @@ def test_what_a_workflow_says_is_kept_without_a_key_that_it_quotes(settings: Laz
     assert said == job.result_message == "Request failed: Authorization: Bearer …, X-Callback-Token: …"
 
 
+def test_what_a_workflow_read_is_kept_without_a_key_that_it_hands_on(settings: LazySettings) -> None:
+    job = delivered(uploaded())
+    headers = {"authorization": f"Bearer {settings.N8N_API_KEY}"}
+    handed_on = {"headers": headers, "items": [{callback_token(job.pk): 1}, "12,50", 12.5, None]}
+    reported(job, JobLog.Status.SUCCESS, data=handed_on)
+    job.refresh_from_db()
+    assert job.result == {"headers": {"authorization": "Bearer …"}, "items": [{"…": 1}, "12,50", 12.5, None]}
+
+
 @pytest.mark.parametrize("status", [400, 500, 503])
 @pytest.mark.parametrize("quoted", ["my-path", "four words of a key", "Käse alt"])
 def test_no_sentence_about_a_delivery_quotes_a_secret_or_the_files_name(

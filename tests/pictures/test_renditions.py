@@ -116,6 +116,15 @@ def test_a_picture_that_is_too_large_for_n8n_is_made_smaller(settings: LazySetti
 
 
 @pytest.mark.django_db
+def test_a_picture_that_is_too_long_for_a_jpeg_is_made_shorter() -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    long = saved(Image.new("RGB", (40, 66_000), "white"), "PNG", exif=exif.tobytes())
+    _, picture = sent(job_for(long, "image/png"))
+    assert opened(picture).size == (60_000, 36)
+
+
+@pytest.mark.django_db
 def test_no_more_pixels_are_lost_than_there_is_no_room_for(settings: LazySettings) -> None:
     settings.N8N_MAX_PAYLOAD_MB = 1
     noise = Image.frombytes("RGB", (1600, 1500), os.urandom(1600 * 1500 * 3))
