@@ -30,6 +30,7 @@ ALL_BODIES_BYTES = 4 * 1024**3  # of those of a piece or more that are on their 
 # Control characters, and a line's end that is not CR LF (sections 2.2 and 5.5)
 NEVER_IN_HEADERS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r(?!\n|\Z)")
 FOLDED = re.compile(rb"\r\n[ \t]")
+BLANKS = b" " * 100  # to pass over so many, waitress tries each number of them: a head of blanks took it half a minute
 HOST = re.compile(rb"^host[ \t]*:", re.IGNORECASE | re.MULTILINE)
 TRANSFER_ENCODING = re.compile(rb"^transfer-encoding:(.*)$", re.IGNORECASE | re.MULTILINE)
 CHUNK = re.compile(rb"([0-9a-fA-F]{1,16})(?:;[\t\x20-\x7e\x80-\xff]*)?")
@@ -102,6 +103,10 @@ class RequestParser(HTTPRequestParser):
         Raises:
             ParsingError: they can be misunderstood.
         """
+        if FOLDED.search(header_plus):
+            raise ParsingError("a header of several lines")
+        if BLANKS in header_plus.replace(b"\t", b" "):
+            raise ParsingError("many blanks")
         try:
             super().parse_header(header_plus)
         except (ValueError, TransferEncodingNotImplemented):  # an odd address, a length of 5,000 digits
@@ -110,8 +115,6 @@ class RequestParser(HTTPRequestParser):
             raise ParsingError("another version of HTTP")
         if not self.path.startswith("/") or "\t" in self.request_uri:
             raise ParsingError("no path")
-        if FOLDED.search(header_plus):
-            raise ParsingError("a header of several lines")
         if len(HOST.findall(header_plus)) not in ((1,) if self.version == "1.1" else (0, 1)):
             raise ParsingError("no host, or several")  # section 3.2
         self._check_coding(TRANSFER_ENCODING.findall(header_plus))
