@@ -10,6 +10,7 @@ A connection by which nothing could be written is not kept: it opened the file w
 never write, whoever the file belongs to since.
 """
 
+import gc
 import threading
 import time
 from contextlib import suppress
@@ -23,7 +24,40 @@ from django.utils.functional import cached_property
 
 PAUSE_SECONDS = 0.001
 
-_turn = threading.RLock()  # knows itself which thread has it, whatever a signal's exception broke off
+
+class _Turn:
+    """What a thread has while its transaction is open; while anybody has it, nobody collects garbage.
+
+    A writer that did might free another thread's cursor. SQLite lets it wait for whoever uses that cursor's connection
+    (https://www.sqlite.org/threadsafe.html), who may in turn be waiting for the writer, until SQLite's time-out.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()  # knows itself which thread has it, whatever a signal's exception broke off
+        self._keeps_garbage = False
+
+    def take(self, patience: float) -> bool:
+        """Wait for it for so many seconds; tell whether the thread has it now."""
+        if not self._lock.acquire(timeout=patience):
+            return False
+        if gc.isenabled():  # somebody else may have reasons of his own to keep it
+            self._keeps_garbage = True
+            gc.disable()
+        return True
+
+    def pass_on(self) -> None:
+        """Let go of it if this thread has it, as often as it was taken: a signal may have kept it from that."""
+        if not self._lock.acquire(blocking=False):
+            return
+        if self._keeps_garbage:
+            gc.enable()
+            self._keeps_garbage = False
+        with suppress(RuntimeError):
+            while True:
+                self._lock.release()
+
+
+_turn = _Turn()
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -39,13 +73,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self._take_turn()
             self._begin(end)
         except BaseException:
-            self._pass_turn()
+            _turn.pass_on()
             raise
         finally:
             self._let_sqlite_wait(self._patience)
 
     def _take_turn(self) -> None:
-        if not _turn.acquire(timeout=self._patience):
+        if not _turn.take(self._patience):
             raise OperationalError("database is locked")  # as SQLite says it
 
     def _begin(self, end: float) -> None:
@@ -74,25 +108,19 @@ class DatabaseWrapper(base.DatabaseWrapper):
         try:
             super().commit()
         finally:
-            self._pass_turn()
+            _turn.pass_on()
 
     def rollback(self) -> None:
         try:
             super().rollback()
         finally:
-            self._pass_turn()
+            _turn.pass_on()
 
     def close(self) -> None:
         try:
             super().close()
         finally:
-            self._pass_turn()
-
-    def _pass_turn(self) -> None:
-        """Pass the turn if this thread has it, as often as it was taken: a signal may have kept it from passing."""
-        with suppress(RuntimeError):
-            while True:
-                _turn.release()
+            _turn.pass_on()
 
     @cached_property
     def wrap_database_errors(self) -> "_Watching":

@@ -1,5 +1,6 @@
 """SQLite as this service has it: a process has one transaction at a time, and the others wait for their turn."""
 
+import gc
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -148,6 +149,41 @@ def test_another_process_that_writes_for_too_long_is_told_of(monkeypatch: pytest
         second = Writer("second")
         second.join()
     assert second.refusals == ["database is locked"]
+
+
+def test_whoever_waits_for_a_writer_keeps_him_waiting_by_no_cursor_that_is_garbage() -> None:
+    told: list[str] = []
+
+    def write() -> None:
+        cursor = connection.cursor()
+        cursor.execute("SELECT 1 UNION SELECT 2")  # of which it has not seen the end
+        garbage: list[object] = [cursor]
+        garbage.append(garbage)
+        del cursor, garbage
+        told.append("begins")
+        try:
+            Client.objects.update(name="written")
+        except OperationalError as error:
+            told.append(str(error))
+        finally:
+            connection.close()
+
+    waiting = threading.Thread(target=write)
+    with transaction.atomic():
+        Client.objects.create(name="before")
+        waiting.start()
+        wait_for(lambda: told, "it to begin")
+        waiting.join(0.3)
+        assert [[] for _ in range(1_000_000)]  # so many that Python would look for garbage
+    waiting.join()
+    assert told == ["begins"]
+    assert Client.objects.get().name == "written"
+
+
+@pytest.mark.parametrize("end", [commit, roll_back, raise_inside, close, fail_to_commit, break_off_commit])
+def test_however_a_transaction_ends_garbage_is_collected_again(end: Callable[[], None]) -> None:
+    end()
+    assert gc.isenabled()
 
 
 def test_statements_outside_of_transactions_wait_as_ever() -> None:
