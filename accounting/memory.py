@@ -11,7 +11,7 @@ M_ARENA_MAX = -8  # <malloc.h>
 
 
 def collect_nothing_while_loading() -> None:
-    """Look for no garbage until all is loaded, again and again through all that there is: it stays."""
+    """Look for no garbage while modules load: Python would do so again and again, among what stays."""
     gc.disable()
 
 

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 import yaml
 from django.test import Client as Browser
+from django.test import RequestFactory
 from rest_framework.test import APIClient
 
+from accounting.wsgi import Handler
 from jobs.signatures import callback_token
 from tests.factories import DATABASE_ID, JobFactory
 from tests.support.uploads import UPLOAD, picture
@@ -49,3 +51,14 @@ def test_a_problem_is_json_whatever_the_address_answers_otherwise(path: str, acc
     answer: Any = Browser().post(path, headers={"Accept": accept})
     assert (answer.status_code, answer["Content-Type"]) == (405, "application/problem+json")
     assert json.loads(answer.content)["code"] == "method_not_allowed"
+
+
+# -- what is said of a body
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("letters", "is_read"), [(900, True), (1000, False), (60_000, False)])
+def test_a_type_with_much_behind_it_is_none_for_to_read_it_takes_long(letters: int, is_read: bool) -> None:
+    environ = RequestFactory().get("/health").environ | {"CONTENT_TYPE": "Text/Plain; x=" + "y" * letters}
+    Handler()(environ, lambda *_: lambda _: None).close()
+    assert environ["CONTENT_TYPE"].startswith("text/plain") == is_read
