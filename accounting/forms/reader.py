@@ -8,9 +8,11 @@ from email.header import decode_header, make_header
 from typing import Any
 
 from django.http import multipartparser
+from django.utils.http import parse_header_parameters
 
 from accounting.filenames import shown_name
 
+MOST_PARAMETERS = 50  # or semicolons in a file's name
 ENCODED_WORDS = re.compile(r"(?:=\?[\w-]+\?[bq]\?[^?\s]*\?=\s*)+", re.IGNORECASE)
 
 
@@ -26,6 +28,18 @@ class _PartByPart(multipartparser.Parser):
             deque(part[2], maxlen=0)
 
 
+def _parse_header_parameters(line: str) -> tuple[str, dict[str, str]]:
+    """Read a line of a part's head, unless it has more parameters than anybody needs: they take Python milliseconds.
+
+    Raises:
+        ValueError: it is none that can be read; Django passes over it.
+    """
+    if line.count(";") > MOST_PARAMETERS:
+        raise ValueError("too many parameters")
+    return parse_header_parameters(line)
+
+
+multipartparser.parse_header_parameters = _parse_header_parameters  # type: ignore[attr-defined] # the stubs lack it
 multipartparser.Parser = _PartByPart  # type: ignore[misc] # Django's own reader of forms names no other way
 
 

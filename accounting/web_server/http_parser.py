@@ -29,6 +29,8 @@ ALL_BODIES_BYTES = 4 * 1024**3  # of those of a piece or more that are on their 
 
 # Control characters, and a line's end that is not CR LF (sections 2.2 and 5.5)
 NEVER_IN_HEADERS = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r(?!\n|\Z)")
+# Section 3; waitress takes less as well, and minutes to find out that a line of 60,000 digits is no address
+FIRST_LINE = re.compile(rb"[^ ]+ [^ ]+ HTTP/[0-9]\.[0-9]\s*")
 FOLDED = re.compile(rb"\r\n[ \t]")
 BLANKS = b" " * 100  # to pass over so many, waitress tries each number of them: a head of blanks took it half a minute
 HOST = re.compile(rb"^host[ \t]*:", re.IGNORECASE | re.MULTILINE)
@@ -103,6 +105,8 @@ class RequestParser(HTTPRequestParser):
         Raises:
             ParsingError: they can be misunderstood.
         """
+        if not FIRST_LINE.fullmatch(header_plus.partition(b"\r\n")[0]):
+            raise ParsingError("no first line of HTTP/1")
         if FOLDED.search(header_plus):
             raise ParsingError("a header of several lines")
         if BLANKS in header_plus.replace(b"\t", b" "):
@@ -118,6 +122,8 @@ class RequestParser(HTTPRequestParser):
         if len(HOST.findall(header_plus)) not in ((1,) if self.version == "1.1" else (0, 1)):
             raise ParsingError("no host, or several")  # section 3.2
         self._check_coding(TRANSFER_ENCODING.findall(header_plus))
+        if "close" in [wish.strip() for wish in self.headers.get("CONNECTION", "").lower().split(",")]:
+            self.headers["CONNECTION"] = "close"  # waitress heeds it where nothing else is wished for (section 9.6)
         if self.proxy_netloc:
             self.headers["HOST"] = self.proxy_netloc  # section 3.2.2
 

@@ -43,8 +43,8 @@ class Task(WSGITask):
     def _ends_with_its_headers(self) -> bool:
         """Tell whether the answer is a 204 or 304, after which another may follow (RFC 9112 section 6.3)."""
         channel, request = cast(Any, self.channel), cast(RequestParser, self.request)
-        wishes = [wish.strip() for wish in request.headers.get("CONNECTION", "").lower().split(",")]
-        return not (self.has_body or self.version == "1.0" or "close" in wishes or channel.server.is_stopping)
+        is_over = request.headers.get("CONNECTION") == "close" or channel.server.is_stopping
+        return not (self.has_body or self.version == "1.0" or is_over)
 
 
 class ProblemTask(ErrorTask):

@@ -85,6 +85,13 @@ def test_so_does_the_page_without_script(name: str) -> None:
     assert file.name == name
 
 
+@pytest.mark.parametrize(("semicolons", "there"), [(40, True), (900, False)])
+def test_a_part_whose_head_has_no_end_of_parameters_is_passed_over(semicolons: int, there: bool) -> None:
+    body = sent("lunch.jpg" + ";" * semicolons)
+    environ = RequestFactory().post("/", body, content_type=MULTIPART).environ
+    assert ("file" in Request(environ | {"wsgi.input": io.BytesIO(body)}).FILES) is there
+
+
 @pytest.mark.django_db
 def test_who_asks_for_a_name_of_nothing_is_not_shown_all(api: APIClient) -> None:
     post_raw(api, sent("lunch.jpg"))

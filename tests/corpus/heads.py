@@ -39,6 +39,9 @@ def lines(site: Site) -> Iterator[tuple[str, bytes, str]]:
         "tabs": b"GET\t/health\tHTTP/1.1\r\nHost: x\r\n\r\n",
         "more behind the version": b"GET /health HTTP/1.1 x\r\nHost: x\r\n\r\n",
         "answer": b"HTTP/1.1 200 OK\r\n\r\n",
+        "60,000 digits, and no version": b"GET a://" + b"1" * 60_000 + b" X\r\nHost: x\r\n\r\n",
+        "60,000 digits, and another version": b"GET a://" + b"1" * 60_000 + b" HTTP/1.10\r\nHost: x\r\n\r\n",
+        "60,000 digits of another host": b"GET a://" + b"1" * 60_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
         "non-ASCII method": b"G\xc9T /health HTTP/1.1\r\nHost: x\r\n\r\n",
     }.items():
         yield name, request, BAD
@@ -72,6 +75,7 @@ def headers(site: Site) -> Iterator[tuple[str, bytes, str]]:
         ("30 KB", b"X: " + b"y" * 30_000, "200"),
         ("100 KB", b"X: " + b"y" * 100_000, "431 headers_too_large"),
         ("100 KB in 20,000", b"\r\n".join([b"X: y"] * 20_000), "431 headers_too_large"),
+        ("cookie of 60,000 backslashes", b'Cookie: a="' + b"\\" * 60_000 + b'"', "200"),
         ("5,000 of them", b"\r\n".join([b"X: y"] * 5_000), "200"),
         ("300 KB that never end", b"X: " + b"y" * 300_000, "431 headers_too_large"),
     ]:

@@ -110,6 +110,7 @@ def test_a_connection_stays_open_after_an_answer_that_has_no_body(status: int) -
     [
         get(304, "1.1", "Connection: close"),
         get(304, "1.1", "Connection: TE, Close"),
+        get(200, "1.1", "Connection: keep-alive , close"),
         get(304, "1.0"),
         get(304, "1.0", "Connection: keep-alive"),
     ],
