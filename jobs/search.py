@@ -22,7 +22,8 @@ LAST_LETTER = "\U0010ffff"
 SIGNS = "€$£"  # of currencies, where JSON has a code
 AMOUNT = re.compile(rf"[{SIGNS}]?([0-9]+|[0-9]{{1,3}}(?:[.,'’][0-9]{{3}})+)[.,]([0-9]{{1,2}})[{SIGNS}]?")
 ENDS_IN_ZEROS = re.compile(r"[0-9]+\.[0-9]*0")
-IN_NO_NAME = r'(?!([^"\\]|\\.)*":)'  # what follows a word of JSON in no field's name, as "total" is of nearly every job
+# What follows a word of JSON in no field's name, as "total" is of nearly every job; nobody looks for a longer one's end
+IN_NO_NAME = r'(?!([^"\\]|\\.){0,200}":)'
 
 HELP = (
     f"Words and amounts of file name, client, message or what was read, among the newest {RECENT:,}; among all, the "

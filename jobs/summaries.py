@@ -1,11 +1,13 @@
 """Summaries of what the workflow read from receipts: the few words by which somebody knows one again."""
 
+import json
 from collections.abc import Iterable
 from itertools import chain
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import F, QuerySet
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import ExpressionWrapper, F, JSONField, QuerySet
 
 from .models import JobLog
 
@@ -20,6 +22,19 @@ USUAL = [
 COLUMNS = {path: f"read_{number}" for number, path in enumerate(chain.from_iterable(USUAL))}
 
 
+class _Value(JSONField):
+    """What is read from within JSON, where SQLite tells texts without their quotes.
+
+    Django would read such a text as JSON again: a number where it looks like one, and an error where it is endless.
+    """
+
+    def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
+        """Return the value; of what is neither text nor number, on SQLite, None."""
+        if connection.vendor != "sqlite":
+            return super().from_db_value(value, expression, connection)
+        return value if not isinstance(value, str) or _is_text(value) else None
+
+
 class Read(NamedTuple):
     """What the workflow read, as far as it gave it a usual name."""
 
@@ -31,19 +46,20 @@ class Read(NamedTuple):
 
 def with_what_was_read(jobs: QuerySet[JobLog]) -> QuerySet[JobLog]:
     """Return the jobs with what `read_from` asks for, and without the rest of what was read."""
-    return jobs.defer("result").annotate(**{column: F(path) for path, column in COLUMNS.items()})
+    values = {column: ExpressionWrapper(F(path), _Value()) for path, column in COLUMNS.items()}
+    return jobs.defer("result").annotate(**values)
 
 
 def read_from(job: JobLog) -> Read:
     """Return what was read of a job that `with_what_was_read` returned."""
-    return _read({path: getattr(job, column) for path, column in COLUMNS.items()})
+    return Read(*(_first(job, paths) for paths in USUAL))
 
 
 def receipt_summaries(jobs: Iterable[JobLog]) -> dict[UUID, str]:
     """Return shop, day and total of each job whose workflow gave them a usual name; of the rest nothing is read."""
     wanted = [job.pk for job in jobs if not job.is_open]
-    rows = JobLog.objects.filter(pk__in=wanted).order_by().values("pk", *COLUMNS)
-    return {row["pk"]: _summary(*_read(row)) for row in rows}
+    of_jobs = with_what_was_read(JobLog.objects.filter(pk__in=wanted)).only("pk").order_by()
+    return {job.pk: _summary(*read_from(job)) for job in of_jobs}
 
 
 def format_amount(name: str, value: Any) -> Any:
@@ -56,13 +72,16 @@ def _summary(shop: str, day: str, total: str, currency: str) -> str:
     return " · ".join(filter(None, (shop, day, f"{total} {currency}".strip() if total else "")))
 
 
-def _read(row: dict[str, Any]) -> Read:
-    return Read(*(_first(row, names) for names in USUAL))
+def _first(job: JobLog, paths: list[str]) -> str:
+    """Return what the first of the paths has that says something."""
+    return next(filter(None, (_plain(format_amount(path, getattr(job, COLUMNS[path]))) for path in paths)), "")
 
 
-def _first(row: dict[str, Any], names: list[str]) -> str:
-    """Return what the first of the names has that says something."""
-    return next(filter(None, (_plain(format_amount(name, row[name])) for name in names)), "")
+def _is_text(value: str) -> bool:
+    try:
+        return not isinstance(json.loads(value), dict | list | bool | None)
+    except (ValueError, RecursionError):
+        return True
 
 
 def _plain(value: Any) -> str:

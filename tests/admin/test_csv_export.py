@@ -47,6 +47,7 @@ def test_it_has_a_row_for_each_job_that_the_filters_leave(browser: Browser) -> N
         ({"vendor": "Käse", "date": "2026-03-09", "total": 23.4, "currency": "EUR"}, "Käse|2026-03-09|23.40|EUR"),
         ({"receipt": {"merchant": "=1+1", "gross": "9,90"}}, "'=1+1||9,90|"),
         ({"total": {"deep": 1}, "vendor": ["a"]}, "|||"),
+        ({"vendor": "9" * 5000, "date": "2026", "total": "[" * 3000}, f"{'9' * 59}…|2026|{'[' * 59}…|"),
         (None, "|||"),
     ],
 )

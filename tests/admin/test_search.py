@@ -146,6 +146,11 @@ def test_what_the_workflow_calls_its_fields_finds_no_job_but_those_that_hold_the
     assert found("station") == [quoted.pk]
 
 
+def test_a_name_that_goes_on_for_ever_keeps_no_search_busy() -> None:
+    JobFactory.create(success=True, result={"mill" * 45_000: 0})
+    assert len(found("mill")) == 1
+
+
 def test_an_old_name_is_found_by_its_beginning_however_its_accents_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "RECENT", 1)
     old = JobFactory.create(filename="Cafe\u0301.jpg")
