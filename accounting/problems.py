@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 import structlog
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFilesSent
 from django.http import Http404, HttpRequest, HttpResponseBase
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
@@ -111,7 +111,9 @@ def problem_of(exception: Exception) -> Problem | None:
             return Problem(
                 413, "body_too_large", "The form's text fields are too long; a file without a file name is one."
             )
-        case SuspiciousOperation():  # too many fields or files; Django would log a traceback of the client's fault
+        case TooManyFilesSent():
+            return Problem(400, "too_many_files", "These are too many files for one request.")
+        case SuspiciousOperation():  # too many fields; Django would log a traceback of the client's fault
             return Problem(*BAD_REQUEST)
         case OSError():
             return _from_os(exception)

@@ -1,6 +1,7 @@
 """`/metrics`: what Prometheus asks for, and nobody else gets."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -33,9 +34,13 @@ class MetricsView(APIView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Let the right token pass, whatever the method."""
+        super().initial(request, *args, **kwargs)
+        _let_in(request)
+
     def get(self, request: Request) -> HttpResponse:
         """Tell everything, in the form that was asked for: OpenMetrics, or Prometheus' own."""
-        _let_in(request)
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         return HttpResponse(encode(_AllMetrics()), content_type=content_type, headers={"Cache-Control": "no-store"})
 

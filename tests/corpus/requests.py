@@ -96,7 +96,7 @@ def _with_id(picture: bytes, text: bytes) -> bytes:
 def idempotency_keys(site: Site) -> Iterator[tuple[str, bytes, str]]:
     """Yield keys of requests."""
     table: list[tuple[str, str | bytes, str]] = [
-        ("empty", "", "202"),
+        ("empty", "", ODD_KEY),
         ("255 characters", "k" * 255, "202"),
         ("256 characters", "k" * 256, ODD_KEY),
         ("two words", "two words", ODD_KEY),

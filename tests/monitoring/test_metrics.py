@@ -48,6 +48,7 @@ def test_without_a_token_there_is_nothing_there(settings: LazySettings) -> None:
     settings.METRICS_TOKEN = []
     for token in ("", "None", TOKEN):
         assert refusal(ask(token)) == (404, "not_found")
+    assert refusal(Browser().options("/metrics")) == (404, "not_found")
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,7 @@ def test_a_wrong_token_is_told_which_header_it_takes_and_nothing_else(authorizat
     answer = Browser().get("/metrics", headers={"Authorization": authorization})
     assert refusal(answer) == (401, "metrics_token_invalid")
     assert answer["WWW-Authenticate"] == "Bearer"
+    assert refusal(Browser().options("/metrics")) == (401, "metrics_token_invalid")
 
 
 def test_a_token_may_be_replaced_while_the_former_one_counts(settings: LazySettings) -> None:
