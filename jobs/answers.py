@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any
 
 from .delivery_errors import (
@@ -18,6 +19,7 @@ from .delivery_errors import (
 )
 from .failures import FailureCode
 from .models import JobLog
+from .texts import text
 
 MAX_RETRY_AFTER_SECONDS = 3600
 MAX_SENTENCE = 200
@@ -32,6 +34,8 @@ WORKFLOW_ERROR = "Error in workflow"
 NO_JSON = object()  # null is some
 # N8N answers so until it is ready; its node Respond to Webhook calls every text text/html, unless it is told otherwise
 PAGE = re.compile(rb"\A\s*<(?:!doctype|html)\b|n8n is starting up", re.IGNORECASE)
+
+Refuse = Callable[..., "Decision"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +103,7 @@ def decide(
     Returns:
         What is to be done. The rules are the design's, from N8N's answers as observed (docs/architecture.md).
     """
-    refused = _Refusal(answer, tries, schedule, jitter)
+    refused = partial(_refused, answer, tries=tries, schedule=schedule, jitter=jitter)
     if answer.error is not None:
         return _decide_error(answer.error, refused)
     if 200 <= answer.status < 300:
@@ -126,7 +130,7 @@ def _decide_rejection(answer: Answer, said: str) -> Decision:
     return _failed(FailureCode.N8N_REJECTED, _with_message(f"N8N refused the request ({answer.status})", said))
 
 
-def _decide_error(error: ErrorCode, refused: "_Refusal") -> Decision:
+def _decide_error(error: ErrorCode, refused: Refuse) -> Decision:
     if error in MAY_HAVE_BEEN_SENT:
         return _unconfirmed(error, error.label)
     if error is ErrorCode.FILE_UNREADABLE:
@@ -135,7 +139,7 @@ def _decide_error(error: ErrorCode, refused: "_Refusal") -> Decision:
     return refused(error, error.label, needs_attention=error in MENDED_BY_PEOPLE, at_last=at_last)
 
 
-def _decide_success(answer: Answer, refused: "_Refusal") -> Decision:
+def _decide_success(answer: Answer, refused: Refuse) -> Decision:
     body = json_of(answer)
     if body is NO_JSON and answer.content_type == "text/html" and PAGE.search(answer.body):
         return refused("n8n_starting", f"{OF_ANSWERS['n8n_starting']}.")
@@ -153,37 +157,31 @@ def _decide_success(answer: Answer, refused: "_Refusal") -> Decision:
 
 def _id_in(body: Any, *names: str) -> str:
     """Return an id that a workflow answers with, under whichever of the names; "" where it tells none."""
-    found = [body[name] for name in names if name in body] if isinstance(body, dict) else []
-    return plain(str(found[0]))[:MAX_ID] if found and isinstance(found[0], str | int) else ""
+    return next(filter(None, (text(body, name) for name in names)), "")[:MAX_ID]
 
 
-@dataclass(frozen=True)
-class _Refusal:
+def _refused(
+    answer: Answer,
+    code: str,
+    sentence: str,
+    *,
+    tries: int,
+    schedule: Sequence[int],
+    jitter: float,
+    needs_attention: bool = False,
+    at_last: FailureCode = FailureCode.N8N_UNAVAILABLE,
+) -> Decision:
     """N8N has not taken it: another try by the schedule, or the end."""
-
-    answer: Answer
-    tries: int
-    schedule: Sequence[int]
-    jitter: float
-
-    def __call__(
-        self,
-        code: str,
-        sentence: str,
-        *,
-        needs_attention: bool = False,
-        at_last: FailureCode = FailureCode.N8N_UNAVAILABLE,
-    ) -> Decision:
-        if self.tries > len(self.schedule):
-            return _failed(at_last, sentence)
-        planned = self.schedule[self.tries - 1] * (1 + JITTER * self.jitter)
-        return Decision(
-            status=JobLog.Status.QUEUED,
-            code=code,
-            sentence=sentence,
-            delay=max(planned, parse_retry_after(self.answer.retry_after)),
-            needs_attention=needs_attention,
-        )
+    if tries > len(schedule):
+        return _failed(at_last, sentence)
+    planned = schedule[tries - 1] * (1 + JITTER * jitter)
+    return Decision(
+        status=JobLog.Status.QUEUED,
+        code=code,
+        sentence=sentence,
+        delay=max(planned, parse_retry_after(answer.retry_after)),
+        needs_attention=needs_attention,
+    )
 
 
 def _unconfirmed(code: str, sentence: str) -> Decision:
@@ -222,14 +220,7 @@ def json_of(answer: Answer) -> Any:
 
 
 def _message(answer: Answer) -> str:
-    body = json_of(answer)
-    message = body.get("message", "") if isinstance(body, dict) else ""
-    return plain(message) if isinstance(message, str) else ""
-
-
-def plain(text: str) -> str:
-    """Return the text without what no database keeps: NUL and half surrogate pairs."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode()
+    return text(json_of(answer), "message")
 
 
 def _with_message(sentence: str, said: str) -> str:

@@ -4,9 +4,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from .answers import plain
 from .diagnosis import diagnose
 from .failures import FailureCode
+from .texts import part, text
 
 # N8N's words for an execution that has failed; its API tells of what only where it is asked for.
 FAILED = frozenset({"error", "crashed"})
@@ -88,14 +88,3 @@ def _calls_back(workflow: Any, node: str) -> bool:
     if not isinstance(nodes, list):
         return False
     return any(OWN_CALLBACK in json.dumps(part(each, "parameters")) for each in nodes if text(each, "name") == node)
-
-
-def part(found: Any, name: str) -> Any:
-    """Return what is under that name; None where there is nothing."""
-    return found.get(name) if isinstance(found, dict) else None
-
-
-def text(found: Any, name: str) -> str:
-    """Return the text, or the number as text, under that name; "" where there is neither."""
-    value = part(found, name)
-    return plain(str(value)) if isinstance(value, str | int) else ""

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 
-from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
@@ -22,16 +22,14 @@ def is_known(request: HttpRequest, version: str) -> bool:
 
 
 def answer(request: HttpRequest, page: HttpResponse, version: str, template: str) -> HttpResponse:
-    """Return the page, or for the script its changing part, or that nothing has changed.
+    """Return the page, or for the script, which has another version, its changing part.
 
     A part shows no messages, which the next page is to show.
 
     Args:
-        page: not drawn yet, so that a 304 costs no drawing.
+        page: not drawn yet.
         template: of the changing part.
     """
-    if is_known(request, version):
-        return HttpResponseNotModified()
     if isinstance(page, TemplateResponse) and page.context_data is not None:
         page.context_data["version"] = version
         if ASKS_AGAIN in request.headers:

@@ -16,7 +16,8 @@ from django.conf import settings
 from .answers import NO_JSON, Answer, json_of
 from .causes import cause_of_delay
 from .delivery_errors import OF_TLS, ErrorCode
-from .executions import Execution, read_execution, text
+from .executions import Execution, read_execution
+from .texts import text
 from .transport import WatchedSession
 
 DEADLINE_SECONDS = 10.0

@@ -10,17 +10,11 @@ from rest_framework.parsers import BaseParser
 
 from accounting.api.content_encoding import refuse_encoded
 from accounting.problems import Problem
+from accounting.web_server.body_limits import MAX_BODY_BYTES, body_too_large
 
-from .texts import with_each_text
+from .texts import plain, with_each_text
 
-MAX_BODY_BYTES = 1024 * 1024
-NOT_KEPT = re.compile("[\0\ud800-\udfff]")
 ESCAPED = re.compile(rb"\\u(?:0000|d[89a-f])", re.IGNORECASE)  # as which alone they can come
-
-
-def body_too_large() -> Problem:
-    """Return the answer to a body over the limit."""
-    return Problem(413, "body_too_large", "The body is larger than 1 MiB.")
 
 
 class BoundedJSONParser(BaseParser):
@@ -43,21 +37,12 @@ class BoundedJSONParser(BaseParser):
         try:
             data = json.loads(body.decode(), parse_constant=_refuse, parse_float=_finite)
             if ESCAPED.search(body):
-                data = with_each_text(data, _kept)
+                data = with_each_text(data, plain)
         except (ValueError, RecursionError):
             raise Problem(400, "json_invalid", "The body is not valid JSON.") from None
         if not isinstance(data, dict):
             raise Problem(400, "json_invalid", "The body is not a JSON object.")
         return data
-
-
-def _kept(text: str) -> str:
-    """Return it with U+FFFD for what no database keeps: NUL, and each half of a surrogate pair.
-
-    Readers of documents leave the one, and JavaScript the other where it cuts a text within an emoji (RFC 8259 section
-    8.2). No result is lost for that.
-    """
-    return NOT_KEPT.sub("\ufffd", text)
 
 
 def _refuse(constant: str) -> float:

@@ -8,9 +8,10 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
+from accounting.web_server.body_limits import MAX_BODY_BYTES
+
 from .callbacks import Report
 from .models import JobLog
-from .parsers import MAX_BODY_BYTES
 
 MAX_DATA_CHARACTERS = 200_000
 MAX_DATA_DEPTH = 20

@@ -1,7 +1,10 @@
-"""The texts within what came as JSON."""
+"""The texts within what came as JSON, and its parts."""
 
+import re
 from collections.abc import Callable
 from typing import Any
+
+NOT_KEPT = re.compile("[\0\ud800-\udfff]")
 
 
 def with_each_text(data: Any, change: Callable[[str], str]) -> Any:
@@ -13,3 +16,23 @@ def with_each_text(data: Any, change: Callable[[str], str]) -> Any:
     if isinstance(data, dict):
         return {change(name): with_each_text(below, change) for name, below in data.items()}
     return data
+
+
+def part(found: Any, name: str) -> Any:
+    """Return what is under that name; None where there is nothing."""
+    return found.get(name) if isinstance(found, dict) else None
+
+
+def text(found: Any, name: str) -> str:
+    """Return the text, or the number as text, under that name; "" where there is neither."""
+    value = part(found, name)
+    return plain(str(value)) if isinstance(value, str | int) else ""
+
+
+def plain(text: str) -> str:
+    """Return it with U+FFFD for what no database keeps: NUL, and each half of a surrogate pair.
+
+    Readers of documents leave the one, and JavaScript the other where it cuts a text within an emoji (RFC 8259 section
+    8.2). No result is lost for that.
+    """
+    return NOT_KEPT.sub("\ufffd", text)

@@ -8,11 +8,6 @@ from .cell import Refused, TooMuch
 from .containers import Animated
 
 
-def file_too_large() -> Problem:
-    """Return the answer to a file over the limit."""
-    return Problem(413, "file_too_large", f"The file is larger than {settings.UPLOAD_MAX_MB} MB.")
-
-
 def unsupported(found: str) -> Problem:
     """Return the answer to a file of another format, which names what it is and what is taken."""
     what = f"This is {_article(found)} {found.upper()} file" if found else "The file's bytes are of no known format"

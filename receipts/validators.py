@@ -14,13 +14,14 @@ from django.core.files.base import File
 from PIL import Image
 
 from accounting.problems import Problem, busy
+from accounting.web_server.body_limits import file_too_large
 
 from .budget import LOOK_BYTES, Crowded, looks_budget
 from .cell import OWN_BYTES, Bounds, Crashed, Refused, TooMuch, TooSlow, in_cell
 from .containers import Animated, read_container
 from .files import CheckedUpload, digest
 from .formats import CONTENT_TYPES, HEAD_BYTES, find_format
-from .refusals import broken, file_too_large, refusal, unsupported
+from .refusals import broken, refusal, unsupported
 from .structure import Shape, read_structure
 
 logger = structlog.get_logger(__name__)

@@ -7,9 +7,23 @@ without end, or the beginning of a value that nobody is shown, which tells it le
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
+from django.contrib.admin.exceptions import DisallowedModelAdminLookup, DisallowedModelAdminToField
+from django.core.exceptions import ValidationError
+from django.db import DataError
 from django.http import HttpRequest
 
 OF_A_FIELD = ("", "__exact", "__id__exact", "__isnull", "__gte", "__lt")  # those of all filters that Django has
+
+# A filter by the year 99999, by a number that no column can hold, or by what no link has; a column that no row of
+# another table is known by: Django lets these out.
+MEANINGLESS = (
+    ValueError,
+    OverflowError,
+    DataError,
+    ValidationError,
+    DisallowedModelAdminLookup,
+    DisallowedModelAdminToField,
+)
 
 
 def lookup_allowed(model_admin: "ModelAdmin[Any]", lookup: str, value: str, request: HttpRequest) -> bool:

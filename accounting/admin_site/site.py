@@ -9,11 +9,9 @@ from urllib.parse import urlsplit, urlunsplit
 import structlog
 from django.contrib import messages
 from django.contrib.admin import AdminSite
-from django.contrib.admin.exceptions import DisallowedModelAdminLookup, DisallowedModelAdminToField
 from django.contrib.admin.views.main import ERROR_FLAG
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import BadRequest, ValidationError
-from django.db import DataError
+from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse, TemplateResponse
@@ -24,23 +22,12 @@ from accounting.logging import OURS
 from jobs.connect import page as connect
 from jobs.operations import page
 
-from .lookups import lookup_allowed
+from .lookups import MEANINGLESS, lookup_allowed
 from .sections import in_sections
 
 logger = structlog.get_logger(__name__)
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
-
-# A filter by the year 99999, by a number that no column can hold, or by what no link has; a column that no row of
-# another table is known by: Django lets these out.
-MEANINGLESS = (
-    ValueError,
-    OverflowError,
-    DataError,
-    ValidationError,
-    DisallowedModelAdminLookup,
-    DisallowedModelAdminToField,
-)
 
 
 class OperationsSite(AdminSite):

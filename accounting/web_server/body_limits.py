@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from accounting.problems import NEEDS_KEY, Problem
-from jobs.parsers import MAX_BODY_BYTES, body_too_large
-from receipts.refusals import file_too_large
 
 PAGE = "/admin/jobs/joblog/add"
 TAKES_FILES = frozenset({"/api/v1/receipts", "/api/v1/receipts/upload", PAGE, f"{PAGE}/file"})  # by POST
 CREDENTIALS = frozenset({"AUTHORIZATION", "COOKIE"})
+MAX_BODY_BYTES = 1024 * 1024  # of what is no form with a file
 FORM_BYTES = 64 * 1024  # what the form adds to the file: boundaries, headers, the other fields
 
 
@@ -57,6 +56,16 @@ def takes_files(path: str) -> bool:
 def _normal(path: str) -> str:
     """Return the path with one slash before it, as waitress hands it on, and without the last one."""
     return f"/{path.lstrip('/')}".removesuffix("/")
+
+
+def body_too_large() -> Problem:
+    """Return the answer to a body over the limit."""
+    return Problem(413, "body_too_large", "The body is larger than 1 MiB.")
+
+
+def file_too_large() -> Problem:
+    """Return the answer to a file over the limit."""
+    return Problem(413, "file_too_large", f"The file is larger than {settings.UPLOAD_MAX_MB} MB.")
 
 
 def not_logged_in() -> Problem:

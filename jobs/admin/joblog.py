@@ -14,7 +14,8 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 
 from accounting.admin.base import CursorAdmin
-from accounting.admin_site.site import MEANINGLESS
+from accounting.admin.change_list import CursorChangeList
+from accounting.admin_site.lookups import MEANINGLESS
 from accounting.staff import staff_of
 from jobs import live, services
 from jobs.models import JobLog
@@ -66,15 +67,10 @@ class JobLogAdmin(UploadsReceipts, CursorAdmin[JobLog]):
         shown = getattr(page, "context_data", None) or {}
         if "cl" not in shown:
             return page
-        jobs, text = shown["cl"].result_list, shown["cl"].query
-        canaries = JobLog.objects.filter(is_canary=True)
-        shown["is_of_canaries"] = bool(text and not jobs) and search(canaries, text).exists()
-        shown["is_live"] = shown["cl"].is_newest or any(job.is_open for job in jobs)
-        shown["seconds"] = 3 if any(job.is_open for job in jobs) else 10
-        version = live.version_of(jobpage.seen_of(job) for job in jobs)
-        if text and not live.is_known(request, version):
-            # a search looks into what was read: what it finds says what that was
-            shown["summaries"] = receipt_summaries(jobs)
+        version = live.version_of(map(jobpage.seen_of, shown["cl"].result_list))
+        if live.is_known(request, version):
+            return HttpResponseNotModified()
+        shown |= _context_of(shown["cl"])
         return live.answer(request, page, version, "admin/jobs/joblog/rows.html")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[JobLog]:
@@ -160,3 +156,17 @@ class JobLogAdmin(UploadsReceipts, CursorAdmin[JobLog]):
             path("<uuid:job_id>/operate/<str:verb>/", guarded(self.operate_view), name="jobs_joblog_operate"),
             *super().get_urls(),
         ]
+
+
+def _context_of(changelist: CursorChangeList) -> dict[str, Any]:
+    """Return what the list's template draws besides Django's."""
+    jobs, text = changelist.result_list, changelist.query
+    is_any_open = any(job.is_open for job in jobs)
+    canaries = JobLog.objects.filter(is_canary=True)
+    return {
+        "is_of_canaries": bool(text and not jobs) and search(canaries, text).exists(),
+        "is_live": changelist.is_newest or is_any_open,
+        "seconds": 3 if is_any_open else 10,
+        # a search looks into what was read: what it finds says what that was
+        "summaries": receipt_summaries(jobs) if text else {},
+    }

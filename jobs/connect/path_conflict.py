@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from jobs.executions import part
 from jobs.n8n_api import PublicApi
+from jobs.texts import part
 
 from .listing import Row, rows
 from .workflows import WEBHOOK, webhook_path, workflows

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from jobs.parsers import MAX_BODY_BYTES
+from accounting.web_server.body_limits import MAX_BODY_BYTES
 from tests.support.uploads import UPLOAD
 
 from .callbacks import GLOBAL, SUCCESS
