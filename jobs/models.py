@@ -3,6 +3,7 @@
 import uuid
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 from django.db import models
 from django.db.models import Q
@@ -160,6 +161,15 @@ class JobLog(models.Model):
     def took(self) -> float | None:
         """Seconds from the upload to the end; None while it is open."""
         return max((self.completed_at - self.created_at).total_seconds(), 0.0) if self.completed_at else None
+
+    @property
+    def notion_link(self) -> str:
+        """The page's address where it may be a link, "" for any other: what N8N sends may be `javascript:`."""
+        try:
+            parts = urlsplit(self.notion_page_url)
+        except ValueError:
+            return ""
+        return self.notion_page_url if parts.scheme == "https" and parts.hostname else ""
 
     @property
     def says_its_failure(self) -> bool:

@@ -21,7 +21,7 @@ class JobEventAdmin(CursorAdmin[JobEvent]):
     """All events, newest first."""
 
     time_field = ""  # in the order in which they were written
-    list_display = ["time", "label", "by", "job", "step", "tries"]
+    list_display = ["time", "label", "by", "job", "step", "which_attempt"]
     list_filter = ["kind", "source", ("at", TimeFilter)]
     list_select_related = ["job"]
     fields = ["job", "time", "label", "source", "actor", "step", "said"]
@@ -59,7 +59,7 @@ class JobEventAdmin(CursorAdmin[JobEvent]):
         return " → ".join(filter(None, [event.get_from_status_display(), event.get_to_status_display()])) or "–"
 
     @admin.display(description="attempt")
-    def tries(self, event: JobEvent) -> str:
+    def which_attempt(self, event: JobEvent) -> str:
         """Return at which attempt it happened, where there was one."""
         return str(event.attempt or "–")
 

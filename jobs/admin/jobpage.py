@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -50,7 +50,6 @@ def context_of(request: HttpRequest, job: JobLog, *, may_operate: bool) -> dict[
         "delay": cause_of_delay(job.last_error) if job.last_error else None,
         "verification": verify_job(job) if job.chain_length <= MOST else None,  # it reads them all
         "execution": execution_link(job, (entry.event for entry in reversed(entries))),
-        "notion_url": https_only(job.notion_page_url),
         "may_see_receipt": request.user.has_perm("receipts.view_receipt"),
         "picture_url": picture_url(job.receipt),
         "siblings": siblings[:MAX_SIBLINGS],
@@ -102,12 +101,3 @@ def execution_link(job: JobLog, events: Iterable[JobEvent]) -> ExecutionLink | N
         return ExecutionLink(f"{settings.N8N_BASE_URL}/executions", "Look for the execution in N8N's list")
     path = f"workflow/{quote(workflow_id, safe='')}/executions/{quote(job.n8n_execution_id, safe='')}"
     return ExecutionLink(f"{settings.N8N_BASE_URL}/{path}", "Open the execution in N8N")
-
-
-def https_only(address: str) -> str:
-    """Return an address that may be a link, "" for any other: what N8N sends may be `javascript:`."""
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return ""
-    return address if parts.scheme == "https" and parts.hostname else ""

@@ -14,7 +14,6 @@ from django.utils.timesince import timesince
 from rq.exceptions import DeserializationError
 from rq.job import Job
 
-from jobs.admin.jobpage import https_only
 from jobs.causes import cause_of_delay
 from jobs.durations import format_duration, format_milliseconds
 from jobs.models import JobLog
@@ -24,7 +23,6 @@ from jobs.summaries import format_amount
 register = template.Library()
 register.filter("milliseconds", format_milliseconds)
 register.filter("duration", format_duration)
-register.filter(https_only)
 
 MINUTE = 60
 MAX_COLUMNS = 6
