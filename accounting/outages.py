@@ -76,9 +76,12 @@ def error_fields(error: BaseException) -> dict[str, str]:
 
 def unreachable(error: BaseException) -> str:
     """Return a sentence for people."""
-    code = code_of(error)
-    with_code = f" ({code})" if code else ""
-    return f"The database cannot be reached{with_code}: look at DATABASE_URL, and whether it runs."
+    return f"The database cannot be reached{in_brackets(code_of(error))}: look at DATABASE_URL, and whether it runs."
+
+
+def in_brackets(code: str) -> str:
+    """Return a code as it stands behind the words of a sentence; "" where there is none."""
+    return f" ({code})" if code else ""
 
 
 def why_no_database() -> str:

@@ -11,10 +11,11 @@ from django.http import Http404, HttpRequest, HttpResponseBase
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
 from .middleware import PROBLEM_CODE, request_id
-from .outages import DATABASE_AWAY
+from .outages import DATABASE_AWAY, error_fields
 
 logger = structlog.get_logger(__name__)
 
@@ -118,18 +119,15 @@ def problem_of(exception: Exception) -> Problem | None:
         case OSError():
             return _from_os(exception)
     if isinstance(exception, DATABASE_AWAY):
-        logger.error("database_unavailable", error=type(exception).__name__)
+        logger.error("database_unavailable", **error_fields(exception))
         return unavailable(503, "database_unavailable", "The database cannot be reached just now; try again.")
     return None
 
 
 def _invalid(exception: exceptions.ValidationError) -> Problem:
     detail = exception.detail
-    errors = (
-        {str(field): [str(message) for message in _flat(messages)] for field, messages in detail.items()}
-        if isinstance(detail, dict)
-        else {"non_field_errors": [str(message) for message in detail]}
-    )
+    by_field = detail if isinstance(detail, dict) else {api_settings.NON_FIELD_ERRORS_KEY: detail}
+    errors = {str(field): [str(message) for message in _flat(messages)] for field, messages in by_field.items()}
     sentence = " ".join(f"{field}: {message}" for field, messages in errors.items() for message in messages)
     return Problem(400, "invalid", sentence, errors=errors)
 

@@ -1,6 +1,5 @@
 """System checks: rules across settings, each with the cure as its hint."""
 
-import ssl
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_network
 from pathlib import Path
@@ -12,6 +11,7 @@ from django.conf import settings
 from django.core import checks
 from django.core.files.storage import FileSystemStorage, storages
 
+from accounting.environment.addresses import authority
 from receipts.formats import CONTENT_TYPES
 
 from .connect.workflows import is_test_url
@@ -78,13 +78,10 @@ def _tls() -> Iterator[checks.CheckMessage]:
 
 
 def _is_bundle(path: Path) -> bool:
-    if path.is_dir():
-        return True
     try:
-        ssl.create_default_context(cafile=path)
-    except OSError:  # ssl.SSLError is one
+        return path.is_dir() or bool(authority(str(path)))
+    except ValueError:
         return False
-    return True
 
 
 def _keys() -> Iterator[checks.CheckMessage]:

@@ -1,14 +1,9 @@
 """Spans of time as people say them."""
 
-import math
 from datetime import timedelta
 
 UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
 SLOW_MS = 10_000
-# `format_duration` says each of these exactly, and its half
-SECONDS = (1, 2, 4, 10, 20, 40, 60)
-MINUTES = (2, 4, 10, 20, 40, 60)
-HOURS = (2, 4, 8, 12, 24)
 
 
 def format_duration(span: timedelta | float) -> str:
@@ -28,10 +23,3 @@ def format_duration(span: timedelta | float) -> str:
 def format_milliseconds(ms: int) -> str:
     """Return so many of them as such, as in `2,022 ms`, and else as `format_duration` does."""
     return f"{ms:,} ms" if ms < SLOW_MS else format_duration(ms / 1000)
-
-
-def next_span(seconds: float) -> float:
-    """Return the next number of seconds that reads well as the end of an axis, and whose half does too."""
-    spans = [*SECONDS, *(60 * number for number in MINUTES), *(3600 * number for number in HOURS)]
-    two_days = 2 * 86_400
-    return next((span for span in spans if span >= seconds), two_days * math.ceil(seconds / two_days))

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from accounting.clock import seconds_since_boot
-from accounting.outages import DATABASE_AWAY
+from accounting.outages import DATABASE_AWAY, error_fields
 
 from . import n8n, services
 from .answers import Answer, Decision
@@ -40,7 +40,7 @@ def trigger_n8n_workflow(job_id: str) -> str:
             job = services.claim_job(UUID(job_id), worker=PROCESS_NAME)
             return _deliver(job, begin_by) if job else "nothing_to_do"
         except DATABASE_AWAY as error:
-            logger.warning("database_unavailable", error=type(error).__name__)
+            logger.warning("database_unavailable", **error_fields(error))
             time.sleep(AWAY_SECONDS)  # the other rings wait meanwhile; for this job the sweep rings again
             return "database_away"
 
@@ -63,7 +63,7 @@ def _write_down(job: JobLog, answer: Answer) -> Decision | None:
         try:
             return services.mark_delivered(job.pk, attempt=job.attempts, answer=answer, worker=PROCESS_NAME)
         except DATABASE_AWAY as error:
-            logger.warning("database_unavailable", error=type(error).__name__)
+            logger.warning("database_unavailable", **error_fields(error))
             close_old_connections()
             time.sleep(pause)
     return services.mark_delivered(job.pk, attempt=job.attempts, answer=answer, worker=PROCESS_NAME)

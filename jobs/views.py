@@ -23,7 +23,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from accounting.api.openapi import problems
-from accounting.api.openapi_headers import retry_after_header
+from accounting.api.openapi_headers import answered, retry_after_header
 from accounting.clock import moment_in
 from accounting.problems import Problem, problem_of
 from accounting.throttling import count_failure
@@ -41,9 +41,7 @@ token_header = partial(OpenApiParameter, TOKEN_HEADER, str, OpenApiParameter.HEA
 IF_NONE_MATCH = OpenApiParameter(
     "If-None-Match", str, OpenApiParameter.HEADER, description="the ETag of an answer before: 304 unless it has changed"
 )
-ETAG = OpenApiParameter(
-    "ETag", str, OpenApiParameter.HEADER, response=[200, 304], description="another one once the job has changed"
-)
+ETAG = answered("ETag", 200, 304, description="another one once the job has changed")
 describe_callback = partial(
     extend_schema,
     responses={200: OpenApiResponse(JobCallbackResponse, "the report is taken")}

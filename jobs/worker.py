@@ -19,7 +19,7 @@ from rq.queue import Queue
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
-from accounting.outages import DATABASE_AWAY
+from accounting.outages import DATABASE_AWAY, error_fields
 
 from .heartbeats import beat
 from .identity import PROCESS_NAME
@@ -51,7 +51,7 @@ class HeartbeatTimer:
             close_old_connections()
             beat(PROCESS_NAME, Heartbeat.Kind.WORKER)
         except DATABASE_AWAY as error:
-            logger.warning("heartbeat_failed", error=type(error).__name__)
+            logger.warning("heartbeat_failed", **error_fields(error))
 
 
 class NoRing(Exception):

@@ -17,8 +17,6 @@ from .storage import StorageAway
 
 logger = structlog.get_logger(__name__)
 
-Image.MAX_IMAGE_PIXELS = None  # ours was asked when the receipt came
-
 READ_BY_N8N = frozenset({"image/jpeg", "image/png"})
 RENDER_BYTES = 640_000_000  # the largest picture there is, decoded, and turned
 RENDER_CPU_SECONDS = 10.0  # the largest takes a fifth of that; what takes more will always do

@@ -1,7 +1,7 @@
 """The verbs of receipts: put a file away, keep its row, make a key."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -13,7 +13,7 @@ from .files import CheckedUpload
 from .formats import SUFFIXES
 from .models import ApiKey, Client, Receipt, stored_name
 from .storage import discard, is_stored
-from .thumbnails import forget_thumbnail
+from .thumbnails import thumbnail_name
 
 
 class JustPurged(Exception):
@@ -96,14 +96,8 @@ def keep_receipt(*, client: Client, upload: CheckedUpload, stored: StoredFile, n
         receipt.file.name = stored.name
         receipt.purged_at = None
         receipt.save(update_fields=["file", "purged_at"])
-        transaction.on_commit(partial(_forget_thumbnail, receipt))
+        transaction.on_commit(partial(discard, thumbnail_name(receipt.pk)))  # made of the former file, or in vain
     return receipt, False
-
-
-def _forget_thumbnail(receipt: Receipt) -> None:
-    """Delete what was made of the former file, or the word that of a damaged one none can be made."""
-    with suppress(OSError):  # a list shows the former one then
-        forget_thumbnail(receipt.pk)
 
 
 def _lock_receipt(client: Client, upload: CheckedUpload) -> Receipt | None:

@@ -7,7 +7,7 @@ from django.urls.converters import UUIDConverter
 class AnyCaseUUIDConverter(UUIDConverter):
     """A UUID in either case, RFC 9562 section 4: some libraries write capitals, and Django takes none."""
 
-    regex = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+    regex = f"(?i:{UUIDConverter.regex})"
 
 
 register_converter(AnyCaseUUIDConverter, "any_uuid")

@@ -24,7 +24,7 @@ CALLBACKS_REFUSED = Counter(
 )
 
 # They are there before the first of them happens: Prometheus sees no increase in what begins with it.
-for scope in ("upload", "key", "callback_token", "log_in"):
+for scope in ("upload", "key", "callback_token", "metrics_token", "log_in"):
     THROTTLED.labels(scope)
 for refusal in (
     "callback_token_invalid", "job_not_found", "outcome_contradicts", "invalid", "json_invalid", "body_too_large",

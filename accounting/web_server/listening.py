@@ -2,20 +2,12 @@
 
 import errno
 import socket
-from argparse import ArgumentTypeError
 
 from django.core.management.base import CommandError
 
+from accounting.terminal.argument_types import whole_number
 
-def port_number(text: str) -> int:
-    """Return the port that an option names; 0 stands for any free one.
-
-    Raises:
-        ArgumentTypeError: it is none.
-    """
-    if not text.isdecimal() or int(text) > 65535:
-        raise ArgumentTypeError("a port is a number from 0 (any free one) to 65535")
-    return int(text)
+port_number = whole_number(0, 65_535)  # 0 stands for any free one
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -12,6 +12,10 @@ STEP = 10.0  # the width of one step, in units of the drawing
 HEIGHT = 100.0
 NICE = (1, 1.2, 1.6, 2, 3, 4, 6, 8, 10)
 BAR = 0.7  # the share of a step that its bar fills
+# spans that `format_duration` says exactly, and their halves
+SECONDS = (1, 2, 4, 10, 20, 40, 60)
+MINUTES = (2, 4, 10, 20, 40, 60)
+HOURS = (2, 4, 8, 12, 24)
 
 
 class ChartKind(StrEnum):
@@ -151,6 +155,13 @@ def nice_ceiling(value: float) -> float:
         return 1.0
     magnitude = 10.0 ** math.floor(math.log10(value))
     return next(step * magnitude for step in NICE if step * magnitude >= value * (1 - 1e-9))
+
+
+def next_span(seconds: float) -> float:
+    """Return the next number of seconds that reads well as the end of an axis, and whose half does too."""
+    spans = [*SECONDS, *(60 * number for number in MINUTES), *(3600 * number for number in HOURS)]
+    two_days = 2 * 86_400
+    return next((span for span in spans if span >= seconds), two_days * math.ceil(seconds / two_days))
 
 
 def _line(run: list[tuple[float, float]], tone: str) -> Line:

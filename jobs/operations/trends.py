@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from jobs.durations import format_duration, next_span
+from jobs.durations import format_duration
 from jobs.periods import PeriodFigures
 from jobs.stats import Figures
 
-from .charts import Chart, ChartKind, Series, nice_ceiling
+from .charts import Chart, ChartKind, Series, next_span, nice_ceiling
 
 SHARES_OF_AXIS = {"24h": 6, "7d": 7, "30d": 6}
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.db.models import Exists, OuterRef, QuerySet
+from django.template.defaultfilters import pluralize
 
 from accounting.batches import in_batches
 from jobs.models import JobEvent, JobLog
@@ -37,7 +38,7 @@ class Verification:
         """That, for people."""
         if not self.ok:
             return f"Broken: {'; '.join(self.wrong)}."
-        return f"Verified: {self.events} event{'s' if self.events > 1 else ''}."
+        return f"Verified: {self.events} event{pluralize(self.events)}."
 
 
 class Fact(NamedTuple):

@@ -27,7 +27,7 @@ def render(data: bytes, *, form: str, most_bytes: int) -> Made:
 def thumbnail(data: bytes, *, form: str, size: tuple[int, int]) -> Made:
     """Return the file as a JPEG of at most that size; of a PDF, its first page."""
     picture = documents.draw_small(data) if form == "pdf" else pictures.draw(data, form)
-    picture.thumbnail((size[0], size[1]))
+    picture.thumbnail(size)
     return {}, fit(picture, SMALL_BYTES).data
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.template.loader import render_to_string
 
-from jobs.durations import format_duration, format_milliseconds, next_span
-from jobs.operations.charts import Chart, ChartKind, Series, nice_ceiling
+from jobs.durations import format_duration, format_milliseconds
+from jobs.operations.charts import Chart, ChartKind, Series, next_span, nice_ceiling
 
 SUCCESS = Series(name="success", tone="good", values=[4, 0, 8])
 FAILURE = Series(name="failure", tone="bad", values=[1, 0, 2])

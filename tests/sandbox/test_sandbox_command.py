@@ -41,7 +41,7 @@ def test_an_impossible_address_is_one_sentence(host: str) -> None:
 
 @pytest.mark.parametrize("port", ["70000", "-1", "http"])
 def test_an_impossible_port_is_one_sentence(port: str) -> None:
-    with pytest.raises(CommandError, match="a port is a number"):
+    with pytest.raises(CommandError, match="a whole number from 0 to 65535"):
         call_command("n8n_sandbox", "--force", f"--port={port}")
 
 

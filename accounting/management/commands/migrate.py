@@ -12,7 +12,7 @@ from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 from django.db import DatabaseError, InterfaceError, connection
 
-from accounting.outages import code_of
+from accounting.outages import code_of, in_brackets
 
 LOCK = 0x72656365697074  # "receipt": whoever else takes locks of this kind in our database takes another number
 LOOK_SECONDS = 0.2
@@ -89,8 +89,7 @@ def _lock_of_folder() -> Iterator[Callable[[], bool]]:
 def failure(error: BaseException) -> str:
     """Return a sentence for people: that it failed, and where to look up why."""
     code = code_of(error) or code_of(error.__context__ or error)
-    with_code = f" ({code})" if code else ""
     return (
-        f"The database cannot be migrated{with_code}: look up its code in docs/operations.md; "
+        f"The database cannot be migrated{in_brackets(code)}: look up its code in docs/operations.md; "
         "--traceback shows what it said."
     )

@@ -143,7 +143,7 @@ class Command(BaseCommand):
         if not self._look and time.monotonic() < self._next_look:
             return
         end = time.monotonic() + (inf if self._once else LOOK_FOR_ORPHANS_SECONDS)
-        look = self._look or _look_for_orphans(database_now())
+        look = self._look or _removed_orphans(database_now())
         self._look, self._next_look = None, time.monotonic() + TIDY_EVERY_SECONDS  # should it be broken off
         try:
             for removed in look:
@@ -159,6 +159,6 @@ class Command(BaseCommand):
             logger.error("orphans_not_removed", error=type(error).__name__)
 
 
-def _look_for_orphans(now: datetime) -> Iterator[int]:
+def _removed_orphans(now: datetime) -> Iterator[int]:
     doubt_clocks(now)
     yield from remove_orphans(now=now)
