@@ -151,8 +151,12 @@ class DeliveryWorker(SimpleWorker):
             super().set_shutdown_requested_date()  # type: ignore[no-untyped-call] # the same
 
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
-        """Run one job under the request id of whoever rang for it."""
+        """Run one job under the request id of whoever rang for it, for as long as this worker's settings say.
+
+        Who rang may have others, from before a change: a shorter time-out would cut a delivery that N8N is answering.
+        """
         close_old_connections()
+        job.timeout = settings.RQ_TIMEOUT_SECONDS
         self._busy_until = time.monotonic() + settings.RQ_TIMEOUT_SECONDS
         request_id = str(job.meta.get("request_id") or job.id)
         try:

@@ -22,10 +22,11 @@ from rq.worker import WorkerStatus
 
 from jobs import worker as worker_module
 from jobs.models import Heartbeat, JobLog
+from jobs.queue import TASK
 from jobs.worker import DeliveryWorker
 from tests.factories import JobFactory
-from tests.support.deliveries import WEBHOOK
-from tests.support.stub_server import StubServer
+from tests.support.deliveries import WEBHOOK, n8n_at
+from tests.support.stub_server import StubServer, Visit, response, stub_server
 from tests.support.workers import ring, status_of, work
 
 Status = JobLog.Status
@@ -165,6 +166,19 @@ def test_a_job_rung_for_twice_is_sent_once(n8n: StubServer) -> None:
     ring(job)
     work()
     assert (status_of(job), len(n8n.requests)) == (Status.PROCESSING, 1)
+
+
+def test_whoever_rang_may_have_had_a_shorter_time_out() -> None:
+    def answer_late(visit: Visit) -> None:
+        visit.read()
+        visit.pause(1.5)
+        visit.send(response())
+
+    job = JobFactory.create()
+    django_rq.get_queue("default").enqueue(TASK, str(job.pk), job_timeout=1)
+    with stub_server(answer_late) as server, n8n_at(server.url):
+        work()
+    assert (status_of(job), len(server.visits)) == (Status.PROCESSING, 1)
 
 
 def test_an_answered_ring_leaves_redis_after_ten_minutes(n8n: StubServer, redis: "Redis") -> None:

@@ -11,6 +11,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
+from rq.timeouts import BaseDeathPenalty
 
 from jobs import worker as worker_module
 from jobs.heartbeats import ALIVE_WITHIN
@@ -77,6 +78,15 @@ def test_its_heart_beats_on_while_n8n_keeps_it_waiting(monkeypatch: pytest.Monke
     assert status_of(job) == Status.PROCESSING
 
 
+class NoAlarm(BaseDeathPenalty):
+    """RQ's time-out where it is not heard: while a library waits without end in C."""
+
+    def setup_death_penalty(self) -> None:
+        """Set none."""
+
+    cancel_death_penalty = setup_death_penalty
+
+
 def test_a_worker_that_hangs_for_longer_than_it_may_does_not_pass_for_alive(
     monkeypatch: pytest.MonkeyPatch, settings: LazySettings
 ) -> None:
@@ -89,6 +99,7 @@ def test_a_worker_that_hangs_for_longer_than_it_may_does_not_pass_for_alive(
         visit.send(response())
 
     monkeypatch.setattr(worker_module, "BEAT_EVERY_SECONDS", 0.1)
+    monkeypatch.setattr(DeliveryWorker, "death_penalty_class", NoAlarm)
     settings.RQ_TIMEOUT_SECONDS = 1
     job = JobFactory.create()
     ring(job)
