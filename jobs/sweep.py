@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
@@ -90,7 +90,8 @@ def _act_once(job_id: UUID, status: JobLog.Status, act: Callable[[JobLog], None]
 
 def _take_back(job: JobLog) -> None:
     """A worker's lease has ended: it died, or lost the database. N8N may have the receipt."""
-    _again_or_fail(job, Kind.LEASE_ENDED, "The worker fell silent in the last try, and N8N never called back.")
+    sentence = "The worker fell silent in the last try, and N8N never called back."
+    _again_or_fail(job, Kind.LEASE_ENDED, sentence, last_error="", needs_attention=False)  # they told of the try before
 
 
 def _stop_waiting(job: JobLog, *, finding: Finding) -> None:
@@ -116,14 +117,14 @@ def _follow(job: JobLog, execution: Execution) -> None:
         note(job, kind=Kind.STILL_RUNNING, source=Source.SWEEP, detail=detail, due_at=due_at)
 
 
-def _again_or_fail(job: JobLog, kind: JobEvent.Kind, sentence: str) -> None:
+def _again_or_fail(job: JobLog, kind: JobEvent.Kind, sentence: str, **changes: Any) -> None:
     """Queue it by the same schedule as what N8N refused, so that the tries reach past a day here, too."""
     schedule = settings.DELIVERY_RETRY_SCHEDULE
     if job.tries > len(schedule):
         fail(job, FailureCode.DELIVERY_UNCONFIRMED, sentence, source=Source.SWEEP)
         return
     due_at = job.now + timedelta(seconds=schedule[max(job.tries, 1) - 1])
-    change_status(job, Status.QUEUED, kind=kind, source=Source.SWEEP, due_at=due_at)
+    change_status(job, Status.QUEUED, kind=kind, source=Source.SWEEP, due_at=due_at, **changes)
 
 
 def _ring_overdue() -> int:

@@ -56,6 +56,12 @@ def test_a_dead_workers_lease_is_taken_back_and_the_job_sent_again(rung: Rung, s
     assert rung() == [str(job.pk)]
 
 
+def test_what_kept_the_try_before_is_not_told_of_the_one_whose_worker_died() -> None:
+    dead = JobFactory.create(sending=True, due_at=PAST, last_error="n8n_forbidden", needs_attention=True)
+    job = after_a_sweep(dead)
+    assert (job.status, job.last_error, job.needs_attention) == (Status.QUEUED, "", False)
+
+
 @pytest.mark.parametrize("trait", ["sending", "unconfirmed"])
 def test_what_may_have_arrived_is_sent_again_by_the_schedule_so_that_its_tries_outlast_a_day(
     trait: str, settings: LazySettings
