@@ -13,6 +13,7 @@ from .delivery_errors import (
     AT_LAST,
     MAY_HAVE_BEEN_SENT,
     MENDED_BY_PEOPLE,
+    NOT_EXECUTED,
     OF_ANSWERS,
     ErrorCode,
     find_wrong_setting,
@@ -31,6 +32,7 @@ NOT_TAKEN = frozenset({408, 429})
 MAY_HAVE_ARRIVED = {504: "n8n_gateway_timeout", 524: "n8n_cloud_timeout"}
 TOO_LARGE = 413
 WORKFLOW_ERROR = "Error in workflow"
+STOPPED = "The execution was cancelled"  # by somebody, or by the workflow's own time-out; it may have filed it before
 NO_JSON = object()  # null is some
 # N8N answers so until it is ready; its node Respond to Webhook calls every text text/html, unless it is told otherwise
 PAGE = re.compile(rb"\A\s*<(?:!doctype|html)\b|n8n is starting up", re.IGNORECASE)
@@ -108,12 +110,16 @@ def decide(
         return _decide_error(answer.error, refused)
     if 200 <= answer.status < 300:
         return _decide_success(answer, refused)
-    if wrong := find_wrong_setting(answer.status, answer.body):
+    if wrong := find_wrong_setting(answer.status, answer.body, answer.request.get("bytes", 0)):
         return refused(wrong.code, wrong.sentence, needs_attention=True, at_last=wrong.at_last)
     if code := MAY_HAVE_ARRIVED.get(answer.status):
         return _unconfirmed(code, f"{OF_ANSWERS[code]} ({answer.status}).")
     if answer.status == 500 and _message(answer) == WORKFLOW_ERROR:
         return _failed(FailureCode.WORKFLOW_FAILED, f"{FailureCode.WORKFLOW_FAILED.label}: {WORKFLOW_ERROR}.")
+    if answer.status == 500 and _message(answer).startswith(STOPPED):
+        return _failed(FailureCode.WORKFLOW_STOPPED, f"{FailureCode.WORKFLOW_STOPPED.label}.")
+    if answer.status == 500 and NOT_EXECUTED in answer.body:
+        return _unconfirmed("n8n_run_unclear", f"{OF_ANSWERS['n8n_run_unclear']}.")
     if answer.status in NOT_TAKEN or answer.status >= 500:
         return refused("n8n_busy", _with_message(f"N8N answered {answer.status}", masked(_message(answer))))
     if answer.status < 200:

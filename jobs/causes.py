@@ -116,7 +116,7 @@ DELIVERIES = {
         "and takes our key; it is tried again by itself."
     ),
     ErrorCode.TIMED_OUT: "See whether N8N is overloaded; its callback is awaited before it is sent again.",
-    ErrorCode.CUT: ("See whether N8N or a proxy before it restarts; its callback is awaited before it is sent again."),
+    ErrorCode.CUT: "See whether N8N or a proxy before it restarts; its callback is awaited before it is sent again.",
     "n8n_busy": "See whether N8N is overloaded; it is tried again by itself.",
     "n8n_starting": (
         "Wait until N8N has started; if it goes on, see what page it is, and correct N8N_WEBHOOK_URL or the log-in "
@@ -125,6 +125,7 @@ DELIVERIES = {
     "n8n_gateway_timeout": RESPOND_AT_ONCE,
     "n8n_cloud_timeout": RESPOND_AT_ONCE,
     "n8n_answer_unclear": "Let the Webhook node respond with JSON, so that a delivery is confirmed.",
+    "n8n_run_unclear": "See in N8N's executions whether it ran; its callback is awaited before it is sent again.",
 }
 
 # Why an open job is overdue, by its status.

@@ -38,6 +38,9 @@ AT_LAST = {
     ErrorCode.STORAGE_AWAY: FailureCode.FILE_UNREADABLE,
 }
 
+# N8N 2.41's words where it could not begin a workflow, and where one that answers by its last node was stopped.
+NOT_EXECUTED = b"There was a problem executing the workflow"
+
 # What an answer says that neither confirms nor tells of a wrong setting; its status may follow, so no full stop does.
 OF_ANSWERS = {
     "n8n_busy": "N8N answered that it cannot take it now",
@@ -45,6 +48,7 @@ OF_ANSWERS = {
     "n8n_gateway_timeout": "A gateway before N8N gave up waiting",
     "n8n_cloud_timeout": "N8N Cloud gave up waiting for the workflow's answer",
     "n8n_answer_unclear": "N8N's answer does not say whether it took it",
+    "n8n_run_unclear": "N8N's answer does not say whether it began the workflow, or somebody stopped it",
 }
 
 
@@ -57,6 +61,7 @@ class WrongSetting:
     Attributes:
         status: of HTTP.
         said: what the body holds; whatever, where it is empty.
+        at_least_bytes: of the request that it answers.
         code: a stable one.
         sentence: the same for people.
         at_last: how the job ends where nobody mends it in time.
@@ -64,9 +69,14 @@ class WrongSetting:
 
     status: int
     said: bytes = b""
+    at_least_bytes: int = 0
     code: str
     sentence: str
     at_last: FailureCode = FailureCode.N8N_UNAVAILABLE
+
+    def fits(self, status: int, body: bytes, sent: int) -> bool:
+        """Tell whether such an answer to so many bytes tells of it."""
+        return status == self.status and self.said in body and sent >= self.at_least_bytes
 
 
 # The first that fits counts. The words are those of N8N 2.41: of its Webhook node, and of what leads there.
@@ -117,7 +127,8 @@ WRONG_SETTINGS = (
     ),
     WrongSetting(
         status=500,
-        said=b"There was a problem executing the workflow",  # it says so of whatever it failed to read, too
+        said=NOT_EXECUTED,  # it says so of whatever it failed to read, too
+        at_least_bytes=1024 * 1024,  # its limit is set in MiB
         code="n8n_payload_too_large",
         sentence="N8N could not begin the workflow, most likely because the request is larger than it takes.",
         at_last=FailureCode.PAYLOAD_TOO_LARGE,
@@ -125,7 +136,6 @@ WRONG_SETTINGS = (
 )
 
 
-def find_wrong_setting(status: int, body: bytes) -> WrongSetting | None:
-    """Return which wrong setting an answer tells of, or None."""
-    fitting = (setting for setting in WRONG_SETTINGS if setting.status == status and setting.said in body)
-    return next(fitting, None)
+def find_wrong_setting(status: int, body: bytes, sent: int) -> WrongSetting | None:
+    """Return which wrong setting an answer to so many bytes tells of, or None."""
+    return next((each for each in WRONG_SETTINGS if each.fits(status, body, sent)), None)

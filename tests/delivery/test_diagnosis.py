@@ -64,8 +64,9 @@ ANSWERS = [
 ]
 
 
-def decision(status: int, content_type: str, body: bytes, tries: int = 1) -> Decision:
-    return decide(Answer(status=status, content_type=content_type, body=body), tries=tries, schedule=[5], jitter=0.0)
+def decision(status: int, content_type: str, body: bytes, tries: int = 1, sent: int = 2_000_000) -> Decision:
+    answer = Answer(status=status, content_type=content_type, body=body, request={"bytes": sent})
+    return decide(answer, tries=tries, schedule=[5], jitter=0.0)
 
 
 @pytest.mark.parametrize(("status", "content_type", "body", "code"), ANSWERS)
@@ -94,6 +95,13 @@ def test_every_wrong_setting_that_is_known_has_been_seen() -> None:
         (422, "application/json", b'{"code":422,"message":"Failed to parse request body"}', FAILURE, "n8n_rejected"),
         (301, "text/html", b"", FAILURE, "n8n_redirected"),
         (500, "application/json", b'{"message":"Error in workflow"}', FAILURE, "workflow_failed"),
+        (
+            500,
+            "application/json",
+            b'{"code":0,"message":"The execution was cancelled because it timed out"}',
+            FAILURE,
+            "workflow_stopped",
+        ),
     ],
 )
 def test_every_other_answer_has_its_entry_too(
@@ -102,6 +110,13 @@ def test_every_other_answer_has_its_entry_too(
     decided = decision(status, content_type, body)
     assert (decided.status, decided.code) == (became, code)
     assert cause_of(code).cure
+
+
+def test_a_small_receipt_whose_run_was_stopped_is_not_taken_for_one_that_is_too_large() -> None:
+    """A workflow that answers by its last node, and was stopped, may have filed the receipt before."""
+    said = b'{"code":0,"message":"There was a problem executing the workflow"}'
+    decided = decision(500, "application/json", said, sent=200_000)
+    assert (decided.status, decided.confirmed, decided.code) == (PROCESSING, False, "n8n_run_unclear")
 
 
 @pytest.mark.parametrize("body", [b"n8n is starting up. Please wait", b"<!DOCTYPE html><title>Log in</title>"])

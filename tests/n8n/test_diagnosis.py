@@ -24,7 +24,7 @@ def post(scene: Scene, webhook: str = "", **others: Any) -> requests.Response:
 
 
 def cause_of(answer: requests.Response) -> str:
-    setting = find_wrong_setting(answer.status_code, answer.content)
+    setting = find_wrong_setting(answer.status_code, answer.content, len(answer.request.body or b""))
     return setting.code if setting else f"{answer.status_code}: {answer.text}"
 
 
