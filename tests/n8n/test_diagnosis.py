@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import requests
 
+from jobs.answers import Answer, decide
 from jobs.delivery_errors import find_wrong_setting
 from jobs.n8n_api import ApiError, PublicApi
 from tests.support.servers import made_up
@@ -64,6 +65,31 @@ def test_a_webhook_that_ignores_bots_takes_what_the_service_sends(on_air: OnAir)
     scene.put_on_air(workflow)
     assert cause_of(post(scene)) == "n8n_forbidden"  # python-requests is one
     assert scene.file(601, scene.notion.share())["status"] == "success"
+
+
+def test_a_run_that_takes_longer_than_it_may_is_no_request_that_is_too_large(on_air: OnAir) -> None:
+    scene = on_air(PLAIN)
+    workflow = shipped(PLAIN)
+    receipt = node(workflow, "Receipt")
+    receipt["parameters"]["responseMode"] = "lastNode"
+    waits = {"amount": 3, "unit": "seconds"}
+    pause = {
+        "name": "Pause",
+        "type": "n8n-nodes-base.wait",
+        "typeVersion": 1.1,
+        "position": [0, 0],
+        "parameters": waits,
+    }
+    workflow["nodes"] = [receipt, pause]
+    workflow["connections"] = {"Receipt": {"main": [[{"node": "Pause", "type": "main", "index": 0}]]}}
+    workflow["settings"] |= {"executionTimeout": 1}
+    scene.put_on_air(workflow)
+    answer = post(scene)
+    sent = {"bytes": len(answer.request.body or b"")}
+    decided = decide(
+        Answer(status=answer.status_code, body=answer.content, request=sent), tries=1, schedule=[5], jitter=0
+    )
+    assert decided.code == "n8n_run_unclear"
 
 
 def test_the_api_says_what_is_wrong_with_the_question(scene: Scene) -> None:
