@@ -196,6 +196,19 @@ def test_no_column_of_the_list_ends_beyond_its_card(visitor: Visitor, jobs: list
     assert width_of(page.locator("#result_list")) <= width_of(page.locator(".results"))
 
 
+@pytest.mark.parametrize("width", [1240, 1252, 1266, 1280, 1320])
+def test_a_job_that_needs_attention_pushes_no_column_of_the_list_beyond_its_card(
+    visitor: Visitor, jobs: list[str], width: int
+) -> None:
+    page = visitor.open("oscar", viewport={"width": width, "height": 900})
+    page.goto(JOBS)
+    needy = ' <span class="badge badge-attention">Needs attention</span>'
+    page.locator(".cell-status .badge").first.evaluate(
+        "(badge, html) => badge.insertAdjacentHTML('afterend', html)", needy
+    )
+    assert page.locator("#result_list").evaluate("list => list.offsetWidth <= list.closest('.results').clientWidth")
+
+
 @pytest.mark.parametrize("width", [1280, 1440])
 def test_a_message_without_a_blank_pushes_no_column_of_the_list_beyond_its_card(
     visitor: Visitor, jobs: list[str], width: int
