@@ -29,6 +29,10 @@ class ErrorCode(models.TextChoices):
     CUT = "n8n_connection_cut", "The connection to N8N was cut."
 
 
+# The fault is on our side: N8N was not called.
+NEVER_SENT = frozenset(
+    {ErrorCode.FILE_MISSING, ErrorCode.FILE_UNREADABLE, ErrorCode.NOT_PREPARED, ErrorCode.STORAGE_AWAY}
+)
 MAY_HAVE_BEEN_SENT = frozenset({ErrorCode.TIMED_OUT, ErrorCode.CUT})
 OF_TLS = frozenset({ErrorCode.UNTRUSTED, ErrorCode.EXPIRED, ErrorCode.WRONG_HOST, ErrorCode.NO_TLS})
 MENDED_BY_PEOPLE = OF_TLS | {ErrorCode.FILE_MISSING, ErrorCode.NOT_PREPARED, ErrorCode.STORAGE_AWAY}

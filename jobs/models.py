@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from receipts.models import Client, Receipt
 
+from .delivery_errors import NEVER_SENT
 from .failures import FailureCode
 from .figures import HourlyFigures as HourlyFigures
 from .figures import SpanFigures as SpanFigures
@@ -271,9 +272,12 @@ class JobEvent(models.Model):
 
     @property
     def label(self) -> str:
-        """What happened; neither a canary nor what the sandbox takes is filed anywhere."""
-        is_filed = self.kind != self.Kind.SUCCEEDED or self.detail.get("notion_page_url")
-        return self.get_kind_display() if is_filed else "Succeeded"
+        """What happened; some succeed and are filed nowhere, canaries for one, and some N8N was never sent."""
+        if self.kind == self.Kind.SUCCEEDED and not self.detail.get("notion_page_url"):
+            return "Succeeded"
+        if self.kind == self.Kind.REFUSED and self.detail.get("code") in NEVER_SENT:
+            return "Not sent"
+        return self.get_kind_display()
 
     @property
     def by(self) -> str:

@@ -9,6 +9,7 @@ from django.template.defaultfilters import pluralize
 
 from jobs import canary
 from jobs.causes import cause_of
+from jobs.delivery_errors import NEVER_SENT
 from jobs.durations import format_duration
 from jobs.heartbeats import beats, living
 from jobs.models import Heartbeat, JobEvent
@@ -20,10 +21,11 @@ REMEMBERED = timedelta(days=1)
 MAX_LETTERS = 200  # of what N8N says
 EVENTS_READ = 1000  # of that day, the latest: it takes no longer on a busy day
 COMMANDS = {Heartbeat.Kind.WORKER: "rqworker", Heartbeat.Kind.SWEEP: "sweep_jobs"}
+WAS_SENT = Q(detail__code__isnull=True) | ~Q(detail__code__in=NEVER_SENT)  # what has no code is not in any list
 SAID = {
     "callback": Q(source=Source.CALLBACK),
     "delivery": Q(kind=Kind.DELIVERED),
-    "trouble": Q(kind__in=[Kind.REFUSED, Kind.UNCONFIRMED]) | Q(kind=Kind.FAILED, source=Source.WORKER),
+    "trouble": WAS_SENT & (Q(kind__in=[Kind.REFUSED, Kind.UNCONFIRMED]) | Q(kind=Kind.FAILED, source=Source.WORKER)),
 }
 
 

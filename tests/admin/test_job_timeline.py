@@ -8,6 +8,7 @@ from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from jobs.delivery_errors import NEVER_SENT
 from jobs.models import JobEvent, JobLog, Seal
 from jobs.stats import HOUR, hour_of
 from tests.factories import JobFactory
@@ -38,6 +39,16 @@ def test_the_timeline_says_who_did_it_and_measures_in_units(browser: Browser) ->
     text = text_of(browser, job)
     assert "<dt>took</dt> <dd>1,234 ms</dd>" in text
     assert "<dt>again in</dt> <dd>5 min</dd>" in text
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [("n8n_busy", "Not taken by N8N"), *((code, "Not sent") for code in sorted(NEVER_SENT))]
+)
+def test_only_what_n8n_was_sent_is_called_not_taken_by_it(browser: Browser, code: str, said: str) -> None:
+    job = JobFactory.create()
+    event(job, JobEvent.Kind.REFUSED, job.created_at, JobEvent.Source.WORKER, code=code)
+    assert f"<strong>{said}</strong>" in text_of(browser, job)
+    assert f">{said}</td>" in browser.get("/admin/jobs/jobevent/").content.decode()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from django.conf import LazySettings
 from django.test import Client as Browser
 
 from accounting.redis.shared import redis_at
-from jobs.models import Heartbeat
+from jobs.delivery_errors import NEVER_SENT
+from jobs.models import Heartbeat, JobEvent
 from jobs.queue import queue_service
 from tests.factories import JobFactory
 from tests.support.operations_page import page, sign
@@ -40,6 +41,21 @@ def test_n8n_is_told_by_what_it_last_did(viewer: Browser) -> None:
     event(job, Kind.REFUSED, ago(minutes=10), Source.WORKER, code="n8n_busy")
     assert "in trouble" in sign(page(viewer), "N8N")
     assert "Last trouble 10 min ago: N8N answered that it cannot take it now." in sign(page(viewer), "N8N")
+
+
+@pytest.mark.parametrize("code", sorted(NEVER_SENT))
+@pytest.mark.parametrize("kind", [Kind.REFUSED, Kind.FAILED])
+def test_a_file_that_could_not_be_sent_is_no_trouble_of_n8ns(viewer: Browser, kind: JobEvent.Kind, code: str) -> None:
+    job = received(ago(hours=2))
+    event(job, kind, ago(minutes=5), Source.WORKER, code=code)
+    assert sign(page(viewer), "N8N").startswith("quiet")
+    event(job, Kind.DELIVERED, ago(minutes=30), Source.WORKER)
+    assert sign(page(viewer), "N8N") == "alive Last delivery 30 min ago"
+
+
+def test_trouble_without_a_code_is_trouble(viewer: Browser) -> None:
+    event(received(ago(hours=2)), Kind.UNCONFIRMED, ago(minutes=10), Source.WORKER)
+    assert sign(page(viewer), "N8N").startswith("in trouble Last trouble 10 min ago")
 
 
 def test_redis_is_told_by_the_rings_that_wait(viewer: Browser) -> None:
