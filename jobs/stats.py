@@ -52,8 +52,8 @@ class Figures:
 
     @property
     def failures(self) -> int:
-        """How many failed, whatever the reason."""
-        return self.failed.total()
+        """How many failed, whatever the reason; what staff cancelled did not fail."""
+        return self.failed.total() - self.failed[FailureCode.CANCELLED]
 
     @property
     def success_rate(self) -> float | None:

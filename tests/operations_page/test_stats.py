@@ -46,16 +46,17 @@ def test_events_are_counted(events: list[CountedEvent], expected: tuple[int, int
 
 
 @pytest.mark.django_db
-def test_what_staff_cancelled_is_among_what_failed() -> None:
+def test_what_staff_cancelled_is_kept_among_what_failed_and_is_no_failure() -> None:
     at = NOON + timedelta(minutes=1)
     event(received(NOON), JobEvent.Kind.CANCELLED, at, JobEvent.Source.ADMIN, code="cancelled")
     figures = counted(NOON, NOON + HOUR)
     assert (figures.received, dict(figures.failed)) == (1, {"cancelled": 1})
+    assert (figures.failures, figures.success_rate) == (0, None)
 
 
 def test_the_success_rate_is_of_those_that_ended() -> None:
     assert Figures(received=9).success_rate is None
-    assert Figures(received=9, succeeded=3, failed=Counter(cancelled=1)).success_rate == 0.75
+    assert Figures(received=9, succeeded=3, failed=Counter(n8n_rejected=1, cancelled=4)).success_rate == 0.75
 
 
 # -- latencies
