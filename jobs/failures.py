@@ -56,5 +56,15 @@ OURS = frozenset(
         FailureCode.CANCELLED,
     }
 )
+# There may be a page all the same: whoever files the receipt once more looks in Notion first.
+MAY_BE_FILED = frozenset(
+    {
+        FailureCode.WORKFLOW_STOPPED,
+        FailureCode.WORKFLOW_CRASHED,
+        FailureCode.CALLBACK_LOST,
+        FailureCode.CALLBACK_TIMEOUT,
+        FailureCode.DELIVERY_UNCONFIRMED,
+    }
+)
 # The workflow itself came to a failure; every other end was ours, and N8N may know better later.
 ENDED_BY_N8N = frozenset(FailureCode) - OURS

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.lookups import IsNull
 
-from jobs.failures import FailureCode
+from jobs.failures import MAY_BE_FILED, FailureCode
 from jobs.models import JobEvent, JobLog
 from jobs.queue import ring_on_commit
 from jobs.transitions import Detail, change_status, lock_job, note
@@ -26,6 +26,10 @@ STATES = {
     Status.SUCCESS: "It has succeeded",
     Status.FAILURE: "It has failed",
 }
+FILE_GONE = "The receipt's file is gone; it must be uploaded again."
+FILE_GONE_AND_MAYBE_FILED = (
+    "The receipt's file is gone; look in Notion whether it was filed, and upload it again only if not."
+)
 CANARY = "It is a canary; send another one instead (manage.py canary)."
 CANCELLED = "Staff cancelled it, and such jobs were not to be retried."
 
@@ -64,9 +68,11 @@ def why_not_retry(job: JobLog, receipt: Receipt) -> str:
     if JobLog.objects.filter(done_elsewhere(), pk=job.pk).exists():
         return "Another job for the same receipt and database is open or has succeeded."
     try:
-        return "" if has_file(receipt) else "The receipt's file is gone; it must be uploaded again."
+        if has_file(receipt):
+            return ""
     except StorageAway:
         return "The storage of the receipts' files cannot be reached just now."
+    return FILE_GONE_AND_MAYBE_FILED if job.failure_code in MAY_BE_FILED else FILE_GONE
 
 
 def done_elsewhere() -> Exists:

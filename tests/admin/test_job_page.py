@@ -8,7 +8,7 @@ import pytest
 from django.test import Client as Browser
 from django.utils import timezone
 
-from jobs.failures import FailureCode
+from jobs.failures import MAY_BE_FILED, FailureCode
 from jobs.models import JobLog
 from jobs.services import cancel_job, claim_job, purge_receipt, retry_job
 from receipts.models import Receipt
@@ -171,7 +171,7 @@ def test_verbs_are_offered_to_operators_with_a_reason() -> None:
 
 
 def test_a_retry_is_offered_only_where_it_would_be_done() -> None:
-    job = JobFactory.create(failure=True)
+    job = JobFactory.create(failure=True, failure_code=FailureCode.NOTION_BUSY)
     assert "Retry…" in words_of(operator().get(page(job)))
     purge_receipt(job.receipt_id)
     text = words_of(operator().get(page(job)))
@@ -179,6 +179,14 @@ def test_a_retry_is_offered_only_where_it_would_be_done() -> None:
     assert "No retry: The receipt's file is gone; it must be uploaded again." in text
     assert "No retry: The receipt's file is gone" in words_of(staff("jobs.view_joblog", name="audrey").get(page(job)))
     assert "then retry" not in text  # which the cure of this failure would say
+
+
+@pytest.mark.parametrize("code", sorted(MAY_BE_FILED))
+def test_where_the_file_is_gone_the_page_still_warns_of_filing_twice(browser: Browser, code: FailureCode) -> None:
+    job = JobFactory.create(failure=True, failure_code=code)
+    purge_receipt(job.receipt_id)
+    said = "The receipt's file is gone; look in Notion whether it was filed, and upload it again only if not."
+    assert f"No retry: {said}" in words_of(browser.get(page(job)))
 
 
 def test_a_retry_is_not_offered_where_another_job_has_filed_the_receipt() -> None:

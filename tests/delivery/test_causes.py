@@ -9,7 +9,7 @@ import pytest
 from jobs import answers, causes, delivery_errors
 from jobs.causes import CAUSES_OF_DELAY, CAUSES_OF_FAILURE, OVERDUE, UNKNOWN, Cause
 from jobs.delivery_errors import ErrorCode
-from jobs.failures import FailureCode
+from jobs.failures import MAY_BE_FILED, FailureCode
 from jobs.models import JobLog
 
 
@@ -41,6 +41,11 @@ def test_every_open_status_has_a_cause_of_being_overdue() -> None:
 def test_a_cause_is_one_sentence_and_its_cure_another(cause: Cause) -> None:
     for sentence in (cause.sentence, cause.cure):
         assert re.fullmatch(r"[A-Z][^.]+(?:\.py[^.]+)?\.", sentence)
+
+
+def test_the_cure_of_what_may_be_filed_says_to_look_in_notion() -> None:
+    says_so = {code for code, cause in CAUSES_OF_FAILURE.items() if "look in notion" in cause.cure.lower()}
+    assert says_so == MAY_BE_FILED
 
 
 def test_a_code_that_nobody_foresaw_is_no_fault() -> None:

@@ -79,7 +79,7 @@ def test_a_retry_without_the_receipts_file_is_refused() -> None:
     job.receipt.file.delete(save=False)
     job.receipt.refresh_from_db()
     assert not has_file(job.receipt)
-    with pytest.raises(services.NotNow, match="uploaded again"):
+    with pytest.raises(services.NotNow, match="file is gone"):
         services.retry_job(job.pk, actor="anna", reason="")
 
 

@@ -142,7 +142,7 @@ def test_who_comes_second_purges_nothing(media: Media) -> None:
 def test_a_purged_job_cannot_be_retried() -> None:
     job = JobFactory.create(failure=True)
     purge(job.receipt)
-    with pytest.raises(services.NotNow, match="uploaded again"):
+    with pytest.raises(services.NotNow, match="file is gone"):
         services.retry_job(job.pk, actor="anna", reason="again")
 
 
