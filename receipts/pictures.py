@@ -1,4 +1,4 @@
-"""Where a browser finds a picture of a receipt."""
+"""What a page can show of a receipt: where a browser finds its picture, and whether its file is there."""
 
 from django.urls import reverse
 
@@ -18,6 +18,14 @@ def picture_url(receipt: Receipt) -> str:
     if receipt.content_type in SHOWN_BY_BROWSERS and _is_at_hand(receipt):
         return reverse("receipt-file", args=[receipt.pk])
     return ""
+
+
+def is_lost(receipt: Receipt) -> bool:
+    """Tell whether the file is gone that should be there; of a storage that is away nobody knows."""
+    try:
+        return receipt.purged_at is None and not has_file(receipt)
+    except StorageAway:
+        return False
 
 
 def _is_at_hand(receipt: Receipt) -> bool:

@@ -15,7 +15,7 @@ from jobs.services import why_not_retry
 from jobs.stats import hour_of
 from jobs.summaries import receipt_summaries
 from jobs.timeline import MOST, timeline
-from receipts.pictures import picture_url
+from receipts.pictures import is_lost, picture_url
 
 MAX_SIBLINGS = 20
 VERBS_OF_STATUS = {
@@ -52,6 +52,7 @@ def context_of(request: HttpRequest, job: JobLog, *, may_operate: bool) -> dict[
         "execution": execution_link(job, (entry.event for entry in reversed(entries))),
         "may_see_receipt": request.user.has_perm("receipts.view_receipt"),
         "picture_url": picture_url(job.receipt),
+        "is_file_lost": is_lost(job.receipt),
         "siblings": siblings[:MAX_SIBLINGS],
         "read": receipt_summaries([job]).get(job.pk, ""),
         "seal": _seal_of(job),

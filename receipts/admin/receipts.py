@@ -22,7 +22,7 @@ from accounting.admin.base import CursorAdmin, TimeFilter
 from accounting.admin.change_list import CursorChangeList
 from jobs.models import JobLog
 from receipts.models import Receipt, Rendition
-from receipts.pictures import picture_url
+from receipts.pictures import is_lost, picture_url
 from receipts.renditions import rendition_to_show
 from receipts.search import find_receipts
 from receipts.thumbnails import find_thumbnail
@@ -86,9 +86,11 @@ class ReceiptAdmin(CursorAdmin[Receipt]):
 
     @admin.display(description="file")
     def picture(self, receipt: Receipt) -> str:
-        """Return a link to the bytes, for those who may see them, or when they were deleted."""
+        """Return a link to the bytes, for those who may see them, when they were deleted, or that they are lost."""
         if receipt.purged_at is not None:
             return f"{receipt}; deleted by rule on {date_format(receipt.purged_at)}"
+        if is_lost(receipt):
+            return f"{receipt}; not where it should be"
         return format_html('<a href="{}">{}</a>', reverse("receipt-file", args=[receipt.pk]), receipt)
 
     @admin.display(description="sent to N8N")

@@ -115,6 +115,20 @@ def test_a_picture_that_is_not_there_is_not_shown_as_a_broken_one(
     assert 'class="receipt"' not in text_of(browser, job)
 
 
+def test_no_page_leads_to_a_file_that_is_lost(media: Callable[[], list[Path]]) -> None:
+    job = JobFactory.create()
+    link = f'href="/api/v1/receipts/{job.receipt_id}/file"'
+    browser = staff("jobs.view_joblog", "receipts.view_receipt")
+    pages = {page(job): "Its file is not", f"/admin/receipts/receipt/{job.receipt_id}/change/": f"{job.receipt}; not"}
+    for address in pages:
+        assert link in browser.get(address).content.decode()
+    media()[0].unlink()
+    for address, words in pages.items():
+        answer = browser.get(address)
+        assert f"{words} where it should be" in words_of(answer)
+        assert link not in answer.content.decode()
+
+
 def test_other_jobs_of_the_same_receipt_are_a_click_away(browser: Browser) -> None:
     receipt = ReceiptFactory.create()
     job, *others = [JobFactory.create(receipt=receipt, failure=True) for _ in range(23)]

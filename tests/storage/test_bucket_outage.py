@@ -91,7 +91,9 @@ def test_the_admins_pages_do_without_it(admin_client: Browser, away: Callable[[]
     job = JobFactory.create(receipt=ReceiptFactory.create(content=heic(), content_type="image/heic"))
     b"".join(Payload(job))
     away()
-    assert admin_client.get("/admin/" + path.format(job=job)).status_code == 200
+    answer = admin_client.get("/admin/" + path.format(job=job))
+    assert answer.status_code == 200
+    assert "not where it should be" not in answer.content.decode()
 
 
 def test_a_bucket_that_is_gone_is_an_outage_for_uploads_and_readiness(api: APIClient, s3: S3Server) -> None:
