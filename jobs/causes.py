@@ -28,7 +28,7 @@ NO_CALLBACK = (
     "See that the workflow calls back and that N8N reaches CALLBACK_BASE_URL; look in Notion before you retry, "
     "since it may have been filed."
 )
-MEND_FOLDER = "See that every worker has the MEDIA_ROOT of the web, or restore the file, then retry."
+MEND_FOLDER = "See that every worker has the MEDIA_ROOT of the web, or restore the file"
 NEW_PICTURE = "Ask the client for another picture of the receipt; a retry helps only after an update."
 PROPERTIES = "Give the database the properties that the page Connect N8N lists, by these names and types, then retry."
 RAISE_LIMITS = (
@@ -80,7 +80,7 @@ FAILURES = {
     FailureCode.N8N_REJECTED: "See in the timeline what N8N answered, mend its Webhook node or the proxy, then retry.",
     FailureCode.N8N_REDIRECTED: "Set N8N_WEBHOOK_URL to where it redirects, start the workers again, then retry.",
     FailureCode.PAYLOAD_TOO_LARGE: RAISE_LIMITS,
-    FailureCode.FILE_MISSING: MEND_FOLDER,
+    FailureCode.FILE_MISSING: f"{MEND_FOLDER}, then retry.",
     FailureCode.FILE_UNREADABLE: NEW_PICTURE,
     FailureCode.CANCELLED: "Nothing needs to be done; retry it if that was a mistake.",
 }
@@ -108,7 +108,7 @@ DELIVERIES = {
         "Let the address name the host as the certificate does, or get one for the host that it names."
     ),
     ErrorCode.NO_TLS: "See whether N8N's address should begin with http instead of https, or have another port.",
-    ErrorCode.FILE_MISSING: MEND_FOLDER,
+    ErrorCode.FILE_MISSING: f"{MEND_FOLDER}.",
     ErrorCode.FILE_UNREADABLE: NEW_PICTURE,
     ErrorCode.NOT_PREPARED: "Make room on the disk of MEDIA_ROOT, or let fewer workers run on that machine.",
     ErrorCode.STORAGE_AWAY: (

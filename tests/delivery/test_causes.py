@@ -43,6 +43,10 @@ def test_a_cause_is_one_sentence_and_its_cure_another(cause: Cause) -> None:
         assert re.fullmatch(r"[A-Z][^.]+(?:\.py[^.]+)?\.", sentence)
 
 
+def test_no_job_that_goes_on_by_itself_is_to_be_retried() -> None:
+    assert not [cause.cure for cause in CAUSES_OF_DELAY.values() if "then retry" in cause.cure]
+
+
 def test_the_cure_of_what_may_be_filed_says_to_look_in_notion() -> None:
     says_so = {code for code, cause in CAUSES_OF_FAILURE.items() if "look in notion" in cause.cure.lower()}
     assert says_so == MAY_BE_FILED
