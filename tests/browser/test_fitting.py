@@ -8,7 +8,7 @@ from receipts.sample import draw_receipt
 from tests.factories import DATABASE_ID, SMALL
 from tests.support.installation import Installation
 
-from .chromium import PHONE, Visitor
+from .chromium import DESK, PHONE, Visitor
 from .conftest import Fill
 
 pytestmark = pytest.mark.browser
@@ -61,6 +61,39 @@ def test_on_a_phone_the_button_stands_beside_the_field(visitor: Visitor, jobs: l
     assert field is not None
     assert button is not None
     assert abs(field["y"] - button["y"]) < 2
+
+
+def test_a_phone_shows_how_three_jobs_stand_with_boxes_large_enough_for_a_finger(
+    visitor: Visitor, jobs: list[str]
+) -> None:
+    page = visitor.open("oscar", viewport=PHONE)
+    page.goto(f"{JOBS}?status__exact=failure")
+    third = page.locator(".cell-status").nth(2).bounding_box()
+    assert third is not None
+    assert third["y"] + third["height"] <= PHONE["height"]
+    box = page.locator(".action-select").first
+    assert (width_of(box), height_of(box)) == (20, 20)
+
+
+def test_dates_and_export_are_folded_on_a_phone_only_and_not_where_dates_are_chosen(
+    visitor: Visitor, jobs: list[str]
+) -> None:
+    page = visitor.open("oscar", viewport=PHONE)
+    folded = [page.get_by_label("From", exact=True), page.get_by_role("button", name="Export as CSV")]
+    fold = page.locator("summary", has_text="Dates, export")
+    page.goto(JOBS)
+    for one in folded:
+        expect(one).to_be_hidden()
+    fold.click()
+    for one in folded:
+        expect(one).to_be_visible()
+    page.goto(f"{JOBS}?from=2026-01-01")
+    expect(folded[0]).to_be_visible()
+    page.set_viewport_size(DESK)
+    page.goto(JOBS)
+    expect(fold).to_be_hidden()
+    for one in folded:
+        expect(one).to_be_visible()
 
 
 def test_what_asks_for_a_reason_opens_below_its_button_and_shows_what_is_written(
