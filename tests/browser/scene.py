@@ -51,6 +51,16 @@ def failed() -> list[str]:
         return [str(reported(job, status=job.Status.FAILURE, message="Notion was away.").pk) for job in jobs]
 
 
+def taken() -> str:
+    """Let N8N take a receipt of which it never reports; return the job's id."""
+    from django.db import transaction
+
+    from tests.support.job_lifecycle import delivered, uploaded
+
+    with transaction.atomic():
+        return str(delivered(uploaded(database=str(uuid4()))).pk)
+
+
 def month() -> dict[str, str]:
     """Let a whole month pass; return what is worth a picture."""
     from tests.browser.month import Month
@@ -58,7 +68,7 @@ def month() -> dict[str, str]:
     return Month().tell()
 
 
-PARTS: dict[str, Callable[[], Any]] = {part.__name__: part for part in (people, pages, failed, month)}
+PARTS: dict[str, Callable[[], Any]] = {part.__name__: part for part in (people, pages, failed, taken, month)}
 
 if __name__ == "__main__":
     django.setup()

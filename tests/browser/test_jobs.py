@@ -113,6 +113,19 @@ def test_a_retried_job_turns_to_success_before_ones_eyes(visitor: Visitor, jobs:
     assert page.title().startswith("Success")
 
 
+def test_a_page_says_that_it_waits_while_a_reason_is_written(visitor: Visitor, fill: Fill) -> None:
+    page = visitor.open("oscar")
+    page.goto(f"/admin/jobs/joblog/{fill('taken')}/change/")
+    note = page.get_by_text("Not refreshed while a reason is being written.")
+    page.locator("summary", has_text="Send again").click()
+    expect(note).to_be_hidden()
+    page.get_by_label("Reason").fill("No callback came")
+    expect(note).to_be_visible()
+    page.get_by_label("Reason").fill("")
+    page.get_by_label("Reason").blur()
+    expect(note).to_be_hidden()
+
+
 def test_the_list_refreshes_itself_and_keeps_what_is_ticked(
     visitor: Visitor, service: Installation, jobs: list[str]
 ) -> None:

@@ -6,6 +6,7 @@ elements that stay keep their focus, their ticks, what is open and where they ar
 "use strict";
 (() => {
   const PATIENCE = 60; // seconds between questions at the most, after errors
+  const WRITING = "Not refreshed while a reason is being written.";
   const main = document.querySelector("[data-live-seconds]");
   const note = document.querySelector("[data-live-note]");
   if (!main || !main.dataset.liveSeconds) return;
@@ -26,15 +27,21 @@ elements that stay keep their focus, their ticks, what is open and where they ar
     timer = setTimeout(ask, 1000 * Math.min(seconds() * 2 ** failures, PATIENCE));
   };
 
+  const isReasonBegun = () =>
+    [...document.querySelectorAll("[data-live] input[name=reason]")].some((field) => field.value);
+
   /* Whoever writes, or chooses, is not disturbed. */
   const isBusy = () => {
     const active = document.activeElement;
     if (active && active.matches("select, textarea, input:not([type=checkbox]):not([type=submit])")) return true;
-    return [...document.querySelectorAll("[data-live] input[type=text]")].some((field) => field.value);
+    return isReasonBegun();
   };
 
   const ask = async () => {
-    if (isBusy()) return plan();
+    if (isBusy()) {
+      if (isReasonBegun()) say(WRITING);
+      return plan();
+    }
     try {
       const answer = await fetch(location.href, {
         headers: { "X-Live": "1", "If-None-Match": `"${main.dataset.liveVersion}"` },
@@ -44,10 +51,10 @@ elements that stay keep their focus, their ticks, what is open and where they ar
       if (answer.type === "opaqueredirect" || answer.status === 403 || answer.status === 404) {
         return say("This page no longer refreshes itself: load it again to go on.");
       }
-      if (answer.status === 200) show(await answer.text());
-      else if (answer.status !== 304) throw new Error(answer.status);
-      if (failures) say("");
+      if (answer.status !== 200 && answer.status !== 304) throw new Error(answer.status);
+      if (failures || note?.textContent === WRITING) say("");
       failures = 0;
+      if (answer.status === 200) show(await answer.text());
     } catch {
       failures += 1;
       say("The server cannot be reached; what is shown may be old.");
