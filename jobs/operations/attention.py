@@ -14,7 +14,7 @@ from django.urls import reverse
 from jobs.causes import OVERDUE, Cause, cause_of_delay, cause_of_failure
 from jobs.failures import FailureCode
 from jobs.models import JobLog
-from jobs.services.operation import done_elsewhere
+from jobs.services.operation import done_elsewhere, why_not_retry
 
 Status = JobLog.Status
 
@@ -49,6 +49,14 @@ class Group:
     examples: list[JobLog]
     verb: str
     address: str
+
+    @property
+    def no_retry(self) -> str:
+        """The sentence that says why its one job cannot be retried; "" where it can, or where there are more."""
+        if self.verb != "retry" or self.count > 1 or not self.examples:  # which has moved on since it was counted
+            return ""
+        job = JobLog.objects.select_related("receipt").get(pk=self.examples[0].pk)
+        return why_not_retry(job, job.receipt)
 
 
 class _GroupQuery(NamedTuple):

@@ -122,6 +122,17 @@ def test_what_cannot_be_retried_is_left_alone_and_the_page_says_why(operator: Br
     assert job.status == Status.QUEUED
 
 
+def test_no_retry_is_offered_of_one_job_that_cannot_be_retried(operator: Browser) -> None:
+    job = failed(timezone.now(), "n8n_rejected")
+    assert "Retry it…" in page(operator)
+    purge_receipt(job.receipt_id)
+    text = page(operator)
+    assert "Retry it…" not in text
+    assert "No retry: The receipt's file is gone; it must be uploaded again." in text
+    failed(timezone.now(), "n8n_rejected")
+    assert "Retry all 2…" in page(operator)
+
+
 def test_what_somebody_has_seen_to_needs_no_attention(viewer: Browser) -> None:
     failed(timezone.now(), FailureCode.CANCELLED)
     filed, original = failed(timezone.now()), failed(timezone.now())
