@@ -1,8 +1,11 @@
 """Who touched this, and when?"""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin import ChoicesFieldListFilter
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
@@ -14,6 +17,20 @@ from accounting.admin.base import RECENT, CursorAdmin, TimeFilter, among_newest
 from jobs.models import JobEvent
 from jobs.search import find_by_id
 from jobs.timeline import entry_of
+
+Kind = JobEvent.Kind
+
+# Names of kinds whose events have more than one label.
+BROADER = {Kind.SUCCEEDED.label: "Succeeded", Kind.REFUSED.label: "Not sent, or not taken by N8N"}
+
+
+class KindFilter(ChoicesFieldListFilter):
+    """The kinds, each under a name that fits all that it finds."""
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        """Yield the choices."""
+        for choice in super().choices(changelist):
+            yield choice | {"display": BROADER.get(choice["display"], choice["display"])}
 
 
 @admin.register(JobEvent)

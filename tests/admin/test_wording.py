@@ -52,6 +52,14 @@ def test_lists_are_narrowed_by_a_time_under_one_name(auditor: Browser) -> None:
         assert re.search(r"By time\s", auditor.get(f"/admin/{page_of}/").content.decode()), page_of
 
 
+def test_events_are_narrowed_under_names_that_fit_all_that_is_found(auditor: Browser) -> None:
+    text = words_of(auditor.get("/admin/jobs/jobevent/"))
+    for finer in ("Filed in Notion", " Not taken by N8N"):
+        assert finer not in text
+    for name in ("Succeeded", "Not sent, or not taken by N8N"):
+        assert name in text
+
+
 def test_an_event_leads_to_its_job_for_those_who_may_see_jobs(auditor: Browser) -> None:
     job = JobFactory.create()
     claim_job(job.pk, worker="till:7")
