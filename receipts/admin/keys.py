@@ -83,9 +83,11 @@ class ApiKeyAdmin(APIKeyModelAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """Return the rows; when it was used last is for those who may see jobs and their events."""
+        if obj is None:
+            return ["client", "name", "expiry_date"]
         fields = [field for field in super().get_fields(request, obj) if field != "latest_upload"]
         may_see = request.user.has_perms(["jobs.view_joblog", "jobs.view_jobevent"])
-        return [*fields, "latest_upload"] if obj is not None and may_see else fields
+        return [*fields, "latest_upload"] if may_see else fields
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Name the two fields of the expiry: the library's form gives both one label, which reaches neither."""

@@ -86,6 +86,14 @@ def test_the_page_of_a_new_key_leads_to_how_one_uploads_with_it(admin_client: Br
     assert '<a href="/api/v1/docs/">How to upload with it</a>' in shown
 
 
+def test_the_form_of_a_new_key_asks_first_whose_it_is_and_for_nothing_that_there_is_not_yet(
+    admin_client: Browser,
+) -> None:
+    answer = admin_client.get(f"{KEYS}add/")
+    assert list(answer.context["adminform"].form.fields) == ["client", "name", "expiry_date"]
+    assert "Prefix" not in words_of(answer)
+
+
 def test_another_form_makes_another_key_and_one_without_a_sound_prefix_too(admin_client: Browser) -> None:
     form = form_of_a_key(admin_client)
     for other in (form, form_of_a_key(admin_client), form | {"prefix": "x"}, form | {"prefix": "a" * 7 + "."}):
