@@ -21,7 +21,7 @@ from jobs.timeline import entry_of
 Kind = JobEvent.Kind
 
 # Names of kinds whose events have more than one label.
-BROADER = {Kind.SUCCEEDED.label: "Succeeded", Kind.REFUSED.label: "Not sent, or not taken by N8N"}
+BROADER = {str(Kind.SUCCEEDED.label): "Succeeded", str(Kind.REFUSED.label): "Not sent, or not taken by N8N"}
 
 
 class KindFilter(ChoicesFieldListFilter):
@@ -30,7 +30,7 @@ class KindFilter(ChoicesFieldListFilter):
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
         """Yield the choices."""
         for choice in super().choices(changelist):
-            yield choice | {"display": BROADER.get(choice["display"], choice["display"])}
+            yield choice | {"display": BROADER.get(str(choice["display"]), choice["display"])}
 
 
 @admin.register(JobEvent)
@@ -39,7 +39,7 @@ class JobEventAdmin(CursorAdmin[JobEvent]):
 
     time_field = ""  # in the order in which they were written
     list_display = ["time", "label", "by", "job", "step", "which_attempt"]
-    list_filter = ["kind", "source", ("at", TimeFilter)]
+    list_filter = [("kind", KindFilter), "source", ("at", TimeFilter)]
     list_select_related = ["job"]
     fields = ["job", "time", "label", "source", "actor", "step", "said"]
     readonly_fields = ["time", "label", "step", "said"]  # the kind would say "Filed in Notion" of what is nowhere
