@@ -18,7 +18,6 @@ from .models import JobLog
 
 logger = structlog.get_logger(__name__)
 
-PAUSES_SECONDS = (0.5, 2.0, 5.0)
 AWAY_SECONDS = 2.0
 
 
@@ -35,21 +34,22 @@ def trigger_n8n_workflow(job_id: str) -> str:
         One word for RQ's own page: what became of the ring.
     """
     with structlog.contextvars.bound_contextvars(job_id=job_id):
-        begin_by = seconds_since_boot() + settings.N8N_LEASE_SECONDS - settings.N8N_DEADLINE_SECONDS
+        lease_ends = seconds_since_boot() + settings.N8N_LEASE_SECONDS
         try:
             job = services.claim_job(UUID(job_id), worker=PROCESS_NAME)
-            return _deliver(job, begin_by) if job else "nothing_to_do"
+            return _deliver(job, lease_ends) if job else "nothing_to_do"
         except DATABASE_AWAY as error:
             logger.warning("database_unavailable", **error_fields(error))
             time.sleep(AWAY_SECONDS)  # the other rings wait meanwhile; for this job the sweep rings again
             return "database_away"
 
 
-def _deliver(job: JobLog, begin_by: float) -> str:
+def _deliver(job: JobLog, lease_ends: float) -> str:
     logger.info("delivery_begun", attempt=job.attempts, tries=job.tries)
     is_claimed = partial(services.is_claimed, job.pk, attempt=job.attempts)
+    begin_by = lease_ends - settings.N8N_DEADLINE_SECONDS
     answer = n8n.send_receipt(job, begin_by=begin_by, is_claimed=is_claimed)
-    decision = _write_down(job, answer)
+    decision = _write_down(job, answer, lease_ends)
     if decision is None:
         return "overtaken"
     log = logger.error if decision.needs_attention else logger.info
@@ -57,13 +57,14 @@ def _deliver(job: JobLog, begin_by: float) -> str:
     return decision.status
 
 
-def _write_down(job: JobLog, answer: Answer) -> Decision | None:
-    """Keep what N8N said although the database was restarted meanwhile; the fence makes a second try safe."""
-    for pause in PAUSES_SECONDS:
+def _write_down(job: JobLog, answer: Answer, lease_ends: float) -> Decision | None:
+    """Keep what N8N said although the database is away, for as long as nobody else may send it again."""
+    while True:
         try:
             return services.mark_delivered(job.pk, attempt=job.attempts, answer=answer, worker=PROCESS_NAME)
-        except DATABASE_AWAY as error:
+        except DATABASE_AWAY as error:  # the fence makes another try safe, whatever became of this one
+            if seconds_since_boot() + AWAY_SECONDS > lease_ends:
+                raise
             logger.warning("database_unavailable", **error_fields(error))
             close_old_connections()
-            time.sleep(pause)
-    return services.mark_delivered(job.pk, attempt=job.attempts, answer=answer, worker=PROCESS_NAME)
+            time.sleep(AWAY_SECONDS)

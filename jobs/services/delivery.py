@@ -77,7 +77,7 @@ def _filed_meanwhile(job: JobLog) -> JobLog | None:
 
     That one had been given up by then, or this one would not have been made, or retried; and was reported late.
     """
-    is_fresh = job.chain_length == 1 and job.receipt.created_at >= job.created_at  # nothing can have come between
+    is_fresh = job.chain_length == 1 and job.receipt.created_at == job.created_at  # nothing can have come between
     if is_fresh or job.duplicate_of_id:
         return None
     filed = JobLog.objects.filter(receipt=job.receipt_id, notion_database_id=job.notion_database_id)

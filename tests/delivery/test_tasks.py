@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
@@ -173,8 +174,8 @@ def test_a_file_that_stays_away_ends_the_job_at_last(
 def test_what_n8n_said_is_kept_though_the_database_is_away_for_a_moment(
     job: JobLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks, "PAUSES_SECONDS", (0, 0))
-    failures = iter([OperationalError(), InterfaceError()])
+    monkeypatch.setattr(tasks, "AWAY_SECONDS", 0)
+    failures = iter([OperationalError(), InterfaceError()] * 10)
     mark = services.mark_delivered
 
     def mark_at_last(*args: Any, **kwargs: Any) -> Any:
@@ -186,6 +187,17 @@ def test_what_n8n_said_is_kept_though_the_database_is_away_for_a_moment(
     monkeypatch.setattr(tasks, "close_old_connections", lambda: None)  # the test's own transaction lives in it
     assert ring(job, answering()) == "processing"
     assert kinds(job) == ["claimed", "delivered"]
+
+
+def test_it_is_kept_no_longer_than_the_lease_lasts(
+    job: JobLog, monkeypatch: pytest.MonkeyPatch, settings: LazySettings
+) -> None:
+    settings.N8N_LEASE_SECONDS = 0
+    monkeypatch.setattr(tasks, "AWAY_SECONDS", 0.01)
+    mark = Mock(side_effect=OperationalError())
+    monkeypatch.setattr(services, "mark_delivered", mark)
+    assert ring(job, answering()) == "database_away"
+    assert mark.call_count == 1
 
 
 # -- what nobody expected, and what is told

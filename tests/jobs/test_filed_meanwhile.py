@@ -47,6 +47,13 @@ def test_what_was_filed_meanwhile_is_not_sent_again_and_ends_with_the_same_page(
     assert end.facts == [("filed by job", str(former.pk)), ("Notion page", PAGE)]
 
 
+def test_nor_is_it_where_the_clock_was_set_back_before_it_was_uploaded_again() -> None:
+    former, job = given_up(), uploaded()
+    JobLog.objects.filter(pk=job.pk).update(created_at=former.created_at - timedelta(minutes=10))
+    reported(former)
+    assert claimed(job) is None
+
+
 def test_what_was_amiss_before_is_no_longer_told_of_it() -> None:
     former, job = given_up(), delivered(uploaded(), Answer(status=404))
     services.resend_job(job.pk, actor="anna", reason="mended")
