@@ -74,6 +74,12 @@ class PrivateFileStorage(FileSystemStorage):
         with self._looked_for():
             return super().size(name)
 
+    def delete(self, name: str) -> None:
+        """Delete a file so that it stays deleted: after a power cut a purge would have brought its last files back."""
+        super().delete(name)
+        with suppress(FileNotFoundError):
+            _sync_folder(Path(self.path(name)).parent)
+
     def files_in(self, folder: str) -> Iterator[str]:
         """Yield the names of the files right in a folder, never all of them at once; none where there is no folder."""
         return (entry.name for entry in self._entries(folder) if entry.is_file())

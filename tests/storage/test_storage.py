@@ -41,3 +41,13 @@ def test_the_name_of_each_folder_is_synced_by_every_process_once(
     synced.clear()
     kept.save("receipts/2026/11/27/b.jpg", ContentFile(b"second"))
     assert synced == [day]
+
+
+def test_a_file_that_was_deleted_stays_so(tmp_path: Path, synced: list[Path]) -> None:
+    (tmp_path / MARK).touch()
+    kept = PrivateFileStorage(location=tmp_path)
+    kept.save(NAME, ContentFile(b"first"))
+    synced.clear()
+    kept.delete(NAME)
+    kept.delete("receipts/2026/11/28/of-no-folder.jpg")
+    assert synced == [(tmp_path / NAME).parent]
