@@ -59,6 +59,7 @@ def test_the_last_allowed_guess_and_all_after_it_are_told_when_to_come_back(anna
     assert "no-store" in locked["Cache-Control"]
     assert "Try again after" in locked.content.decode()
     assert "UTC" in locked.content.decode()
+    assert "ask an administrator to set a new one" in locked.content.decode()  # the role suffices
 
 
 def test_there_are_as_many_guesses_and_as_long_a_rest_as_docs_security_says() -> None:
