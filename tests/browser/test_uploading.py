@@ -53,6 +53,14 @@ def test_each_file_is_told_what_became_of_it(visitor: Visitor, service: Installa
     expect(page.locator(".timeline")).to_contain_text("oscar")
 
 
+def test_a_file_that_is_too_large_is_refused_before_it_is_sent_in_a_sentence_like_the_others(visitor: Visitor) -> None:
+    page = visitor.open("oscar")
+    page.goto("/admin/jobs/joblog/add/")
+    page.locator("#upload").evaluate("form => { form.dataset.mostBytes = 10 }")
+    page.locator("#files").set_input_files([photograph(16)])
+    expect(page.locator(".said")).to_have_text("Refused: The file is larger than 10 MB.")
+
+
 def test_what_broke_off_is_sent_again_and_taken_in_once(visitor: Visitor, service: Installation) -> None:
     page = visitor.open("oscar")
     page.route(UPLOADS, lambda route: route.abort("connectionreset"), times=1)

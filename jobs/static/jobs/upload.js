@@ -30,7 +30,7 @@
       list.append(this.row);
       this.turn("waiting", "");
       if (file.size > Number(form.dataset.mostBytes)) {
-        this.turn("refused", `Refused: the file is larger than ${form.dataset.mostMegabytes} MB.`);
+        this.turn("refused", `Refused: The file is larger than ${form.dataset.mostMegabytes} MB.`);
       }
     }
 
@@ -127,7 +127,7 @@
         this.turn("broken", detail || `The server answered ${request.status}.`);
       } else {
         this.mayBeMended = answer.code === "invalid" || request.status === 403;
-        this.turn("refused", `Refused: ${detail || `the server answered ${request.status}; load this page again.`}`);
+        this.turn("refused", `Refused: ${detail || `The server answered ${request.status}; load this page again.`}`);
       }
     }
   }
