@@ -96,17 +96,22 @@ def test_dates_and_export_are_folded_on_a_phone_only_and_not_where_dates_are_cho
         expect(one).to_be_visible()
 
 
-def test_what_asks_for_a_reason_opens_below_its_button_and_shows_what_is_written(
-    visitor: Visitor, service: Installation
+@pytest.mark.parametrize("words", ["Send now", "Cancel the job"])
+def test_what_asks_for_a_reason_opens_below_the_buttons_which_stay_and_shows_what_is_written(
+    visitor: Visitor, service: Installation, words: str
 ) -> None:
     job_id = service.upload(4714).json()["job_id"]
     page = visitor.open("oscar")
     page.goto(f"{JOBS}{job_id}/change/")
-    button = page.locator("summary", has_text="Cancel the job")
-    before = button.bounding_box()
-    button.click()
-    assert button.bounding_box() == before
-    assert width_of(page.locator("#reason-cancel")) > 250
+    buttons = [*page.locator(".verbs summary").all(), page.get_by_role("link", name="What staff did")]
+    before = [button.bounding_box() for button in buttons]
+    page.locator("summary", has_text=words).click()
+    assert [button.bounding_box() for button in buttons] == before
+    below, above = page.locator("input[name=reason]:visible").bounding_box(), before[0]
+    assert below is not None
+    assert above is not None
+    assert below["y"] > above["y"] + above["height"]
+    assert below["width"] > 250
 
 
 def test_on_paper_a_jobs_page_is_dark_on_white_and_without_what_can_be_pressed(
