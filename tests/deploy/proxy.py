@@ -69,10 +69,16 @@ class _From(HTTPAdapter):
 
 
 @contextmanager
-def running_caddy(folder: Path, web: int, n8n: int = 9, *, more_webs: Sequence[int] = ()) -> Iterator[Caddy]:
-    """Run Caddy in front of web processes and an N8N on these ports, for as long as the block lasts."""
+def running_caddy(
+    folder: Path, web: int, n8n: int = 9, *, more_webs: Sequence[int] = (), site: str = "https://localhost"
+) -> Iterator[Caddy]:
+    """Run Caddy in front of web processes and an N8N on these ports, for as long as the block lasts.
+
+    Args:
+        site: what `PUBLIC_BASE_URL` is to Caddy, but for its port.
+    """
     caddy = Caddy(folder)
-    (folder / "caddy.json").write_text(json.dumps(_configuration(caddy, [web, *more_webs], n8n)))
+    (folder / "caddy.json").write_text(json.dumps(_configuration(caddy, [web, *more_webs], n8n, site)))
     environment = os.environ | {"XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     command = [tool("caddy"), "run", "--config", str(folder / "caddy.json")]
     with (folder / "caddy.log").open("wb") as log:
@@ -85,13 +91,13 @@ def running_caddy(folder: Path, web: int, n8n: int = 9, *, more_webs: Sequence[i
         process.wait()
 
 
-def _configuration(caddy: Caddy, webs: Sequence[int], n8n: int) -> dict[str, Any]:
+def _configuration(caddy: Caddy, webs: Sequence[int], n8n: int, site: str) -> dict[str, Any]:
     """Return the Caddyfile in Caddy's own words, with nothing changed but where it listens."""
     adapted = run(
         "caddy", "adapt", "--config", "deploy/Caddyfile",
-        PUBLIC_BASE_URL=caddy.url,
-        N8N_BASE_URL=f"https://{caddy.n8n_host}",
-        GRAFANA_BASE_URL=f"https://grafana.localhost:{caddy.port}",
+        PUBLIC_BASE_URL=site,
+        N8N_BASE_URL="https://n8n.localhost",
+        GRAFANA_BASE_URL="https://grafana.localhost",
         WEB_UPSTREAM=" ".join(f"127.0.0.1:{web}" for web in webs),
         N8N_UPSTREAM=f"127.0.0.1:{n8n}",
         UPLOAD_MAX_MB="1",

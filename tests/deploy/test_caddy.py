@@ -149,6 +149,19 @@ def test_nobody_outside_gets_at_metrics(behind: tuple[StubServer, Caddy], path: 
     assert [request.target for request in server.requests] == []
 
 
+@pytest.mark.parametrize("path", ["/", "/receipts"])
+def test_an_upload_is_never_swallowed_where_the_address_of_the_site_has_a_path(tmp_path: Path, path: str) -> None:
+    with running_caddy(tmp_path, free_port(), site=f"https://localhost{path}") as caddy:
+        _assert_problem(caddy.ask(caddy.url + UPLOAD, "POST", data=b"x"), 421, "unknown_address")
+
+
+def test_nor_where_it_names_a_host_that_no_site_has(behind: tuple[StubServer, Caddy]) -> None:
+    server, caddy = behind
+    answer = caddy.ask(caddy.url + UPLOAD, "POST", data=b"x", headers={"Host": "receipts.example.com"})
+    _assert_problem(answer, 421, "unknown_address")
+    assert server.requests == []
+
+
 def test_n8n_is_reached_under_its_own_name_but_for_its_webhooks(behind: tuple[StubServer, Caddy]) -> None:
     server, caddy = behind
     for path in ("/webhook/receipts", "/webhook-test/receipts", "/webhook-waiting/1", "/Webhook/receipts"):
