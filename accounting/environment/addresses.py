@@ -13,13 +13,13 @@ HOST = re.compile(r"[\w.:%-]+")
 
 
 def absolute_url(value: str) -> str:
-    """Return an http(s) address without a slash at its end."""
+    """Return an http(s) address with its scheme in lower case, and without a slash at its end."""
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or (parts.port is not None and parts.port < 1):
         raise ValueError
     if not HOST.fullmatch(parts.hostname or ""):
         raise ValueError
-    return value.rstrip("/")
+    return f"{parts.scheme}:{value.partition(':')[2]}".rstrip("/")
 
 
 def url_without_user(value: str) -> str:

@@ -86,6 +86,13 @@ def test_a_slash_at_the_end_of_an_address_is_no_path() -> None:
     assert loaded_settings(PUBLIC_BASE_URL="https://x.example/")["PUBLIC_BASE_URL"] == "https://x.example"
 
 
+def test_https_is_https_in_capitals_as_well() -> None:
+    loaded = loaded_settings(PUBLIC_BASE_URL="HTTPS://x.example")
+    assert loaded["PUBLIC_BASE_URL"] == "https://x.example"
+    assert loaded["SESSION_COOKIE_SECURE"]
+    assert loaded_settings(N8N_WEBHOOK_URL="Https://n8n.example/Hook")["N8N_WEBHOOK_URL"] == "https://n8n.example/Hook"
+
+
 def test_https_binds_this_host_and_none_beside_it() -> None:
     secure, plain = loaded_settings(PUBLIC_BASE_URL="https://x.example"), loaded_settings(PUBLIC_BASE_URL="http://x")
     assert (secure["SECURE_HSTS_SECONDS"], plain["SECURE_HSTS_SECONDS"]) == (31_536_000, 0)
