@@ -28,7 +28,7 @@ PUBLIC_BASE_URL = env.origin(
 )
 CALLBACK_BASE_URL = env.base_url("CALLBACK_BASE_URL", PUBLIC_BASE_URL)
 OWN_HOSTS = sorted({host_of(url) for url in (PUBLIC_BASE_URL, CALLBACK_BASE_URL)})
-ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", OWN_HOSTS)
+ALLOWED_HOSTS = sorted({*OWN_HOSTS, *env.hosts("ALLOWED_HOSTS", OWN_HOSTS)})  # or each callback would be refused
 CSRF_TRUSTED_ORIGINS = env.form_origins("CSRF_TRUSTED_ORIGINS", [PUBLIC_BASE_URL])
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", [])
 WEB_THREADS = env.number("WEB_THREADS", 8, minimum=5, maximum=1000)  # beside slow readers one is left for all else
