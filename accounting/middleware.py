@@ -4,13 +4,13 @@ import re
 import time
 import uuid
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
 
+from .environment.addresses import host_of
 from .monitoring.process_metrics import measure
 
 logger = structlog.get_logger(__name__)
@@ -73,7 +73,7 @@ class AnyHostForHealthMiddleware(_Middleware):
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer as if the probe had asked for our own name."""
         if request.path_info in PROBED:
-            request.META["HTTP_HOST"] = urlsplit(settings.PUBLIC_BASE_URL).netloc
+            request.META["HTTP_HOST"] = host_of(settings.PUBLIC_BASE_URL)
             request.META.pop("HTTP_X_FORWARDED_HOST", None)
         return self.get_response(request)
 

@@ -7,6 +7,7 @@ from django.conf import LazySettings
 from django.test import Client as Browser
 from rest_framework.test import APIClient
 
+from accounting.environment.addresses import host_of
 from jobs.models import JobLog
 from tests.factories import ReceiptFactory
 from tests.support.uploads import post
@@ -18,6 +19,13 @@ pytestmark = pytest.mark.django_db
 def test_a_probe_may_ask_by_address(settings: LazySettings, path: str) -> None:
     settings.ALLOWED_HOSTS = ["testserver"]
     assert Browser().get(path, headers={"Host": "10.0.0.7:8000"}).status_code == 200
+
+
+@pytest.mark.parametrize("address", ["https://b\u00fccher.example", "https://[2001:db8::1]:8000", "http://testserver:"])
+def test_a_probe_is_answered_whatever_our_own_address_looks_like(settings: LazySettings, address: str) -> None:
+    settings.PUBLIC_BASE_URL = address
+    settings.ALLOWED_HOSTS = [host_of(address)]
+    assert Browser().get("/health").status_code == 200
 
 
 def test_nothing_else_is_answered_under_a_name_that_is_not_ours(settings: LazySettings) -> None:
