@@ -36,7 +36,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
 def _misspelt() -> Iterator[checks.CheckMessage]:
     for name, meant in settings.MISSPELT.items():
         yield checks.Warning(
-            f"{name} in .env is no setting, and counts for nothing.",
+            f"{name} is no setting, and counts for nothing.",
             hint=f"Was it to be {meant}? Correct it, or take it out.",
             id="jobs.W009",
         )

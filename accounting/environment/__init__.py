@@ -19,6 +19,7 @@ from .values import split
 T = TypeVar("T")
 
 ALIKE = 0.9  # a letter too many or too few, or two that are swapped
+ANYBODYS = {"DATABASE", "LOG", "REDIS", "SECRET", "WEB"}  # first words of names that are other software's as well
 COMMENT = re.compile(r"(?:^|\s)#\s|\s#")
 HOSTS_CURE = "host names without https:// and port, such as receipts.example.com or [::1]"
 GENERATE = "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
@@ -36,8 +37,13 @@ class Environment:
             environ.Env.read_env(StringIO(content))
 
     def misspelt(self) -> dict[str, str]:
-        """Return names in the file that nobody has asked for, each with the one that it was probably meant to be."""
-        unknown = [name for name in self._in_file if name not in self._asked]
+        """Return names that nobody has asked for, each with the one that it was probably meant to be.
+
+        Those in the file are all for us; of the others, which supervisors hand on, those whose first word is ours.
+        """
+        ours = tuple(f"{word}_" for word in {name.partition("_")[0] for name in self._asked} - ANYBODYS)
+        around = [name for name, value in os.environ.items() if value and name.startswith(ours)]
+        unknown = [name for name in self._in_file + around if name not in self._asked]
         near = {name: get_close_matches(name.upper(), self._asked, n=1, cutoff=ALIKE) for name in unknown}
         return {name: found[0] for name, found in near.items() if found}
 

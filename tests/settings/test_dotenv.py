@@ -82,3 +82,12 @@ def test_a_name_that_is_nearly_one_of_a_setting_is_found(tmp_path: Path) -> None
         "SENTRY_DNS": "SENTRY_DSN",
         "retention_days": "RETENTION_DAYS",
     }
+
+
+def test_so_is_one_that_a_supervisor_has_read_from_a_file_of_its_own(tmp_path: Path) -> None:
+    handed_on = {"RETENTION_DAY": "90", "RETENTION_DAYSS": "", "DATABASE_URI": "x", "TZ": "UTC", "RETENTION_DAYS": ""}
+    with patch.dict(os.environ, handed_on):
+        environment = Environment(tmp_path / ".env")
+        environment.text("RETENTION_DAYS", "")
+        environment.text("DATABASE_URL", "")
+        assert environment.misspelt() == {"RETENTION_DAY": "RETENTION_DAYS"}
