@@ -179,7 +179,8 @@ class Environment:
     def database(self, key: str, default: str) -> dict[str, Any]:
         """Return Django's settings of the database that the URL in `key` names."""
         example = "postgresql://user:password@host:5432/name or sqlite:///var/db.sqlite3"
-        expected = f"a database URL such as {example} (four slashes for a path that begins with /, and no ~)"
+        slashes = "four slashes for a path that begins with /, and no ~"
+        expected = f"a database URL such as {example} ({slashes}; behind a ? what libpq knows)"
         return self._cast(key, default, values.database, expected)
 
     def _cast(self, key: str, default: str | None, convert: Callable[[str], T], expected: str, *, cure: str = "") -> T:

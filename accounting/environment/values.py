@@ -15,6 +15,7 @@ ALLOWED_HOST = re.compile(r"\*|\.?[\w.-]+|\[[0-9A-Fa-f:.]+\]")
 BUCKET = re.compile(r"[A-Za-z0-9._-]{3,255}|arn:aws\S+")
 REGION = re.compile(r"[A-Za-z0-9_-]+")  # it becomes a part of a host's name
 IN_MEMORY = ":memory:"
+OURS_TO_SAY = {"ATOMIC_REQUESTS", "AUTOCOMMIT", "CONN_HEALTH_CHECKS", "CONN_MAX_AGE"}  # Django's, of a connection
 YES, NO = ("true", "on", "ok", "y", "yes", "1"), ("false", "off", "n", "no", "0")
 
 
@@ -103,6 +104,8 @@ def database(url: str) -> dict[str, Any]:
     if parts.netloc != IN_MEMORY and not parts.path.strip("/"):
         raise ValueError
     config: dict[str, Any] = environ.Env.db_url_config(url)
+    if OURS_TO_SAY & config.keys():
+        raise ValueError
     if parts.scheme == "sqlite":
         folder(config["NAME"])
     return config

@@ -1,11 +1,13 @@
 """Settings: a missing or impossible one stops the process with a sentence, and what is unusual is taken."""
 
+import re
 from pathlib import Path
 
 import pytest
 from certifi import where
 from django.core.exceptions import ImproperlyConfigured
 from django.http.request import split_domain_port, validate_host
+from psycopg.conninfo import conninfo_to_dict
 
 from accounting.environment import Environment
 from tests.support.environments import check, example, loaded_settings, refusal
@@ -35,6 +37,8 @@ IMPOSSIBLE = [
     ("CSRF_TRUSTED_ORIGINS", f"https://receipts.example.com/{CANARY}"),
     ("CSRF_TRUSTED_ORIGINS", f"https://a.example.com https://{CANARY}.example.com"),
     ("DATABASE_URL", "sqlite:///var/db.sqlite3?timeout=60"),
+    ("DATABASE_URL", "postgresql://127.0.0.1/receipts?CONN_MAX_AGE=60"),
+    ("DATABASE_URL", "postgresql://127.0.0.1/receipts?sslmode=require&atomic_requests=true"),
     ("REDIS_URL", f"{CANARY}:6379"),
     ("REDIS_URL", f"redis://:{CANARY}@127.0.0.1:port/0"),
     ("REDIS_URL", f"redis://127.0.0.1:6379/{CANARY}"),
@@ -226,6 +230,14 @@ def test_what_is_unusual_and_possible_is_taken(key: str, value: str) -> None:
 def test_whatever_else_is_let_in_so_is_who_asks_for_the_own_addresses(value: str) -> None:
     loaded = loaded_settings(ALLOWED_HOSTS=value, CALLBACK_BASE_URL="http://web:8000")["ALLOWED_HOSTS"]
     assert set(loaded) == {*value.split(","), "receipts.example.com", "web"}
+
+
+def test_options_as_the_docs_write_them_are_understood_by_us_and_by_pg_dump() -> None:
+    written = re.search(r"`DATABASE_URL=…(\?\S+)`", Path("docs/operations.md").read_text())
+    assert written
+    address = f"postgresql://127.0.0.1/receipts{written[1]}"
+    assert loaded_settings(DATABASE_URL=address)["DATABASES"]["default"]["OPTIONS"]["options"] == "-c lock_timeout=5s"
+    assert conninfo_to_dict(address)["options"] == "-c lock_timeout=5s"  # libpq, by which pg_dump reads it
 
 
 def test_an_upload_rate_of_none_sets_no_limit() -> None:
