@@ -3,6 +3,7 @@
 from datetime import timedelta
 from io import StringIO
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.conf import LazySettings
@@ -14,6 +15,7 @@ from django.urls import reverse
 from accounting.clock import database_now
 from jobs.history.batch import SHOPS
 from jobs.history.indexes import without_indexes
+from jobs.management.commands import make_history as command
 from jobs.models import HourlyFigures, JobEvent, JobLog, Seal, SpanFigures
 from jobs.rollups import close_hours, sum_up_hours
 from tests.factories import JobFactory
@@ -97,6 +99,13 @@ def test_what_happens_next_gets_the_next_number() -> None:
     uploaded()
     assert last
     assert JobEvent.objects.filter(pk=last.pk + 1).exists()
+
+
+def test_so_it_does_where_the_making_was_interrupted() -> None:
+    with patch.object(command, "add_figures", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+        make_history(20)
+    uploaded()
+    assert JobLog.objects.count() > 1
 
 
 def test_the_pages_bear_that_there_are_no_files() -> None:

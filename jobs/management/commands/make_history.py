@@ -109,7 +109,6 @@ class Command(BaseCommand):
                 number, waiting = number + ready, waiting[ready:]
                 add_figures(figures, batch.figures)
                 progress.update(plan.jobs)
-        _set_sequence()
         return figures
 
     def _seal(self, begin: datetime, now: datetime) -> None:
@@ -169,6 +168,7 @@ def _write_rows(batch: Encoded, events: list[Row]) -> None:
         write(JobLog, batch.jobs)
     if events:
         write(JobEvent, events)
+        _set_sequence()
 
 
 def _set_sequence() -> None:
