@@ -48,8 +48,13 @@ def is_unheard() -> bool:
 
 def stop_unheard() -> NoReturn:
     """End, since nobody reads our lines; without a word, as other commands do."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would try again at its end, and complain
+    write_no_more()
     sys.exit(UNHEARD)
+
+
+def write_no_more() -> None:
+    """Forget what standard output does not take: Python would try again at its end, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _is_watched() -> bool:

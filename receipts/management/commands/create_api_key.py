@@ -1,16 +1,20 @@
 """`manage.py create_api_key`: a key for a client, shown once."""
 
+import sys
 from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 from django.utils import timezone
 
 from accounting.terminal.argument_types import whole_number
+from accounting.terminal.progress import write_no_more
 from receipts.models import ApiKey, Client
 from receipts.services import create_api_key
 
 MAX_DAYS = 36_500  # a century
+UNPRINTED = "The key cannot be printed, so none was made."
 
 
 class Command(BaseCommand):
@@ -27,7 +31,11 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Print the key on standard output, alone, so that a script can take it."""
+        """Print the key on standard output, alone, so that a script can take it; one that nobody saw is not kept.
+
+        Raises:
+            CommandError: an argument means nothing, or the key cannot be printed.
+        """
         for what, field in (("client", Client._meta.get_field("name")), ("name", ApiKey._meta.get_field("name"))):
             if not options[what].strip() or not options[what].isprintable():
                 raise CommandError(f"The {what} needs letters, and nothing that cannot be seen.")
@@ -36,6 +44,15 @@ class Command(BaseCommand):
         if options["client"] in Client.OWN:
             raise CommandError(f"{options['client']} is the service's own client, and has no key: choose another name.")
         expires_at = timezone.now() + timedelta(days=options["days"]) if options["days"] else None
-        key = create_api_key(client_name=options["client"], key_name=options["name"], expires_at=expires_at)
-        self.stdout.write(key)
+        if sys.__stdout__ is None:  # it was closed before we began
+            raise CommandError(UNPRINTED)
+        try:
+            with transaction.atomic():
+                self.stdout.write(
+                    create_api_key(client_name=options["client"], key_name=options["name"], expires_at=expires_at)
+                )
+                self.stdout.flush()
+        except OSError as error:
+            write_no_more()
+            raise CommandError(UNPRINTED) from error
         self.stderr.write("This key is shown once: store it where the client finds it.")
