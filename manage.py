@@ -24,6 +24,7 @@ def main() -> None:
     """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "accounting.settings")
     collect_nothing_while_loading()  # until `AccountingConfig.ready`
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - none is there where it was closed
     try:
         import_module(os.environ["DJANGO_SETTINGS_MODULE"])  # Django lets some commands run into what is wrong there
         execute_from_command_line(sys.argv)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 ERASE_LINE = "\r\033[K"
 UNHEARD = 141  # as shells have it: 128 and the number of SIGPIPE
+UNWRITTEN = 74  # EX_IOERR of sysexits(3), which no command of ours has another meaning for
 
 
 def bar(label: str, total: int) -> "ProgressBar[int]":
@@ -28,7 +29,7 @@ def say(out: "OutputWrapper | TextIO", line: str) -> None:
     """Write a line, at once, though it quote a row that somebody changed; the bar is drawn anew below it.
 
     Raises:
-        SystemExit: whoever read the lines has left, as `head` does.
+        SystemExit: whoever read the lines has left, as `head` does, or they cannot be written, as on a full disk.
     """
     if _is_watched():
         click.echo(ERASE_LINE, nl=False, err=True)
@@ -37,6 +38,10 @@ def say(out: "OutputWrapper | TextIO", line: str) -> None:
         out.flush()
     except BrokenPipeError:
         stop_unheard()
+    except OSError as error:
+        write_no_more()
+        click.echo(f"Standard output cannot be written ({error.strerror}).", err=True)
+        sys.exit(UNWRITTEN)
 
 
 def is_unheard() -> bool:

@@ -41,6 +41,17 @@ def test_a_key_that_cannot_be_printed_is_not_made(tmp_path: Path, output: str) -
         assert database.execute("SELECT name FROM receipts_client").fetchall() == [("Shop",)]
 
 
+def test_an_audit_whose_lines_cannot_be_written_does_not_end_as_one_that_found_something(tmp_path: Path) -> None:
+    done = _with_output("/dev/full", "verify_audit", url=migrated_database("", tmp_path).url)
+    assert done.stderr == "Standard output cannot be written (No space left on device).\n"
+    assert done.returncode == 74
+
+
+def test_an_audit_whose_lines_nobody_wants_goes_on_without_them(tmp_path: Path) -> None:
+    done = _with_output("&-", "verify_audit", url=migrated_database("", tmp_path).url)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def _with_output(output: str, *command: str, url: str) -> subprocess.CompletedProcess[str]:
     """Run a command whose standard output a shell has led there."""
     return subprocess.run(
