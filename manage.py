@@ -5,12 +5,6 @@ import os
 import sys
 from importlib import import_module
 
-from django.core.exceptions import ImproperlyConfigured
-from django.core.management import execute_from_command_line
-from django.db import DatabaseError, InterfaceError
-
-from accounting.memory import collect_nothing_while_loading
-
 INTERRUPTED = 130  # as shells have it: 128 and the number of SIGINT
 
 
@@ -23,8 +17,22 @@ def main() -> None:
             with 141 where whoever read its output has left, as `head` does.
     """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "accounting.settings")
-    collect_nothing_while_loading()  # until `AccountingConfig.ready`
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - none is there where it was closed
+    try:
+        _run()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _run() -> None:
+    # here, for to load Django takes long enough to be interrupted
+    from accounting.memory import collect_nothing_while_loading
+
+    collect_nothing_while_loading()  # until `AccountingConfig.ready`
+    from django.core.exceptions import ImproperlyConfigured
+    from django.core.management import execute_from_command_line
+    from django.db import DatabaseError, InterfaceError
+
     try:
         import_module(os.environ["DJANGO_SETTINGS_MODULE"])  # Django lets some commands run into what is wrong there
         execute_from_command_line(sys.argv)
@@ -36,8 +44,6 @@ def main() -> None:
         if "--traceback" in sys.argv or not (why := why_no_database()):
             raise
         sys.exit(f"manage.py: {why}")
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         from accounting.terminal.progress import is_unheard, stop_unheard
 

@@ -33,6 +33,19 @@ def test_a_command_whose_reader_has_left_ends_without_a_word(command: str) -> No
     assert "BrokenPipeError" not in done.stderr
 
 
+def test_a_command_that_is_interrupted_while_it_loads_ends_without_a_word(tmp_path: Path) -> None:
+    (tmp_path / "django.py").write_text("raise KeyboardInterrupt")
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=PROJECT,
+        env=settings_of(PYTHONPATH=str(tmp_path)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (130, "")
+
+
 @pytest.mark.parametrize("output", ["/dev/full", "&-"])
 def test_a_key_that_cannot_be_printed_is_not_made(tmp_path: Path, output: str) -> None:
     done = _with_output(output, "create_api_key", "Bakery", url=migrated_database("", tmp_path).url)
