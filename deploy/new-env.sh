@@ -7,6 +7,14 @@ if [ "$#" -lt 2 ] || [ "$#" -gt 3 ]; then
     echo "usage: $0 HOST N8N_HOST [GRAFANA_HOST]" >&2
     exit 2
 fi
+for host; do
+    case $host in
+    "" | *[/:[:space:]]*)
+        echo "Name hosts without https:// and port, such as receipts.example.com; nothing was written." >&2
+        exit 2
+        ;;
+    esac
+done
 file="$(dirname "$0")/.env"
 if [ -e "$file" ]; then
     echo "$file is there already; it holds the keys to what was encrypted and signed, so it stays as it is." >&2

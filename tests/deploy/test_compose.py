@@ -196,13 +196,22 @@ def test_the_command_makes_other_secrets_each_time_and_never_writes_over_a_file(
     assert (tmp_path / "one/.env").read_text() == one
 
 
+@pytest.mark.parametrize("host", ["https://receipts.example.com", "receipts.example.com:8443", "a b", "a/", ""])
+def test_the_command_refuses_what_is_no_host_before_it_writes(tmp_path: Path, host: str) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        _new_env(tmp_path, host)
+    assert refused.value.returncode == 2
+    assert refused.value.stderr.startswith(b"Name hosts without https:// and port")
+    assert [path.name for path in tmp_path.iterdir()] == ["new-env.sh"]
+
+
 def _settings_in(env: Path) -> dict[str, str]:
     return dict(line.split("=", 1) for line in env.read_text().splitlines() if line and not line.startswith("#"))
 
 
-def _new_env(folder: Path) -> Path:
+def _new_env(folder: Path, host: str = "receipts.example.com") -> Path:
     folder.mkdir(exist_ok=True)
     command = folder / "new-env.sh"
     command.write_bytes((DEPLOY / "new-env.sh").read_bytes())
-    subprocess.run(["/bin/sh", command, "receipts.example.com", "n8n.example.com"], check=True, capture_output=True)
+    subprocess.run(["/bin/sh", command, host, "n8n.example.com"], check=True, capture_output=True)
     return folder / ".env"
