@@ -19,7 +19,7 @@ from .n8n_api import ApiError, OutOfTime, PublicApi, public_api
 logger = structlog.get_logger(__name__)
 
 DEADLINE_SECONDS = 4.0  # of one call
-PASS_SECONDS = 5.0  # of all calls of a pass; whoever is not asked about by then is in the next one
+PASS_SECONDS = 5.0  # of all calls of a pass but one for an error; whoever is not asked about by then is in the next one
 PAUSE_SECONDS = 60.0  # after N8N gave no answer
 UNKNOWN = (404, "Not Found")  # N8N 2.41, executions.public.controller; any other 404 is none of its executions'
 
@@ -93,9 +93,12 @@ def _look(api: PublicApi, job: JobLog) -> Finding:
 
 
 def _with_error(api: PublicApi, execution: Execution, job: JobLog) -> Execution:
-    """Return the execution with what it failed of, unless that is too much to read, or takes too long."""
+    """Return the execution with what it failed of, unless that is too much to read, or takes too long.
+
+    It has its own time, whatever the pass has left: without its answer the job would end as something else for good.
+    """
     try:
-        return api.execution(execution.id, with_error=True)
+        return api.over_in(DEADLINE_SECONDS).execution(execution.id, with_error=True)
     except ApiError as error:
         logger.info("n8n_error_not_read", error=masked(error.sentence, job))
         return execution

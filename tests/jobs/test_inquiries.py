@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -145,10 +146,23 @@ def test_a_slow_n8n_is_asked_for_a_bounded_time_and_the_others_wait_for_the_next
     assert set(codes) == {"callback_lost"}
 
 
-def test_what_an_execution_failed_of_is_not_waited_for_longer_than_a_pass_may_last(
+def test_what_an_execution_failed_of_is_read_though_the_pass_is_over_meanwhile(
     n8n: StubExecutions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reconciliation, "PASS_SECONDS", 1.2)
+    n8n.pause = 0.8
+    n8n.run("17", "error", node="Create page", error="Vendor is not a property that exists.")
+    first = overdue()
+    JobFactory.create(processing=True, due_at=PAST + timedelta(milliseconds=1), n8n_execution_id="18")
+    assert after_a_sweep(first).failure_code == FailureCode.NOTION_PROPERTY_WRONG
+    assert n8n.asked == ["/api/v1/executions/17", "/api/v1/executions/17?includeData=true"]
+    assert JobLog.objects.filter(status=Status.PROCESSING).count() == 1  # that is asked about in the next pass
+
+
+def test_what_an_execution_failed_of_is_not_waited_for_longer_than_one_call_may_take(
+    n8n: StubExecutions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciliation, "DEADLINE_SECONDS", 1.2)
     n8n.prompt, n8n.pause = 1, 30.0
     n8n.run("17", "error", node="Create page", error="Vendor is not a property that exists.")
     job = after_a_sweep(overdue())
