@@ -157,6 +157,16 @@ def test_what_answers_everybody_posts_nothing_before_it_compared_the_address() -
 
 
 @pytest.mark.parametrize("name", FILING)
+def test_a_page_is_looked_for_right_before_it_is_made(name: str) -> None:
+    connections = read(name)["connections"]
+    assert _next(connections, "Send the picture") == ["Look for a page of this job"]
+    assert _next(connections, "Look for a page of this job") == ["Is there one?"]
+    assert _next(connections, "Is there one?", YES) == ["Say that it was filed before"]
+    [none_there] = _next(connections, "Is there one?", NO)
+    assert "Create the page" in [none_there, *_next(connections, none_there, YES)]
+
+
+@pytest.mark.parametrize("name", FILING)
 def test_a_page_that_may_exist_is_looked_for_before_every_end_that_reports_a_failure(name: str) -> None:
     connections = read(name)["connections"]
     ends = {node["name"] for node in nodes(name) if node["type"].endswith("stopAndError")}

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import threading
 import time
 import uuid
 from typing import Any
@@ -12,6 +13,7 @@ from tests.factories import SMALL
 
 from .outside import Call, Reply
 
+HELD_SECONDS = 60.0  # at most
 KNOWN_FIELDS = frozenset({"model", "messages", "temperature", "top_p", "n", "stream", "max_completion_tokens",
                           "presence_penalty", "frequency_penalty", "response_format", "stop"})  # fmt: skip
 
@@ -27,11 +29,16 @@ class OpenAi:
         self.pictures: list[str] = []
         self._key = key
         self._known: dict[str, Sample] = {}
+        self._held: dict[str, threading.Event] = {}
 
     def expect(self, number: int) -> Sample:
         """Be able to read the drawn receipt of this number, and return what it says."""
-        self._known[hashlib.sha256(draw_receipt(number, size=SMALL)).hexdigest()] = make_sample(number)
+        self._known[_sha256(number)] = make_sample(number)
         return make_sample(number)
+
+    def hold(self, number: int) -> threading.Event:
+        """Do not answer who asks next about the drawn receipt of this number before the event is set."""
+        return self._held.setdefault(_sha256(number), threading.Event())
 
     def answer(self, call: Call) -> Reply:
         """Answer as OpenAI does."""
@@ -52,6 +59,8 @@ class OpenAi:
         head, _, data = url.partition(",")
         assert head == "data:image/jpeg;base64", head
         self.pictures.append(hashlib.sha256(base64.b64decode(data, validate=True)).hexdigest())
+        if held := self._held.pop(self.pictures[-1], None):
+            held.wait(HELD_SECONDS)
         return read_by_model(self._known.get(self.pictures[-1]))
 
 
@@ -69,6 +78,10 @@ def read_by_model(sample: Sample | None) -> dict[str, Any]:
         "category": "Groceries",
         "items": [{"name": item.name, "quantity": item.count, "price": item.total / 100} for item in sample.items],
     }
+
+
+def _sha256(number: int) -> str:
+    return hashlib.sha256(draw_receipt(number, size=SMALL)).hexdigest()
 
 
 def _parts(message: dict[str, Any]) -> list[dict[str, Any]]:

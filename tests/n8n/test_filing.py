@@ -66,6 +66,24 @@ def test_the_same_receipt_delivered_twice_makes_one_page(on_air: OnAir) -> None:
     assert len(database.pages) == 1
 
 
+def test_the_same_receipt_delivered_again_while_it_is_read_makes_one_page(
+    on_air: OnAir, unattended: Installation
+) -> None:
+    scene = on_air(READING)
+    database = scene.notion.share()
+    job_id = unattended.upload(208, database_id=database.id).json()["job_id"]
+    sent = payload(unattended.url, job_id, 208, notion_database_id=database.id)
+    answered = scene.model.hold(208)
+    first = deliver(scene.webhook, sent).json()["execution_id"]
+    wait_for(lambda: _sha256(208) in scene.model.pictures, "the first to ask the model", EXECUTION_SECONDS)
+    second = deliver(scene.webhook, sent).json()["execution_id"]
+    assert scene.n8n.wait_for_end(second)["status"] == "success"
+    answered.set()
+    assert scene.n8n.wait_for_end(first)["status"] == "success"
+    [page] = database.pages
+    assert unattended.job(job_id)["notion_page_url"] == page["url"]
+
+
 def test_a_page_whose_making_was_answered_by_an_error_is_found_and_not_made_again(on_air: OnAir) -> None:
     scene = on_air(PLAIN)
     database = scene.notion.share()
