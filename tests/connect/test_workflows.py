@@ -9,6 +9,8 @@ from uuid import UUID
 
 import pytest
 
+from jobs.executions import OWN_CALLBACK
+
 FOLDER = Path("n8n")
 TRIAL = "try-the-connection"
 RECEIVING = ("receipt-to-notion", "receipt-to-notion-without-ai", TRIAL)
@@ -154,6 +156,12 @@ def test_what_answers_everybody_posts_nothing_before_it_compared_the_address() -
     assert _next(connections, "Receipt") == ["Settings"]
     assert _next(connections, "Settings") == ["Is the report for the service?"]
     assert _next(connections, "Is the report for the service?", NO) == ["End: it is for somebody else"]
+
+
+def test_the_error_workflow_knows_a_node_that_calls_back_by_the_same_word_as_the_service() -> None:
+    [asks] = (node for node in nodes(FAILURES) if node["name"] == "Is it to be reported?")
+    [_, calls_back] = asks["parameters"]["conditions"]["conditions"]
+    assert f"parameters ?? {{}}).includes('{OWN_CALLBACK}')" in calls_back["leftValue"]
 
 
 @pytest.mark.parametrize("name", FILING)

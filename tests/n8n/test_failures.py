@@ -3,6 +3,7 @@
 import uuid
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 from tests.factories import DATABASE_ID
 from tests.support.installation import Installation, wait_for
@@ -12,7 +13,7 @@ from .conftest import REAL_N8N, UNHURRIED, OnAir, Scene, end_of
 from .deliveries import deliver, payload
 from .notion import Fate
 from .server import EXECUTION_SECONDS
-from .workflows import PLAIN, TRYING, node, with_settings
+from .workflows import FAILURES, PLAIN, TRYING, node, shipped, with_settings, workflow_id
 
 pytestmark = REAL_N8N
 
@@ -86,6 +87,20 @@ def test_a_report_goes_on_being_made_while_the_service_is_away(scene: Scene, on_
         assert end_of(service, job_id)["status"] == "success"
 
 
+def test_what_failed_only_to_call_back_is_not_reported_as_a_failure(scene: Scene) -> None:
+    deaf = shipped(PLAIN)
+    call_back = node(deaf, "Call back")
+    call_back["parameters"]["url"] = "={{ $('Receipt').first().json.body.callback_url.replace(/:\\d+/, ':9') }}"
+    call_back |= {"onError": "stopWorkflow", "retryOnFail": False}
+    scene.put_on_air(deaf)
+    database = scene.notion.share()
+    job_id = scene.service.upload(308, database_id=database.id).json()["job_id"]
+    nodes = wait_for(lambda: _error_workflows_nodes(scene, job_id), "the error workflow", EXECUTION_SECONDS)
+    assert "Report the failure" not in nodes
+    assert len(database.pages) == 1
+    assert scene.service.job(job_id)["status"] == "processing"
+
+
 def test_a_report_that_the_service_contradicts_is_not_repeated_for_a_day(
     on_air: OnAir, unattended: Installation
 ) -> None:
@@ -97,3 +112,10 @@ def test_a_report_that_the_service_contradicts_is_not_repeated_for_a_day(
     assert execution["status"] == "success"
     assert "Wait for the service" not in execution["data"]["resultData"]["runData"]
     assert unattended.job(job_id)["status"] == "success"
+
+
+def _error_workflows_nodes(scene: Scene, job_id: str) -> dict[str, Any] | None:
+    """Return which nodes of the error workflow ran for an execution whose error names the job; None where none has."""
+    rows = scene.n8n.api("GET", "/executions", workflowId=workflow_id(FAILURES), status="success", includeData="true")
+    ran = [row["data"]["resultData"]["runData"] for row in rows["data"]]
+    return next((nodes for nodes in ran if job_id in str(nodes["When a workflow fails"])), None)
