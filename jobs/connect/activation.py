@@ -47,9 +47,13 @@ def let_take_receipts(api: PublicApi, slug: str) -> Iterator[InstallStep]:
 def _left_to_choose(chosen: RemoteWorkflow) -> str:
     kinds = " and ".join(chosen.to_choose)
     how = "takes receipts, and they fail" if chosen.is_active else "does not take receipts yet"
+    stands = f"“{chosen.workflow.name}” {how}:"
+    if chosen.is_to_be_published:
+        return f"{stands} a credential of {kinds} is chosen, but not published. Publish it in N8N."
+    publish = ", publish it" if chosen.is_active else ""
     return (
-        f"“{chosen.workflow.name}” {how}: open it in N8N, choose a credential of {kinds} in each "
-        "node that asks for one, then choose the workflow here once more, and install again."
+        f"{stands} open it in N8N, choose a credential of {kinds} in each node that asks for one{publish}, "
+        "then choose the workflow here once more, and install again."
     )
 
 

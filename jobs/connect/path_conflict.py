@@ -20,9 +20,14 @@ def find_path_conflict(api: PublicApi) -> str:
     return next((str(row["name"]) for row in active if row["name"] not in ours and listens(row)), "")
 
 
+def nodes_at_work(row: Row) -> Any:
+    """Return the nodes of a workflow that work, once it is active; what is published counts first."""
+    return part(part(row, "activeVersion") or row, "nodes")
+
+
 def listens(row: Row) -> bool:
-    """Tell whether a workflow takes what is sent to the webhook, once it is active; what is published counts first."""
-    nodes = part(part(row, "activeVersion") or row, "nodes")
+    """Tell whether a workflow takes what is sent to the webhook, once it is active."""
+    nodes = nodes_at_work(row)
     return isinstance(nodes, list) and any(map(_is_our_webhook, nodes))
 
 

@@ -11,7 +11,7 @@ from jobs.n8n_api import NOT_THE_API, ApiError, PublicApi
 
 from .credentials import Credentials, chosen_in, listed, wanted_by
 from .listing import Row, rows, with_deadline_at
-from .path_conflict import listens
+from .path_conflict import listens, nodes_at_work
 from .workflows import Content, Workflow, version_in, workflows
 
 LISTENS_ELSEWHERE = (
@@ -102,8 +102,16 @@ class RemoteWorkflow:
 
     @property
     def to_choose(self) -> list[str]:
-        """Return the kinds of credential that somebody has yet to choose in it, by N8N's names."""
-        kinds = {kind for node in self.content.get("nodes", []) for kind in self.lacking(node)}
+        """Return the kinds of credential that somebody has yet to choose in what works of it, by N8N's names."""
+        return self._kinds_lacking_in(nodes_at_work(self.content) or [])
+
+    @property
+    def is_to_be_published(self) -> bool:
+        """Tell whether what lacks credentials at work has them all in its draft."""
+        return bool(self.to_choose) and not self._kinds_lacking_in(self.content["nodes"])
+
+    def _kinds_lacking_in(self, nodes: list[Content]) -> list[str]:
+        kinds = {kind for node in nodes for kind in self.lacking(node)}
         return [KINDS.get(kind, kind) for kind in sorted(kinds)]
 
     def lacking(self, node: Content) -> dict[str, str]:
@@ -132,10 +140,14 @@ def remote_workflows(api: PublicApi) -> list[RemoteWorkflow]:
 
 def _whole(row: Row) -> Content:
     """Return a row that has what N8N keeps of a workflow; raises `ApiError` where it has not."""
-    nodes = row.get("nodes")
-    if isinstance(nodes, list) and all(map(_is_node, nodes)) and isinstance(row.get("connections"), dict):
+    are_nodes = all(map(_are_nodes, (row.get("nodes"), nodes_at_work(row))))
+    if are_nodes and isinstance(row.get("connections"), dict):
         return row
     raise ApiError("What answered is no workflow of N8N's.", NOT_THE_API)
+
+
+def _are_nodes(found: object) -> bool:
+    return isinstance(found, list) and all(map(_is_node, found))
 
 
 def _is_node(each: object) -> bool:

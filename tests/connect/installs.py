@@ -45,6 +45,15 @@ def with_notion(n8n: StubN8N) -> None:
     n8n.add_credential("notionApi", "Our Notion", apiKey="x")
 
 
+def edit_credential(n8n: StubN8N, slug: str, credential_id: str | None) -> None:
+    """Choose another Notion credential, or none, in all nodes of a workflow, and do not publish that."""
+    row = n8n.named(NAMES[slug])
+    for node in row["nodes"]:
+        if "notionApi" in node.get("credentials", {}):
+            node["credentials"]["notionApi"]["id"] = credential_id
+    row["versionId"] = "a-draft"
+
+
 def changing_calls(n8n: StubN8N) -> list[str]:
     """Return what N8N was asked to change since the last time."""
     calls = [call for call in n8n.calls if not call.startswith("GET") and "/webhook/" not in call]

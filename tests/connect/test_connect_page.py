@@ -126,6 +126,7 @@ def test_what_is_kept_of_a_choice_is_one_of_ours(administrator: Browser, n8n: St
         {"id": "1", "name": NAMES[TRY], "connections": {}, "nodes": None},
         {"id": "1", "name": NAMES[TRY], "connections": {}, "nodes": [{"type": "of-what"}]},
         {"id": "1", "name": NAMES[TRY], "connections": {}, "nodes": [{"name": "Receipt", "credentials": ["x"]}]},
+        {"id": "1", "name": NAMES[TRY], "connections": {}, "nodes": [], "activeVersion": {"nodes": ["x"]}},
     ],
 )
 def test_a_list_of_what_is_no_workflow_is_told_with_a_cure(viewer: Browser, n8n: StubN8N, row: object) -> None:

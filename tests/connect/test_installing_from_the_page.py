@@ -17,7 +17,7 @@ from tests.support.staff import staff, words_of
 from tests.support.stub_n8n import StubN8N
 
 from .connect_page import CONNECT, install, page_text
-from .installs import AI, NAMES, PLAIN, TRY
+from .installs import AI, NAMES, PLAIN, TRY, edit_credential, with_notion
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
@@ -95,6 +95,7 @@ def test_one_that_is_active_and_listens_elsewhere_is_not_said_to_take_receipts(
 ) -> None:
     assert "takes receipts" in install(administrator)
     n8n.node(NAMES[TRY], "Receipt")["parameters"]["path"] = "elsewhere"
+    n8n.publish(NAMES[TRY])
     page = words_of(answer := administrator.get(CONNECT))
     assert "listens elsewhere Answers and calls back." in page
     assert "It is active, and gets no receipts: its Webhook node has another path" in page
@@ -108,6 +109,16 @@ def test_that_changes_are_not_published_is_said(administrator: Browser, n8n: Stu
     n8n.named(NAMES[TRY])["versionId"] = "a-draft"
     assert "takes receipts changes not published" in page_text(administrator)
     assert page_text(administrator).count("changes not published") == 1
+
+
+def test_that_a_credential_is_chosen_but_not_published_is_said(administrator: Browser, n8n: StubN8N) -> None:
+    with_notion(n8n)
+    install(administrator, activate=PLAIN)
+    n8n.credentials = {key: row for key, row in n8n.credentials.items() if row["type"] != "notionApi"}
+    edit_credential(n8n, PLAIN, n8n.add_credential("notionApi", "Another", apiKey="x"))
+    text = page_text(administrator)
+    assert f"{NAMES[PLAIN]} : Notion (chosen, but not published: publish it)" in text
+    assert "All are chosen." not in text
 
 
 @pytest.mark.parametrize("chosen", ["", "one-that-is-gone"])

@@ -11,7 +11,19 @@ from jobs.connect.workflows import REPORTER, workflow, workflows
 from jobs.n8n_api import PublicApi
 from tests.support.stub_n8n import StubN8N
 
-from .installs import AI, NAMES, PLAIN, TOKEN, TRY, WEBHOOK, changing_calls, remote_workflow, run_install, with_notion
+from .installs import (
+    AI,
+    NAMES,
+    PLAIN,
+    TOKEN,
+    TRY,
+    WEBHOOK,
+    changing_calls,
+    edit_credential,
+    remote_workflow,
+    run_install,
+    with_notion,
+)
 
 # -- what people do in N8N stays
 
@@ -175,6 +187,31 @@ def test_what_somebody_has_not_published_yet_is_not_published_for_him(n8n: StubN
     n8n.add_credential("notionApi", "Our Notion", apiKey="x")
     assert f"Left “{NAMES[PLAIN]}” as it is: somebody has changed it" in run_install(api, activate=PLAIN)
     assert n8n.named(NAMES[PLAIN])["versionId"] == "a-draft"
+
+
+# -- what is chosen in a draft, and what is published
+
+
+def test_what_is_chosen_but_not_published_is_to_be_published(n8n: StubN8N, api: PublicApi) -> None:
+    with_notion(n8n)
+    run_install(api, activate=PLAIN)
+    n8n.credentials = {key: row for key, row in n8n.credentials.items() if row["type"] != "notionApi"}
+    edit_credential(n8n, PLAIN, n8n.add_credential("notionApi", "Another", apiKey="x"))
+    sentence = f"“{NAMES[PLAIN]}” takes receipts, and they fail: a credential of Notion is chosen, but not published."
+    assert run_install(api, activate=PLAIN).endswith(f"{sentence} Publish it in N8N.")
+    assert n8n.named(NAMES[PLAIN])["versionId"] == "a-draft"
+    n8n.publish(NAMES[PLAIN])
+    assert run_install(api, activate=PLAIN).endswith("The webhook answers.")
+
+
+def test_what_only_a_draft_lacks_keeps_no_receipt_from_its_way(n8n: StubN8N, api: PublicApi) -> None:
+    with_notion(n8n)
+    run_install(api, activate=PLAIN)
+    edit_credential(n8n, PLAIN, None)
+    assert remote_workflow(api, PLAIN).to_choose == []
+    words = run_install(api, activate=PLAIN)
+    assert f"Left “{NAMES[PLAIN]}” as it is: somebody has changed it" in words
+    assert words.endswith("The webhook answers.")
 
 
 # -- credentials that were deleted in N8N, whose ids it leaves in the nodes

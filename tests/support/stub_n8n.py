@@ -163,7 +163,8 @@ class StubN8N:
         key = f"workflow{next(self._numbers)}"
         self.workflows[key] = {
             "id": key, "active": False, "isArchived": False, "versionId": str(uuid.uuid4()), "activeVersionId": None,
-            "meta": None, "tags": [], **body, "nodes": [self._resolved(node) for node in body["nodes"]],
+            "activeVersion": None, "meta": None, "tags": [],
+            **body, "nodes": [self._resolved(node) for node in body["nodes"]],
         }  # fmt: skip
         return self.workflows[key]
 
@@ -187,12 +188,13 @@ class StubN8N:
         ):
             raise Refused(409, "There is a conflict with one of the webhooks.")
         check_activation(row)
-        row |= {"active": True, "activeVersionId": row["versionId"]}
+        published = {"versionId": row["versionId"], **deepcopy({name: row[name] for name in ("nodes", "connections")})}
+        row |= {"active": True, "activeVersionId": row["versionId"], "activeVersion": published}
         return row
 
     def _deactivate(self, key: str) -> Row:
         row = self._workflow(key)
-        row |= {"active": False, "activeVersionId": None}
+        row |= {"active": False, "activeVersionId": None, "activeVersion": None}
         return row
 
     def _path(self, row: Row) -> str:
