@@ -20,12 +20,15 @@ from rq.registry import FinishedJobRegistry
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
+from accounting.redis.shared import SharedRedis
 from jobs import worker as worker_module
+from jobs.management.commands import rqworker
 from jobs.models import Heartbeat, JobLog
-from jobs.queue import TASK
+from jobs.queue import TASK, RQService
 from jobs.worker import DeliveryWorker
 from tests.factories import JobFactory
 from tests.support.deliveries import WEBHOOK, n8n_at
+from tests.support.outages import closed_port
 from tests.support.stub_server import StubServer, Visit, response, stub_server
 from tests.support.workers import ring, status_of, work
 
@@ -87,6 +90,14 @@ def test_a_worker_for_a_queue_that_there_is_none_of_says_so() -> None:
 def test_a_worker_that_is_told_what_cannot_be_says_so(option: str, value: str, sentence: str) -> None:
     with pytest.raises(CommandError, match=sentence):
         call_command("rqworker", "--burst", option, value)
+
+
+def test_a_bounded_worker_without_redis_says_where_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    with closed_port() as port:
+        away = RQService(SharedRedis(f"redis://127.0.0.1:{port}/0"))
+        monkeypatch.setattr(rqworker, "queue_service", lambda: away)
+        with pytest.raises(CommandError, match=r"Redis cannot be reached, or takes no writes: look at REDIS_URL"):
+            call_command("rqworker", "--burst")
 
 
 def test_a_worker_writes_its_id_where_it_is_told_to(tmp_path: Path) -> None:

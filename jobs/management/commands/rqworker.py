@@ -24,6 +24,7 @@ from jobs.worker import HeartbeatTimer, NameTaken, told_to_stop
 logger = structlog.get_logger(__name__)
 
 PAUSE_SECONDS = 1.0
+REDIS_AWAY = "Redis cannot be reached, or takes no writes: look at REDIS_URL, and whether it runs."
 BOUNDS = ("burst", "max_jobs", "max_idle_time")
 CLASSES = {"worker_class": BaseWorker, "queue_class": Queue, "job_class": Job}
 
@@ -42,8 +43,8 @@ class Command(rqworker.Command):
         """Work until told to stop, or until the bound that the caller has set.
 
         Raises:
-            CommandError: there is no such queue or class, a bound is none, the file for its id cannot be written, or
-                another worker has its name.
+            CommandError: there is no such queue or class, a bound is none, the file for its id cannot be written,
+                another worker has its name, or it is bounded and Redis is away.
         """
         if unknown := sorted(set(args) - settings.RQ_QUEUES.keys()):
             raise CommandError(f"There is no queue {unknown[0]}; there is {', '.join(settings.RQ_QUEUES)}.")
@@ -52,6 +53,8 @@ class Command(rqworker.Command):
         if options["pid"]:
             _write_pid(options.pop("pid"))
         if any(options[bound] for bound in BOUNDS):
+            if not queue_service().is_reachable():
+                raise CommandError(REDIS_AWAY)
             self._run(*args, **options)
             return
         self._take_signals()
