@@ -12,7 +12,13 @@ class AddIndexBesideWriters(migrations.AddIndex):
         if schema_editor.connection.vendor != "postgresql":
             return super().database_forwards(app_label, schema_editor, from_state, to_state)
         model = to_state.apps.get_model(app_label, self.model_name)
-        schema_editor.add_index(model, self.index, concurrently=True)
+        with schema_editor.connection.cursor() as cursor:
+            cursor.execute("SHOW lock_timeout")
+            (former,) = cursor.fetchone()
+            cursor.execute("SET lock_timeout = 0")  # it waits for each older transaction's end, for which it locks it
+            schema_editor.remove_index(model, self.index, concurrently=True)  # what one that broke off has left
+            schema_editor.add_index(model, self.index, concurrently=True)
+            cursor.execute("SELECT set_config('lock_timeout', %s, false)", [former])
 
 
 class Migration(migrations.Migration):

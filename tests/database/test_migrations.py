@@ -10,7 +10,7 @@ from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.db.migrations import (
     AddConstraint,
     AddField,
@@ -129,3 +129,36 @@ def test_who_comes_second_to_postgresql_waits_too() -> None:
         cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
         second.result(timeout=30)
     assert "No migrations to apply." in said.getvalue()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif("config.getoption('--database') == 'sqlite'", reason="PostgreSQL makes indexes beside writers")
+def test_an_index_that_broke_off_is_made_anew_however_long_a_transaction_is_waited_for() -> None:
+    def make_index() -> tuple[str, bool]:
+        """Make it where one is left that is not whole; return the time-out that stays, and whether it is whole now."""
+        loader = MigrationLoader(connection)
+        state = loader.project_state(("jobs", "0013_jobs_of_a_receipt"))
+        (operation,) = loader.disk_migrations["jobs", "0013_jobs_of_a_receipt"].operations
+        try:
+            with connection.schema_editor(atomic=False) as editor, connection.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '100ms'")
+                cursor.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = %s::regclass", [name])
+                operation.database_forwards("jobs", editor, state, state)
+                cursor.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = %s::regclass", [name])
+                (is_whole,) = cursor.fetchone()
+                cursor.execute("SHOW lock_timeout")
+                return *cursor.fetchone(), is_whole
+        finally:
+            connection.close()
+
+    def has_waited() -> bool:
+        cursor.execute("SELECT 1 FROM pg_locks WHERE clock_timestamp() > waitstart + interval '200 ms'")
+        return cursor.fetchone() is not None
+
+    name = "job_newest_of_receipt"
+    with ThreadPoolExecutor(1) as other, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        cursor.execute("SELECT 1")  # from here on it sees the database as it is now, as a back-up does
+        made = other.submit(make_index)
+        wait_for(lambda: made.done() or has_waited(), "the index to be waited for", seconds=10)
+    assert made.result(timeout=30) == ("100ms", True)
