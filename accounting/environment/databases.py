@@ -18,15 +18,14 @@ SQLITE_OPTIONS = {
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
 }
 
-# Nobody waits for ever: not for a server that is away, nor for the lock of a machine that fell silent, nor for a
-# server whose machine vanishes: 10 s, where the kernel would try for a quarter of an hour.
+# Nobody waits for ever: not for a server that is away, nor for one whose machine vanishes: 10 s, where the kernel would
+# try for a quarter of an hour. How long anybody waits for a lock, the sessions say (accounting/postgresql/base.py).
 POSTGRESQL_OPTIONS = {
     "connect_timeout": 5,
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
-    "options": "-c lock_timeout=15s -c idle_in_transaction_session_timeout=30s",
 }
 
 

@@ -6,6 +6,7 @@ the process.
 
 Whatever the server, the database or the role is set to, a commit is on the disk before anybody hears of it, and each
 statement sees what was committed before it: who has waited for a row's lock sees what the one before him has done.
+Nobody waits for ever for the lock of a machine that fell silent, unless `options` in `DATABASE_URL` says so.
 """
 
 from typing import Any
@@ -13,11 +14,17 @@ from typing import Any
 from django.db.backends.postgresql import base
 from psycopg import Error
 
-# "local" asks no standby to wait for, of which whoever said "off" may have some (PostgreSQL 18, section 19.5.1)
+# "local" asks no standby to wait for, of which whoever said "off" may have some (PostgreSQL 18, section 19.5.1). The
+# time-outs come in no start-up parameter: an `options` of somebody's own replaces ours, and a PgBouncer takes none.
 SETTINGS = """
 SELECT set_config('default_transaction_isolation', 'read committed', false),
        set_config('synchronous_commit', CASE setting WHEN 'off' THEN 'local' ELSE setting END, false)
-FROM current_setting('synchronous_commit') AS setting
+FROM current_setting('synchronous_commit') AS setting;
+
+SELECT set_config(name, bound, false)
+FROM (VALUES ('lock_timeout', '15s'), ('idle_in_transaction_session_timeout', '30s')) AS bounds (name, bound)
+JOIN pg_settings USING (name)
+WHERE source <> 'client'
 """
 
 

@@ -7,13 +7,13 @@ from threading import Barrier, Thread
 from typing import Any
 
 import pytest
-from django.conf import LazySettings
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accounting.postgresql.base import SETTINGS
 from jobs.metrics import counting
 from jobs.metrics.bounds import DELIVERY_BOUNDS, ROUND_TRIP_BOUNDS, bucket_counts, cumulative_counts
 from jobs.metrics.counting import SETTLES, by_kind_and_source, count_events, totals
@@ -80,11 +80,9 @@ def test_an_event_that_appears_late_under_an_earlier_id_counts_once() -> None:
     assert counted() == {"received": 2}
 
 
-def test_nothing_settles_before_the_longest_waits_of_two_transactions_are_over(settings: LazySettings) -> None:
-    of_postgresql = "-c lock_timeout=15s -c idle_in_transaction_session_timeout=30s"
-    if connection.vendor == "postgresql":
-        assert settings.DATABASES["default"]["OPTIONS"]["options"] == of_postgresql
-    assert timedelta(seconds=2 * sum(map(int, re.findall(r"(\d+)s", of_postgresql)))) < SETTLES
+def test_nothing_settles_before_the_longest_waits_of_two_transactions_are_over() -> None:
+    lock, idle = map(int, re.findall(r"'(\d+)s'", SETTINGS))
+    assert timedelta(seconds=2 * (lock + idle)) < SETTLES
 
 
 def test_an_event_that_is_counted_is_not_counted_again() -> None:
