@@ -142,8 +142,10 @@ def answer_locked(request: HttpRequest, response: HttpResponse, credentials: obj
 
 
 def forget_old_attempts() -> None:
-    """Delete what no longer counts."""
-    AccessAttempt.objects.filter(attempt_time__lt=DatabaseNow() - COOL_OFF).delete()
+    """Delete what no longer counts, but what a log-in holds: it takes its rows in another order than they lie in."""
+    old = AccessAttempt.objects.filter(attempt_time__lt=DatabaseNow() - COOL_OFF)
+    with transaction.atomic():
+        AccessAttempt.objects.filter(pk__in=old.select_for_update(skip_locked=True).values("pk")).delete()
 
 
 def _locked_attempt(address: str, name: str) -> Any:

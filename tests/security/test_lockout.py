@@ -13,13 +13,13 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Permission, User
 from django.core.handlers.wsgi import WSGIRequest
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F
 from django.test import Client as Browser
 from django.test import RequestFactory
 
 from accounting.callers import network_of
-from accounting.lockout import COOL_OFF, GUESSES_AT_ALL_NAMES, GUESSES_AT_ONE_NAME, forget_old_attempts
+from accounting.lockout import ALL_NAMES, COOL_OFF, GUESSES_AT_ALL_NAMES, GUESSES_AT_ONE_NAME, forget_old_attempts
 from accounting.web_server.proxies import believe_proxies
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_passwords")]
@@ -222,6 +222,23 @@ def test_the_sweep_forgets_what_no_longer_counts(anna: User) -> None:
     guess(1, address=ELSEWHERE)
     forget_old_attempts()
     assert set(AccessAttempt.objects.values_list("ip_address", flat=True)) == {ELSEWHERE}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif("config.getoption('--database') == 'sqlite'", reason="PostgreSQL locks rows: --database=postgresql")
+def test_the_sweep_waits_for_no_row_that_a_log_in_holds_which_may_wait_for_another(anna: User) -> None:
+    def forget() -> None:
+        try:
+            forget_old_attempts()
+        finally:
+            connection.close()
+
+    guess(1)
+    let_pass(COOL_OFF)
+    with transaction.atomic(), ThreadPoolExecutor(1) as sweep:
+        held = AccessAttempt.objects.select_for_update().get(username=ALL_NAMES)
+        sweep.submit(forget).result(timeout=10)
+    assert AccessAttempt.objects.get() == held
 
 
 def test_the_sweep_does_so_every_hour(anna: User) -> None:
