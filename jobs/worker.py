@@ -20,6 +20,7 @@ from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
 from accounting.outages import DATABASE_AWAY, error_fields
+from accounting.stopping import StopSign
 
 from .heartbeats import beat
 from .identity import PROCESS_NAME
@@ -33,7 +34,7 @@ LOOK_AT_NAME_EVERY_SECONDS = 5
 REDIS_BEAT_SECONDS = 1  # RQ would beat four times a delivery, each time on three ways there and back
 LOOKS_PER_BEAT = 3  # of the thread, which has a phase of its own: no beat is later by more than a look
 
-told_to_stop = threading.Event()  # a signal came; when `work` returns without it, RQ has given up
+told_to_stop = StopSign()  # a signal came; when `work` returns without it, RQ has given up
 
 
 class HeartbeatTimer:

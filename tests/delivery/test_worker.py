@@ -2,10 +2,12 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
-import threading
+from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import django_rq
@@ -21,6 +23,7 @@ from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
 from accounting.redis.shared import SharedRedis
+from accounting.stopping import StopSign
 from jobs import worker as worker_module
 from jobs.management.commands import rqworker
 from jobs.models import Heartbeat, JobLog
@@ -126,7 +129,7 @@ def test_the_name_of_a_worker_that_was_killed_is_waited_for(
 def test_a_worker_that_waits_for_its_name_stops_when_told_to(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     redis.hset("rq:worker:till", "state", "busy")
     redis.expire("rq:worker:till", 60)
-    monkeypatch.setattr(worker_module, "told_to_stop", threading.Event())
+    monkeypatch.setattr(worker_module, "told_to_stop", StopSign())
     worker_module.told_to_stop.set()
     call_command("rqworker", "--burst", "--name", "till")
     assert not redis.hexists("rq:worker:till", "birth")
@@ -208,9 +211,9 @@ def test_an_answered_ring_leaves_redis_after_ten_minutes(n8n: StubServer, redis:
 @pytest.fixture
 def told_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a signal have come, and what it raised have been lost."""
-    event = threading.Event()
-    event.set()
-    monkeypatch.setattr(worker_module, "told_to_stop", event)
+    sign = StopSign()
+    sign.set()
+    monkeypatch.setattr(worker_module, "told_to_stop", sign)
 
 
 def test_one_that_was_told_to_stop_while_it_was_made_answers_no_ring(n8n: StubServer, told_to_stop: None) -> None:
@@ -228,3 +231,38 @@ def test_where_what_the_signal_raised_was_lost_it_stops_at_its_next_beat_but_in_
     worker.set_state(WorkerStatus.IDLE)
     with pytest.raises(StopRequested):
         worker.heartbeat()
+
+
+@pytest.fixture
+def _handlers_put_back() -> Iterator[None]:
+    """Let what a test does with signals end with it."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)}
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("_handlers_put_back")
+@pytest.mark.parametrize("moment", range(20))
+def test_one_that_waits_hears_a_signal_at_whatever_moment_it_comes(moment: int) -> None:
+    def give_up(*_: object) -> None:
+        raise TimeoutError
+
+    def strike(frame: FrameType, event: str, argument: object) -> Any:
+        if next(steps, None) == moment:
+            signal.raise_signal(signal.SIGTERM)
+        return strike
+
+    steps = iter(range(moment + 1))  # the calls, lines and returns of which the wait is made
+    told_to_stop = type(worker_module.told_to_stop)()
+    signal.signal(signal.SIGTERM, lambda *_: told_to_stop.set())
+    signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, 5)
+    traced = sys.gettrace()
+    sys.settrace(strike)
+    try:
+        while not told_to_stop.wait(0.01):
+            pass
+    finally:
+        sys.settrace(traced)

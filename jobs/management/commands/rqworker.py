@@ -69,7 +69,7 @@ class Command(rqworker.Command):
     def _take_signals(self) -> None:
         """Take them until a worker does."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: told_to_stop.set())
+            signal.signal(number, told_to_stop.set)
 
     def _wait_for_redis(self) -> None:
         """Wait until it answers or somebody says stop; who waits is alive, and says so."""

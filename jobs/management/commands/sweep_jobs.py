@@ -16,6 +16,7 @@ from django.db import close_old_connections
 from accounting.clock import ClocksApart, database_now, doubt_clocks
 from accounting.lockout import forget_old_attempts
 from accounting.outages import DATABASE_AWAY, error_fields, wait_for_database
+from accounting.stopping import StopSign
 from accounting.terminal.argument_types import seconds
 from jobs.canary import send_scheduled
 from jobs.checks import SETTINGS
@@ -36,7 +37,6 @@ BRING_FORWARD_EVERY_SECONDS = 60
 TIDY_EVERY_SECONDS = 3600
 LOOK_FOR_ORPHANS_EVERY_SECONDS = 86_400
 LOOK_FOR_ORPHANS_SECONDS = 1.0  # in one pass
-LOOK_EVERY_SECONDS = 0.2  # a signal cuts no sleep short
 
 
 class Command(BaseCommand):
@@ -45,7 +45,6 @@ class Command(BaseCommand):
     help = "Act on overdue jobs: ring again, take back ended leases, stop waiting for callbacks."
     requires_system_checks = (SETTINGS,)  # the others load all views and the admin, which a sweep has no use for
 
-    _stopping = False
     _next_forward = _next_seal = _next_tidy = _next_look = 0.0
     _once = False
     _look: Iterator[int] | None = None  # for orphans, while it is under way
@@ -62,20 +61,13 @@ class Command(BaseCommand):
             for part in self._parts():
                 part()
             return
+        told_to_stop = StopSign()
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop)
-        wait_for_database(lambda: self._stopping)
-        while not self._stopping:
+            signal.signal(number, told_to_stop.set)
+        wait_for_database(told_to_stop.is_set)
+        while not told_to_stop.is_set():
             self._try_pass()
-            self._rest(options["interval"])
-
-    def _stop(self, *_: object) -> None:
-        self._stopping = True
-
-    def _rest(self, interval: float) -> None:
-        end = time.monotonic() + interval
-        while not self._stopping and (left := end - time.monotonic()) > 0:
-            time.sleep(min(left, LOOK_EVERY_SECONDS))
+            told_to_stop.wait(options["interval"])
 
     def _try_pass(self) -> None:
         """Do each part; what one of them meets keeps the others from nothing, but for a database that is away."""
