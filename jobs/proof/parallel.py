@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 
@@ -26,10 +26,11 @@ def verify_jobs_in(processes: int, jobs: QuerySet[JobLog]) -> Iterator[Looked]:
     Whoever stops early, as by Ctrl-C, waits only for the shares that have begun.
     """
     with ProcessPoolExecutor(processes, get_context("spawn"), initializer=django.setup) as pool:
-        with _processes_deaf_to_interrupts():
-            shares = [pool.submit(_verify_share, jobs.query, beginning) for beginning in SHARES]
         try:
-            yield from (share.result() for share in as_completed(shares))
+            with _processes_deaf_to_interrupts():
+                shares = [pool.submit(_verify_share, jobs.query, beginning) for beginning in SHARES]
+            # one after the other: `as_completed` locks all of them at once, and an interrupt there would leave them so
+            yield from (share.result() for share in shares)
         finally:
             pool.shutdown(cancel_futures=True)
 
