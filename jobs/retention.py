@@ -1,15 +1,18 @@
-"""Which receipts' files have been kept for long enough. A file's name begins with the day on which it was stored."""
+"""Which receipts' files have been kept for long enough. A file's name begins with the day on which it was stored.
+
+That day was told by a clock, which may have been behind; so a seal of before the first day that is kept has to agree.
+"""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from receipts.models import Receipt, day_folder
 
-from .models import JobLog
+from .models import JobEvent, JobLog, Seal
 
 BATCH = 500
 UNPURGED_FOR_LONG = timedelta(days=2)  # for whoever runs the purge each day
@@ -32,9 +35,26 @@ def expired(before: str, *, after: str = "") -> QuerySet[Receipt]:
 
 
 def purgeable(before: str, *, after: str = "") -> QuerySet[Receipt]:
-    """Return those of them of which no job is open."""
+    """Return those of them of which no job is open, and which a seal says to be that old."""
     is_open = JobLog.objects.filter(receipt=OuterRef("pk"), due_at__isnull=False)
-    return expired(before, after=after).filter(~Exists(is_open))
+    return expired(before, after=after).filter(~Exists(is_open)).exclude(_stored_after(_last_event(before)))
+
+
+def _last_event(before: str) -> int:
+    """Return the last event under a seal of before that day; 0 where there is none."""
+    if not before:
+        return 0
+    day = datetime.strptime(before, f"{Receipt.FOLDER}/%Y/%m/%d").replace(tzinfo=UTC)
+    seals = Seal.objects.filter(hour__lt=day).order_by("-hour")
+    return seals.values_list("last_event", flat=True).first() or 0
+
+
+def _stored_after(event: int) -> Q:
+    """Return what tells that a file was stored after that event: ids are in order, whatever the clock said."""
+    events = JobEvent.objects.filter(job__receipt=OuterRef("pk"))
+    later = events.filter(id__gt=event)
+    stored_anew = Exists(later.filter(kind=JobEvent.Kind.RESTORED))
+    return Q(stored_anew) | Q(Exists(later), ~Exists(events.filter(id__lte=event)))
 
 
 def oldest_first(before: str) -> Iterator[UUID]:

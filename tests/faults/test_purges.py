@@ -43,6 +43,16 @@ def let_all_be_old(service: Installation) -> None:
         (media / name).rename(media / old)
         os.utime(media / old, (time.time() - 40 * 86_400,) * 2)
         service.execute(f"UPDATE receipts_receipt SET file = '{old}' WHERE file = '{name}'")  # noqa: S608 - names of ours
+    service.execute(
+        "INSERT INTO jobs_seal (number, hour, last_event, events, jobs, digest)"
+        " SELECT 1, '2020-01-31 00:00:00+00:00', max(id), 0, 0, '' FROM jobs_jobevent"
+    )
+
+
+def verify(service: Installation) -> None:
+    """Verify all but the seal, which was made up."""
+    service.execute("DELETE FROM jobs_seal")
+    service.manage("verify_audit")
 
 
 def purges(service: Installation) -> list[int]:
@@ -72,7 +82,7 @@ def test_a_purge_killed_anywhere_is_finished_by_the_next(
     assert (len(rule.files()), len(purges(rule))) == (files, events)
     rule.manage(*PURGE)
     assert (rule.files(), purges(rule)) == ([], [1, 1, 1])
-    rule.manage("verify_audit")
+    verify(rule)
 
 
 def test_several_at_once_purge_each_receipt_once(rule: Installation) -> None:
@@ -82,7 +92,7 @@ def test_several_at_once_purge_each_receipt_once(rule: Installation) -> None:
     at_once = [rule.start(*PURGE) for _ in range(3)]
     assert [process.wait(120) for process in at_once] == [0, 0, 0]
     assert (rule.files(), purges(rule)) == ([], [1] * 40)
-    rule.manage("verify_audit")
+    verify(rule)
 
 
 def test_uploads_of_the_bytes_that_are_purged_always_have_their_file(rule: Installation) -> None:
@@ -99,7 +109,7 @@ def test_uploads_of_the_bytes_that_are_purged_always_have_their_file(rule: Insta
     kept = rule.query("SELECT file, size FROM receipts_receipt WHERE purged_at IS NULL")
     media = Path(rule.env["MEDIA_ROOT"])
     assert sorted(media / name for name, _ in kept) == rule.files()
-    rule.manage("verify_audit")
+    verify(rule)
 
 
 def test_a_purge_that_is_interrupted_says_that_it_may_go_on(rule: Installation) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,17 +20,20 @@ from jobs import retention, services
 from jobs.management.commands import purge_receipts, sweep_jobs
 from jobs.models import JobEvent, JobLog
 from jobs.proof.audit import verify_job
-from receipts.models import Receipt, Rendition
+from jobs.services import submission
+from receipts.models import Client, Receipt, Rendition
 from receipts.storage import PrivateFileStorage, StorageAway
 from receipts.thumbnails import find_thumbnail
 from tests.factories import JobFactory, ReceiptFactory, job_in
-from tests.support.job_lifecycle import filed, uploaded
+from tests.support.job_lifecycle import delivered, filed, reported, uploaded
 from tests.support.old_receipts import DAYS, let_age, old, rendition_of, run_purge, stored_ago
 from tests.support.query_plans import multiply, plan
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("retention")]
 
 Media = Callable[[], list[Path]]
+
+SPARED = "kept, since a job of theirs is open or no seal says that they are so old."
 
 
 # -- what goes, and what stays
@@ -60,7 +64,7 @@ def test_nothing_is_deleted_a_day_too_early(media: Media, days: int, stays: bool
 def test_a_receipt_with_an_open_job_is_spared(media: Media, status: str) -> None:
     job = old(job_in(JobLog.Status(status)))
     JobFactory.create(success=True, receipt=job.receipt, client=job.client)
-    assert run_purge()[0] == "Files of receipts, 0, 0.0 MB: deleted; 1 kept, since a job of theirs is open."
+    assert run_purge()[0] == f"Files of receipts, 0, 0.0 MB: deleted; 1 {SPARED}"
     assert len(media()) == 1
     assert Receipt.objects.get().purged_at is None
 
@@ -101,6 +105,57 @@ def test_a_rehearsal_tells_the_same_and_deletes_nothing(media: Media) -> None:
     assert len(media()) == 4
     assert JobEvent.objects.count() == 0
     assert [line.replace("would be deleted", "deleted") for line in foreseen] == run_purge()
+    assert len(media()) == 1
+
+
+# -- by a clock that was behind
+
+
+def behind(monkeypatch: pytest.MonkeyPatch, upload: Callable[[], JobLog]) -> JobLog:
+    """Let it happen by a clock that is behind for longer than the rule keeps files."""
+    with monkeypatch.context() as its:
+        its.setattr(submission, "database_now", lambda: timezone.now() - timedelta(days=2 * DAYS))
+        return upload()
+
+
+def test_what_was_stored_by_a_clock_that_was_behind_is_kept(
+    media: Media, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone = old(filed())
+    kept = reported(delivered(behind(monkeypatch, partial(uploaded, Client.objects.create(name="Another")))))
+    assert str(kept.receipt.file.name) < retention.last_day(database_now())
+    assert run_purge()[0].endswith(f"deleted; 1 {SPARED}")
+    assert media() == [Path(kept.receipt.file.path)]
+    assert [event.job_id for event in JobEvent.objects.filter(kind="purged")] == [gone.pk]
+    sweep_jobs.Command()._tidy()
+    assert "purge_overdue" not in caplog.text
+
+
+def test_and_goes_once_a_seal_says_that_it_is_old(media: Media, monkeypatch: pytest.MonkeyPatch) -> None:
+    old(reported(delivered(behind(monkeypatch, uploaded))))
+    run_purge()
+    assert media() == []
+
+
+def test_what_was_stored_anew_by_such_a_clock_is_kept(media: Media, monkeypatch: pytest.MonkeyPatch) -> None:
+    old(filed())
+    run_purge()
+    behind(monkeypatch, uploaded)
+    run_purge()
+    assert len(media()) == 1
+    assert Receipt.objects.get().purged_at is None
+
+
+def test_a_later_job_makes_no_file_younger(media: Media) -> None:
+    old(filed())
+    reported(delivered(uploaded(again=True)))
+    run_purge()
+    assert media() == []
+
+
+def test_where_nothing_is_sealed_nothing_is_known_to_be_old(media: Media, monkeypatch: pytest.MonkeyPatch) -> None:
+    reported(delivered(behind(monkeypatch, uploaded)))
+    run_purge()
     assert len(media()) == 1
 
 
@@ -150,7 +205,7 @@ def test_it_asks_by_an_index_however_many_receipts_there_are() -> None:
         retention.purgeable(before, after=after).order_by("file").values_list("pk", "file")[: retention.BATCH].query
     )
     assert sql.count('"file" > ') == 1  # of two lower bounds SQLite takes the first, and reads up to the second
-    for value in (before, after):
+    for value in (before, after, "restored"):
         sql = sql.replace(value, f"'{value}'", 1)
     assert "receipt_file" in plan(sql)
 

@@ -2,17 +2,19 @@
 
 import os
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from django.core.files.storage import default_storage
 from django.core.management import call_command
+from django.db.models import Max
 from django.utils import timezone
 
 from jobs import services
-from jobs.models import JobLog
+from jobs.models import JobEvent, JobLog, Seal
+from jobs.stats import hour_of
 from receipts.models import Receipt, Rendition, day_folder
 from tests.factories import RenditionFactory
 
@@ -56,7 +58,17 @@ def stored_ago(row: Receipt | Rendition, days: int) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     former.rename(path)
     let_age(path, days)
+    _seal_all(timezone.now() - timedelta(days=days))
     return path
+
+
+def _seal_all(then: datetime) -> None:
+    """Let all events that there are be under a seal of that hour."""
+    last = JobEvent.objects.aggregate(last=Max("id", default=0))["last"]
+    others = {"number": Seal.objects.count() + 1, "events": 0, "jobs": 0, "digest": ""}
+    Seal.objects.update_or_create(
+        hour=hour_of(then), defaults={"last_event": last}, create_defaults={"last_event": last, **others}
+    )
 
 
 def let_age(path: Path, days: float) -> None:

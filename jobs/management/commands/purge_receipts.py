@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 logger = structlog.get_logger(__name__)
 
 LOOK_AT_IT = "look at MEDIA_ROOT or S3_BUCKET, and whether the volume is mounted. Nothing was deleted."
+SPARED = "since a job of theirs is open or no seal says that they are so old"
 GOES_ON = "what was done is done, and the next run goes on from there."
 
 
@@ -76,7 +77,7 @@ class Command(BaseCommand):
         purged = _foresee(before) if is_rehearsal else _purge(before, due)
         done = "would be deleted" if is_rehearsal else "deleted"
         if before:
-            kept = f"; {spared} kept, since a job of theirs is open" if spared else ""
+            kept = f"; {spared} kept, {SPARED}" if spared else ""
             say(self.stdout, f"Files of receipts, {purged.receipts}, {purged.size / 1e6:.1f} MB: {done}{kept}.")
         else:
             say(self.stdout, "RETENTION_DAYS is not set: all receipts are kept.")
