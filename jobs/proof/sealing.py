@@ -16,6 +16,7 @@ from jobs.models import Heartbeat, JobEvent, Seal
 from jobs.stats import GRACE, HOUR, hour_of
 
 from .chain import keys, sign, signer
+from .writers import all_is_seen
 
 logger = structlog.get_logger(__name__)
 
@@ -48,7 +49,11 @@ def _next_hour(now: datetime) -> datetime | None:
 
 
 def _seal(hour: datetime, now: datetime) -> bool:
-    seal = make_seal(hour, Seal.objects.last(), now)  # what it covers no longer changes, so nobody has to wait for it
+    last = Seal.objects.last()
+    last_event = find_last_event(hour, last, now)
+    if not all_is_seen():
+        return False  # the next pass goes on; by a clock that has just jumped an hour seems to be over too soon
+    seal = make_seal(hour, last, last_event)  # what it covers no longer changes, so nobody has to wait for it
     try:
         with transaction.atomic():
             seal.save(force_insert=True)
@@ -61,30 +66,33 @@ def _seal(hour: datetime, now: datetime) -> bool:
     return True
 
 
-def make_seal(hour: datetime, last: Seal | None, now: datetime) -> Seal:
-    """Return the seal, not yet saved, of all events from where the last seal ends to the end of that hour.
-
-    Args:
-        now: by the database's clock. An event of later was written while that was ahead, and is sealed with those
-            that were written beside it.
-    """
-    begins_after = last.last_event if last else 0
-    seal = Seal(number=last.number + 1 if last else 1, hour=hour)
-    seal.last_event = _last_event(hour, after=begins_after, now=now)
-    events = _between(begins_after, seal.last_event)
+def make_seal(hour: datetime, last: Seal | None, last_event: int) -> Seal:
+    """Return the seal, not yet saved, of all events from where the last seal ends to that one."""
+    events = _between(_end_of(last), last_event)
+    seal = Seal(number=last.number + 1 if last else 1, hour=hour, last_event=last_event)
     seal.jobs = events.aggregate(jobs=Count("job", distinct=True))["jobs"]
     seal.events, content = _content(events)
     seal.digest = sign(keys()[0], _signed(seal, content, last))
     return seal
 
 
-def _last_event(hour: datetime, *, after: int, now: datetime) -> int:
-    """Return the id of the hour's last event: that before the first of a later hour. No others are read."""
-    end = hour + HOUR
+def find_last_event(hour: datetime, last: Seal | None, now: datetime) -> int:
+    """Return the id of the hour's last event: that before the first of a later hour. No others are read.
+
+    Args:
+        last: the last seal; where nothing came after it, it is its last event.
+        now: by the database's clock. An event of later was written while that was ahead, and is sealed with those
+            that were written beside it.
+    """
+    end, after = hour + HOUR, _end_of(last)
     events = JobEvent.objects.filter(id__gt=after).order_by("id").values_list("id", flat=True)
     if later := events.filter(at__gte=end, at__lte=now).first():
         events = events.filter(id__lt=later)
     return events.filter(at__lt=end).last() or after
+
+
+def _end_of(seal: Seal | None) -> int:
+    return seal.last_event if seal else 0
 
 
 def _between(after: int, last: int) -> QuerySet[JobEvent]:
@@ -127,7 +135,7 @@ def _faults(seal: Seal, last: Seal | None) -> Iterator[str]:
     if seal.number != (last.number + 1 if last else 1):
         yield "the one before it is missing"
         return  # what it was chained to cannot be known
-    count, content = _content(_between(last.last_event if last else 0, seal.last_event))
+    count, content = _content(_between(_end_of(last), seal.last_event))
     if count != seal.events:
         yield f"it covers {seal.events} events (jobs: {seal.jobs}), and {count} of them are there"
     elif signer(seal.digest, _signed(seal, content, last)) is None:
@@ -137,7 +145,7 @@ def _faults(seal: Seal, last: Seal | None) -> Iterator[str]:
 def _unsealed(last: Seal | None, now: datetime) -> Iterator[str]:
     """Look for events that should have a seal; while nothing ran, as before a back-up is restored, none was due."""
     due = min(now, _last_sign_of_life() or now) - GRACE - UNSEALED_FOR_LONG
-    first = JobEvent.objects.filter(id__gt=last.last_event if last else 0, at__lte=now).order_by("id").first()
+    first = JobEvent.objects.filter(id__gt=_end_of(last), at__lte=now).order_by("id").first()
     if first is None or first.at >= due:
         return
     if last and last.hour > now:

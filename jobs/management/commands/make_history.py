@@ -29,7 +29,7 @@ from jobs.history.indexes import without_indexes
 from jobs.history.rows import Row, encoded, numbered, write
 from jobs.history.simulation import BatchPlan
 from jobs.models import HourlyFigures, JobEvent, JobLog, Seal, SpanFigures
-from jobs.proof.sealing import make_seal
+from jobs.proof.sealing import find_last_event, make_seal
 from jobs.rollups import COLUMNS, columns_of, figures_of, sum_up_hours
 from jobs.stats import GRACE, HOUR, Figures, begins, hour_of
 from receipts.models import Client, Receipt
@@ -119,7 +119,7 @@ class Command(BaseCommand):
         last = None
         with transaction.atomic(), bar("Seals", len(hours)) as progress:
             for hour in hours:
-                last = make_seal(hour, last, now)
+                last = make_seal(hour, last, find_last_event(hour, last, now))
                 last.save(force_insert=True)
                 progress.update(1)
 
