@@ -19,6 +19,7 @@ from .models import JobLog
 logger = structlog.get_logger(__name__)
 
 AWAY_SECONDS = 2.0
+LEAST_SECONDS = 10.0  # the machine may have slept through the lease, and nobody have taken the job meanwhile
 
 
 def trigger_n8n_workflow(job_id: str) -> str:
@@ -59,11 +60,12 @@ def _deliver(job: JobLog, lease_ends: float) -> str:
 
 def _write_down(job: JobLog, answer: Answer, lease_ends: float) -> Decision | None:
     """Keep what N8N said although the database is away, for as long as nobody else may send it again."""
+    until = max(lease_ends, seconds_since_boot() + LEAST_SECONDS)
     while True:
         try:
             return services.mark_delivered(job.pk, attempt=job.attempts, answer=answer, worker=PROCESS_NAME)
         except DATABASE_AWAY as error:  # the fence makes another try safe, whatever became of this one
-            if seconds_since_boot() + AWAY_SECONDS > lease_ends:
+            if seconds_since_boot() + AWAY_SECONDS > until:
                 raise
             logger.warning("database_unavailable", **error_fields(error))
             close_old_connections()

@@ -193,6 +193,7 @@ def test_it_is_kept_no_longer_than_the_lease_lasts(
     job: JobLog, monkeypatch: pytest.MonkeyPatch, settings: LazySettings
 ) -> None:
     settings.N8N_LEASE_SECONDS = 0
+    monkeypatch.setattr(tasks, "LEAST_SECONDS", 0)
     monkeypatch.setattr(tasks, "AWAY_SECONDS", 0.01)
     mark = Mock(side_effect=OperationalError())
     monkeypatch.setattr(services, "mark_delivered", mark)
