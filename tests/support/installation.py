@@ -175,7 +175,11 @@ class Installation:
 
     def wait_for_status(self, job_id: str, *statuses: str, seconds: float = PATIENCE_SECONDS) -> dict[str, Any]:
         """Wait until a job has one of these statuses, and return it."""
-        wait_for(lambda: self.job(job_id)["status"] in statuses, f"{' or '.join(statuses)} of {job_id}", seconds)
+        try:
+            wait_for(lambda: self.job(job_id)["status"] in statuses, f"{' or '.join(statuses)} of {job_id}", seconds)
+        except AssertionError as late:
+            late.add_note(f"so far: {', '.join(self.events(job_id))}")
+            raise
         return self.job(job_id)
 
     def wait_for_event(self, job_id: str, kind: str) -> None:
