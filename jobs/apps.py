@@ -1,4 +1,4 @@
-"""The app's entry: registers its system checks."""
+"""The app's entry: registers its system checks, and lets RQ do what we use it for."""
 
 from django.apps import AppConfig
 
@@ -10,5 +10,8 @@ class JobsConfig(AppConfig):
     verbose_name = "Receipt operations"
 
     def ready(self) -> None:
-        """Register the checks."""
+        """Register the checks, and have Redis trusted with no more than to ring."""
         from . import checks  # noqa: F401 - registers by being imported
+        from .rings import take_nothing_but_rings
+
+        take_nothing_but_rings()

@@ -64,9 +64,7 @@ class NameTaken(Exception):
 
 
 class Ring(Job):
-    """RQ's job, but that it calls our task and nothing else: whoever writes to Redis may ring, and no more."""
-
-    success_callback = failure_callback = stopped_callback = None
+    """RQ's job, but that it calls our task and nothing else (what else RQ would do is away by `jobs.rings`)."""
 
     def perform(self) -> Any:
         """Answer the ring.
