@@ -2,6 +2,7 @@
 
 import logging
 import logging.config
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import StringIO
@@ -48,7 +49,8 @@ def configure(config: Mapping[str, str]) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    logging.captureWarnings(True)  # Pillow warns of damaged metadata: a line like any other
+    logging.captureWarnings(True)  # a warning is a line like any other
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged metadata: a picture may have 65,000 such tags
     logging.config.dictConfig(_dict_config(config))
 
 

@@ -26,7 +26,9 @@ MARKER_BYTES = 2
 MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])", re.DOTALL)
 START_OF_SCAN, END_OF_IMAGE = 0xDA, 0xD9
 START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
+PROGRESSIVE = 0xC2
+# what cameras write and browsers read; what is coded arithmetically takes four times as long, from next to no bytes
+HUFFMAN = frozenset({0xC0, 0xC1, PROGRESSIVE})
 WITH_LENGTH = frozenset({*range(0xC0, 0xD0), *range(0xDA, 0xF0), 0xFE} - {0xC8})
 PICTURE_CHUNKS = frozenset({b"IDAT", b"fcTL", b"fdAT"})
 HEADER_BYTES = 33  # of a PNG: its signature and its first chunk
@@ -73,10 +75,10 @@ def _read_jpeg(file: IO[bytes]) -> Shape:
         if marker == START_OF_SCAN:
             is_whole = is_whole and read_at(file, at + 2, 1) == frame[5:6]
             scans += 1
-    if not scans or len(frame) < 9:
+    if not scans or len(frame) < 9 or kind not in HUFFMAN:
         raise ValueError("no picture")
     # libjpeg keeps every coefficient, of two bytes, where a picture comes in several scans
-    kept = 2 * _samples_per_pixel(frame) if kind in PROGRESSIVE or not is_whole else 0
+    kept = 2 * _samples_per_pixel(frame) if kind == PROGRESSIVE or not is_whole else 0
     return Shape(
         width=_number(frame, 3, 2),
         height=_number(frame, 1, 2),

@@ -158,6 +158,7 @@ def test_what_keeps_a_library_busy_is_ended_in_its_cell(name: str) -> None:
     ("name", "expected"),
     [
         ("WebP of 34 bytes and 88 megapixels", "image_too_many_pixels"),
+        ("JPEG of 28 megapixels, coded arithmetically", "image_broken"),
         ("HEIC of boxes", "image_broken"),
         ("PDF of forms within forms", "pdf_too_complex"),
         ("PDF of tiny tiles", "pdf_too_complex"),

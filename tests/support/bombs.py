@@ -56,6 +56,16 @@ def packed_chunk(lines: bytes) -> bytes:
     return chunk(b"IDAT", packed(lines).partition(b"stream\n")[2].removesuffix(b"\nendstream"))
 
 
+def arithmetic_jpeg() -> bytes:
+    """Return a JPEG of 28 megapixels, whose fifty scans are coded arithmetically (ITU-T T.81, annex D) in ten bytes."""
+    frame = segment(0xCA, bytes.fromhex("0814d014d001011100"))
+    first = segment(0xCC, b"\0\x10") + segment(0xDA, bytes.fromhex("010100000000")) + bytes.fromhex("4bc6")
+    scan = segment(0xCC, b"\x10\5") + segment(0xDA, bytes.fromhex("010100013f21"))
+    further = (scan + bytes.fromhex("4bc6000000000002d0e8")) * 49
+    tables = segment(0xDB, b"\0" + b"\xff" * 64)
+    return b"\xff\xd8" + tables + frame + first + further + b"\xff\xd9"
+
+
 def forms_within_forms(depth: int = 8, each: int = 30) -> bytes:
     """Return a PDF that draws a form that draws forms, each of them many times."""
     inner = [
@@ -138,6 +148,7 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "JPEG of 44 megapixels, every sample kept": lambda: saved(
         noise(1500, 1500, (6600, 6660)), "JPEG", progressive=True, subsampling=0, quality=22
     ),
+    "JPEG of 28 megapixels, coded arithmetically": arithmetic_jpeg,
     "PNG of colour profiles": lambda: with_chunks(png(), filled(inflating(b"iCCP", b"name\0\0"))),
     "PNG with a text of 200 MB": lambda: with_chunks(png(), inflating(b"zTXt", b"name\0\0", 200)),
     "PNG of 900 megapixels": lambda: SIGNATURE + header(30_000, 30_000) + inflating(b"IDAT", b"", 20) + chunk(b"IEND"),
