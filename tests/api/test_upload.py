@@ -16,6 +16,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from accounting.clock import database_now
+from accounting.forms.uploaded_files import NamelessFileUploadHandler
 from accounting.web_server.body_limits import FORM_BYTES
 from jobs.models import JobEvent, JobLog
 from jobs.services import submission
@@ -116,6 +117,18 @@ def test_nothing_stays_in_the_folder_for_incoming_files(api: APIClient, settings
     assert post(api).status_code == 202
     assert post(api, notion_database_id="none").status_code == 400
     assert list(incoming.iterdir()) == []
+
+
+def test_while_a_file_waits_there_it_is_in_no_folder_so_that_a_killed_process_leaves_none(
+    settings: LazySettings, tmp_path: Path
+) -> None:
+    settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path)
+    handler: Any = NamelessFileUploadHandler()
+    handler.new_file("file", "receipt.jpg", "image/jpeg", 7)
+    handler.receive_data_chunk(b"receipt", 0)
+    assert list(tmp_path.iterdir()) == []
+    with handler.file_complete(7) as file:
+        assert file.read() == b"receipt"
 
 
 @pytest.mark.parametrize(("ago", "stored_at_once"), [(timedelta(minutes=50), True), (timedelta(days=2), False)])
