@@ -13,8 +13,10 @@ from typing import Any
 import structlog
 from axes.backends import AxesStandaloneBackend
 from axes.handlers.database import AxesDatabaseHandler
+from axes.handlers.proxy import AxesProxyHandler
 from axes.models import AccessAttempt
 from django.contrib import admin
+from django.contrib.auth import authenticate
 from django.contrib.auth.models import AbstractBaseUser, User
 from django.db import transaction
 from django.db.models import F
@@ -123,6 +125,18 @@ class CountingHandler(AxesDatabaseHandler):  # type: ignore[misc] # as above
         here.filter(username=ALL_NAMES, failures_since_start__gt=0).update(
             failures_since_start=F("failures_since_start") - 1
         )
+
+
+def is_locked_out_by(request: HttpRequest, password: str) -> bool:
+    """Count what may be the password of whoever is logged in as a guess at the log-in, unless it is the right one.
+
+    Returns:
+        Whether there is no guess left; then whatever comes of the request is answered by `answer_locked`.
+    """
+    user = authenticate(request, username=request.user.get_username(), password=password)
+    if user is not None:
+        AxesProxyHandler.user_logged_in(type(user), request, user)
+    return bool(getattr(request, "axes_locked_out", False))
 
 
 def answer_locked(request: HttpRequest, response: HttpResponse, credentials: object) -> HttpResponse:

@@ -11,13 +11,14 @@ from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.contrib.admin.views.main import ERROR_FLAG
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import BadRequest
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse, TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from accounting.lockout import is_locked_out_by
 from accounting.logging import OURS
 from jobs.connect import page as connect
 from jobs.operations import page
@@ -57,6 +58,12 @@ class OperationsSite(AdminSite):
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Show the operations page."""
         return super().index(request, {**page.context_for(request), **(extra_context or {})})
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """Let staff change their own password, which nobody may guess without end in a browser that was left open."""
+        if request.method == "POST" and is_locked_out_by(request, request.POST.get("old_password", "")):
+            raise PermissionDenied
+        return super().password_change(request, extra_context)
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """Return what the user may see: by section; of one app, as Django has it."""
