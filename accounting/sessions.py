@@ -1,8 +1,10 @@
-"""Sessions of staff outlive the replacement of `SECRET_KEY`, also where a browser asks for several things at once."""
+"""Sessions of staff: they outlive the replacement of `SECRET_KEY`, and end with the right to come in."""
 
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user, get_user_model
 from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 from django.utils.functional import SimpleLazyObject
@@ -21,6 +23,13 @@ class LastingAuthenticationMiddleware(AuthenticationMiddleware):
         super().process_request(request)
         if settings.SECRET_KEY_FALLBACKS:
             request.user = SimpleLazyObject(lambda: _user_of(request))  # type: ignore[assignment] # as Django has it
+
+
+def end_sessions(user: User) -> None:
+    """End all sessions of somebody who may not come in any more: one that rests would go on once he may again."""
+    for session in Session.objects.iterator():
+        if session.get_decoded().get(SESSION_KEY) == str(user.pk):
+            session.delete()
 
 
 def _user_of(request: HttpRequest) -> object:

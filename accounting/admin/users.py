@@ -15,6 +15,7 @@ from django.db.models import ManyToManyField, QuerySet
 from django.http import HttpRequest
 
 from accounting.roles import ROLES, label, may_give, permissions_of
+from accounting.sessions import end_sessions
 from accounting.staff import staff_of
 
 from .permissions import name_plainly, plain_names
@@ -41,6 +42,12 @@ class StaffAdmin(UserAdmin[User]):
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Refuse: with a user goes the log of what he did."""
         return False
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Save the user, who is logged out everywhere if this shuts him out."""
+        super().save_model(request, obj, form, change)
+        if not (obj.is_active and obj.is_staff):
+            end_sessions(obj)
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         """Return the fields, without a password's digest for who may only look, and permissions by plain names."""

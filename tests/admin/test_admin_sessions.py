@@ -127,3 +127,18 @@ def test_a_form_that_is_sent_after_the_session_has_ended_leads_by_the_log_in_to_
 def test_or_to_the_first_page_where_nobody_knows_where_it_was(referer: str) -> None:
     answer = Browser().post("/admin/jobs/joblog/bulk/", headers={"Referer": referer})
     assert answer["Location"] == "/admin/login/?next=/admin/"
+
+
+@pytest.mark.parametrize("lost", ["is_active", "is_staff"])
+def test_a_session_of_somebody_who_was_shut_out_does_not_go_on_once_he_may_come_in_again(
+    anna: User, admin_client: Browser, lost: str
+) -> None:
+    browser, _ = log_in()
+    page = f"/admin/auth/user/{anna.pk}/change/"
+    whole = {"is_active": "on", "is_staff": "on", "is_superuser": "on"}
+    for state in (whole.keys() - {lost}, whole.keys()):
+        assert admin_client.post(page, {"username": "anna", **dict.fromkeys(state, "on")}).status_code == 302
+    anna.refresh_from_db()
+    assert (anna.is_active, anna.is_staff) == (True, True)
+    assert browser.get("/admin/").status_code == 302
+    assert admin_client.get("/admin/").status_code == 200
