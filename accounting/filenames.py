@@ -23,7 +23,12 @@ def display_name(name: str) -> str:
 def shown_name(name: str) -> str:
     """Return what of it can be shown, at any length."""
     unescaped = ESCAPED.sub(lambda found: ESCAPES[found[0]], name)
-    return "".join(filter(_is_shown, unescaped.replace("\\", "/").rpartition("/")[2]))
+    return visible(unescaped.replace("\\", "/").rpartition("/")[2])
+
+
+def visible(text: str) -> str:
+    """Return it without what controls or reorders text."""
+    return "".join(filter(_is_shown, text))
 
 
 def _is_shown(letter: str) -> bool:

@@ -170,7 +170,7 @@ class JobLog(models.Model):
             parts = urlsplit(self.notion_page_url)
         except ValueError:
             return ""
-        return self.notion_page_url if parts.scheme == "https" and parts.hostname else ""
+        return self.notion_page_url if parts.scheme == "https" and parts.hostname and parts.username is None else ""
 
     @property
     def says_its_failure(self) -> bool:

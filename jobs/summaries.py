@@ -9,6 +9,8 @@ from uuid import UUID
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import ExpressionWrapper, F, JSONField, QuerySet
 
+from accounting.filenames import visible
+
 from .models import JobLog
 
 AMOUNTS = ("amount", "total", "subtotal", "tax", "net", "gross", "price", "tip", "discount")
@@ -85,8 +87,8 @@ def _is_text(value: str) -> bool:
 
 
 def _plain(value: Any) -> str:
-    """Return a text or a number, cut where it is long; nothing of what holds more."""
+    """Return a text or a number, without what would turn round its neighbours, cut where it is long; else nothing."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
-    text = str(value).strip()
+    text = visible(str(value)).strip()
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

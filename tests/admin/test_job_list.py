@@ -107,11 +107,12 @@ READ = {"vendor": "Old Mill", "date": "2026-11-03", "total": 25.8, "currency": "
         ({"receipt": {"store": "Old Mill", "date": "2026-11-03", "gross": 7}}, "Old Mill · 2026-11-03 · 7"),
         ({"data": {"supplier": "Old Mill", "amount": "7,00"}, "total": None}, "Old Mill · 7,00"),
         ({"vendor": {"id": 7}, "shop": "Old Mill"}, "Old Mill"),
+        ({"vendor": "Old Mill\u202e\u2067", "total": 12}, "Old Mill · 12"),
         ({"vendor": "9" * 5000, "total": "25.8", "receipt": {"shop": "Old Mill"}}, f"{'9' * 59}… · 25.8"),
         ({"vendor": "[" * 100_000, "total": "1e9", "shop": "Old Mill"}, f"{'[' * 59}… · 1e9"),
     ],
     ids=["as ours", "without currency", "markup", "too much", "other names", "below receipt", "below data", "deeper",
-         "like a number", "like JSON"],
+         "written backwards", "like a number", "like JSON"],
 )  # fmt: skip
 def test_what_a_search_finds_is_known_again_by_what_was_read(browser: Browser, result: Any, words: str) -> None:
     JobFactory.create(success=True, result=result)

@@ -69,7 +69,16 @@ def test_a_filed_job_begins_with_the_way_to_its_page_in_notion(browser: Browser)
 
 
 @pytest.mark.parametrize(
-    "address", ["javascript:alert(1)", "http://www.notion.so/x", "https://", "x", "https://[", "data:x"]
+    "address",
+    [
+        "javascript:alert(1)",
+        "http://www.notion.so/x",
+        "https://",
+        "x",
+        "https://[",
+        "data:x",
+        "https://notion.so:x@evil.test/",
+    ],
 )
 def test_only_an_https_address_is_a_link(browser: Browser, address: str) -> None:
     text = text_of(browser, JobFactory.create(success=True, notion_page_url=address))

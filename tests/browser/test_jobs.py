@@ -13,6 +13,15 @@ from .conftest import Fill
 
 pytestmark = pytest.mark.browser
 
+IS_WRITTEN_FORWARDS = """link => {
+  const [text, range] = [link.firstChild, document.createRange()];
+  const left = at => {
+    range.setStart(text, at);
+    range.setEnd(text, at + 1);
+    return range.getBoundingClientRect().left;
+  };
+  return left(0) < left(3);
+}"""
 NOTE_THAT_IT_STAYS = "window.stays = true"
 
 
@@ -179,3 +188,12 @@ def test_the_look_is_as_dark_as_the_system_asks_for(visitor: Visitor, look: dict
         colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
         brightness = sum(map(int, re.findall(r"\d+", colour)[:3])) / 3
         assert (brightness < 80) == (look["color_scheme"] == "dark"), colour
+
+
+def test_what_was_read_turns_no_words_round_but_its_own(visitor: Visitor, service: Installation) -> None:
+    job_id = service.upload(1).json()["job_id"]
+    service.call_back(job_id, message="Filed.\u202e", notion_page_url="https://www.notion.so/0123")
+    page = visitor.open("audrey")
+    page.goto(f"/admin/jobs/joblog/{job_id}/change/")
+    link = page.get_by_role("link", name="Open the page in Notion")
+    assert link.evaluate(IS_WRITTEN_FORWARDS)
