@@ -41,11 +41,15 @@ def purgeable(before: str, *, after: str = "") -> QuerySet[Receipt]:
 
 
 def _last_event(before: str) -> int:
-    """Return the last event under a seal of before that day; 0 where there is none."""
+    """Return the last event under a seal of before that day; 0 where there is none.
+
+    A clock that was ahead for half an hour has sealed months meanwhile: no later than that day was the seal made, too.
+    """
     if not before:
         return 0
     day = datetime.strptime(before, f"{Receipt.FOLDER}/%Y/%m/%d").replace(tzinfo=UTC)
-    seals = Seal.objects.filter(hour__lt=day).order_by("-hour")
+    made_then = Q(made_at=None) | Q(made_at__lt=day + timedelta(days=1))
+    seals = Seal.objects.filter(made_then, hour__lt=day).order_by("-hour")
     return seals.values_list("last_event", flat=True).first() or 0
 
 

@@ -12,6 +12,7 @@ class Seal(models.Model):
     last_event = models.BigIntegerField(help_text="id of the last event that it covers, from the seal before on")
     events = models.PositiveIntegerField()
     jobs = models.PositiveIntegerField()
+    made_at = models.DateTimeField(null=True, editable=False)  # by the database's clock; older seals do not say
     digest = models.CharField(max_length=64)
 
     class Meta:

@@ -53,7 +53,9 @@ def _seal(hour: datetime, now: datetime) -> bool:
     last_event = find_last_event(hour, last, now)
     if not all_is_seen():
         return False  # the next pass goes on; by a clock that has just jumped an hour seems to be over too soon
-    seal = make_seal(hour, last, last_event)  # what it covers no longer changes, so nobody has to wait for it
+    seal = make_seal(hour, last, last_event)
+    seal.made_at = now
+    # what it covers no longer changes, so nobody has to wait for it
     try:
         with transaction.atomic():
             seal.save(force_insert=True)

@@ -18,8 +18,9 @@ from accounting import clock
 from accounting.clock import database_now
 from jobs import retention, services
 from jobs.management.commands import purge_receipts, sweep_jobs
-from jobs.models import JobEvent, JobLog
+from jobs.models import JobEvent, JobLog, Seal
 from jobs.proof.audit import verify_job
+from jobs.proof.sealing import seal_finished_hours
 from jobs.services import submission
 from receipts.models import Client, Receipt, Rendition
 from receipts.storage import PrivateFileStorage, StorageAway
@@ -58,6 +59,18 @@ def test_nothing_is_deleted_a_day_too_early(media: Media, days: int, stays: bool
     old(JobFactory.create(success=True), days)
     run_purge()
     assert bool(media()) is stays
+
+
+def test_half_an_hour_of_a_clock_that_is_days_ahead_makes_nothing_old(settings: LazySettings) -> None:
+    settings.RETENTION_DAYS = 1
+    filed()
+    now = database_now()
+    ahead = now + timedelta(days=4)
+    assert seal_finished_hours(now) == 1
+    assert seal_finished_hours(ahead) > 3 * 24
+    assert not retention.purgeable(retention.last_day(ahead)).exists()
+    Seal.objects.update(made_at=ahead - timedelta(days=3))
+    assert retention.purgeable(retention.last_day(ahead)).exists()
 
 
 @pytest.mark.parametrize("status", ["queued", "sending", "processing"])
