@@ -31,6 +31,7 @@ Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
 
 RINGS_AT_ONCE = 100  # in the queue in all: rings pile up where no worker listens
 ENDS_AT_ONCE = 500
+LONGEST_LEASE = timedelta(hours=2.5)  # that any settings give: a worker may have others than this sweep, and still send
 
 
 class Swept(NamedTuple):
@@ -156,9 +157,9 @@ def _due_too_late(waiting: Q, wait: timedelta) -> QuerySet[JobLog]:
 
 
 def _longest_waits() -> Iterator[tuple[Q, timedelta]]:
-    """Yield what open jobs wait for, and for how long at the most, by the settings as they are now."""
+    """Yield what open jobs wait for, and for how long at the most: but for leases, by the settings as they are now."""
     schedule = settings.DELIVERY_RETRY_SCHEDULE
-    yield Q(status=Status.SENDING), timedelta(seconds=settings.N8N_LEASE_SECONDS)
+    yield Q(status=Status.SENDING), LONGEST_LEASE
     yield Q(status=Status.PROCESSING), timedelta(seconds=settings.CALLBACK_TIMEOUT_SECONDS)
     yield Q(status=Status.QUEUED, tries=0), timedelta()
     for tries, planned in enumerate(schedule, start=1):

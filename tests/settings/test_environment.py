@@ -1,6 +1,7 @@
 """Settings: a missing or impossible one stops the process with a sentence, and what is unusual is taken."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from django.http.request import split_domain_port, validate_host
 from psycopg.conninfo import conninfo_to_dict
 
 from accounting.environment import Environment
+from jobs.sweep import LONGEST_LEASE
 from tests.support.environments import check, example, loaded_settings, refusal
 
 CANARY = "canary-0451"
@@ -114,6 +116,11 @@ def test_whatever_the_deadline_preparation_has_its_time_within_the_lease(deadlin
     assert loaded["N8N_PREPARATION_SECONDS"] == 20
     assert loaded["N8N_LEASE_SECONDS"] == deadline + 20 + 10
     assert loaded["RQ_TIMEOUT_SECONDS"] == loaded["N8N_LEASE_SECONDS"] + 30
+
+
+def test_no_settings_give_a_longer_lease_than_the_sweep_believes() -> None:
+    loaded = loaded_settings(N8N_DEADLINE_SECONDS="3600", N8N_PREPARATION_SECONDS="3600")
+    assert timedelta(seconds=loaded["N8N_LEASE_SECONDS"]) == LONGEST_LEASE
 
 
 @pytest.mark.parametrize(("form", "megabytes"), [("json", 16), ("multipart", 200)])
