@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -69,6 +70,11 @@ def test_neither_worker_nor_sweep_loads_what_only_the_web_has_a_use_for(
     libraries = {"rest_framework.views", "drf_spectacular.openapi", "waitress", "charset_normalizer.api"}
     assert not loaded & (pages | libraries)
     assert ("jobs.sweep" in loaded) == (command[0] == "sweep_jobs")
+
+
+def test_a_worker_that_has_not_been_rung_has_its_task_loaded_so_that_an_upgrade_beside_it_changes_nothing() -> None:
+    stderr, _ = manage("rqworker", "--burst", PYTHONPROFILEIMPORTTIME="1")
+    assert re.search(r"import time: .*\| +jobs\.n8n\n", stderr)  # which only the task asks for
 
 
 def test_a_worker_for_a_queue_that_there_is_none_of_says_so() -> None:

@@ -18,7 +18,7 @@ from rq.worker import BaseWorker
 
 from accounting.outages import wait_for_database
 from jobs.checks import SETTINGS
-from jobs.queue import queue_service
+from jobs.queue import TASK, queue_service
 from jobs.worker import HeartbeatTimer, NameTaken, told_to_stop
 
 logger = structlog.get_logger(__name__)
@@ -50,6 +50,7 @@ class Command(rqworker.Command):
             raise CommandError(f"There is no queue {unknown[0]}; there is {', '.join(settings.RQ_QUEUES)}.")
         _check_bounds(options)
         _check_classes(options)
+        import_attribute(TASK)  # not at the first ring, when an upgrade may have put another version's in its place
         if options["pid"]:
             _write_pid(options.pop("pid"))
         if any(options[bound] for bound in BOUNDS):
