@@ -25,8 +25,8 @@ def port() -> Iterator[int]:
         yield port
 
 
-def stderr_of(*command: str, database: str, **further: str) -> str:
-    """Return what a command says that ends with 1."""
+def stderr_of(*command: str, database: str, code: int = 1, **further: str) -> str:
+    """Return what a command says that ends with this code."""
     environment = os.environ | SETTINGS | {"DATABASE_URL": database} | further
     done = subprocess.run(
         [sys.executable, "manage.py", *command],
@@ -36,24 +36,30 @@ def stderr_of(*command: str, database: str, **further: str) -> str:
         timeout=60,
         check=False,
     )
-    assert done.returncode == 1
+    assert done.returncode == code
     return done.stderr
 
 
-@pytest.mark.parametrize("command", [("verify_audit",), ("create_api_key", "Shop"), ("canary",), ("migrate",)])
+@pytest.mark.parametrize("command", [("create_api_key", "Shop"), ("canary",), ("migrate",)])
 def test_where_it_is_away_a_command_says_where_to_look(command: tuple[str, ...], port: int) -> None:
     stderr = stderr_of(*command, database=f"postgresql://anna@127.0.0.1:{port}/receipts")
     assert stderr == "manage.py: The database cannot be reached: look at DATABASE_URL, and whether it runs.\n"
 
 
+def test_an_audit_says_by_its_code_that_nothing_is_known_to_be_broken(port: int) -> None:
+    stderr = stderr_of("verify_audit", database=f"postgresql://anna@127.0.0.1:{port}/receipts", code=2)
+    away = "The database cannot be reached: look at DATABASE_URL, and whether it runs. Not all was looked at."
+    assert stderr == f"CommandError: {away}\n"
+
+
 def test_where_sqlite_cannot_open_it_a_command_says_what_sqlite_calls_that(tmp_path: Path) -> None:
-    stderr = stderr_of("verify_audit", database=f"sqlite:///{tmp_path}")  # a folder
+    stderr = stderr_of("create_api_key", "Shop", database=f"sqlite:///{tmp_path}")  # a folder
     assert stderr == (
         "manage.py: The database cannot be reached (SQLITE_CANTOPEN): look at DATABASE_URL, and whether it runs.\n"
     )
 
 
-@pytest.mark.parametrize("command", [("verify_audit",), ("create_api_key", "Shop"), ("purge_receipts",)])
+@pytest.mark.parametrize("command", [("canary",), ("create_api_key", "Shop"), ("purge_receipts",)])
 def test_where_it_is_empty_a_command_says_what_to_run(command: tuple[str, ...], tmp_path: Path) -> None:
     stderr = stderr_of(*command, database=f"sqlite:///{tmp_path}/empty.sqlite3")
     assert re.match(r"(manage\.py|CommandError): The database lacks \d+ migrations: run `manage\.py migrate`\.", stderr)
@@ -89,7 +95,7 @@ def test_where_a_migration_fails_nobody_is_told_to_migrate(tmp_path: Path) -> No
 
 
 def test_what_it_said_can_be_had(port: int) -> None:
-    stderr = stderr_of("verify_audit", "--traceback", database=f"postgresql://anna@127.0.0.1:{port}/receipts")
+    stderr = stderr_of("canary", "--traceback", database=f"postgresql://anna@127.0.0.1:{port}/receipts")
     assert "Traceback" in stderr
 
 

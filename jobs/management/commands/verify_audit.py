@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 
 from accounting.clock import database_now
+from accounting.outages import DATABASE_AWAY, unreachable, why_no_database
 from accounting.terminal.argument_types import whole_number
 from accounting.terminal.progress import bar, say
 from jobs.models import JobLog, Seal
@@ -54,7 +55,7 @@ class Command(BaseCommand):
         """Look at one part after the other.
 
         Raises:
-            CommandError: something is broken, or the storage is away.
+            CommandError: something is broken, or the database or the storage is away.
         """
         broken, away = 0, ""
         try:
@@ -63,6 +64,8 @@ class Command(BaseCommand):
                     broken += found
         except StorageAway as error:
             away = f"The storage is away ({error}): {LOOK_AT_IT}"
+        except DATABASE_AWAY as error:
+            away = f"{why_no_database() or unreachable(error)} Not all was looked at."
         if broken:
             raise CommandError(f"{broken} thing{'s are' if broken > 1 else ' is'} broken. {away}".rstrip())
         if away:
