@@ -60,7 +60,7 @@ class PrivateFileStorage(FileSystemStorage):
         try:
             folder = _nearest(Path(self.location))
             is_ours = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
-            return is_ours and _free_bytes(folder) >= settings.UPLOAD_MAX_BYTES
+            return is_ours and _has_room(folder)
         except OSError:  # nobody may look there, or the mount is dead
             return False
 
@@ -178,10 +178,11 @@ def _nearest(folder: Path) -> Path:
     return folder if folder.exists() else _nearest(folder.parent)
 
 
-def _free_bytes(folder: Path) -> int:
-    """Return how much may still be written there by whoever is not root."""
+def _has_room(folder: Path) -> bool:
+    """Tell whether the largest upload may still be written there, and a name for it, by whoever is not root."""
     disk = os.statvfs(folder)
-    return disk.f_bavail * disk.f_frsize
+    counts_names = disk.f_files > 0  # not every file system does
+    return disk.f_bavail * disk.f_frsize >= settings.UPLOAD_MAX_BYTES and (disk.f_favail > 0 or not counts_names)
 
 
 def _write(path: Path, content: "File[bytes]") -> None:

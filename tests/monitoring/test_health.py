@@ -1,9 +1,11 @@
 """Health: whether the service lives, and whether uploads would be taken and receipts delivered."""
 
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -194,6 +196,18 @@ def test_a_storage_without_room_for_one_more_upload_is_not_ready(settings: LazyS
     settings.MEDIA_ROOT = str(tmp_path)
     settings.UPLOAD_MAX_BYTES = 10**18
     assert ready(503)["checks"]["storage"] == "unavailable"
+
+
+@pytest.mark.usefixtures("staffed")
+@pytest.mark.parametrize(
+    ("names", "free", "code"), [(40, 1, 200), (40, 0, 503), (0, 0, 200)], ids=["some", "none left", "not counted"]
+)
+def test_a_storage_without_a_name_for_one_more_file_is_not_ready(
+    names: int, free: int, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = SimpleNamespace(f_bavail=10**9, f_frsize=4096, f_files=names, f_favail=free)
+    monkeypatch.setattr(os, "statvfs", lambda _: disk)
+    ready(code)
 
 
 @pytest.mark.usefixtures("staffed")

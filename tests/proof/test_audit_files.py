@@ -58,12 +58,12 @@ def test_a_file_that_cannot_be_one_is_named(name: str) -> None:
     assert of_files()[0].startswith(f"Receipt {job.receipt_id}: its file cannot be read (")
 
 
-@pytest.mark.parametrize("free_bytes", [10**12, 0], ids=["with room", "full"])
+@pytest.mark.parametrize("has_room", [True, False])
 def test_a_file_that_alone_cannot_be_read_is_named_with_the_reason(
-    free_bytes: int, monkeypatch: pytest.MonkeyPatch
+    has_room: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = filed_by("One")
-    monkeypatch.setattr(storage, "_free_bytes", lambda _: free_bytes)
+    monkeypatch.setattr(storage, "_has_room", lambda _: has_room)
     monkeypatch.setattr(PrivateFileStorage, "_open", Mock(side_effect=StorageAway("PermissionError")))
     assert of_files() == [f"Receipt {job.receipt_id}: its file cannot be read (PermissionError)."]
 
