@@ -13,12 +13,15 @@ class AddIndexBesideWriters(migrations.AddIndex):
             return super().database_forwards(app_label, schema_editor, from_state, to_state)
         model = to_state.apps.get_model(app_label, self.model_name)
         with schema_editor.connection.cursor() as cursor:
-            cursor.execute("SHOW lock_timeout")
-            (former,) = cursor.fetchone()
-            cursor.execute("SET lock_timeout = 0")  # it waits for each older transaction's end, for which it locks it
+            cursor.execute("SELECT current_setting('lock_timeout'), current_setting('statement_timeout')")
+            former = cursor.fetchone()
+            # it waits for each older transaction's end, for which it locks it
+            cursor.execute("SET lock_timeout = 0; SET statement_timeout = 0")
             schema_editor.remove_index(model, self.index, concurrently=True)  # what one that broke off has left
             schema_editor.add_index(model, self.index, concurrently=True)
-            cursor.execute("SELECT set_config('lock_timeout', %s, false)", [former])
+            cursor.execute(
+                "SELECT set_config('lock_timeout', %s, false), set_config('statement_timeout', %s, false)", former
+            )
 
 
 class Migration(migrations.Migration):

@@ -134,19 +134,19 @@ def test_who_comes_second_to_postgresql_waits_too() -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif("config.getoption('--database') == 'sqlite'", reason="PostgreSQL makes indexes beside writers")
 def test_an_index_that_broke_off_is_made_anew_however_long_a_transaction_is_waited_for() -> None:
-    def make_index() -> tuple[str, bool]:
-        """Make it where one is left that is not whole; return the time-out that stays, and whether it is whole now."""
+    def make_index() -> tuple[str, str, bool]:
+        """Make it where one is left that is not whole; return the time-outs that stay, and whether it is whole now."""
         loader = MigrationLoader(connection)
         state = loader.project_state(("jobs", "0013_jobs_of_a_receipt"))
         (operation,) = loader.disk_migrations["jobs", "0013_jobs_of_a_receipt"].operations
         try:
             with connection.schema_editor(atomic=False) as editor, connection.cursor() as cursor:
-                cursor.execute("SET lock_timeout = '100ms'")
+                cursor.execute("SET lock_timeout = '100ms'; SET statement_timeout = '150ms'")
                 cursor.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = %s::regclass", [name])
                 operation.database_forwards("jobs", editor, state, state)
                 cursor.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = %s::regclass", [name])
                 (is_whole,) = cursor.fetchone()
-                cursor.execute("SHOW lock_timeout")
+                cursor.execute("SELECT current_setting('lock_timeout'), current_setting('statement_timeout')")
                 return *cursor.fetchone(), is_whole
         finally:
             connection.close()
@@ -161,4 +161,4 @@ def test_an_index_that_broke_off_is_made_anew_however_long_a_transaction_is_wait
         cursor.execute("SELECT 1")  # from here on it sees the database as it is now, as a back-up does
         made = other.submit(make_index)
         wait_for(lambda: made.done() or has_waited(), "the index to be waited for", seconds=10)
-    assert made.result(timeout=30) == ("100ms", True)
+    assert made.result(timeout=30) == ("100ms", "150ms", True)
