@@ -6,6 +6,7 @@ from django.core.management import CommandError
 from django.db import migrations, models
 from django.utils import timezone
 
+from accounting.clock import DatabaseNow
 from jobs.proof.chain import extend, facts_of
 
 BATCH = 500
@@ -14,7 +15,7 @@ ALIVE_WITHIN = timedelta(seconds=45)  # workers and sweeps write down every 15 s
 
 def refuse_while_others_work(apps, schema_editor):
     """Refuse where a worker or a sweep of the version before is alive: what it wrote from now on would be refused."""
-    alive = apps.get_model("jobs", "Heartbeat").objects.filter(at__gt=timezone.now() - ALIVE_WITHIN).count()
+    alive = apps.get_model("jobs", "Heartbeat").objects.filter(at__gt=DatabaseNow() - ALIVE_WITHIN).count()
     if alive:
         raise CommandError(
             f"{alive} workers or sweeps were alive {ALIVE_WITHIN.seconds} seconds ago: stop all processes, web, workers "

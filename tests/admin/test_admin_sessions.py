@@ -5,11 +5,15 @@ import os
 import re
 import subprocess
 import sys
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.core.management import call_command
 from django.test import Client as Browser
+from django.utils import timezone
 
 from tests.factories import JobFactory
 
@@ -70,6 +74,18 @@ def cookie_settings(**environment: str) -> dict[str, Any]:
 def test_a_session_lasts_no_longer_than_a_working_day(anna: User) -> None:
     browser, _ = log_in()
     assert browser.session.get_expiry_age() == 12 * 3600
+
+
+def test_a_sweep_whose_clock_is_ahead_ends_no_session(anna: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    browser, _ = log_in()
+    ahead = timezone.now() + timedelta(hours=13)
+    with monkeypatch.context() as clock:
+        clock.setattr(timezone, "now", lambda: ahead)
+        call_command("sweep_jobs", once=True)
+    assert browser.get("/admin/").status_code == 200
+    Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
+    call_command("sweep_jobs", once=True)
+    assert not Session.objects.exists()
 
 
 def test_a_changed_password_ends_the_other_sessions(anna: User) -> None:
