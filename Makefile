@@ -21,12 +21,12 @@ JOBS ?= 1000000
 .PHONY: help demo test test-faults test-browser test-deploy n8n test-n8n screenshots chaos bench lint types check clean
 
 help: ## list what there is to make
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/.installed ## run everything here and send a receipt through it (PORT=8000, ONCE=1 to end after that)
 	@$(BIN)/python -m accounting.demo
 
-test: .venv/.installed ## run all tests on SQLite, and on PostgreSQL those that see a database
+test: .venv/.installed ## run the quick tests on SQLite, and on PostgreSQL those that see a database
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "$(QUICK)"
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "database and $(QUICK)" --database=postgresql
 
