@@ -35,7 +35,7 @@ class Operator:
     def __init__(self, folder: Path, url: str, to: Path) -> None:
         self._folder = folder
         (folder / "settings").write_text(f"DATABASE_URL={url}\n" if url else "")
-        self._where = f"at={folder} settings={folder}/settings user={getpass.getuser()} to={to}"
+        self._where = f"at={folder} settings={folder}/settings code={Path.cwd()} user={getpass.getuser()} to={to}"
 
     def run(self, *marks: str, **environment: str) -> None:
         """Run the commands around each of these words; fail where one of them does."""
@@ -60,13 +60,13 @@ def documented_commands(mark: str) -> str:
 
 
 def back_up(service: Installation, to: Path) -> None:
-    """Save the database, twice as in two nights, then the files."""
+    """Save the database, twice as in two nights, then the files, the settings and the version."""
     url = service.env["DATABASE_URL"]
     operator = Operator(service.folder, url, to)
     for _ in range(2):
         operator.run(saving(url))
     service.upload(99)  # between the two: its file is in the back-up, its row is not
-    operator.run('"$at/media/" "$to/media/"')
+    operator.run('"$at/media/" "$to/media/"', '"$to/version"')
 
 
 def saving(url: str) -> str:
@@ -105,8 +105,9 @@ def test_a_restored_installation_serves_the_same_jobs_and_files_and_its_audit_ho
         waiting = old.upload(2).json()["job_id"]
         was = old.job(filed)
         back_up(old, tmp_path / "back-up")
-    (saved,) = (tmp_path / "back-up").glob("db.*")
-    assert saved.stat().st_mode & 0o777 == 0o600
+    saved = [path for path in (tmp_path / "back-up").iterdir() if path.is_file()]
+    assert [path.name.partition(".")[0] for path in sorted(saved)] == ["db", "env", "version"]
+    assert {path.stat().st_mode & 0o777 for path in saved} == {0o600}
 
     with Installation(tmp_path / "new", webhook) as new:
         restore(new, tmp_path / "back-up")
