@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import transaction
 from rest_framework.test import APIClient
 
 from accounting.clock import database_now
@@ -13,9 +14,11 @@ from jobs.models import IdempotencyKey, JobEvent, JobLog
 from jobs.services import cancel_job, submission
 from jobs.transitions import lock_job
 from receipts.models import ApiKey, Receipt
-from receipts.services import keep_receipt
+from receipts.services import StoredFile, keep_receipt
 from tests.factories import DATABASE_ID
 from tests.support.installation import wait_for
+from tests.support.job_actions import upload_request
+from tests.support.job_lifecycle import uploaded
 from tests.support.uploads import client_named, content, picture, post
 
 pytestmark = pytest.mark.django_db
@@ -204,3 +207,13 @@ def test_an_upload_beside_a_duplicate_that_fails_just_now_is_answered_with_the_j
     fail_when_locked(post(api, allow_duplicate="true").json()["job_id"])
     again = post(api)
     assert (again.status_code, again.json()["job_id"]) == (200, first)
+
+
+def test_a_receipt_that_has_its_file_keeps_it_whatever_was_stored_beside_it() -> None:
+    job = uploaded()
+    upload = upload_request(job.client, DATABASE_ID, "", allow_duplicate=False).upload
+    stored = StoredFile("receipts/another.jpg")
+    with transaction.atomic():
+        keep_receipt(client=job.client, upload=upload, stored=stored, now=database_now())
+    assert not stored.is_kept
+    assert Receipt.objects.get().file.name == job.receipt.file.name

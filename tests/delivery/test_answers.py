@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from jobs.answers import Answer, Decision, decide, parse_retry_after
-from jobs.delivery_errors import ErrorCode
+from jobs.delivery_errors import NOT_EXECUTED, ErrorCode
 from jobs.models import JobLog
 
 SCHEDULE = [5, 30, 120]
@@ -35,6 +35,7 @@ def decision(given: Answer, tries: int = 1) -> Decision:
         (answer(202, b"[]"), "", ""),
         (answer(200, b"null"), "", ""),
         (answer(200, b'{"execution_id":{"no":"id"}}'), "", ""),
+        (answer(200, b'{"said":"n8n is starting up"}', "text/html"), "", ""),
     ],
 )
 def test_a_2xx_with_json_is_accepted_and_awaits_the_callback(
@@ -57,6 +58,7 @@ def test_an_execution_id_is_cut_where_its_column_ends() -> None:
         (answer(200, b"n8n is starting up. Please wait", "text/html"), "n8n_starting"),
         (answer(200, b"\n<!DOCTYPE html>\n<title>n8n</title>", "text/html"), "n8n_starting"),
         (answer(408), "n8n_busy"),
+        (answer(502, NOT_EXECUTED), "n8n_busy"),  # whoever quotes N8N is not N8N
         (answer(429), "n8n_busy"),
         (answer(502, b"<html>", "text/html"), "n8n_busy"),
         (answer(503), "n8n_busy"),

@@ -201,6 +201,17 @@ def test_it_is_kept_no_longer_than_the_lease_lasts(
     assert mark.call_count == 1
 
 
+def test_one_that_slept_through_its_lease_tries_on_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = services.claim_job(JobFactory.create().pk, worker="w1")
+    assert job is not None
+    monkeypatch.setattr(tasks, "AWAY_SECONDS", 0.01)
+    monkeypatch.setattr(tasks, "close_old_connections", lambda: None)
+    mark = Mock(side_effect=[OperationalError(), None])
+    monkeypatch.setattr(services, "mark_delivered", mark)
+    tasks._write_down(job, Answer(status=503), lease_ends=0.0)
+    assert mark.call_count == 2
+
+
 # -- what nobody expected, and what is told
 
 

@@ -10,6 +10,7 @@ from jobs.models import JobLog
 from jobs.services import claim_job, completion, retry_job
 from tests.factories import JobFactory, job_in
 from tests.support.callback_posts import post, report
+from tests.support.job_lifecycle import delivered, uploaded
 from tests.support.old_receipts import purge
 
 Status = JobLog.Status
@@ -189,3 +190,8 @@ def test_none_or_several_open_jobs_of_an_execution_are_404(executions: list[str]
         JobFactory.create(processing=True, n8n_execution_id=execution)
     JobFactory.create(success=True, n8n_execution_id="17")
     assert post("callback", {"status": "failure", "execution_id": "17"}).status_code == 404
+
+
+def test_a_failure_that_names_no_execution_ends_a_job_in_its_first_round() -> None:
+    job = delivered(uploaded())
+    assert report(job, status="failure").json() == {"job_id": str(job.pk), "status": "failure", "duplicate": False}

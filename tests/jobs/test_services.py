@@ -93,6 +93,11 @@ def test_a_claim_holds_until_another_worker_has_the_job_or_may_have_it_before_th
     assert not services.is_claimed(job.pk, attempt=2)
 
 
+def test_a_claim_is_over_where_the_job_was_taken_back_and_waits_for_its_next_try() -> None:
+    job = JobFactory.create(attempts=2, tries=2, due_at=timezone.now() + timedelta(hours=1))
+    assert not services.is_claimed(job.pk, attempt=2)
+
+
 def test_a_second_claim_gets_nothing() -> None:
     job = JobFactory.create()
     assert services.claim_job(job.pk, worker="w1") is not None

@@ -33,6 +33,12 @@ def test_only_a_failed_job_is_retried(status: JobLog.Status) -> None:
         services.retry_job(job_in(status).pk, actor="anna", reason="")
 
 
+def test_a_job_for_another_database_does_not_do_the_same() -> None:
+    job = JobFactory.create(failure=True)
+    JobFactory.create(receipt=job.receipt, client=job.client, notion_database_id="f" * 32)
+    assert services.retry_job(job.pk, actor="anna", reason="").status == Status.QUEUED
+
+
 @pytest.mark.parametrize("age", [timedelta(hours=-1), timedelta(hours=1)])
 @pytest.mark.parametrize(("other", "refused"), [("processing", True), ("success", True), ("failure", False)])
 def test_a_retry_is_refused_where_another_job_does_the_same(other: str, refused: bool, age: timedelta) -> None:

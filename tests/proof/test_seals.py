@@ -245,3 +245,9 @@ def test_seals_before_a_moment_may_be_believed() -> None:
     assert len(wrong()) == 1
     assert wrong(since=NINE + HOUR) == []
     assert wrong(since=NINE + 2 * HOUR) == []
+
+
+def test_a_seal_is_chained_to_the_one_before() -> None:
+    three_hours()
+    Seal.objects.filter(number=2).update(digest="0" * 64)
+    assert [sentence[:6] for sentence in wrong()] == ["Seal 2", "Seal 3"]

@@ -26,7 +26,7 @@ from receipts.models import Client, Receipt, Rendition
 from receipts.storage import PrivateFileStorage, StorageAway
 from receipts.thumbnails import find_thumbnail
 from tests.factories import JobFactory, ReceiptFactory, job_in
-from tests.support.job_lifecycle import delivered, filed, reported, uploaded
+from tests.support.job_lifecycle import delivered, filed, filed_by, reported, uploaded
 from tests.support.old_receipts import DAYS, let_age, old, rendition_of, run_purge, stored_ago
 from tests.support.query_plans import multiply, plan
 
@@ -71,6 +71,19 @@ def test_half_an_hour_of_a_clock_that_is_days_ahead_makes_nothing_old(settings: 
     assert not retention.purgeable(retention.last_day(ahead)).exists()
     Seal.objects.update(made_at=ahead - timedelta(days=3))
     assert retention.purgeable(retention.last_day(ahead)).exists()
+
+
+def test_the_latest_of_several_old_seals_counts(media: Media) -> None:
+    old(filed_by("One"), DAYS + 5)
+    old(filed_by("Another"), DAYS + 2)
+    run_purge()
+    assert media() == []
+
+
+def test_a_file_that_was_stored_anew_since_it_was_listed_stays(media: Media) -> None:
+    job = filed()
+    assert services.purge_receipt(job.receipt_id, before=retention.last_day(timezone.now())) is None
+    assert len(media()) == 1
 
 
 @pytest.mark.parametrize("status", ["queued", "sending", "processing"])

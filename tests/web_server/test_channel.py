@@ -8,9 +8,11 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
 from waitress import wasyncore
+from waitress.adjustments import Adjustments
 
 from accounting.web_server import channel
 from accounting.web_server.channel import LINGER_IDLE_SECONDS, LINGER_SECONDS, Channel
+from accounting.web_server.http_parser import RequestParser
 from accounting.web_server.lanes import Lanes
 from accounting.web_server.server import Server
 from tests.support.installation import wait_for
@@ -124,3 +126,11 @@ def test_it_ends_where_the_server_is_about_to() -> None:
     with serving(say, Lanes(pictures=1, all_else=1)) as (server, port):
         server.is_stopping = True
         assert exchanged(port, get(304), LAST)[1:] == [b"Connection: close"]
+
+
+def test_a_body_is_no_header_though_a_packet_ends_within_the_blank_line_before_it() -> None:
+    head = b"POST /api/v1/receipts/ HTTP/1.1\r\nHost: a\r\nAuthorization: b\r\nContent-Length: 3\r\n\r"
+    parser = RequestParser(Adjustments())
+    for piece in (head, b"\n\x00\x01\x02"):
+        parser.received(piece)
+    assert not parser.error
