@@ -31,6 +31,9 @@ for refusal in (
     "unsupported_media_type", "encoding_not_supported", "throttled",
 ):  # fmt: skip
     CALLBACKS_REFUSED.labels(refusal)
+UPLOADS = ("receipt-upload", "receipt-list")
+for upload in UPLOADS:
+    REQUESTS.labels(upload, "POST", "5xx")
 
 CALLBACKS = ("job-callback", "execution-callback")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from django.urls import get_resolver
 
 from jobs.models import JobEvent, JobLog
 
@@ -35,6 +36,7 @@ def test_every_label_value_that_is_asked_for_exists() -> None:
     assert {status for status in statuses if not status.endswith("xx")} - {
         str(status) for status in JobLog.Status
     } == set()
+    assert {view for view in _values("view") if not _is_address(view)} == set()
 
 
 def test_every_alert_says_how_urgent_it_is_and_what_to_do() -> None:
@@ -91,8 +93,12 @@ def _parts(kind: str) -> tuple[str, ...]:
 
 def _values(label: str) -> set[str]:
     """Return the values that are asked for of a label."""
-    matches = [match for text in ASKED for match in re.findall(rf'\b{label}=~?"([^"]+)"', text)]
+    matches = [match for text in ASKED for match in re.findall(rf'\b{label}[!=][=~]?"([^"]+)"', text)]
     return {value for match in matches for value in match.split("|")}
+
+
+def _is_address(name: str) -> bool:
+    return bool(get_resolver().reverse_dict.getlist(name))
 
 
 def _squares(x: int, y: int, w: int, h: int) -> list[tuple[int, int]]:

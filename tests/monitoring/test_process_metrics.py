@@ -41,6 +41,12 @@ def test_requests_are_told_by_view_method_and_status() -> None:
     }
 
 
+def test_failed_uploads_are_told_before_the_first_of_them() -> None:
+    samples = scrape()
+    for view in ("receipt-upload", "receipt-list"):
+        assert f'receipts_http_request_seconds_count{{method="POST",status="5xx",view="{view}"}}' in samples
+
+
 def test_what_a_request_waits_for_a_thread_is_part_of_what_it_took() -> None:
     before = scrape()
     waited: dict[str, Any] = {WAITED_SECONDS: 700.0}
