@@ -3,7 +3,7 @@
 from typing import Any
 
 import structlog
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError
 from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
@@ -11,7 +11,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from accounting.clock import DatabaseNow, database_now
-from accounting.outages import error_fields, unapplied_migrations
+from accounting.outages import error_fields, is_read_only, unapplied_migrations
 from jobs import canary
 from jobs.heartbeats import living
 from jobs.models import Heartbeat, JobEvent, JobLog
@@ -66,7 +66,7 @@ def _database() -> dict[str, Any]:
     try:
         if not _is_migrated():
             return {"database": "not migrated"}
-        if _is_read_only():
+        if is_read_only():
             return {"database": "read only"}
         return {
             "database": OK,
@@ -78,11 +78,6 @@ def _database() -> dict[str, Any]:
     except (DatabaseError, InterfaceError) as error:
         logger.error("database_unavailable", **error_fields(error))
         return {"database": UNAVAILABLE}
-
-
-def _is_read_only() -> bool:
-    ours: Any = connection  # one of accounting.postgresql or accounting.sqlite3
-    return bool(ours.is_read_only())
 
 
 def _last_round_trip() -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import Any
 
 import structlog
 from django.apps import apps
@@ -54,6 +55,16 @@ def _migrations() -> Iterator[tuple[str, str]]:
             package = import_module(f"{app.name}.migrations")
             names = (module.name for module in iter_modules(package.__path__))
             yield from ((app.label, name) for name in names if name[0] not in "_~")
+
+
+def is_read_only() -> bool:
+    """Tell whether the database answers, and takes no writes by this connection.
+
+    Raises:
+        DatabaseError, InterfaceError: it says neither.
+    """
+    ours: Any = connection  # one of accounting.postgresql or accounting.sqlite3
+    return bool(ours.is_read_only())
 
 
 def is_locked(error: Exception) -> bool:

@@ -14,7 +14,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from accounting.outages import error_fields
+from accounting.outages import error_fields, is_read_only
 from accounting.problems import NOT_FOUND, Problem
 from accounting.throttling import count_failure
 from accounting.tokens import is_one_of
@@ -67,7 +67,8 @@ class _AllMetrics(Collector):
 
     def collect(self) -> Iterable[Metric]:
         installation = _installation_metrics()
-        yield gauge("database_up", "Whether the database told its figures.", bool(installation))
+        is_up = bool(installation) and _takes_writes()
+        yield gauge("database_up", "Whether the database told its figures, and takes writes.", is_up)
         yield gauge("storage_up", "Whether a receipt could be stored.", can_store())
         yield gauge("redis_up", "Whether a ring would go through.", queue_service().is_reachable())
         yield from installation
@@ -81,3 +82,11 @@ def _installation_metrics() -> list[Metric]:
     except (DatabaseError, InterfaceError) as error:
         logger.error("database_unavailable", **error_fields(error))
         return []
+
+
+def _takes_writes() -> bool:
+    try:
+        return not is_read_only()
+    except (DatabaseError, InterfaceError) as error:
+        logger.error("database_unavailable", **error_fields(error))
+        return False

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from django.conf import LazySettings
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client as Browser
 from rest_framework.test import APIClient
 
@@ -109,4 +110,16 @@ def test_without_its_database_a_process_tells_what_it_measured_itself() -> None:
     own = ("receipts_http", "receipts_throttled", "receipts_callbacks")
     reached = {name: value for name, value in samples.items() if not name.startswith(own)}
     assert reached == {"receipts_database_up": 0, "receipts_storage_up": 1, "receipts_redis_up": 1}
+    assert scrape()["receipts_database_up"] == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_may_only_be_read_is_not_up_and_tells_what_it_knows() -> None:
+    read_only = {"sqlite": "PRAGMA query_only = ON", "postgresql": "SET default_transaction_read_only = on"}
+    try:
+        connection.cursor().execute(read_only[connection.vendor])
+        samples = scrape()
+    finally:
+        connection.close()
+    assert (samples["receipts_database_up"], samples["receipts_workers"]) == (0, 0)
     assert scrape()["receipts_database_up"] == 1
