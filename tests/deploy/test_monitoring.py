@@ -78,6 +78,18 @@ def test_each_alert_fires_when_it_should_and_never_at_a_healthy_service() -> Non
 
 
 @pytest.mark.deploy
+def test_prometheus_understands_what_is_proposed_to_watch_from_outside(tmp_path: Path) -> None:
+    blocks = re.findall(r"^```yaml\n(.*?)^```", (DEPLOY / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    scrapes, rules = map(yaml.safe_load, blocks)
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "outside", "rules": rules}]}))
+    asked = {"rule_files": ["rules.yml"], "scrape_configs": scrapes}
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(asked))
+    run("promtool", "check", "config", "--lint-fatal", tmp_path / "prometheus.yml")
+    (job,) = {each["job_name"] for each in scrapes}
+    assert all(f'{{job="{job}"}}' in rule["expr"] for rule in rules)
+
+
+@pytest.mark.deploy
 def test_prometheus_understands_what_the_dashboard_asks(tmp_path: Path) -> None:
     rules = [
         {"record": f"panel:{number}", "expr": expression.replace("$__rate_interval", "5m")}
