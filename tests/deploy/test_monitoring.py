@@ -46,6 +46,13 @@ def test_every_alert_says_how_urgent_it_is_and_what_to_do() -> None:
         assert rule["for"]
 
 
+def test_whoever_is_told_of_an_alert_finds_by_its_name_what_to_do() -> None:
+    rows = re.findall(r"^\|.*\|$", Path("docs/operations.md").read_text(), re.MULTILINE)
+    proposed = re.findall(r"^- alert: (\w+)$", (DEPLOY / "README.md").read_text(), re.MULTILINE)
+    names = [*(rule["alert"] for rule in ALERTS), *proposed]
+    assert [name for name in names if not any(f"`{name}`" in row for row in rows)] == []
+
+
 def test_the_dashboard_draws_each_panel_once_in_a_place_of_its_own_from_our_prometheus() -> None:
     panels = DASHBOARD["panels"]
     source = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/prometheus.yml").read_text())["datasources"][0]
