@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import Case, Count, F, OuterRef, Q, Subquery, When
+from django.db.models import Case, CharField, Count, F, OuterRef, Q, Subquery, Value, When
 
+from jobs.delivery_errors import NEVER_SENT
 from jobs.models import EventTotals, JobEvent, JobLog
 
 from .bounds import DELIVERY_BOUNDS, ROUND_TRIP_BOUNDS, bucket_counts
@@ -27,6 +28,12 @@ COUNTED_AT_ONCE = 20_000  # ids in one pass, so that catching up delays no sweep
 # more, counters stand still. It bounds ids and not rows: a late one must push no other out, and so a counter back.
 READ_AT_ONCE = 50_000
 MILLISECOND = timedelta(milliseconds=1)
+NOT_SENT = "not_sent"  # a kind of metrics alone: N8N has refused nothing where it was not called
+KIND = Case(
+    When(kind=JobEvent.Kind.REFUSED, detail__code__in=NEVER_SENT, then=Value(NOT_SENT)),
+    default=F("kind"),
+    output_field=CharField(),
+)
 
 
 class Totals(NamedTuple):
@@ -135,5 +142,5 @@ def _event_groups(after: int, last: int) -> Iterator[_EventGroup]:
     events = JobEvent.objects.filter(id__gt=after, id__lte=last).alias(is_canary=Subquery(job.values("is_canary")))
     is_back = Q(kind=JobEvent.Kind.SUCCEEDED, source=JobEvent.Source.CALLBACK)
     trip = Case(When(is_back, then=F("at") - Subquery(job.values("created_at"))))
-    alike = events.filter(is_canary=False).order_by().values_list("kind", "source", "detail__ms", trip)
+    alike = events.filter(is_canary=False).order_by().values_list(KIND, "source", "detail__ms", trip)
     return (_EventGroup(*row) for row in alike.annotate(Count("pk")))

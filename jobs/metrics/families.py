@@ -23,7 +23,7 @@ from .counting import by_kind_and_source, totals
 
 # These are there before the first of them happens: Prometheus sees no increase in what begins with it.
 ALERTED = (
-    "delivered worker", "refused worker", "unconfirmed worker",
+    "delivered worker", "refused worker", "unconfirmed worker", "not_sent worker",
     "failed callback", "failed sweep", "failed worker", "succeeded callback",
 )  # fmt: skip
 

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accounting.postgresql.base import SETTINGS
+from jobs.delivery_errors import NEVER_SENT
 from jobs.metrics import counting
 from jobs.metrics.bounds import DELIVERY_BOUNDS, ROUND_TRIP_BOUNDS, bucket_counts, cumulative_counts
 from jobs.metrics.counting import SETTLES, by_kind_and_source, count_events, totals
@@ -110,6 +111,17 @@ def test_kinds_are_told_with_their_sources() -> None:
     assert list(by_kind_and_source(counted.transitions)) == [
         ("failed", "callback", 2), ("failed", "worker", 1), ("received", "api", 1),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("code", sorted(NEVER_SENT))
+def test_n8n_has_not_refused_what_it_was_never_sent(code: str) -> None:
+    job = received(NOON)
+    event(job, Kind.REFUSED, NOON, Source.WORKER, code="n8n_busy")
+    event(job, Kind.REFUSED, NOON, Source.WORKER)
+    event(job, Kind.REFUSED, NOON, Source.WORKER, code=code)
+    at_once = counted()
+    count_events(LONG_AFTER)
+    assert at_once == counted() == {"received": 1, "refused": 2, "not_sent": 1}
 
 
 def test_canaries_count_nowhere() -> None:
