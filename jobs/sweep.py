@@ -124,7 +124,7 @@ def _again_or_fail(job: JobLog, kind: JobEvent.Kind, sentence: str, **changes: A
     if job.tries > len(schedule):
         fail(job, FailureCode.DELIVERY_UNCONFIRMED, sentence, source=Source.SWEEP)
         return
-    due_at = job.now + timedelta(seconds=schedule[max(job.tries, 1) - 1])
+    due_at = job.now + timedelta(seconds=schedule[job.tries - 1])
     change_status(job, Status.QUEUED, kind=kind, source=Source.SWEEP, due_at=due_at, **changes)
 
 

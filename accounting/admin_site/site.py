@@ -61,7 +61,8 @@ class OperationsSite(AdminSite):
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Let staff change their own password, which nobody may guess without end in a browser that was left open."""
-        if request.method == "POST" and is_locked_out_by(request, request.POST.get("old_password", "")):
+        guess = request.POST.get("old_password")
+        if guess and is_locked_out_by(request, guess):
             raise PermissionDenied
         return super().password_change(request, extra_context)
 

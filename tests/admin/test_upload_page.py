@@ -142,6 +142,13 @@ def test_a_form_that_is_sent_again_by_loading_the_page_again_files_nothing_twice
     assert JobLog.objects.count() == 2
 
 
+@pytest.mark.parametrize("form_key", ["", "no key"])
+def test_a_form_without_a_key_is_nobodys_form_sent_again(operator: Browser, form_key: str) -> None:
+    for number in (1, 2):
+        operator.post(PAGE, {"file": picture(number), "notion_database_id": DATABASE_ID, "form_key": form_key})
+    assert JobLog.objects.count() == 2
+
+
 def test_a_refused_form_is_shown_as_it_was_sent(operator: Browser) -> None:
     JobFactory.create()
     form = {"file": picture(), "other_database": "not a database", "allow_duplicate": "on"}
