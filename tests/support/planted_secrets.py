@@ -1,6 +1,7 @@
 """Secrets that are looked for afterwards, and all the places where one could have been left behind."""
 
 import base64
+import binascii
 import sqlite3
 import zlib
 from collections.abc import Iterator
@@ -95,4 +96,6 @@ def _text(value: object) -> str:
     raw = bytes(value)
     with suppress(zlib.error):
         raw += zlib.decompress(raw)
+    with suppress(binascii.Error, zlib.error):  # a traceback that RQ keeps
+        raw += zlib.decompress(base64.b64decode(raw, validate=True))
     return raw.decode("latin-1")
