@@ -17,6 +17,7 @@ logger = structlog.get_logger(__name__)
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
+METHOD_LETTERS, PATH_LETTERS = 20, 200  # none of ours is longer
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 API = "/api/"
 PROBED = frozenset({"/health", "/health/ready", "/metrics"})
@@ -45,10 +46,15 @@ class RequestLogMiddleware(_Middleware):
             code = getattr(response, PROBLEM_CODE, "")
             measure(request, response, seconds=waited + seconds, code=code)
             logger.info(
-                "request", method=request.method, path=request.path, status=response.status_code, ms=milliseconds,
-                waited_ms=waited_milliseconds, **({"code": code} if code else {}),
+                "request", **asked_for(request.method or "", request.path), status=response.status_code,
+                ms=milliseconds, waited_ms=waited_milliseconds, **({"code": code} if code else {}),
             )  # fmt: skip
         return response
+
+
+def asked_for(method: str, path: str) -> dict[str, str]:
+    """Return what a line of the log tells of what was asked for: anybody may make it up, at any length."""
+    return {"method": method[:METHOD_LETTERS], "path": path[:PATH_LETTERS]}
 
 
 def waited_seconds(request: HttpRequest) -> float:

@@ -242,6 +242,13 @@ def test_a_request_is_one_line_in_the_log(
     assert "canary" not in caplog.text
 
 
+def test_what_somebody_made_up_makes_no_long_line(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    Browser().generic("BREW" * 1000, "/" + "%1b" * 20_000)
+    (line,) = lines(caplog)
+    assert (line["method"], line["path"]) == ("BREW" * 5, "/" + "\x1b" * 199)
+
+
 def test_whatever_is_logged_on_the_way_carries_the_requests_id(
     api: APIClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
