@@ -36,6 +36,7 @@ for upload in UPLOADS:
     REQUESTS.labels(upload, "POST", "5xx")
 
 CALLBACKS = ("job-callback", "execution-callback")
+WEB_SERVER = "web-server"  # stands for a view of what it refuses by itself
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 REFUSED = range(400, 500)
 
@@ -47,7 +48,16 @@ def measure(request: HttpRequest, response: HttpResponse, *, seconds: float, cod
         code: of the problem that it was answered with; "" where it was none.
     """
     view = request.resolver_match.view_name if request.resolver_match else "none"
-    method = request.method if request.method in METHODS else "other"
-    REQUESTS.labels(view, method, f"{response.status_code // 100}xx").observe(seconds)
+    _observe(view, request.method, response.status_code, seconds)
     if view in CALLBACKS and code and response.status_code in REFUSED:
         CALLBACKS_REFUSED.labels(code).inc()
+
+
+def measure_refused(method: str, status: int, *, seconds: float) -> None:
+    """Count a request that the web server refused, so that no view has seen it."""
+    _observe(WEB_SERVER, method, status, seconds)
+
+
+def _observe(view: str, method: str | None, status: int, seconds: float) -> None:
+    known = method if method in METHODS else "other"
+    REQUESTS.labels(view, known, f"{status // 100}xx").observe(seconds)

@@ -10,7 +10,8 @@ import structlog
 from django.http import HttpRequest
 from waitress.task import ErrorTask, WSGITask
 
-from accounting.middleware import WAITED_SECONDS, request_id
+from accounting.middleware import WAITED_SECONDS, asked_for, request_id
+from accounting.monitoring.process_metrics import measure_refused
 from accounting.problems import CONTENT_TYPE, Problem, body_of
 
 from .http_parser import CannotKeepBody, RequestParser
@@ -52,14 +53,14 @@ class ProblemTask(ErrorTask):
 
     def execute(self) -> None:
         """Answer, and let the connection linger until that is read."""
+        started = time.monotonic()
         refused: Any = self.request  # the stubs take it for the error that it carries
         channel: Any = self.channel
         request = HttpRequest()
         request.META["HTTP_X_REQUEST_ID"] = refused.headers.get("X_REQUEST_ID", "")
         problem = _problem(refused)
         body = json.dumps(body_of(request, problem)).encode()
-        # waitress' own words quote the header that it did not understand, which may hold a key
-        logger.info("request_refused", status=problem.status_code, request_id=request_id(request))
+        _write_down(refused, problem, request_id(request), started)
         self.status = f"{problem.status_code} {HTTPStatus(problem.status_code).phrase}"
         self.response_headers = [("Content-Type", CONTENT_TYPE), ("X-Request-ID", request_id(request))]
         self.response_headers += problem.headers.items()
@@ -67,6 +68,25 @@ class ProblemTask(ErrorTask):
         channel.will_linger = True
         self.content_length = len(body)
         self.write(body)
+
+
+def _write_down(refused: RequestParser, problem: Problem, its_id: str, started: float) -> None:
+    """Log and measure it as the middleware does what reaches Django: where it is an error, a line before tells of it.
+
+    waitress' own words would quote the header that it did not understand, which may hold a key.
+    """
+    waited = max(0.0, started - refused.waits_since)  # what stands in for an answer that broke has not waited
+    seconds = time.monotonic() - started
+    measure_refused(refused.command, problem.status_code, seconds=waited + seconds)
+    logger.info(
+        "request_refused", **asked_for(refused.command, _path(refused)), status=problem.status_code,
+        ms=round(seconds * 1000, 1), waited_ms=round(waited * 1000, 1), code=problem.code, request_id=its_id,
+    )  # fmt: skip
+
+
+def _path(refused: RequestParser) -> str:
+    """Return its path as Django would tell it; "" where it is none, but an address, which may hold a password."""
+    return refused.path.encode("latin-1").decode(errors="replace") if refused.path.startswith("/") else ""
 
 
 def _problem(refused: RequestParser) -> Problem:
