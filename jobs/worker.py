@@ -1,5 +1,6 @@
 """The worker class that plain `manage.py rqworker` runs."""
 
+import logging
 import threading
 import time
 from contextlib import suppress
@@ -32,6 +33,7 @@ logger = structlog.get_logger(__name__)
 BEAT_EVERY_SECONDS = 15
 LOOK_AT_NAME_EVERY_SECONDS = 5
 REDIS_BEAT_SECONDS = 1  # RQ would beat four times a delivery, each time on three ways there and back
+AWAY_IS_SAID_EVERY_SECONDS = 60
 LOOKS_PER_BEAT = 3  # of the thread, which has a phase of its own: no beat is later by more than a look
 
 told_to_stop = StopSign()  # a signal came; when `work` returns without it, RQ has given up
@@ -53,6 +55,27 @@ class HeartbeatTimer:
             beat(PROCESS_NAME, Heartbeat.Kind.WORKER)
         except DATABASE_AWAY as error:
             logger.warning("heartbeat_failed", **error_fields(error))
+
+
+class AwayNowAndThen(logging.Filter):
+    """Lets RQ say now and then, as a warning, that Redis is away; it would every 5 s, as an error that Sentry gets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next_at = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether the line is written; an error of Redis' among its arguments shows what it is about."""
+        if not any(isinstance(argument, RedisError) for argument in record.args or ()):
+            return True
+        if time.monotonic() < self._next_at:
+            return False
+        self._next_at = time.monotonic() + AWAY_IS_SAID_EVERY_SECONDS
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        return True
+
+
+away_now_and_then = AwayNowAndThen()  # one for all workers that this process makes in turn
 
 
 class NoRing(Exception):
@@ -101,7 +124,14 @@ class DeliveryWorker(SimpleWorker):
 
     def bootstrap(self, logging_level: str | None = None, *args: Any, **kwargs: Any) -> None:
         """Begin to work; what RQ says of every small step stays out of the log, though `rqworker` asks for it."""
+        self.log.addFilter(away_now_and_then)
         super().bootstrap("WARNING", *args, **kwargs)
+
+    def subscribe(self) -> None:
+        """Listen to no command that comes by Redis: a worker is told to stop by a signal, and no delivery is to be.
+
+        The thread for it would complain of a Redis that is away every 2 s.
+        """
 
     def register_birth(self) -> None:
         """Take its name in Redis, which remembers a worker that was killed for a while: wait until it forgets.
@@ -166,10 +196,12 @@ class DeliveryWorker(SimpleWorker):
             close_old_connections()
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
-        """Write what nobody expected to our log, beside RQ's own record, and begin the next job on a new connection."""
+        """Write what nobody expected to our log, and begin the next job on a new connection.
+
+        RQ would write the same traceback again, in the text of a line, and call handlers, of which there are none.
+        """
         _renew_connection()
         logger.error("task_failed", rq_job_id=job.id, exc_info=exc_info)
-        super().handle_exception(job, *exc_info)
 
     def heartbeat(self, timeout: int | None = None, pipeline: "Pipeline | None" = None) -> None:
         """Beat now and then: in the database, whether or not Redis is away, and in Redis, less often than RQ would.

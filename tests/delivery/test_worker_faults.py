@@ -1,5 +1,6 @@
 """What a worker outlives: rings that are none, a database that is away, and a time-out wherever it comes."""
 
+import logging
 import pickle
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ import structlog
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections, transaction
 from django.db.transaction import Atomic
 from redis import Redis
+from redis import exceptions as redis_errors
 from rq import Callback, Queue
 from rq.job import Job
 from rq.registry import FailedJobRegistry
@@ -25,8 +27,9 @@ from jobs import worker as worker_module
 from jobs.models import JobLog
 from jobs.queue import TASK
 from tests.factories import JobFactory
-from tests.support.outages import closed_port
-from tests.support.stub_server import StubServer
+from tests.support.deliveries import n8n_at
+from tests.support.outages import Clock, closed_port
+from tests.support.stub_server import StubServer, Visit, response, stub_server
 from tests.support.workers import lines, ring, status_of, work
 
 Status = JobLog.Status
@@ -50,6 +53,7 @@ def test_a_task_that_raises_is_told_of_and_the_next_ring_is_answered(
     (line,) = lines(caplog, "task_failed")
     assert (line["rq_job_id"], line["level"]) == (poisoned.id, "error")
     assert line["exc_info"]
+    assert len([record for record in caplog.records if record.levelno >= logging.ERROR]) == 1
     registry = FailedJobRegistry("default", connection=redis, serializer=JSONSerializer)
     assert registry.get_job_ids() == [poisoned.id]
 
@@ -168,6 +172,45 @@ def test_a_ring_that_is_not_even_json_is_survived(n8n: StubServer, redis: "Redis
     ring(job)
     work()
     assert status_of(job) == Status.PROCESSING
+
+
+def test_no_command_is_listened_to_that_comes_by_redis(redis: "Redis") -> None:
+    channels: list[Any] = []
+
+    def look(visit: Visit) -> None:
+        visit.read()
+        channels.append(redis.pubsub_channels())
+        visit.send(response())
+
+    ring(job := JobFactory.create())
+    with stub_server(look) as server, n8n_at(server.url):
+        work()
+    assert (status_of(job), channels) == (Status.PROCESSING, [[]])
+
+
+def test_while_redis_is_away_rq_says_so_once_a_minute_and_as_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock, tries = Clock(), 100
+
+    def be_away(*_: object, **__: object) -> None:
+        nonlocal tries
+        tries -= 1
+        if tries:
+            raise redis_errors.ConnectionError("nobody answers")
+
+    def sleep(seconds: float) -> None:
+        clock.now += seconds
+
+    monkeypatch.setattr(Queue, "dequeue_any", be_away)
+    monkeypatch.setattr("rq.worker.base.time", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(worker_module, "time", clock)
+    monkeypatch.setattr(worker_module.away_now_and_then, "_next_at", 0.0)
+    began = clock.now
+    work()
+    said = [record for record in caplog.records if record.name == "rq.worker"]
+    assert {record.levelno for record in said} == {logging.WARNING}
+    assert 0 <= len(said) - (clock.now - began) // 60 <= 1
 
 
 def test_the_id_of_whoever_rang_is_on_every_line_of_that_ring_and_on_no_other(

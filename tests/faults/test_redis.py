@@ -1,5 +1,6 @@
 """Redis is away, frozen, emptied or in a bad mood: uploads go on at once, deliveries when it is back."""
 
+import json
 import shutil
 import signal
 import subprocess
@@ -65,6 +66,29 @@ def test_without_redis_uploads_are_taken_at_once_and_delivered_by_the_same_worke
     all_end_well(service, jobs)
     assert n8n.stats()["webhooks"] == 3
     assert worker.poll() is None
+
+
+@faults
+def test_while_redis_is_away_a_worker_writes_about_a_line_a_minute_and_no_error(service: Installation) -> None:
+    _, worker, _ = service.start_all()
+    service.wait_for_status(uploaded_promptly(service, 9), "success")
+    service.valkey.stop()
+    wait_for(lambda: _said_by_rq(service), "the worker to meet it")
+    beat = _last_beat(service)
+    wait_for(lambda: _last_beat(service) > beat, "its next sign of life")
+    beat = _last_beat(service)
+    wait_for(lambda: _last_beat(service) > beat, "15 s more")
+    assert [line["level"] for line in _said_by_rq(service)] == ["warning"]
+    assert worker.poll() is None
+
+
+def _said_by_rq(service: Installation) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in service.log().splitlines() if line.startswith("{")]
+    return [line for line in lines if line["logger"] == "rq.worker"]
+
+
+def _last_beat(service: Installation) -> Any:
+    return service.query("SELECT at FROM jobs_heartbeat WHERE kind = 'worker'")[0][0]
 
 
 @faults
