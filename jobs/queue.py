@@ -28,7 +28,7 @@ class QueueServiceProtocol(Protocol):
         """Wake a worker for each job; return how many rings went through. Never raises.
 
         Args:
-            request_id: under which the worker's logs are written, where the ring is for a request's own job.
+            request_id: of the upload, under which the worker's logs are written; one that is not told it looks it up.
         """
 
     def depth(self) -> int | None:
@@ -98,7 +98,10 @@ def queue_service() -> QueueServiceProtocol:
     return RQService(shared_redis())
 
 
-def ring_on_commit(job_id: UUID) -> None:
-    """Ring once the transaction is committed; whether or not that succeeds, the job is accepted then."""
-    request_id = structlog.contextvars.get_contextvars().get("request_id", "")
+def ring_on_commit(job_id: UUID, *, request_id: str = "") -> None:
+    """Ring once the transaction is committed; whether or not that succeeds, the job is accepted then.
+
+    Args:
+        request_id: of the upload; a worker that is not told it looks it up.
+    """
     transaction.on_commit(lambda: queue_service().ring([job_id], request_id=request_id), robust=True)

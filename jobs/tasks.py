@@ -37,12 +37,19 @@ def trigger_n8n_workflow(job_id: str) -> str:
     with structlog.contextvars.bound_contextvars(job_id=job_id):
         lease_ends = seconds_since_boot() + settings.N8N_LEASE_SECONDS
         try:
-            job = services.claim_job(UUID(job_id), worker=PROCESS_NAME)
-            return _deliver(job, lease_ends) if job else "nothing_to_do"
+            with structlog.contextvars.bound_contextvars(request_id=_request_id(UUID(job_id))):
+                job = services.claim_job(UUID(job_id), worker=PROCESS_NAME)
+                return _deliver(job, lease_ends) if job else "nothing_to_do"
         except DATABASE_AWAY as error:
             logger.warning("database_unavailable", **error_fields(error))
             time.sleep(AWAY_SECONDS)  # the other rings wait meanwhile; for this job the sweep rings again
             return "database_away"
+
+
+def _request_id(job_id: UUID) -> str:
+    """Return the upload's, which the first ring brings and no later one does: it is the same in every attempt."""
+    brought: str = structlog.contextvars.get_contextvars().get("request_id", "")
+    return brought or services.request_id_of(job_id)
 
 
 def _deliver(job: JobLog, lease_ends: float) -> str:

@@ -180,16 +180,16 @@ class DeliveryWorker(SimpleWorker):
             super().set_shutdown_requested_date()  # type: ignore[no-untyped-call] # the same
 
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
-        """Run one job under the request id of whoever rang for it, for as long as this worker's settings say.
+        """Run one job for as long as this worker's settings say, under the request id that the ring brings, if any.
 
         Who rang may have others, from before a change: a shorter time-out would cut a delivery that N8N is answering.
         """
         close_old_connections()
         job.timeout = settings.RQ_TIMEOUT_SECONDS
         self._busy_until = time.monotonic() + settings.RQ_TIMEOUT_SECONDS
-        request_id = str(job.meta.get("request_id") or job.id)
+        brought = {"request_id": str(job.meta["request_id"])} if job.meta.get("request_id") else {}
         try:
-            with structlog.contextvars.bound_contextvars(request_id=request_id, worker=PROCESS_NAME):
+            with structlog.contextvars.bound_contextvars(**brought, worker=PROCESS_NAME):
                 return super().perform_job(job, queue, execution)
         finally:
             self._busy_until = 0.0

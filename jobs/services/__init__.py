@@ -2,7 +2,7 @@
 
 from .bulk import operate, operate_on_all
 from .completion import complete_job, find_open_job, note_refused_callback
-from .delivery import claim_job, free_places, is_claimed, mark_delivered
+from .delivery import claim_job, free_places, is_claimed, mark_delivered, request_id_of
 from .ending import fail
 from .operation import NotNow, cancel_job, resend_job, retry_job, why_not_retry
 from .purging import purge_receipt
@@ -26,6 +26,7 @@ __all__ = [
     "operate",
     "operate_on_all",
     "purge_receipt",
+    "request_id_of",
     "resend_job",
     "retry_job",
     "submit_receipt",

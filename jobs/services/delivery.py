@@ -61,6 +61,13 @@ def claim_job(job_id: UUID, *, worker: str) -> JobLog | None:
     return job
 
 
+def request_id_of(job_id: UUID) -> str:
+    """Return under which request a job was uploaded; the job's own id where it came by none, as a canary does."""
+    received = JobEvent.objects.filter(job=job_id, kind=Kind.RECEIVED)
+    detail: Detail = received.values_list("detail", flat=True).first() or {}
+    return str(detail.get("request_id") or job_id)
+
+
 def is_claimed(job_id: UUID, *, attempt: int) -> bool:
     """Tell whether a claim still holds, and for as long as a delivery may take.
 

@@ -181,7 +181,7 @@ def _create_job(request: UploadRequest, receipt: Receipt, now: datetime, *, dupl
     if request.upload.pages > 1:
         detail["pages"] = request.upload.pages
     begin(job, source=request.source, actor=request.actor, detail=detail)
-    ring_on_commit(job.pk)
+    ring_on_commit(job.pk, request_id=detail.get("request_id", ""))
     return job
 
 

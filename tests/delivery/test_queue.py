@@ -130,10 +130,11 @@ def test_the_bell_rings_once_the_transaction_is_committed(redis: "Redis") -> Non
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_bell_carries_the_id_of_the_request_that_was_committed(redis: "Redis") -> None:
+def test_the_bell_carries_the_id_of_the_upload_and_not_of_whatever_rings(redis: "Redis") -> None:
     with bound_contextvars(request_id="r-1"), transaction.atomic():
         ring_on_commit(ONE)
-    assert [ring.meta for ring in waiting(redis)] == [{"request_id": "r-1"}]
+        ring_on_commit(TWO, request_id="r-2")
+    assert [ring.meta for ring in waiting(redis)] == [{"request_id": ""}, {"request_id": "r-2"}]
 
 
 @pytest.mark.django_db(transaction=True)

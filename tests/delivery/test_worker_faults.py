@@ -11,7 +11,6 @@ from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
-import structlog
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections, transaction
 from django.db.transaction import Atomic
 from redis import Redis
@@ -211,20 +210,3 @@ def test_while_redis_is_away_rq_says_so_once_a_minute_and_as_a_warning(
     said = [record for record in caplog.records if record.name == "rq.worker"]
     assert {record.levelno for record in said} == {logging.WARNING}
     assert 0 <= len(said) - (clock.now - began) // 60 <= 1
-
-
-def test_the_id_of_whoever_rang_is_on_every_line_of_that_ring_and_on_no_other(
-    n8n: StubServer, redis: "Redis", caplog: pytest.LogCaptureFixture
-) -> None:
-    first, second = JobFactory.create_batch(2)
-    ring(first, request_id="r-1")
-    ring(second)
-    (_, ring_id) = Queue("default", connection=redis, serializer=JSONSerializer).job_ids
-    work()
-    begun = lines(caplog, "delivery_begun")
-    assert [(line["job_id"], line["request_id"]) for line in begun] == [
-        (str(first.pk), "r-1"),
-        (str(second.pk), ring_id),
-    ]
-    assert n8n.requests[0].headers["X-Request-ID"] == "r-1"
-    assert "request_id" not in structlog.contextvars.get_contextvars()
