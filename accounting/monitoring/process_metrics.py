@@ -31,12 +31,11 @@ for refusal in (
     "unsupported_media_type", "encoding_not_supported", "throttled",
 ):  # fmt: skip
     CALLBACKS_REFUSED.labels(refusal)
-UPLOADS = ("receipt-upload", "receipt-list")
-for upload in UPLOADS:
+WEB_SERVER = "web-server"  # stands for a view of what it refuses by itself
+for upload in ("receipt-upload", "receipt-list", WEB_SERVER):
     REQUESTS.labels(upload, "POST", "5xx")
 
 CALLBACKS = ("job-callback", "execution-callback")
-WEB_SERVER = "web-server"  # stands for a view of what it refuses by itself
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 REFUSED = range(400, 500)
 
