@@ -52,6 +52,11 @@ def test_an_audit_says_by_its_code_that_nothing_is_known_to_be_broken(port: int)
     assert stderr == f"CommandError: {away}\n"
 
 
+def test_nor_is_anything_known_of_an_empty_database(tmp_path: Path) -> None:
+    stderr = stderr_of("verify_audit", database=f"sqlite:///{tmp_path}/empty.sqlite3", code=2)
+    assert stderr.endswith("migrations: run `manage.py migrate`. Not all was looked at.\n")
+
+
 def test_where_sqlite_cannot_open_it_a_command_says_what_sqlite_calls_that(tmp_path: Path) -> None:
     stderr = stderr_of("create_api_key", "Shop", database=f"sqlite:///{tmp_path}")  # a folder
     assert stderr == (

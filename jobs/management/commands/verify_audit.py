@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, InterfaceError
 from django.db.models import QuerySet
 
 from accounting.clock import database_now
-from accounting.outages import DATABASE_AWAY, unreachable, why_no_database
+from accounting.outages import DATABASE_AWAY, code_of, unreachable, why_no_database
 from accounting.terminal.argument_types import whole_number
 from accounting.terminal.progress import bar, say
 from jobs.models import JobLog, Seal
@@ -21,6 +22,7 @@ from receipts.evidence import verify_files
 from receipts.models import Receipt, Rendition
 from receipts.storage import StorageAway
 
+CORRUPTED = "XX"  # a class of PostgreSQL's errors (https://www.postgresql.org/docs/current/errcodes-appendix.html)
 NOT_READ = 2  # other than 1, which says that something is broken
 LOOK_AT_IT = "look at MEDIA_ROOT or S3_BUCKET, and whether the volume is mounted. All but files was looked at."
 
@@ -64,8 +66,10 @@ class Command(BaseCommand):
                     broken += found
         except StorageAway as error:
             away = f"The storage is away ({error}): {LOOK_AT_IT}"
-        except DATABASE_AWAY as error:
-            away = f"{why_no_database() or unreachable(error)} Not all was looked at."
+        except (DatabaseError, InterfaceError) as error:
+            if not (why := _why_not_read(error)):
+                raise
+            away = f"{why} Not all was looked at."
         if broken:
             raise CommandError(f"{broken} thing{'s are' if broken > 1 else ' is'} broken. {away}".rstrip())
         if away:
@@ -83,6 +87,12 @@ class Command(BaseCommand):
                 looked, broken = looked + number, broken + len(sentences)
                 yield len(sentences)
         say(self.stdout, f"{part.name}: {f'{looked} looked at, ' if part.total is not None else ''}{broken} broken")
+
+
+def _why_not_read(error: DatabaseError | InterfaceError) -> str:
+    """Return a sentence where the database is away, or not ready for us; "" where it says that itself is broken."""
+    is_away = isinstance(error, DATABASE_AWAY) and not code_of(error).startswith(CORRUPTED)
+    return why_no_database() or (unreachable(error) if is_away else "")
 
 
 def _parts(options: dict[str, Any]) -> Iterator[Part]:
