@@ -5,8 +5,11 @@ brings. Not all of RQ can be given a class of ours (its registries, and django-r
 own), so that RQ's own are changed, in every process.
 """
 
+from rq.exceptions import DeserializationError
 from rq.job import Job
 from rq.serializers import DefaultSerializer, JSONSerializer
+
+from .queue import TASK
 
 
 def take_nothing_but_rings() -> None:
@@ -15,6 +18,14 @@ def take_nothing_but_rings() -> None:
         setattr(Job, name, harmless)
     for name in ("dumps", "loads"):
         setattr(DefaultSerializer, name, staticmethod(getattr(JSONSerializer, name)))
+
+
+def rung_for(ring: Job) -> str:
+    """Return the id of the job that a ring wakes a worker for, "" of any other ring."""
+    try:
+        return str(ring.args[0]) if ring.func_name == TASK and ring.args else ""
+    except DeserializationError:  # whoever shows the ring says what of it cannot be read
+        return ""
 
 
 def _send_no_webhooks(job: Job, *args: object, **kwargs: object) -> None:

@@ -27,6 +27,7 @@ from .heartbeats import beat
 from .identity import PROCESS_NAME
 from .models import Heartbeat
 from .queue import TASK
+from .rings import rung_for
 
 logger = structlog.get_logger(__name__)
 
@@ -34,6 +35,7 @@ BEAT_EVERY_SECONDS = 15
 LOOK_AT_NAME_EVERY_SECONDS = 5
 REDIS_BEAT_SECONDS = 1  # RQ would beat four times a delivery, each time on three ways there and back
 AWAY_IS_SAID_EVERY_SECONDS = 60
+ID_LETTERS = 36
 LOOKS_PER_BEAT = 3  # of the thread, which has a phase of its own: no beat is later by more than a look
 
 told_to_stop = StopSign()  # a signal came; when `work` returns without it, RQ has given up
@@ -201,7 +203,7 @@ class DeliveryWorker(SimpleWorker):
         RQ would write the same traceback again, in the text of a line, and call handlers, of which there are none.
         """
         _renew_connection()
-        logger.error("task_failed", rq_job_id=job.id, exc_info=exc_info)
+        logger.error("task_failed", rq_job_id=job.id, job_id=rung_for(job)[:ID_LETTERS], exc_info=exc_info)
 
     def heartbeat(self, timeout: int | None = None, pipeline: "Pipeline | None" = None) -> None:
         """Beat now and then: in the database, whether or not Redis is away, and in Redis, less often than RQ would.

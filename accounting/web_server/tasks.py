@@ -77,9 +77,11 @@ def _write_down(refused: RequestParser, problem: Problem, its_id: str, started: 
     """
     waited = max(0.0, started - refused.waits_since)  # what stands in for an answer that broke has not waited
     seconds = time.monotonic() - started
-    measure_refused(refused.command, problem.status_code, seconds=waited + seconds)
+    is_unread = problem.status_code == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE  # waitress makes up a first line
+    method, path = ("", "") if is_unread else (refused.command, _path(refused))
+    measure_refused(method, problem.status_code, seconds=waited + seconds)
     logger.info(
-        "request_refused", **asked_for(refused.command, _path(refused)), status=problem.status_code,
+        "request_refused", **asked_for(method, path), status=problem.status_code,
         ms=round(seconds * 1000, 1), waited_ms=round(waited * 1000, 1), code=problem.code, request_id=its_id,
     )  # fmt: skip
 

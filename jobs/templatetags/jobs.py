@@ -11,18 +11,17 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.timesince import timesince
-from rq.exceptions import DeserializationError
-from rq.job import Job
 
 from jobs.causes import cause_of_delay
 from jobs.durations import format_duration, format_milliseconds
 from jobs.models import JobLog
-from jobs.queue import TASK
+from jobs.rings import rung_for
 from jobs.summaries import format_amount
 
 register = template.Library()
 register.filter("milliseconds", format_milliseconds)
 register.filter("duration", format_duration)
+register.filter("rung_for", rung_for)
 
 MINUTE = 60
 MAX_COLUMNS = 6
@@ -153,12 +152,3 @@ def delay_reason(code: str) -> str:
 def short_id(job_id: UUID | str) -> str:
     """Return the beginning of an id, long enough to search by."""
     return str(job_id)[:13]
-
-
-@register.filter
-def rung_for(ring: Job) -> str:
-    """Return the id of the job that a ring wakes a worker for, "" of any other ring."""
-    try:
-        return str(ring.args[0]) if ring.func_name == TASK and ring.args else ""
-    except DeserializationError:  # the page says what of it cannot be read
-        return ""

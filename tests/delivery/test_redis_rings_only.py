@@ -62,7 +62,7 @@ def look_at_details(browser: Browser) -> None:
 
 
 def look_at_what_runs(browser: Browser) -> None:
-    browser.get(f"{QUEUE}queues/0/started/")
+    assert browser.get(f"{QUEUE}queues/0/started/").status_code == 200
 
 
 @pytest.mark.parametrize("meet", [work_once, look_at_details, look_at_what_runs])

@@ -51,6 +51,7 @@ def test_a_task_that_raises_is_told_of_and_the_next_ring_is_answered(
     assert status_of(job) == Status.PROCESSING
     (line,) = lines(caplog, "task_failed")
     assert (line["rq_job_id"], line["level"]) == (poisoned.id, "error")
+    assert line["job_id"] == (str(arguments[0]) if arguments else "")
     assert line["exc_info"]
     assert len([record for record in caplog.records if record.levelno >= logging.ERROR]) == 1
     registry = FailedJobRegistry("default", connection=redis, serializer=JSONSerializer)

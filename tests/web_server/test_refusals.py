@@ -101,7 +101,7 @@ def test_a_refusal_is_a_line_like_any_other_and_an_error_only_where_something_is
     ("sent", "code", "method", "path"),
     [
         (b"GET / HTTP/1.1\r\nno header\r\n\r\n", "bad_request", "", ""),
-        (b"GET / HTTP/1.1\r\nHost: x\r\nX: ".ljust(256 * 1024, b"x"), "headers_too_large", "GET", "/"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: ".ljust(256 * 1024, b"x"), "headers_too_large", "", ""),
         (b"GET /%%c3%%9f%s HTTP/1.1\r\n\r\n" % (b"%1b" * 9000), "bad_request", "GET", "/\xdf" + "\x1b" * 198),
         (b"%s / HTTP/1.1\r\n\r\n" % (b"BREW" * 1000), "bad_request", "BREW" * 5, "/"),
         (b"GET a:canary@b/ HTTP/1.1\r\nHost: x\r\n\r\n", "bad_request", "GET", ""),
