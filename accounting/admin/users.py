@@ -6,11 +6,13 @@ does not have himself.
 """
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, Permission, User
+from django.db import transaction
 from django.db.models import ManyToManyField, QuerySet
 from django.http import HttpRequest
 
@@ -46,8 +48,8 @@ class StaffAdmin(UserAdmin[User]):
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """Save the user, who is logged out everywhere if this shuts him out."""
         super().save_model(request, obj, form, change)
-        if not (obj.is_active and obj.is_staff):
-            end_sessions(obj)
+        if change and not (obj.is_active and obj.is_staff):
+            transaction.on_commit(partial(end_sessions, obj))  # until then he may log in
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         """Return the fields, without a password's digest for who may only look, and permissions by plain names."""

@@ -145,6 +145,7 @@ def test_or_to_the_first_page_where_nobody_knows_where_it_was(referer: str) -> N
     assert answer["Location"] == "/admin/login/?next=/admin/"
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("lost", ["is_active", "is_staff"])
 def test_a_session_of_somebody_who_was_shut_out_does_not_go_on_once_he_may_come_in_again(
     anna: User, admin_client: Browser, lost: str
