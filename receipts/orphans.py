@@ -14,7 +14,7 @@ from .storage import receipt_storage
 
 ORPHAN_AGE = timedelta(days=1)
 ORPHAN_SEARCH_DAYS = 8
-FEW = 5  # a kill leaves one to four; more are rather the receipts of another database, or of a later one
+FEW = 5  # one kill leaves hardly more; more are rather the receipts of another database, or of a later one
 BATCH = 500
 ROOTS = (Receipt.FOLDER, Rendition.FOLDER, thumbnails.FOLDER)
 

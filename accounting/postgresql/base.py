@@ -35,7 +35,7 @@ DATA_EXCEPTION = "22"  # a class of errors whose first line, too, quotes the val
 
 
 class ErrorsWithoutValues(DatabaseErrorWrapper):
-    """Makes Django's errors of psycopg's, and leaves out of both what a row or a statement holds.
+    """Makes Django's errors of psycopg's, and leaves out of both what a row or a statement's values hold.
 
     It goes by PostgreSQL's fields, for the words between them are in the server's language. Here, and not where lines
     are written: RQ keeps a failed ring's traceback in Redis, and a command prints its own.

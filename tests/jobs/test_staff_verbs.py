@@ -33,7 +33,7 @@ def test_only_a_failed_job_is_retried(status: JobLog.Status) -> None:
         services.retry_job(job_in(status).pk, actor="anna", reason="")
 
 
-def test_a_job_for_another_database_does_not_do_the_same() -> None:
+def test_a_job_of_the_same_receipt_for_another_database_hinders_no_retry() -> None:
     job = JobFactory.create(failure=True)
     JobFactory.create(receipt=job.receipt, client=job.client, notion_database_id="f" * 32)
     assert services.retry_job(job.pk, actor="anna", reason="").status == Status.QUEUED

@@ -298,7 +298,7 @@ def test_the_page_for_ones_own_password_takes_no_more_guesses_than_the_log_in(an
     assert anna.check_password(PASSWORD)
 
 
-def test_who_knows_it_has_guessed_nothing(anna: User) -> None:
+def test_whoever_knows_the_password_has_guessed_nothing(anna: User) -> None:
     browser = Browser()
     browser.force_login(anna)
     guess(GUESSES_AT_ONE_NAME - 2)
