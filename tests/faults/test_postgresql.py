@@ -83,6 +83,7 @@ def test_a_restart_is_503_for_who_asks_and_afterwards_all_ends_well(
 def test_what_n8n_answered_while_the_database_restarted_is_kept(
     service: Installation, own_postgres: PostgresServer
 ) -> None:
+    service.env |= {"N8N_DEADLINE_SECONDS": "30"}  # the restart may take longer than a hurried worker's time-out
     service.env["N8N_WEBHOOK_URL"] += "?behaviour=silent"
     service.start_web()
     with stopped_worker(service, at="jobs.services.mark_delivered") as job_id:

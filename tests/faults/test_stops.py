@@ -111,6 +111,7 @@ def test_a_polite_stop_ends_every_process_and_loses_nothing(service: Installatio
     web, worker, sweep = service.start_all()
     job_id = service.upload().json()["job_id"]
     service.wait_for_status(job_id, "success")
+    wait_for(lambda: service.query("SELECT 1 FROM jobs_heartbeat WHERE kind = 'sweep'"), "the sweep's first pass")
     for process in (worker, sweep, web):
         service.kill(process, number)
         assert process.returncode == 0
