@@ -5,11 +5,31 @@ brings. Not all of RQ can be given a class of ours (its registries, and django-r
 own), so that RQ's own are changed, in every process.
 """
 
+from typing import Any
+
 from rq.exceptions import DeserializationError
 from rq.job import Job
 from rq.serializers import DefaultSerializer, JSONSerializer
 
 from .queue import TASK
+
+
+class NoRing(Exception):
+    """What lies in the queue calls something else than our task."""
+
+
+class Ring(Job):
+    """RQ's job, as a worker answers it: our task is called, and nothing else."""
+
+    def perform(self) -> Any:
+        """Answer the ring.
+
+        Raises:
+            NoRing: it is none, and nothing was called.
+        """
+        if self.func_name != TASK:
+            raise NoRing
+        return super().perform()
 
 
 def take_nothing_but_rings() -> None:

@@ -26,8 +26,7 @@ from accounting.stopping import StopSign
 from .heartbeats import beat
 from .identity import PROCESS_NAME
 from .models import Heartbeat
-from .queue import TASK
-from .rings import rung_for
+from .rings import Ring, rung_for
 
 logger = structlog.get_logger(__name__)
 
@@ -80,26 +79,8 @@ class AwayNowAndThen(logging.Filter):
 away_now_and_then = AwayNowAndThen()  # one for all workers that this process makes in turn
 
 
-class NoRing(Exception):
-    """What lies in the queue calls something else than our task."""
-
-
 class NameTaken(Exception):
     """Another worker of this name lives."""
-
-
-class Ring(Job):
-    """RQ's job, but that it calls our task and nothing else (what else RQ would do is away by `jobs.rings`)."""
-
-    def perform(self) -> Any:
-        """Answer the ring.
-
-        Raises:
-            NoRing: it is none, and nothing was called.
-        """
-        if self.func_name != TASK:
-            raise NoRing
-        return super().perform()
 
 
 class DeliveryWorker(SimpleWorker):

@@ -25,6 +25,7 @@ from jobs import services, tasks
 from jobs import worker as worker_module
 from jobs.models import JobLog
 from jobs.queue import TASK
+from jobs.rings import NoRing
 from tests.factories import JobFactory
 from tests.support.deliveries import n8n_at
 from tests.support.outages import Clock, closed_port
@@ -76,7 +77,7 @@ def test_whoever_writes_to_redis_may_ring_and_have_nothing_else_called(
     assert not (tmp_path / "made").exists()
     assert calls == []
     (line,) = lines(caplog, "task_failed")
-    assert line["exc_info"][0] is worker_module.NoRing
+    assert line["exc_info"][0] is NoRing
 
 
 def leave_a_transaction_unnoted(monkeypatch: pytest.MonkeyPatch) -> None:
