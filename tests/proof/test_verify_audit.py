@@ -6,10 +6,9 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from io import StringIO
 from itertools import count
 from pathlib import Path
 from threading import Event, Thread
@@ -19,12 +18,11 @@ from uuid import UUID
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import InternalError, OperationalError, ProgrammingError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
 from accounting.batches import in_batches
-from jobs.management.commands import verify_audit
 from jobs.models import JobEvent, JobLog, Seal
 from jobs.proof import audit, parallel
 from jobs.proof.parallel import SHARES, _verify_share
@@ -297,39 +295,3 @@ def run_in_a_terminal(env: dict[str, str]) -> tuple[int, str, str]:
     shown = os.read(ours, 100_000).decode()
     os.close(ours)
     return done.returncode, done.stdout.splitlines()[-1], shown
-
-
-class Said(Exception):
-    """What a driver raises."""
-
-    def __init__(self, sqlstate: str) -> None:
-        super().__init__()
-        self.sqlstate = sqlstate
-
-
-def failing(error: Exception, code: str) -> Callable[[Any], Iterator[Any]]:
-    """Return what looks at nothing, since the database answers with that error."""
-
-    def fail(options: Any) -> Iterator[Any]:
-        raise error from Said(code)
-        yield
-
-    return fail
-
-
-@pytest.mark.parametrize(
-    ("error", "code"), [(InternalError("invalid page"), "XX001"), (ProgrammingError("no such column"), "42703")]
-)
-def test_a_database_that_answers_and_is_broken_is_not_called_away(
-    error: Exception, code: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(verify_audit, "_parts", failing(error, code))
-    with pytest.raises(type(error)):
-        call_command("verify_audit", stdout=StringIO())
-
-
-def test_one_that_went_away_meanwhile_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify_audit, "_parts", failing(OperationalError("gone"), "57P01"))
-    with pytest.raises(CommandError, match=r"\(57P01\).* Not all was looked at\.") as stop:
-        call_command("verify_audit", stdout=StringIO())
-    assert stop.value.returncode == 2

@@ -278,30 +278,3 @@ def test_whoever_logs_in_without_a_door_is_not_counted(anna: User) -> None:
     assert Browser().login(username="anna", password=PASSWORD)
     assert not Browser().login(username="anna", password="wrong")
     assert not AccessAttempt.objects.exists()
-
-
-# -- the page for one's own password
-
-
-def change(browser: Browser, old: str) -> Any:
-    form = {"old_password": old, "new_password1": "a-new-one-of-annas-5310", "new_password2": "a-new-one-of-annas-5310"}
-    return browser.post("/admin/password_change/", form, REMOTE_ADDR=HOME)
-
-
-def test_the_page_for_ones_own_password_takes_no_more_guesses_than_the_log_in(anna: User) -> None:
-    browser = Browser()
-    browser.force_login(anna)
-    answers = [change(browser, WRONG).status_code for _ in range(GUESSES_AT_ONE_NAME)]
-    assert answers == [200] * (GUESSES_AT_ONE_NAME - 1) + [429]
-    assert change(browser, PASSWORD).status_code == 429
-    anna.refresh_from_db()
-    assert anna.check_password(PASSWORD)
-
-
-def test_whoever_knows_the_password_has_guessed_nothing(anna: User) -> None:
-    browser = Browser()
-    browser.force_login(anna)
-    guess(GUESSES_AT_ONE_NAME - 2)
-    assert "was entered incorrectly" in change(browser, WRONG).content.decode()
-    assert change(browser, PASSWORD).status_code == 302
-    assert guess(GUESSES_AT_ONE_NAME - 1) == [200] * (GUESSES_AT_ONE_NAME - 1)

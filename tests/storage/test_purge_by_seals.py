@@ -1,0 +1,99 @@
+"""How old a file is, its name says, by a clock that may have been wrong; a seal has to agree before a purge."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+from django.conf import LazySettings
+from django.utils import timezone
+
+from accounting.clock import database_now
+from jobs import retention
+from jobs.management.commands import sweep_jobs
+from jobs.models import JobEvent, JobLog, Seal
+from jobs.proof.sealing import seal_finished_hours
+from jobs.services import submission
+from receipts.models import Client, Receipt
+from tests.support.job_lifecycle import delivered, filed, filed_by, reported, uploaded
+from tests.support.old_receipts import DAYS, old, run_purge
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("retention")]
+
+Media = Callable[[], list[Path]]
+
+
+# -- a clock that was behind
+
+
+def behind(monkeypatch: pytest.MonkeyPatch, upload: Callable[[], JobLog]) -> JobLog:
+    """Let it happen by a clock that is behind for longer than the rule keeps files."""
+    with monkeypatch.context() as its:
+        its.setattr(submission, "database_now", lambda: timezone.now() - timedelta(days=2 * DAYS))
+        return upload()
+
+
+def test_what_was_stored_by_a_clock_that_was_behind_is_kept(
+    media: Media, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone = old(filed())
+    kept = reported(delivered(behind(monkeypatch, partial(uploaded, Client.objects.create(name="Another")))))
+    assert str(kept.receipt.file.name) < retention.last_day(database_now())
+    assert run_purge()[0].endswith(
+        "deleted; 1 kept, since a job of theirs is open or no seal says that they are so old."
+    )
+    assert media() == [Path(kept.receipt.file.path)]
+    assert [event.job_id for event in JobEvent.objects.filter(kind="purged")] == [gone.pk]
+    sweep_jobs.Command()._tidy()
+    assert "purge_overdue" not in caplog.text
+
+
+def test_and_goes_once_a_seal_says_that_it_is_old(media: Media, monkeypatch: pytest.MonkeyPatch) -> None:
+    old(reported(delivered(behind(monkeypatch, uploaded))))
+    run_purge()
+    assert media() == []
+
+
+def test_what_was_stored_anew_by_such_a_clock_is_kept(media: Media, monkeypatch: pytest.MonkeyPatch) -> None:
+    old(filed())
+    run_purge()
+    behind(monkeypatch, uploaded)
+    run_purge()
+    assert len(media()) == 1
+    assert Receipt.objects.get().purged_at is None
+
+
+def test_a_later_job_makes_no_file_younger(media: Media) -> None:
+    old(filed())
+    reported(delivered(uploaded(again=True)))
+    run_purge()
+    assert media() == []
+
+
+def test_where_nothing_is_sealed_nothing_is_known_to_be_old(media: Media, monkeypatch: pytest.MonkeyPatch) -> None:
+    reported(delivered(behind(monkeypatch, uploaded)))
+    run_purge()
+    assert len(media()) == 1
+
+
+# -- a clock that was ahead
+
+
+def test_half_an_hour_of_a_clock_that_is_days_ahead_makes_nothing_old(settings: LazySettings) -> None:
+    settings.RETENTION_DAYS = 1
+    filed()
+    now = database_now()
+    ahead = now + timedelta(days=4)
+    assert seal_finished_hours(now) == 1
+    assert seal_finished_hours(ahead) > 3 * 24
+    assert not retention.purgeable(retention.last_day(ahead)).exists()
+    Seal.objects.update(made_at=ahead - timedelta(days=3))
+    assert retention.purgeable(retention.last_day(ahead)).exists()
+
+
+def test_the_latest_of_several_old_seals_counts(media: Media) -> None:
+    old(filed_by("One"), DAYS + 5)
+    old(filed_by("Another"), DAYS + 2)
+    run_purge()
+    assert media() == []
