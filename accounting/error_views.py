@@ -1,5 +1,6 @@
 """What Django answers outside of DRF's views: below `/api/` in the format of errors, else as a page."""
 
+import re
 import sys
 from http import HTTPStatus
 
@@ -9,12 +10,19 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import loader
 from django.urls import reverse
 from django.views import defaults
+from django.views.debug import SafeExceptionReporterFilter
 from django.views.decorators.csrf import csrf_exempt
 
 from .middleware import API
 from .problems import BAD_REQUEST, CONTENT_TYPE, LOGGED, PERMISSION_DENIED, Problem, body_of, marked, problem_of
 
 OTHER_HOST = (400, "bad_request", "Nothing is served under the request's Host; use the address that you were given.")
+
+
+class AddressesHidden(SafeExceptionReporterFilter):
+    """Settings as the page of `DEBUG` shows them, without addresses either, since these may hold a password."""
+
+    hidden_settings = re.compile(f"{SafeExceptionReporterFilter.hidden_settings.pattern}|URL|DSN", re.IGNORECASE)
 
 
 @csrf_exempt  # what is posted to a wrong address is told so, in the format of errors

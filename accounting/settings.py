@@ -149,6 +149,7 @@ MIDDLEWARE = [
     "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "accounting.urls"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "accounting.error_views.AddressesHidden"
 WSGI_APPLICATION = "accounting.wsgi.application"
 TEMPLATES = [
     {
