@@ -81,11 +81,11 @@ def _loaded(data: bytes, form: str) -> Image.Image:
 
 def _on_white(picture: Image.Image) -> Image.Image:
     """Return the picture in RGB or grey; what can be seen through shows white paper."""
+    if picture.mode.startswith("I"):  # 16 bits of grey, which convert() would clip, whatever can be seen through
+        return picture.convert("I").point(lambda value: value / 256).convert("L")
     if picture.has_transparency_data:
         seen = picture if picture.mode == "RGBA" else picture.convert("RGBA")
         paper = Image.new("RGB", seen.size, "white")
         paper.paste(seen, mask=seen.getchannel("A"))
         return paper
-    if picture.mode.startswith("I"):  # 16 bits of grey, which convert() would clip
-        return picture.convert("I").point(lambda value: value / 256).convert("L")
     return picture if picture.mode in ("RGB", "L") else picture.convert("RGB")

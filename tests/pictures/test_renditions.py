@@ -176,10 +176,11 @@ def test_damaged_metadata_keeps_no_picture_from_being_sent() -> None:
 
 
 @pytest.mark.django_db
-def test_sixteen_bits_of_grey_stay_legible() -> None:
+@pytest.mark.parametrize("options", [{}, {"transparency": 5000}])
+def test_sixteen_bits_of_grey_stay_legible(options: dict[str, int]) -> None:
     exif = Image.Exif()
     exif[ORIENTATION] = 3
     grey = drawn(mode="L")
-    deep = grey.convert("I").point(lambda value: value * 257).convert("I;16")
-    _, picture = sent(job_for(saved(deep.transpose(Image.Transpose.ROTATE_180), "PNG", exif=exif), "image/png"))
+    deep = grey.convert("I").point(lambda value: value * 257).convert("I;16").transpose(Image.Transpose.ROTATE_180)
+    _, picture = sent(job_for(saved(deep, "PNG", exif=exif, **options), "image/png"))
     assert looks_like(picture, grey)

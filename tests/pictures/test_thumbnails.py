@@ -17,7 +17,8 @@ from receipts.thumbnails import find_thumbnail, thumbnail_name
 from tests.factories import ReceiptFactory
 from tests.support.job_lifecycle import uploaded
 from tests.support.old_receipts import purge
-from tests.support.pictures import heic, pdf, png, webp
+from tests.support.pictures import drawn, heic, pdf, png, webp
+from tests.support.renditions import looks_like
 from tests.support.staff import auditor, staff
 
 pytestmark = pytest.mark.django_db
@@ -31,6 +32,11 @@ def address(receipt: Receipt) -> str:
 
 def opened(data: bytes) -> Image.Image:
     return Image.open(io.BytesIO(data))
+
+
+def shows(made: bytes, drawing: Image.Image) -> bool:
+    """Tell whether a thumbnail is that of the drawing."""
+    return looks_like(made, drawing.resize(opened(made).size))
 
 
 def test_it_is_a_small_jpeg() -> None:
@@ -62,12 +68,12 @@ def test_it_is_upright() -> None:
 @pytest.mark.parametrize(("draw", "content_type"), [(png, "image/png"), (webp, "image/webp"), (heic, "image/heic")])
 def test_every_picture_has_one(draw: Callable[[], bytes], content_type: str) -> None:
     receipt = ReceiptFactory.create(content=draw(), content_type=content_type)
-    assert opened(find_thumbnail(receipt)).format == "JPEG"
+    assert shows(find_thumbnail(receipt), drawn())
 
 
 def test_a_pdf_shows_its_first_page() -> None:
-    receipt = ReceiptFactory.create(content=pdf(), content_type="application/pdf")
-    assert opened(find_thumbnail(receipt)).format == "JPEG"
+    receipt = ReceiptFactory.create(content=pdf(pages=2), content_type="application/pdf")
+    assert shows(find_thumbnail(receipt), drawn(1))
 
 
 def test_what_no_picture_can_be_made_of_is_tried_once(media: Media, monkeypatch: pytest.MonkeyPatch) -> None:
