@@ -16,6 +16,7 @@ from .outside import Call, Reply
 HELD_SECONDS = 60.0  # at most
 KNOWN_FIELDS = frozenset({"model", "messages", "temperature", "top_p", "n", "stream", "max_completion_tokens",
                           "presence_penalty", "frequency_penalty", "response_format", "stop"})  # fmt: skip
+NOTHING = {"vendor": None, "date": None, "total": None, "tax": None, "currency": None, "category": "Other", "items": []}
 
 
 class OpenAi:
@@ -28,12 +29,12 @@ class OpenAi:
     def __init__(self, key: str) -> None:
         self.pictures: list[str] = []
         self._key = key
-        self._known: dict[str, Sample] = {}
+        self._known: dict[str, dict[str, Any]] = {}
         self._held: dict[str, threading.Event] = {}
 
-    def expect(self, number: int) -> Sample:
-        """Be able to read the drawn receipt of this number, and return what it says."""
-        self._known[_sha256(number)] = make_sample(number)
+    def expect(self, number: int, **misread: object) -> Sample:
+        """Be able to read the drawn receipt of this number, but for what is misread; return what it says."""
+        self._known[_sha256(number)] = read_by_model(make_sample(number)) | misread
         return make_sample(number)
 
     def hold(self, number: int) -> threading.Event:
@@ -61,14 +62,11 @@ class OpenAi:
         self.pictures.append(hashlib.sha256(base64.b64decode(data, validate=True)).hexdigest())
         if held := self._held.pop(self.pictures[-1], None):
             held.wait(HELD_SECONDS)
-        return read_by_model(self._known.get(self.pictures[-1]))
+        return self._known.get(self.pictures[-1], NOTHING)
 
 
-def read_by_model(sample: Sample | None) -> dict[str, Any]:
-    """Return what a good model reads of a drawn receipt; nothing where it cannot be read."""
-    if sample is None:
-        nothing = dict.fromkeys(("vendor", "date", "total", "tax", "currency"))
-        return nothing | {"category": "Other", "items": []}
+def read_by_model(sample: Sample) -> dict[str, Any]:
+    """Return what a good model reads of a drawn receipt."""
     return {
         "vendor": sample.shop,
         "date": sample.bought_on.isoformat(),

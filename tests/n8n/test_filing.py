@@ -56,6 +56,17 @@ def test_a_receipt_that_cannot_be_read_is_filed_with_what_there_is(on_air: OnAir
     assert set(page["properties"]) == {"Name", "Job ID", "Category", "Receipt"}
 
 
+@pytest.mark.parametrize(("number", "day"), [(209, "2025-06-31"), (210, "2025-02-29"), (211, "31.12.2025")])
+def test_a_date_that_is_in_no_calendar_costs_nothing_but_the_date(on_air: OnAir, number: int, day: str) -> None:
+    scene = on_air(READING)
+    database, sample = scene.notion.share(), scene.model.expect(number, date=day)
+    job = scene.file(number, database)
+    [page] = database.pages
+    assert (job["status"], job["result"]["date"]) == ("success", day)
+    assert text_of(page, "Name") == sample.shop
+    assert "Date" not in page["properties"]
+
+
 def test_the_same_receipt_delivered_twice_makes_one_page(on_air: OnAir) -> None:
     scene = on_air(PLAIN)
     database = scene.notion.share()
