@@ -80,7 +80,6 @@ class AnyHostForHealthMiddleware(_Middleware):
         """Answer as if the probe had asked for our own name."""
         if request.path_info in PROBED:
             request.META["HTTP_HOST"] = host_of(settings.PUBLIC_BASE_URL)
-            request.META.pop("HTTP_X_FORWARDED_HOST", None)
         return self.get_response(request)
 
 

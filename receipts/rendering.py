@@ -27,7 +27,7 @@ class Unreadable(Exception):
 
 
 class NotMade(Exception):
-    """No picture was made this time: the machine was too busy."""
+    """No picture was made this time: the machine was too busy, or its disk takes nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,5 +79,7 @@ def rendered(receipt: Receipt, file: "File[bytes]", *, most_bytes: int, seconds:
         raise Unreadable(str(receipt.pk)) from None
     except StorageAway:  # where the block puts it
         raise
-    except (TooSlow, OSError):
+    except (TooSlow, OSError) as fault:
+        errno = getattr(fault, "errno", None)
+        logger.warning("not_rendered", receipt=str(receipt.pk), fault=type(fault).__name__, errno=errno)
         raise NotMade(str(receipt.pk)) from None

@@ -19,6 +19,7 @@ def absolute_url(value: str) -> str:
         raise ValueError
     if not HOST.fullmatch(parts.hostname or ""):
         raise ValueError
+    host_of(value)  # UnicodeError, which is a ValueError, where IDNA knows no such host
     return f"{parts.scheme}:{value.partition(':')[2]}".rstrip("/")
 
 

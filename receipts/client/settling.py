@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 QUIET_SECONDS = 2.0
+CLOCKS_APART_SECONDS = 86_400.0  # a share's clock says when a file changed; it may be wrong, or in another time zone
 
 
 class FileState(NamedTuple):
@@ -19,16 +20,15 @@ class FileState(NamedTuple):
     size: int
     modified_ns: int
 
-    def seconds_until_quiet(self) -> float:
-        """Return the seconds until it has not changed for long enough; none where it says to be of a day to come."""
-        age = time.time() - self.modified_ns / 1e9  # a share's clock may be somewhat ahead
-        return QUIET_SECONDS - max(0.0, age) if abs(age) < QUIET_SECONDS else 0.0
+    def may_be_young(self) -> bool:
+        """Tell whether it may have changed just now."""
+        return abs(time.time() - self.modified_ns / 1e9) < CLOCKS_APART_SECONDS
 
 
 def still_written(files: Iterable[Path]) -> set[Path]:
-    """Wait for a moment, until the youngest file may have been quiet for long enough; return those that were not."""
-    young = {file: state for file in files if (state := _file_state(file)) and state.seconds_until_quiet()}
-    time.sleep(max((state.seconds_until_quiet() for state in young.values()), default=0.0))
+    """Wait for a moment where a file may be young; return those that changed meanwhile."""
+    young = {file: state for file in files if (state := _file_state(file)) and state.may_be_young()}
+    time.sleep(QUIET_SECONDS if young else 0.0)
     return {file for file, state in young.items() if _file_state(file) != state}
 
 

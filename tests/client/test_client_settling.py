@@ -18,14 +18,16 @@ pytestmark = [pytest.mark.processes, pytest.mark.any_database]
 
 
 @contextmanager
-def growing(file: Path) -> Iterator[None]:
-    """Write on and on, as a slow copy does."""
+def growing(file: Path, clock_is_off: float = 0.0) -> Iterator[None]:
+    """Write on and on, as a slow copy does, upon a share whose clock is so many seconds ahead."""
     enough = Event()
 
     def write() -> None:
         while not enough.wait(0.05):
             with file.open("ab") as end:
                 end.write(b"more")
+            now = time.time() + clock_is_off
+            os.utime(file, (now, now))
 
     file.touch()
     writer = Thread(target=write)
@@ -73,10 +75,14 @@ def test_a_length_that_is_said_before_the_bytes_come_is_seen_through(
     assert still_written([pictures(tmp_path, range(1)) / "000.jpg"]) == set()
 
 
+@pytest.mark.parametrize("minutes", [-125, -1, 1, 125])
+def test_so_it_is_where_the_clock_of_a_share_is_another_one(tmp_path: Path, minutes: int) -> None:
+    with growing(tmp_path / "half.webp", clock_is_off=60.0 * minutes):
+        assert still_written([tmp_path / "half.webp"]) == {tmp_path / "half.webp"}
+
+
 @pytest.mark.parametrize("years", [-10, 10])
-def test_only_what_changed_just_now_is_waited_for_whatever_year_a_file_says_it_is_of(
-    tmp_path: Path, years: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_of_another_year_is_not_waited_for(tmp_path: Path, years: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "sleep", lambda seconds: seconds and pytest.fail(f"it waits {seconds} s"))
     file = pictures(tmp_path, range(1)) / "000.jpg"
     then = time.time() + years * 365 * 86_400

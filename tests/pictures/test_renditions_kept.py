@@ -1,5 +1,6 @@
 """What is made of a receipt for N8N is made once, kept, and shown; or it cannot be made."""
 
+import errno
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -145,6 +146,15 @@ def test_where_the_storage_is_away_when_it_is_to_be_kept_that_is_what_is_told() 
     job = job_for(heic(), "image/heic", sending=True)
     with patch.object(PrivateFileStorage, "_save", side_effect=StorageAway):
         assert n8n.send_receipt(job).error is ErrorCode.STORAGE_AWAY
+
+
+@pytest.mark.django_db
+def test_a_disk_that_takes_nothing_is_named_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    job = job_for(heic(), "image/heic", sending=True)
+    with patch.object(PrivateFileStorage, "_save", side_effect=OSError(errno.EDQUOT, "Disk quota exceeded")):
+        assert n8n.send_receipt(job).error is ErrorCode.NOT_PREPARED
+    [line] = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+    assert (line["fault"], line["errno"]) == ("OSError", errno.EDQUOT)
 
 
 @pytest.mark.django_db

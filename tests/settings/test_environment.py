@@ -21,6 +21,8 @@ IMPOSSIBLE = [
     ("PUBLIC_BASE_URL", f"https://{CANARY}:99999"),
     ("PUBLIC_BASE_URL", f"http://{CANARY} example.com"),
     ("PUBLIC_BASE_URL", f"https://receipts.example.com/{CANARY}"),
+    ("PUBLIC_BASE_URL", f"https://ü..{CANARY}.example.com"),
+    ("N8N_WEBHOOK_URL", f"https://{'ü' * 64}.{CANARY}.example.com/webhook"),
     ("CALLBACK_BASE_URL", f"ftp://{CANARY}"),
     ("CALLBACK_BASE_URL", f"http://web:8000/#{CANARY}"),
     ("WEB_THREADS", "2"),
