@@ -12,6 +12,7 @@ from django.db.models import Q
 
 from accounting.clock import DatabaseNow
 from jobs.answers import Answer, Decision, decide
+from jobs.delivery_errors import NEVER_SENT
 from jobs.failures import FailureCode
 from jobs.masking import masked, readable
 from jobs.models import JobEvent, JobLog
@@ -71,12 +72,13 @@ def request_id_of(job_id: UUID) -> str:
 def is_claimed(job_id: UUID, *, attempt: int) -> bool:
     """Tell whether a claim still holds, and for as long as a delivery may take.
 
-    While a receipt is prepared, the delivery before may be reported on; and the machine may be halted from outside, of
-    which its own clocks know nothing.
+    While a receipt is prepared, the delivery before may be reported on, or that of a job that had been given up; and
+    the machine may be halted from outside, of which its own clocks know nothing.
     """
     answered_by = DatabaseNow() + timedelta(seconds=settings.N8N_DEADLINE_SECONDS)
-    claimed = JobLog.objects.filter(pk=job_id, status=Status.SENDING, attempts=attempt)
-    return claimed.filter(due_at__gte=answered_by).exists()
+    claimed = JobLog.objects.filter(pk=job_id, status=Status.SENDING, attempts=attempt, due_at__gte=answered_by)
+    job = claimed.select_related("receipt").first()
+    return job is not None and _filed_meanwhile(job) is None
 
 
 def _filed_meanwhile(job: JobLog) -> JobLog | None:
@@ -84,8 +86,9 @@ def _filed_meanwhile(job: JobLog) -> JobLog | None:
 
     That one had been given up by then, or this one would not have been made, or retried; and was reported late.
     """
-    is_fresh = job.chain_length == 1 and job.receipt.created_at == job.created_at  # nothing can have come between
-    if is_fresh or job.duplicate_of_id:
+    is_first = job.receipt.created_at == job.created_at
+    never_failed = job.chain_length <= len((Kind.RECEIVED, Kind.CLAIMED))
+    if (is_first and never_failed) or job.duplicate_of_id:
         return None
     filed = JobLog.objects.filter(receipt=job.receipt_id, notion_database_id=job.notion_database_id)
     meant_for_it = Q(duplicate_of=None) | Q(created_at__lt=job.created_at)
@@ -131,11 +134,15 @@ def mark_delivered(job_id: UUID, *, attempt: int, answer: Answer, worker: str) -
         worker: the name under which the event is written.
 
     Returns:
-        What was decided, or None where the job had moved on.
+        What was decided; or None where the job had moved on, or was not sent since the receipt was filed meanwhile by a
+        job that had been given up: then this one has ended.
     """
     job = lock_job(job_id)
     if job.status != Status.SENDING or job.attempts != attempt:
         logger.info("answer_overtaken", status=job.status, attempt=attempt, current_attempt=job.attempts)
+        return None
+    if answer.error in NEVER_SENT and (filed := _filed_meanwhile(job)):
+        _end_as_filed(job, filed, worker)
         return None
     decision = decide(
         answer,

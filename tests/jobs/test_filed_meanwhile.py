@@ -3,20 +3,25 @@
 from datetime import timedelta
 
 import pytest
+from django.conf import LazySettings
 from django.db import connection, transaction
 from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
-from jobs import services
+from jobs import n8n, services
 from jobs.answers import Answer
 from jobs.failures import FailureCode
 from jobs.models import JobEvent, JobLog
+from jobs.payload import Payload
 from jobs.timeline import timeline
 from jobs.transitions import lock_job
 from receipts.models import Receipt
 from tests.factories import DATABASE_ID, JobFactory
+from tests.support.deliveries import n8n_at
 from tests.support.job_lifecycle import PAGE, READ, delivered, reported, uploaded
 from tests.support.query_plans import multiply, plan
+from tests.support.rings import kinds, ring_at
+from tests.support.stub_server import answering, stub_server
 
 OTHER_DATABASE = DATABASE_ID.replace("0", "f")
 Status = JobLog.Status
@@ -28,6 +33,12 @@ def given_up(database: str = DATABASE_ID, *, again: bool = False) -> JobLog:
     job = delivered(uploaded(database=database, again=again))
     with transaction.atomic():
         services.fail(lock_job(job.pk), FailureCode.CALLBACK_TIMEOUT, "None came.", source=JobEvent.Source.SWEEP)
+    return job
+
+
+def looked_up(job: JobLog) -> JobLog:
+    """Upload the job's receipt again, until so much has happened to it that it is asked whether others have filed it."""
+    assert {uploaded().pk, uploaded().pk} == {job.pk}
     return job
 
 
@@ -63,6 +74,24 @@ def test_what_was_amiss_before_is_no_longer_told_of_it() -> None:
     assert (job.status, job.last_error, job.needs_attention) == (Status.SUCCESS, "", False)
 
 
+def test_nor_is_what_was_filed_while_its_picture_was_prepared(
+    monkeypatch: pytest.MonkeyPatch, settings: LazySettings
+) -> None:
+    settings.DELIVERY_RETRY_SCHEDULE = []
+    former, job = given_up(), uploaded()
+
+    def prepare(claimed: JobLog) -> Payload:
+        reported(former)
+        return Payload(claimed)
+
+    monkeypatch.setattr(n8n, "Payload", prepare)
+    with stub_server(answering()) as server, n8n_at(server.url):
+        assert ring_at(job) == "overtaken"
+        assert server.requests == []
+    assert (job.status, job.notion_page_url) == (Status.SUCCESS, PAGE)
+    assert kinds(job) == ["received", "claimed", "succeeded"]
+
+
 def test_what_was_ended_so_is_no_round_trip() -> None:
     former, job = given_up(), uploaded()
     reported(former)
@@ -83,9 +112,8 @@ def test_what_was_filed_in_another_database_is_sent() -> None:
     assert claimed(job) is not None
 
 
-def test_so_is_another_receipt_that_came_twice() -> None:
-    job = uploaded()
-    assert uploaded().pk == job.pk  # it is no longer as it came, so that it is looked for others
+def test_so_is_another_receipt_that_came_again_and_again() -> None:
+    job = looked_up(uploaded())
     JobFactory.create(success=True)
     assert claimed(job) is not None
 
@@ -113,8 +141,7 @@ def test_so_is_one_of_a_receipt_that_was_given_up() -> None:
 
 
 def test_a_deliberate_duplicate_files_its_receipt_for_no_job_before_it() -> None:
-    first = uploaded()
-    assert uploaded().pk == first.pk  # it is no longer as it came, so that it is looked for others
+    first = looked_up(uploaded())
     reported(delivered(uploaded(again=True)))
     assert claimed(first) is not None
 
