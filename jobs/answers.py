@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -73,6 +73,7 @@ class Decision:
         status: the job's next status: processing, queued or failure.
         confirmed: N8N said that it took the receipt.
         code: a stable code; the failure's, or that of what went wrong; empty where nothing did.
+        refused_for: of a failure for want of tries, the code of what went wrong in the last.
         sentence: the same for people.
         delay: seconds until the next try, where there is one.
         needs_attention: only a changed setting will help.
@@ -83,6 +84,7 @@ class Decision:
     status: JobLog.Status
     confirmed: bool = False
     code: str = ""
+    refused_for: str = ""
     sentence: str = ""
     delay: float = 0.0
     needs_attention: bool = False
@@ -91,7 +93,13 @@ class Decision:
 
 
 def decide(
-    answer: Answer, *, tries: int, schedule: Sequence[int], jitter: float, masked: Callable[[str], str] = str
+    answer: Answer,
+    *,
+    tries: int,
+    schedule: Sequence[int],
+    now: datetime,
+    jitter: float,
+    masked: Callable[[str], str] = str,
 ) -> Decision:
     """Say what an answer means for the job.
 
@@ -99,13 +107,14 @@ def decide(
         answer: what came of the delivery.
         tries: how many deliveries this round has had, this one included.
         schedule: seconds to wait after the first, second, … refused delivery; none left ends the job.
+        now: by the database's clock.
         jitter: a number from 0 to 1, drawn by the caller.
         masked: takes out of N8N's words what is to be told to nobody.
 
     Returns:
         What is to be done. The rules are the design's, from N8N's answers as observed (docs/architecture.md).
     """
-    refused = partial(_refused, answer, tries=tries, schedule=schedule, jitter=jitter)
+    refused = partial(_refused, answer, tries=tries, schedule=schedule, now=now, jitter=jitter)
     if answer.error is not None:
         return _decide_error(answer.error, refused)
     if 200 <= answer.status < 300:
@@ -173,19 +182,20 @@ def _refused(
     *,
     tries: int,
     schedule: Sequence[int],
+    now: datetime,
     jitter: float,
     needs_attention: bool = False,
     at_last: FailureCode = FailureCode.N8N_UNAVAILABLE,
 ) -> Decision:
     """N8N has not taken it: another try by the schedule, or the end."""
     if tries > len(schedule):
-        return _failed(at_last, sentence)
+        return replace(_failed(at_last, sentence), refused_for=code)
     planned = schedule[tries - 1] * (1 + JITTER * jitter)
     return Decision(
         status=JobLog.Status.QUEUED,
         code=code,
         sentence=sentence,
-        delay=max(planned, parse_retry_after(answer.retry_after)),
+        delay=max(planned, parse_retry_after(answer.retry_after, now)),
         needs_attention=needs_attention,
     )
 
@@ -203,7 +213,7 @@ def longest_delay(planned: int) -> float:
     return max(planned * (1 + JITTER), MAX_RETRY_AFTER_SECONDS)
 
 
-def parse_retry_after(value: str, *, now: datetime | None = None) -> float:
+def parse_retry_after(value: str, now: datetime) -> float:
     """Return the seconds that `Retry-After` asks for (RFC 9110 section 10.2.3), at most an hour, 0 if unreadable."""
     value = value.strip()
     if value.isascii() and value.isdigit():
@@ -213,7 +223,7 @@ def parse_retry_after(value: str, *, now: datetime | None = None) -> float:
             moment = parsedate_to_datetime(value)
         except (ValueError, OverflowError):
             return 0.0
-        seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - (now or datetime.now(UTC))).total_seconds()
+        seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds()
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
 
 

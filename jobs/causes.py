@@ -80,6 +80,7 @@ FAILURES = {
     FailureCode.N8N_REJECTED: "See in the timeline what N8N answered, mend its Webhook node or the proxy, then retry.",
     FailureCode.N8N_REDIRECTED: "Set N8N_WEBHOOK_URL to where it redirects, start the workers again, then retry.",
     FailureCode.PAYLOAD_TOO_LARGE: RAISE_LIMITS,
+    FailureCode.NOT_SENT: "See that the storage, its disk and the database are well, then retry.",
     FailureCode.FILE_MISSING: f"{MEND_FOLDER}, then retry.",
     FailureCode.FILE_UNREADABLE: NEW_PICTURE,
     FailureCode.CANCELLED: "Nothing needs to be done; retry it if that was a mistake.",
@@ -115,6 +116,7 @@ DELIVERIES = {
         "See that the volume of MEDIA_ROOT is mounted and belongs to the service's user, or that the S3 storage runs "
         "and takes our key; it is tried again by itself."
     ),
+    ErrorCode.PUT_OFF: "See that the database and the worker's machine are well; it is tried again by itself.",
     ErrorCode.TIMED_OUT: "See whether N8N is overloaded; its callback is awaited before it is sent again.",
     ErrorCode.CUT: "See whether N8N or a proxy before it restarts; its callback is awaited before it is sent again.",
     "n8n_busy": "See whether N8N is overloaded; it is tried again by itself.",

@@ -25,21 +25,29 @@ class ErrorCode(models.TextChoices):
         "The picture to be sent could not be made or stored: the machine is too busy or full.",
     )
     STORAGE_AWAY = "storage_unavailable", "The storage of the receipts' files could not be reached."
+    PUT_OFF = "delivery_put_off", "It was not sent: the database was away, or too little of the worker's time was left."
     TIMED_OUT = "n8n_timed_out", "N8N did not answer in time."
     CUT = "n8n_connection_cut", "The connection to N8N was cut."
 
 
 # The fault is on our side: N8N was not called.
 NEVER_SENT = frozenset(
-    {ErrorCode.FILE_MISSING, ErrorCode.FILE_UNREADABLE, ErrorCode.NOT_PREPARED, ErrorCode.STORAGE_AWAY}
+    {
+        ErrorCode.FILE_MISSING,
+        ErrorCode.FILE_UNREADABLE,
+        ErrorCode.NOT_PREPARED,
+        ErrorCode.STORAGE_AWAY,
+        ErrorCode.PUT_OFF,
+    }
 )
 MAY_HAVE_BEEN_SENT = frozenset({ErrorCode.TIMED_OUT, ErrorCode.CUT})
 OF_TLS = frozenset({ErrorCode.UNTRUSTED, ErrorCode.EXPIRED, ErrorCode.WRONG_HOST, ErrorCode.NO_TLS})
 MENDED_BY_PEOPLE = OF_TLS | {ErrorCode.FILE_MISSING, ErrorCode.NOT_PREPARED, ErrorCode.STORAGE_AWAY}
 AT_LAST = {
     ErrorCode.FILE_MISSING: FailureCode.FILE_MISSING,
-    ErrorCode.NOT_PREPARED: FailureCode.FILE_UNREADABLE,
-    ErrorCode.STORAGE_AWAY: FailureCode.FILE_UNREADABLE,
+    ErrorCode.NOT_PREPARED: FailureCode.NOT_SENT,
+    ErrorCode.STORAGE_AWAY: FailureCode.NOT_SENT,
+    ErrorCode.PUT_OFF: FailureCode.NOT_SENT,
 }
 
 # N8N 2.41's words where it could not begin a workflow, and where one that answers by its last node was stopped.

@@ -35,6 +35,7 @@ class FailureCode(models.TextChoices):
     N8N_REJECTED = "n8n_rejected", "N8N refused the request"
     N8N_REDIRECTED = "n8n_redirected", "The webhook's address redirects elsewhere"
     PAYLOAD_TOO_LARGE = "payload_too_large", "The request is larger than N8N, or a proxy before it, takes"
+    NOT_SENT = "not_sent", "It could not be sent to N8N in any of the tries"
     FILE_MISSING = "file_missing", "The receipt's file is gone"
     FILE_UNREADABLE = "file_unreadable", "No picture could be made of the receipt's file"
     CANCELLED = "cancelled", "Cancelled by staff"
@@ -51,6 +52,7 @@ OURS = frozenset(
         FailureCode.N8N_REJECTED,
         FailureCode.N8N_REDIRECTED,
         FailureCode.PAYLOAD_TOO_LARGE,
+        FailureCode.NOT_SENT,
         FailureCode.FILE_MISSING,
         FailureCode.FILE_UNREADABLE,
         FailureCode.CANCELLED,

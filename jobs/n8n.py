@@ -43,7 +43,7 @@ def send_receipt(job: JobLog, *, begin_by: float = inf, is_claimed: Callable[[],
         payload = Payload(job)
         headers = _headers(job, payload)
         if seconds_since_boot() > begin_by or not is_claimed():
-            return Answer(error=ErrorCode.NOT_PREPARED)
+            return Answer(error=ErrorCode.PUT_OFF)
         return replace(_client().post(payload, headers, begin_by=begin_by), request=_facts(payload))
     except FileMissing:
         return Answer(error=ErrorCode.FILE_MISSING)
@@ -51,8 +51,10 @@ def send_receipt(job: JobLog, *, begin_by: float = inf, is_claimed: Callable[[],
         return Answer(error=ErrorCode.STORAGE_AWAY)
     except Unreadable:
         return Answer(error=ErrorCode.FILE_UNREADABLE)
-    except (NotMade, OSError, *DATABASE_AWAY):  # nothing was posted yet: a post catches its own
+    except (NotMade, OSError):  # nothing was posted yet: a post catches its own
         return Answer(error=ErrorCode.NOT_PREPARED)
+    except DATABASE_AWAY:
+        return Answer(error=ErrorCode.PUT_OFF)
 
 
 def _facts(payload: Payload) -> dict[str, Any]:

@@ -9,15 +9,17 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from jobs.causes import cause_of_delay, cause_of_failure
+from jobs.failures import MAY_BE_FILED
 from jobs.models import JobEvent, JobLog, Seal
 from jobs.proof.audit import verify_job
-from jobs.services import why_not_retry
+from jobs.services import may_be_filed, why_not_retry
 from jobs.stats import hour_of
 from jobs.summaries import receipt_summaries
 from jobs.timeline import MOST, timeline
 from receipts.pictures import is_lost, picture_url
 
 MAX_SIBLINGS = 20
+EARLIER_TRY = "Look in Notion first, since an earlier try may have been filed."
 VERBS_OF_STATUS = {
     JobLog.Status.FAILURE: [("retry", "Retry")],
     JobLog.Status.PROCESSING: [("resend", "Send again")],
@@ -64,7 +66,11 @@ def context_of(request: HttpRequest, job: JobLog, *, may_operate: bool) -> dict[
 
 def _cure(job: JobLog, no_retry: str) -> str:
     """Return what to do about a failure; most cures end with a retry. Of a canary, what to do before the next one."""
-    return cause_of_failure(job.failure_code).cure if job.failure_code and (job.is_canary or not no_retry) else ""
+    if not job.failure_code or (no_retry and not job.is_canary):
+        return ""
+    cure = cause_of_failure(job.failure_code).cure
+    is_told = job.failure_code in MAY_BE_FILED
+    return cure if is_told or job.is_canary or not may_be_filed(job) else f"{EARLIER_TRY} {cure}"
 
 
 def _seal_of(job: JobLog) -> Seal | None:

@@ -20,7 +20,6 @@ Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
 LATE_AFTER = 3  # intervals of the schedule
 LOOKED_AT = 200  # canaries, the newest: two days of one in a quarter of an hour
 LOOKED_FOR = ("created_at", "completed_at", "status", "failure_code", "last_error", "result_message")
-NOT_TAKEN = (FailureCode.N8N_UNAVAILABLE, FailureCode.DELIVERY_UNCONFIRMED)
 # no report ends so: an outage of days is passed over unread
 UNREPORTED = OURS - {FailureCode.WORKFLOW_STOPPED, FailureCode.WORKFLOW_CRASHED, FailureCode.CALLBACK_LOST}
 
@@ -144,9 +143,8 @@ def _is_in_trouble(job: JobLog) -> bool:
 
 
 def _code_of(job: JobLog) -> str:
-    """Return the reason; where it was tried in vain until it was given up, that of the last try."""
-    in_vain = job.failure_code in ("", *NOT_TAKEN)
-    return job.last_error if in_vain and job.last_error else job.failure_code
+    """Return the reason; where it was tried in vain, that of the last try."""
+    return job.last_error or job.failure_code
 
 
 def _state(trip: RoundTrip | None, code: str, *, is_late: bool) -> CanaryState:

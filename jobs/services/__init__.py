@@ -3,7 +3,7 @@
 from .bulk import operate, operate_on_all
 from .completion import complete_job, find_open_job, note_refused_callback
 from .delivery import claim_job, free_places, is_claimed, mark_delivered, request_id_of
-from .ending import fail
+from .ending import fail, may_be_filed
 from .operation import NotNow, cancel_job, resend_job, retry_job, why_not_retry
 from .purging import purge_receipt
 from .submission import IdempotencyKeyReused, StoredLongAgo, Submission, UploadRequest, submit_receipt
@@ -22,6 +22,7 @@ __all__ = [
     "free_places",
     "is_claimed",
     "mark_delivered",
+    "may_be_filed",
     "note_refused_callback",
     "operate",
     "operate_on_all",

@@ -13,12 +13,12 @@ from django.db.models import Q
 from accounting.clock import DatabaseNow
 from jobs.answers import Answer, Decision, decide
 from jobs.delivery_errors import NEVER_SENT
-from jobs.failures import FailureCode
+from jobs.failures import OURS, FailureCode
 from jobs.masking import masked, readable
 from jobs.models import JobEvent, JobLog
 from jobs.transitions import Detail, change_status, lock_free_job, lock_job
 
-from .ending import fail
+from .ending import fail, may_be_filed
 
 logger = structlog.get_logger(__name__)
 
@@ -148,6 +148,7 @@ def mark_delivered(job_id: UUID, *, attempt: int, answer: Answer, worker: str) -
         answer,
         tries=job.tries,
         schedule=settings.DELIVERY_RETRY_SCHEDULE,
+        now=job.now,
         jitter=random.random(),  # noqa: S311 - no secret
         masked=partial(masked, job=job),
     )
@@ -158,7 +159,15 @@ def mark_delivered(job_id: UUID, *, attempt: int, answer: Answer, worker: str) -
         case Status.QUEUED:
             _queue_again(job, decision, worker, detail)
         case Status.FAILURE:
-            fail(job, FailureCode(decision.code), decision.sentence, source=Source.WORKER, actor=worker, detail=detail)
+            fail(
+                job,
+                _failure_code(job, decision),
+                decision.sentence,
+                source=Source.WORKER,
+                actor=worker,
+                detail=detail,
+                last_error=decision.refused_for,
+            )
     return decision
 
 
@@ -190,6 +199,12 @@ def _queue_again(job: JobLog, decision: Decision, worker: str, detail: Detail) -
         last_error=decision.code,
         needs_attention=decision.needs_attention,
     )
+
+
+def _failure_code(job: JobLog, decision: Decision) -> FailureCode:
+    """Return why it ends: of what N8N may have from a try before, that counts, whatever kept the last from N8N."""
+    code = FailureCode(decision.code)
+    return FailureCode.DELIVERY_UNCONFIRMED if code in OURS and may_be_filed(job) else code
 
 
 def _answer_detail(answer: Answer, decision: Decision, job: JobLog) -> Detail:

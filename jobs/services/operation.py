@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.lookups import IsNull
 
-from jobs.failures import MAY_BE_FILED, FailureCode
+from jobs.failures import FailureCode
 from jobs.models import JobEvent, JobLog
 from jobs.queue import ring_on_commit
 from jobs.transitions import Detail, change_status, lock_job, note
@@ -14,7 +14,7 @@ from receipts.models import Receipt
 from receipts.services import has_file
 from receipts.storage import StorageAway
 
-from .ending import fail
+from .ending import fail, may_be_filed
 
 Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
 
@@ -31,6 +31,7 @@ FILE_GONE_AND_MAYBE_FILED = (
     "The receipt's file is gone; look in Notion whether it was filed, and upload it again only if not."
 )
 CANARY = "It is a canary; send another one instead (manage.py canary)."
+MOVED_ON = "it has moved on since you looked"
 CANCELLED = "Staff cancelled it, and such jobs were not to be retried."
 
 
@@ -39,20 +40,25 @@ class NotNow(Exception):
 
 
 @transaction.atomic
-def retry_job(job_id: UUID, *, actor: str, reason: str, cancelled_too: bool = True) -> JobLog:
+def retry_job(
+    job_id: UUID, *, actor: str, reason: str, cancelled_too: bool = True, seen_attempts: int | None = None
+) -> JobLog:
     """Give a failed job another round of tries; what happened before stays written down.
 
     Args:
         cancelled_too: whether one that staff cancelled is meant as well.
+        seen_attempts: how many deliveries of it whoever asks has seen, where that is known.
 
     Raises:
-        NotNow: it has not failed, its file is gone, another job does the same, or it is not meant.
+        NotNow: it has not failed, its file is gone, another job does the same, it is not meant, or it was sent again
+            since it was seen.
     """
     receipt_id = JobLog.objects.values_list("receipt_id", flat=True).get(pk=job_id)
     receipt = Receipt.objects.select_for_update().get(pk=receipt_id)
     job = lock_job(job_id)
     if refusal := why_not_retry(job, receipt):
         raise NotNow(refusal)
+    _require_as_seen(job, seen_attempts)
     if job.is_cancelled and not cancelled_too:
         raise NotNow(CANCELLED)
     _start_round(job, kind=Kind.RETRIED, actor=actor, detail={"reason": reason, "was": job.failure_code})
@@ -72,7 +78,7 @@ def why_not_retry(job: JobLog, receipt: Receipt) -> str:
             return ""
     except StorageAway:
         return "The storage of the receipts' files cannot be reached just now."
-    return FILE_GONE_AND_MAYBE_FILED if job.failure_code in MAY_BE_FILED else FILE_GONE
+    return FILE_GONE_AND_MAYBE_FILED if may_be_filed(job) else FILE_GONE
 
 
 def done_elsewhere() -> Exists:
@@ -83,21 +89,30 @@ def done_elsewhere() -> Exists:
 
 
 @transaction.atomic
-def resend_job(job_id: UUID, *, actor: str, reason: str, seen_as: JobLog.Status | None = None) -> JobLog:
+def resend_job(
+    job_id: UUID,
+    *,
+    actor: str,
+    reason: str,
+    seen_as: JobLog.Status | None = None,
+    seen_attempts: int | None = None,
+) -> JobLog:
     """Send a job now: one that waits for its next try, or one that N8N has, or may have.
 
     If N8N still works on it, the receipt may be filed twice.
 
     Args:
         seen_as: the status that whoever asks has seen; in any other nothing is sent.
+        seen_attempts: how many deliveries of it they have seen, where that is known.
 
     Raises:
         NotNow: it is neither, or no longer what was seen.
     """
     job = lock_job(job_id)
     _require(job, {Status.QUEUED, Status.PROCESSING}, "only a job that is queued or processing can be sent now")
+    _require_as_seen(job, seen_attempts)
     if seen_as and job.status != seen_as:
-        raise NotNow(_not_in(job, "it has moved on since you looked"))
+        raise NotNow(_not_in(job, MOVED_ON))
     if job.status == Status.PROCESSING:
         _start_round(job, kind=Kind.RESENT, actor=actor, detail={"reason": reason})
     else:
@@ -107,13 +122,17 @@ def resend_job(job_id: UUID, *, actor: str, reason: str, seen_as: JobLog.Status 
 
 
 @transaction.atomic
-def cancel_job(job_id: UUID, *, actor: str, reason: str) -> JobLog:
+def cancel_job(job_id: UUID, *, actor: str, reason: str, seen_attempts: int | None = None) -> JobLog:
     """End a job that waits. The reason is for staff: it stays in the event.
 
+    Args:
+        seen_attempts: how many deliveries of it whoever asks has seen, where that is known.
+
     Raises:
-        NotNow: it does not wait.
+        NotNow: it does not wait, or was sent again since it was seen.
     """
     job = lock_job(job_id)
+    _require_as_seen(job, seen_attempts)
     _require(job, {Status.QUEUED}, "only a queued job can be cancelled")
     fail(
         job, FailureCode.CANCELLED, "Cancelled by staff.", source=Source.ADMIN, actor=actor, kind=Kind.CANCELLED,
@@ -125,6 +144,12 @@ def cancel_job(job_id: UUID, *, actor: str, reason: str) -> JobLog:
 def _require(job: JobLog, statuses: set[JobLog.Status], otherwise: str) -> None:
     if job.status not in statuses:
         raise NotNow(_not_in(job, otherwise))
+
+
+def _require_as_seen(job: JobLog, attempts: int | None) -> None:
+    """Let no form act that was drawn before a delivery: who sent it has not seen what that came to."""
+    if attempts is not None and attempts != job.attempts:
+        raise NotNow(_not_in(job, MOVED_ON))
 
 
 def _not_in(job: JobLog, otherwise: str) -> str:

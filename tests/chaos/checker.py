@@ -20,7 +20,7 @@ EXPECTED_ANSWERS = {0, 503} | ACCEPTED  # 0: none came
 # what the service concludes by itself; any other code is N8N's word, and N8N is asked nothing here
 OURS = {
     "callback_lost", "callback_timeout", "delivery_unconfirmed", "n8n_unavailable", "n8n_rejected", "n8n_redirected",
-    "payload_too_large", "file_missing", "file_unreadable", "cancelled",
+    "payload_too_large", "not_sent", "file_missing", "file_unreadable", "cancelled",
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from jobs.delivery_errors import NOT_EXECUTED, ErrorCode
 from jobs.models import JobLog
 
 SCHEDULE = [5, 30, 120]
+NOW = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 QUEUED, PROCESSING, FAILURE = JobLog.Status.QUEUED, JobLog.Status.PROCESSING, JobLog.Status.FAILURE
 
 
@@ -17,7 +18,7 @@ def answer(status: int, body: bytes = b"", content_type: str = "application/json
 
 
 def decision(given: Answer, tries: int = 1) -> Decision:
-    return decide(given, tries=tries, schedule=SCHEDULE, jitter=0.0)
+    return decide(given, tries=tries, schedule=SCHEDULE, now=NOW, jitter=0.0)
 
 
 @pytest.mark.parametrize(
@@ -125,12 +126,20 @@ def test_a_wrong_setting_ends_no_receipt_but_needs_attention_at_once(given: Answ
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(ErrorCode.FILE_MISSING, "file_missing"), (ErrorCode.NOT_PREPARED, "file_unreadable")]
+    ("error", "is_mended_by_people", "code"),
+    [
+        (ErrorCode.FILE_MISSING, True, "file_missing"),
+        (ErrorCode.NOT_PREPARED, True, "not_sent"),
+        (ErrorCode.STORAGE_AWAY, True, "not_sent"),
+        (ErrorCode.PUT_OFF, False, "not_sent"),
+    ],
 )
-def test_what_is_amiss_with_the_file_or_the_machine_is_tried_by_the_schedule_too(error: ErrorCode, code: str) -> None:
+def test_what_is_amiss_with_the_file_or_the_machine_is_tried_by_the_schedule_too(
+    error: ErrorCode, is_mended_by_people: bool, code: str
+) -> None:
     first, last = decision(Answer(error=error)), decision(Answer(error=error), tries=len(SCHEDULE) + 1)
-    assert (first.status, first.code, first.needs_attention) == (QUEUED, error, True)
-    assert (last.status, last.code) == (FAILURE, code)
+    assert (first.status, first.code, first.needs_attention) == (QUEUED, error, is_mended_by_people)
+    assert (last.status, last.code, last.refused_for) == (FAILURE, code, error)
 
 
 @pytest.mark.parametrize("given", [answer(503), answer(404), Answer(error=ErrorCode.UNREACHABLE)])
@@ -164,7 +173,7 @@ def test_the_webhooks_path_which_n8n_names_in_a_404_is_not_told() -> None:
 
 
 def test_a_delay_grows_by_at_most_a_quarter() -> None:
-    assert decide(answer(503), tries=1, schedule=[100], jitter=1.0).delay == 125
+    assert decide(answer(503), tries=1, schedule=[100], now=NOW, jitter=1.0).delay == 125
 
 
 @pytest.mark.parametrize(
@@ -185,9 +194,10 @@ def test_a_delay_grows_by_at_most_a_quarter() -> None:
     ],
 )
 def test_retry_after_is_honoured_up_to_an_hour(header: str, seconds: int) -> None:
-    assert parse_retry_after(header, now=datetime(2026, 11, 23, 10, 0, tzinfo=UTC)) == seconds
+    assert parse_retry_after(header, NOW) == seconds
 
 
 def test_retry_after_lengthens_the_schedule_and_never_shortens_it() -> None:
     assert decision(answer(429, retry_after="60")).delay == 60
     assert decision(answer(429, retry_after="1")).delay == 5
+    assert decision(answer(429, retry_after="Mon, 23 Nov 2026 10:01:30 GMT")).delay == 90

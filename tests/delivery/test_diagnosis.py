@@ -5,6 +5,7 @@ makes of the services' answers.
 """
 
 import pytest
+from django.utils import timezone
 
 from jobs.answers import Answer, Decision, decide
 from jobs.causes import cause_of, cause_of_delay, cause_of_failure
@@ -66,7 +67,7 @@ ANSWERS = [
 
 def decision(status: int, content_type: str, body: bytes, tries: int = 1, sent: int = 2_000_000) -> Decision:
     answer = Answer(status=status, content_type=content_type, body=body, request={"bytes": sent})
-    return decide(answer, tries=tries, schedule=[5], jitter=0.0)
+    return decide(answer, tries=tries, schedule=[5], now=timezone.now(), jitter=0.0)
 
 
 @pytest.mark.parametrize(("status", "content_type", "body", "code"), ANSWERS)

@@ -145,7 +145,7 @@ def test_without_the_receipts_file_nothing_is_sent(media: Callable[[], list[Path
 def test_what_was_prepared_for_so_long_that_the_lease_would_end_is_not_sent() -> None:
     job = JobFactory.create(sending=True)
     with stub_server(answering()) as server, n8n_at(server.url):
-        assert n8n.send_receipt(job, begin_by=seconds_since_boot()).error is ErrorCode.NOT_PREPARED
+        assert n8n.send_receipt(job, begin_by=seconds_since_boot()).error is ErrorCode.PUT_OFF
         assert server.visits == []
 
 

@@ -13,7 +13,8 @@ SUCCESS, FAILURE = Status.SUCCESS, Status.FAILURE
 OURS, THEIRS = FailureCode.CALLBACK_TIMEOUT, FailureCode.WORKFLOW_FAILED
 ENDED_BY_US = {
     "callback_lost", "callback_timeout", "delivery_unconfirmed", "n8n_unavailable", "n8n_rejected", "n8n_redirected",
-    "payload_too_large", "file_missing", "file_unreadable", "cancelled", "workflow_stopped", "workflow_crashed",
+    "payload_too_large", "not_sent", "file_missing", "file_unreadable", "cancelled", "workflow_stopped",
+    "workflow_crashed",
 }  # fmt: skip
 ACCEPT, LATE, REPEAT, NO = Verdict.ACCEPT, Verdict.ACCEPT_LATE, Verdict.REPEAT, Verdict.CONTRADICTION
 

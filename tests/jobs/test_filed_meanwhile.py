@@ -37,7 +37,7 @@ def given_up(database: str = DATABASE_ID, *, again: bool = False) -> JobLog:
 
 
 def looked_up(job: JobLog) -> JobLog:
-    """Upload the job's receipt again, until so much has happened to it that it is asked whether others have filed it."""
+    """Upload the job's receipt twice more, so that it is no longer as it came, and it is asked who else filed it."""
     assert {uploaded().pk, uploaded().pk} == {job.pk}
     return job
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import requests
+from django.utils import timezone
 
 from jobs.answers import Answer, decide
 from jobs.delivery_errors import find_wrong_setting
@@ -86,9 +87,8 @@ def test_a_run_that_takes_longer_than_it_may_is_no_request_that_is_too_large(on_
     scene.put_on_air(workflow)
     answer = post(scene)
     sent = {"bytes": len(answer.request.body or b"")}
-    decided = decide(
-        Answer(status=answer.status_code, body=answer.content, request=sent), tries=1, schedule=[5], jitter=0
-    )
+    given = Answer(status=answer.status_code, body=answer.content, request=sent)
+    decided = decide(given, tries=1, schedule=[5], now=timezone.now(), jitter=0)
     assert decided.code == "n8n_run_unclear"
 
 

@@ -169,7 +169,7 @@ def test_where_the_database_is_away_when_it_is_to_be_kept_it_is_tried_again(
     monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:
     monkeypatch.setattr(renditions, "_keep_rendition", Mock(side_effect=error))
-    assert n8n.send_receipt(job_for(heic(), "image/heic", sending=True)).error is ErrorCode.NOT_PREPARED
+    assert n8n.send_receipt(job_for(heic(), "image/heic", sending=True)).error is ErrorCode.PUT_OFF
 
 
 # -- to look at
