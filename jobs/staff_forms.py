@@ -22,6 +22,12 @@ def reason_in(request: HttpRequest) -> str:
     return reason
 
 
+def attempts_in(request: HttpRequest) -> int | None:
+    """Return how many deliveries of a job its page showed when the form was drawn; None where the form does not say."""
+    attempts = request.POST.get("attempts", "")
+    return int(attempts) if attempts.isdecimal() else None
+
+
 def tell_outcome(request: HttpRequest, verb: str, outcome: BulkOutcome, number: int) -> None:
     """Say how many were changed, and how many were left alone, and why.
 

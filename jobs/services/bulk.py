@@ -61,13 +61,13 @@ class BulkOutcome:
 
 
 @transaction.atomic
-def operate(verb: str, job_id: UUID, actor: User, reason: str, **meant: str | bool) -> None:
+def operate(verb: str, job_id: UUID, actor: User, reason: str, **meant: str | bool | int | None) -> None:
     """Do it to one job, and log it.
 
     Args:
         verb: one of `VERBS`.
         actor: who asks.
-        meant: what the verb takes besides: `seen_as` or `cancelled_too`.
+        meant: what the verb takes besides: `seen_as`, `seen_attempts` or `cancelled_too`.
 
     Raises:
         NotNow: its state does not allow it; nothing was changed.

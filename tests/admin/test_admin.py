@@ -38,7 +38,7 @@ def operator() -> Browser:
 
 
 def operate(browser: Browser, job: JobLog, verb: str, reason: str = "N8N was down") -> Any:
-    form = {"reason": reason, "status": job.status}
+    form = {"reason": reason, "attempts": job.attempts}
     return browser.post(f"{LIST}{job.pk}/operate/{verb}/", form, follow=True)
 
 
@@ -142,10 +142,17 @@ def test_the_page_offers_what_the_status_allows(operator: Browser, verb: str, tr
     assert f"{VERBS[verb].done}: " in operate(operator, job, verb).content.decode()
 
 
-def test_a_page_that_was_drawn_before_the_delivery_sends_nothing_twice(operator: Browser) -> None:
-    job = JobFactory.create(processing=True)
-    job.status = JobLog.Status.QUEUED  # as the page showed it
-    assert "has moved on" in operate(operator, job, "resend").content.decode()
+@pytest.mark.parametrize(
+    ("verb", "status"),
+    [("retry", JobLog.Status.FAILURE), ("resend", JobLog.Status.PROCESSING), ("cancel", JobLog.Status.QUEUED)],
+)
+def test_a_page_that_was_drawn_before_the_last_delivery_changes_nothing(
+    operator: Browser, verb: str, status: JobLog.Status
+) -> None:
+    job = job_in(status, attempts=2)
+    assert 'name="attempts" value="2"' in operator.get(page(job)).content.decode()
+    JobLog.objects.filter(pk=job.pk).update(attempts=3)
+    assert "has moved on" in operate(operator, job, verb).content.decode()
     assert not job.events.exists()
 
 
