@@ -22,7 +22,7 @@ from .models import JobEvent, JobLog
 from .queue import queue_service
 from .reconciliation import Finding, Inquiry
 from .services import fail, free_places
-from .transitions import change_status, lock_free_job, note
+from .transitions import SPARE_RINGS, change_status, lock_free_job, note
 
 logger = structlog.get_logger(__name__)
 inquiry = Inquiry()
@@ -122,20 +122,22 @@ def _again_or_fail(job: JobLog, kind: JobEvent.Kind, sentence: str, **changes: A
     """Queue it by the same schedule as what N8N refused, so that the tries reach past a day here, too."""
     schedule = settings.DELIVERY_RETRY_SCHEDULE
     if job.tries > len(schedule):
-        fail(job, FailureCode.DELIVERY_UNCONFIRMED, sentence, source=Source.SWEEP)
+        fail(job, FailureCode.DELIVERY_UNCONFIRMED, sentence, source=Source.SWEEP, **changes)
         return
     due_at = job.now + timedelta(seconds=schedule[job.tries - 1])
     change_status(job, Status.QUEUED, kind=kind, source=Source.SWEEP, due_at=due_at, **changes)
 
 
 def _ring_overdue() -> int:
-    """Ring for those that have waited longest, as many as N8N has places for and the queue has not rung yet."""
-    depth = queue_service().depth()
-    if depth is None:
+    """Ring for those that have waited longest, as many as N8N has places for and the queue has not rung yet.
+
+    A few more are rung for, since one that cannot be claimed would keep those behind it waiting for ever; who finds no
+    place does nothing.
+    """
+    depth, free = queue_service().depth(), free_places()
+    if depth is None or free <= 0 or depth >= RINGS_AT_ONCE:
         return 0
-    number = min(RINGS_AT_ONCE - depth, free_places())
-    if number <= 0:
-        return 0
+    number = min(RINGS_AT_ONCE - depth, free + SPARE_RINGS)
     return queue_service().ring(_overdue(Status.QUEUED).values_list("job_id", flat=True)[:number])
 
 

@@ -19,6 +19,7 @@ logger = structlog.get_logger(__name__)
 Detail = dict[str, Any]
 
 MISSED_BELL = timedelta(seconds=2)
+SPARE_RINGS = 3  # beyond the places that are free: a job whose row is locked, or damaged, takes none
 
 
 class TransitionNotAllowed(Exception):
@@ -91,12 +92,12 @@ def change_status(
 
 
 def _ring_next() -> None:
-    """A place has become free: ring for the job that has waited longest, if its own bell was missed.
+    """A place has become free: ring for the jobs that have waited longest, if their own bells were missed.
 
     While rings wait in the queue, a worker that answers one of them takes the place.
     """
     waiting = JobLog.objects.filter(status=JobLog.Status.QUEUED, due_at__lte=DatabaseNow() - MISSED_BELL)
-    oldest = list(waiting.order_by("due_at").values_list("job_id", flat=True)[:1])
+    oldest = list(waiting.order_by("due_at").values_list("job_id", flat=True)[: 1 + SPARE_RINGS])
     if oldest and queue_service().depth() == 0:
         queue_service().ring(oldest)
 

@@ -11,7 +11,7 @@ from django.conf import LazySettings
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from jobs import services
+from jobs import services, transitions
 from jobs.answers import Answer
 from jobs.delivery_errors import ErrorCode
 from jobs.models import JobLog
@@ -162,9 +162,10 @@ def test_a_wrong_setting_keeps_the_job_and_asks_for_attention() -> None:
 
 def test_the_last_refusal_ends_the_job(settings: LazySettings) -> None:
     settings.DELIVERY_RETRY_SCHEDULE = []
-    job = delivered(JobFactory.create(sending=True), BUSY)
+    job = delivered(JobFactory.create(sending=True, last_error="n8n_unreachable"), BUSY)
     assert (job.status, job.failure_code, job.due_at) == (Status.FAILURE, "n8n_unavailable", None)
     assert "503" in job.result_message
+    assert job.last_error == "n8n_busy"
     assert job.events.get().actor == "w1"
 
 
@@ -240,11 +241,12 @@ def test_an_end_rings_for_nobody_while_rings_wait_for_a_worker(
     assert rung() == [str(rung_for.pk)]
 
 
-def test_an_end_rings_for_the_job_that_has_waited_longest(
-    rung: Callable[[], list[str]], django_capture_on_commit_callbacks: object
+def test_an_end_rings_for_the_jobs_that_have_waited_longest(
+    rung: Callable[[], list[str]], django_capture_on_commit_callbacks: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, oldest, _ = (JobFactory.create(due_at=timezone.now() - timedelta(minutes=minutes)) for minutes in (1, 3, 2))
+    monkeypatch.setattr(transitions, "SPARE_RINGS", 1)
+    _, oldest, next_ = (JobFactory.create(due_at=timezone.now() - timedelta(minutes=minutes)) for minutes in (1, 3, 2))
     JobFactory.create(processing=True, due_at=timezone.now() - timedelta(minutes=4))  # the sweep's to act on
     with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator] # a fixture without a type
         delivered(JobFactory.create(sending=True), Answer(status=400))
-    assert rung() == [str(oldest.pk)]
+    assert rung() == [str(oldest.pk), str(next_.pk)]

@@ -13,7 +13,8 @@ from uuid import UUID
 import pytest
 from django.conf import LazySettings
 from django.core.management import call_command
-from django.db import OperationalError, connection
+from django.db import IntegrityError, OperationalError, connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -26,11 +27,12 @@ from jobs.queue import queue_service
 from jobs.reconciliation import NOT_ASKED
 from jobs.services import claim_job, fail
 from jobs.sweep import Swept, sweep
-from receipts.models import Receipt, Rendition
+from receipts.models import Client, Receipt, Rendition
 from receipts.orphans import remove_orphans
 from receipts.services import has_file
 from receipts.storage import PrivateFileStorage
 from tests.factories import JobFactory, ReceiptFactory
+from tests.support.job_lifecycle import uploaded
 from tests.support.old_receipts import stored_ago
 from tests.support.query_plans import multiply, plan
 
@@ -56,10 +58,14 @@ def test_a_dead_workers_lease_is_taken_back_and_the_job_sent_again(rung: Rung, s
     assert rung() == [str(job.pk)]
 
 
-def test_what_kept_the_try_before_is_not_told_of_the_one_whose_worker_died() -> None:
+@pytest.mark.parametrize(("schedule", "status"), [([5], Status.QUEUED), ([], Status.FAILURE)])
+def test_what_kept_the_try_before_is_not_told_of_the_one_whose_worker_died(
+    schedule: list[int], status: JobLog.Status, settings: LazySettings
+) -> None:
+    settings.DELIVERY_RETRY_SCHEDULE = schedule
     dead = JobFactory.create(sending=True, due_at=PAST, last_error="n8n_forbidden", needs_attention=True)
     job = after_a_sweep(dead)
-    assert (job.status, job.last_error, job.needs_attention) == (Status.QUEUED, "", False)
+    assert (job.status, job.last_error, job.needs_attention) == (status, "", False)
 
 
 @pytest.mark.parametrize("trait", ["sending", "unconfirmed"])
@@ -156,14 +162,27 @@ def test_a_queued_job_whose_bell_was_lost_is_rung_for_and_one_that_waits_is_not(
     assert rung() == [str(overdue.pk)]
 
 
-def test_the_oldest_are_rung_for_first_and_only_for_as_many_as_n8n_has_places(
-    rung: Rung, settings: LazySettings
+def test_the_oldest_are_rung_for_first_and_only_for_a_few_more_than_n8n_has_places_for(
+    rung: Rung, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.N8N_MAX_IN_FLIGHT = 3
+    monkeypatch.setattr(sweeping, "SPARE_RINGS", 1)
+    settings.N8N_MAX_IN_FLIGHT = 2
     JobFactory.create(processing=True, due_at=FUTURE)
     jobs = [JobFactory.create(due_at=PAST - timedelta(minutes=minutes)) for minutes in (1, 3, 2)]
     assert sweep().rung == 2
     assert rung() == [str(jobs[1].pk), str(jobs[2].pk)]
+
+
+def test_one_that_cannot_be_claimed_keeps_none_behind_it_waiting(rung: Rung, settings: LazySettings) -> None:
+    settings.N8N_MAX_IN_FLIGHT = 1
+    damaged, whole = uploaded(Client.objects.create(name="A")), uploaded(Client.objects.create(name="B"))
+    JobLog.objects.filter(pk=damaged.pk).update(chain_length=F("chain_length") - 1)
+    sweep()
+    first, second = rung()
+    assert (first, second) == (str(damaged.pk), str(whole.pk))
+    with pytest.raises(IntegrityError):
+        claim_job(damaged.pk, worker="w1")
+    assert claim_job(whole.pk, worker="w1") is not None
 
 
 def test_nobody_is_rung_for_while_n8n_has_more_than_it_may_have_by_now(rung: Rung, settings: LazySettings) -> None:
