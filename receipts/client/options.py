@@ -44,7 +44,7 @@ class Options:
 
 def add_options(parser: ArgumentParser) -> None:
     """Declare them; none needs to hold a secret."""
-    parser.add_argument("paths", nargs="+", type=Path, metavar="FOLDER|FILE", help="pictures, or folders of pictures")
+    parser.add_argument("paths", nargs="+", type=_path, metavar="FOLDER|FILE", help="pictures, or folders of pictures")
     parser.add_argument("--url", help="the service's address (or RECEIPTS_URL)")
     parser.add_argument(
         "--api-key", help="better in RECEIPTS_API_KEY: whoever is on this machine can read a command line"
@@ -55,7 +55,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--wait", type=seconds(0, 604_800), default=1800, help="seconds to wait for results (1800)")
     parser.add_argument("--patience", type=seconds(0, 86_400), default=300, help="seconds to try each upload for (300)")
     parser.add_argument("--retry-failed", action="store_true", help="upload again what has failed before")
-    parser.add_argument("--done", type=Path, metavar="FOLDER", help="move what is filed into this folder")
+    parser.add_argument("--done", type=_path, metavar="FOLDER", help="move what is filed into this folder")
     parser.add_argument("--json", action="store_true", help="a JSON object a line, one for each file")
 
 
@@ -83,6 +83,12 @@ def read_options(values: dict[str, Any]) -> Options:
         done=values["done"],
         as_json=values["json"],
     )
+
+
+def _path(text: str) -> Path:
+    if not text.strip():  # a path of nothing is the folder that one is in
+        raise ArgumentTypeError("it takes a file or folder, and this is empty; write . for the folder that you are in")
+    return Path(text)
 
 
 def _parse_option(option: str, read: Callable[[str], str], text: str) -> str:

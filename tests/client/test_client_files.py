@@ -126,6 +126,19 @@ def test_a_hidden_folder_may_lie_among_the_pictures_for_it_is_not_looked_into(tm
     assert sorted(path.name for path in (tmp_path / ".filed").iterdir()) == ["000-j1.jpg", "000.jpg"]
 
 
+@pytest.mark.parametrize("arguments", [[""], [" "], ["inbox", ""], ["inbox", "--done", ""]])
+def test_an_argument_that_is_empty_is_not_taken_for_the_folder_that_one_is_in(
+    tmp_path: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "inbox").mkdir()
+    pictures(tmp_path / "inbox", range(1))
+    monkeypatch.chdir(pictures(tmp_path, range(1, 2)))
+    with stub_server(scripted(NO_JOBS, *[FILED] * 4)) as server, pytest.raises(SystemExit) as ended:
+        run_client(*arguments, url=server.url)
+    assert (ended.value.code, server.requests) == (2, [])
+    assert "it takes a file or folder, and this is empty" in capsys.readouterr().err
+
+
 def test_a_file_that_cannot_be_moved_away_is_filed_all_the_same(tmp_path: Path) -> None:
     inbox, done = pictures(tmp_path, range(1)), tmp_path / "done"
     done.write_bytes(b"no folder")

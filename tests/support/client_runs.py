@@ -43,11 +43,12 @@ def run_client(*arguments: object, url: str, api_key: str = KEY, database: str =
     parser = ArgumentParser()
     add_options(parser)
     options = ["--url", url, "--api-key", api_key, "--database", database, "--json"]
+    told = vars(parser.parse_args([*map(str, arguments), *options]))
     lines: list[str] = []
     summary, stderr = io.StringIO(), sys.stderr
     sys.stderr = summary
     try:
-        code = run(read_options(vars(parser.parse_args([*map(str, arguments), *options]))), lines.append)
+        code = run(read_options(told), lines.append)
     finally:
         sys.stderr = stderr
     return ClientRun(code, lines, summary.getvalue())
