@@ -5,6 +5,8 @@ import os
 import sys
 from importlib import import_module
 
+from accounting.terminal.output import take_any_line
+
 INTERRUPTED = 130  # as shells have it: 128 and the number of SIGINT
 
 
@@ -17,7 +19,7 @@ def main() -> None:
             with 141 where whoever read its output has left, as `head` does.
     """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "accounting.settings")
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - none is there where it was closed
+    take_any_line()
     try:
         _run()
     except KeyboardInterrupt:

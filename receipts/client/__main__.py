@@ -3,6 +3,7 @@
 import sys
 from argparse import ArgumentParser
 
+from accounting.terminal.output import take_any_line
 from accounting.terminal.progress import say
 
 from .ending import Ended, ending_in_a_sentence
@@ -12,6 +13,7 @@ from .run import run
 
 def main() -> int:
     """Run, and return the exit code."""
+    take_any_line()
     parser = ArgumentParser(
         prog="python -m receipts.client", description="Upload receipts, and wait for what becomes of them."
     )

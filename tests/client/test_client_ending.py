@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
@@ -24,11 +24,13 @@ AT_ONCE_SECONDS = 30  # a loaded machine's; an upload that is not answered is wa
 
 
 @contextmanager
-def client(command: list[str], folder: Path, server: StubServer) -> Iterator[subprocess.Popen[str]]:
+def client(
+    command: list[str], folder: Path, server: StubServer, *, through: Sequence[str] = (), **environment: str
+) -> Iterator[subprocess.Popen[str]]:
     """Start the client as a process, and leave none behind."""
-    options = {"RECEIPTS_URL": server.url, "RECEIPTS_API_KEY": KEY, "RECEIPTS_DATABASE": DATABASE_ID}
+    options = {"RECEIPTS_URL": server.url, "RECEIPTS_API_KEY": KEY, "RECEIPTS_DATABASE": DATABASE_ID} | environment
     pipe = subprocess.PIPE
-    started = [sys.executable, *command, str(folder)]
+    started = [*through, sys.executable, *command, str(folder)]
     with subprocess.Popen(started, env=os.environ | options, stdout=pipe, stderr=pipe, text=True) as process:
         try:
             yield process
@@ -100,6 +102,32 @@ def test_a_client_whose_lines_nobody_reads_any_more_ends_without_a_word(tmp_path
         may_go_on.set()
         assert process.stderr.read() == ""
         assert process.wait(AT_ONCE_SECONDS) == 141
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_name_that_standard_output_has_no_letters_for_is_told_all_the_same(
+    tmp_path: Path, command: list[str]
+) -> None:
+    pictures(tmp_path, range(2))
+    (tmp_path / "000.jpg").rename(tmp_path / "收据.jpg")
+    with (
+        stub_server(scripted(NO_JOBS, *[FILED] * 4)) as server,
+        client(command, tmp_path, server, PYTHONIOENCODING="latin-1") as process,
+    ):
+        told, _ = process.communicate(timeout=AT_ONCE_SECONDS)
+    assert sorted(Path(line.split()[2]).name for line in told.splitlines()) == ["001.jpg", r"\u6536\u636e.jpg"]
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_client_whose_lines_nobody_wants_goes_on_without_them(tmp_path: Path, command: list[str]) -> None:
+    pictures(tmp_path, range(2))
+    with (
+        stub_server(scripted(NO_JOBS, *[FILED] * 4)) as server,
+        client(command, tmp_path, server, through=["/bin/sh", "-c", 'exec "$@" >&-', "sh"]) as process,
+    ):
+        assert process.communicate(timeout=AT_ONCE_SECONDS) == ("", "2 already filed.\n")
+    assert process.returncode == 0
 
 
 def test_what_nobody_expected_of_one_of_several_is_raised() -> None:
