@@ -84,6 +84,11 @@ def still_being_written(path: Path) -> Outcome:
     return refusal_of(path, NotTaken(FILE_CHANGED, "It is still being written; it is taken the next time."))
 
 
+def untold(outcome: Outcome, refused: NotTaken) -> Outcome:
+    """Return what is to be said of a file of which the service tells no more."""
+    return replace(outcome, code=refused.code, detail=refused.detail)
+
+
 def changed_since(outcome: Outcome) -> Outcome:
     """Return what is to be said of a filed file in whose place there is another now."""
     detail = "It was filed, but was changed meanwhile; what is there now is taken the next time."

@@ -16,6 +16,10 @@ class NotTaken(Exception):
         self.detail = detail
 
 
+class KeyRefused(NotTaken):
+    """The service does not take the key, or no longer: no later question will be answered either."""
+
+
 def unreadable(error: OSError) -> NotTaken:
     """Return what is to be said of a file that cannot be read."""
     return NotTaken("file_unreadable", f"It cannot be read: {error.strerror}.")

@@ -14,12 +14,13 @@ from requests.utils import get_environ_proxies
 from accounting import __version__
 
 from .files import Form
-from .refusals import Misused, NotTaken
+from .refusals import KeyRefused, Misused, NotTaken
 
 Job = dict[str, Any]
 
 CONNECT_SECONDS, ANSWER_SECONDS = 10.0, 150.0  # a server reads an upload for up to 120
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504, 507})
+KEY_REFUSED = frozenset({401, 403})
 LEAST_SECONDS = 2.0  # for a question that is asked at the end of the wait
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 
@@ -85,7 +86,8 @@ class Service:
             until: the moment, of the monotonic clock, up to which it may be tried.
 
         Raises:
-            NotTaken: it is not to be had.
+            KeyRefused: it is never to be had with this key.
+            NotTaken: it is not to be had now.
         """
         answer = self._get(f"{self._url}/jobs/{job_id}/", until=until)
         return _require_job(_json(answer)), _retry_after(answer, otherwise=FIRST_PAUSE_SECONDS)
@@ -138,7 +140,7 @@ def _retry_after(answer: requests.Response | None, *, otherwise: float) -> float
 
 
 def _require_service(answer: requests.Response) -> None:
-    if answer.status_code in (401, 403):
+    if answer.status_code in KEY_REFUSED:
         raise Misused(f"The service does not take this API key ({_refusal(answer).code}).")
     if answer.is_redirect:
         raise Misused(f"The address redirects to {answer.headers['Location']}: use that one.")
@@ -166,7 +168,8 @@ def _refusal(answer: requests.Response) -> NotTaken:
     errors = problem.get("errors")
     fields = [str(text) for texts in errors.values() for text in texts] if isinstance(errors, dict) else []
     detail = " ".join(fields) or str(problem.get("detail") or f"It answers {answer.status_code}.")
-    return NotTaken(str(problem.get("code") or f"http_{answer.status_code}"), detail)
+    kind = KeyRefused if answer.status_code in KEY_REFUSED else NotTaken
+    return kind(str(problem.get("code") or f"http_{answer.status_code}"), detail)
 
 
 def _json(answer: requests.Response) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from .files import Form
 from .options import Options
-from .outcomes import Outcome, outcome_of, refusal_of
-from .refusals import NotTaken, unreadable
+from .outcomes import Outcome, outcome_of, refusal_of, untold
+from .refusals import KeyRefused, NotTaken, unreadable
 from .service import Job, Service
 from .threads import map_unordered
 
@@ -18,22 +18,24 @@ LAST_LOOKS_SECONDS = 2.0  # that the wait may be late by, where many are still o
 
 
 class Upload(NamedTuple):
-    """A file that the service has, and its job."""
+    """A file that the service has, its job, and why that may no longer be asked for."""
 
     path: Path
     sha256: str
     job: Job
     was_known: bool
+    refused: KeyRefused | None = None
 
     @property
     def is_open(self) -> bool:
-        """Whether something is still to happen to it."""
-        return self.job["status"] not in ("success", "failure")
+        """Whether the service is still to tell something of it."""
+        return self.refused is None and self.job["status"] not in ("success", "failure")
 
     @property
     def outcome(self) -> Outcome:
         """What is known of it now."""
-        return outcome_of(self.path, self.job, sha256=self.sha256, was_known=self.was_known)
+        known = outcome_of(self.path, self.job, sha256=self.sha256, was_known=self.was_known)
+        return untold(known, self.refused) if self.refused else known
 
 
 def upload_all(service: Service, files: Iterable[Path], options: Options) -> Iterator[Upload | Outcome]:
@@ -63,6 +65,8 @@ def wait_for_all(service: Service, uploads: Iterable[Upload], seconds: float) ->
 def _look_again(service: Service, upload: Upload, end: float) -> tuple[Upload, float]:
     try:
         job, pause = service.job(upload.job["job_id"], until=end)
+    except KeyRefused as refused:
+        return upload._replace(refused=refused), 0.0
     except NotTaken:
         return upload, 30.0  # it may be there again later; the wait has an end
     return upload._replace(job=job), pause

@@ -142,6 +142,18 @@ def test_the_wait_has_an_end_though_the_service_never_answers(tmp_path: Path) ->
     assert time.monotonic() - began < 60
 
 
+def test_a_key_that_is_revoked_during_the_wait_ends_it_and_is_told(tmp_path: Path) -> None:
+    revoked = response(401, b'{"code": "authentication_failed", "detail": "This API key was revoked."}')
+    with stub_server(scripted(NO_JOBS, TAKEN, revoked)) as server:
+        result = run_client(pictures(tmp_path, range(1)), "--wait", 60, url=server.url)
+    assert (result.code, result.words) == (1, ["taken"])
+    told = json.loads(result.lines[0])
+    assert (told["job_id"], told["code"], told["detail"]) == (
+        "j1", "authentication_failed", "This API key was revoked.",
+    )  # fmt: skip
+    assert sum("/jobs/j1/" in request.target for request in server.requests) == 1
+
+
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
