@@ -19,7 +19,7 @@ OPEN = response(200, b'{"status": "processing"}', Retry_After="2")
 ENDED = response(200, b'{"status": "success", "result_message": "Filed."}')
 BUSY = response(503, b'{"detail": "There is too much to do just now; try again."}', Retry_After="5")
 REFUSED = response(415, b'{"detail": "Send JPEG."}')
-TAKEN, BROKEN = b"taken", b""
+TAKEN, CUT, BROKEN = b"taken", b"cut", b""
 
 
 def following(*script: bytes) -> Behaviour:
@@ -30,10 +30,9 @@ def following(*script: bytes) -> Behaviour:
         request, answer = visit.read(), next(answers)
         if answer == BROKEN:
             visit.reset()
-        elif answer == TAKEN and request:
-            visit.send(
-                response(202, b'{"status": "queued", "url": "http://%s/job/"}' % request.headers["Host"].encode())
-            )
+        elif answer in (TAKEN, CUT) and request:
+            job = b'{"status": "queued", "url": "http://%s/job/"}' % request.headers["Host"].encode()
+            visit.send(response(202, job)[: -9 if answer == CUT else None])
         else:
             visit.send(answer)
 
@@ -77,10 +76,10 @@ def test_it_uploads_and_asks_when_it_is_told_to_until_the_job_has_ended(file: Ca
 
 
 def test_it_sends_again_what_was_not_taken_under_the_same_key_and_asks_again(file: Callable[..., Filed]) -> None:
-    filed = file(BUSY, BROKEN, TAKEN, BUSY, ENDED)
-    assert filed.slept == [5, 2, 5]
+    filed = file(BUSY, BROKEN, CUT, TAKEN, BUSY, ENDED)
+    assert filed.slept == [5, 2, 4, 5]
     uploads = [request for request in filed.requests if request.method == "POST"]
-    assert (len(uploads), len({request.headers["Idempotency-Key"] for request in uploads})) == (3, 1)
+    assert (len(uploads), len({request.headers["Idempotency-Key"] for request in uploads})) == (4, 1)
 
 
 def test_it_says_what_the_service_says_of_what_is_refused(file: Callable[..., Filed]) -> None:
