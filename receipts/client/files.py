@@ -17,7 +17,7 @@ PIECE_BYTES = 128 * 1024
 
 
 class Found(NamedTuple):
-    """The files to upload, and how many of the folders' files are none of ours by their names."""
+    """The files to upload, and how much of the folders is not: links to folders, and what is not called as pictures."""
 
     files: list[Path]
     passed_over: int
@@ -39,19 +39,29 @@ def find_files(paths: Iterable[Path]) -> Found:
         if not (path.is_file() or path.is_dir()):  # a pipe can be read but once
             raise Misused(f"{path} is no file.")
         for file in sorted(_below(path)) if path.is_dir() else [path]:
-            is_ours = file.suffix.lower() in NAMED_AS_OURS or file == path or os.path.isdir(file)
+            is_ours = file == path or _is_ours(file)
             passed_over += not is_ours
             files |= {file: None} if is_ours else {}
     return Found(list(files), passed_over)
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """Return all files of a folder and those below it, but for what is hidden; and the folders that cannot be read."""
+    """Return what is in a folder and those below it, but for what is hidden."""
+    return (path for path in _walk(folder) if not _is_hidden(path, folder))
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Return all files, all links to folders, which are not followed, and the folders that cannot be read."""
     unread: list[Path] = []
-    for parent, _, names in os.walk(folder, onerror=lambda error: unread.append(Path(error.filename))):
-        files = (Path(parent, name) for name in names)
-        yield from (file for file in files if not _is_hidden(file, folder) and _may_be_read(file))
-    yield from (path for path in unread if not _is_hidden(path, folder))
+    for parent, folders, names in os.walk(folder, onerror=lambda error: unread.append(Path(error.filename))):
+        yield from filter(_may_be_read, (Path(parent, name) for name in names))
+        yield from filter(os.path.islink, (Path(parent, name) for name in folders))
+    yield from unread
+
+
+def _is_ours(path: Path) -> bool:
+    """Tell whether what a folder holds is called as pictures are, or is a folder that cannot be read."""
+    return not path.is_symlink() if os.path.isdir(path) else path.suffix.lower() in NAMED_AS_OURS
 
 
 def _may_be_read(path: Path) -> bool:

@@ -77,5 +77,5 @@ def _print_summary(outcomes: list[Outcome], passed_over: int) -> None:
     counts = Counter(outcome.kind for outcome in outcomes)
     parts = [f"{number} {kind}" for kind, number in sorted(counts.items())]
     if passed_over:
-        parts.append(f"{passed_over} passed over, not called as pictures are")
+        parts.append(f"{passed_over} passed over, links to folders or not called as pictures are")
     sys.stderr.write(f"{', '.join(parts) or 'There is no picture'}.\n")

@@ -95,6 +95,19 @@ def test_a_link_to_nowhere_is_told_of(tmp_path: Path) -> None:
     assert find_files([tmp_path]).files == [tmp_path / "dangling.jpg"]
 
 
+def test_a_link_to_a_folder_is_not_followed_and_told_of(tmp_path: Path) -> None:
+    for name in ("inbox", "inbox/deeper", "elsewhere"):
+        (tmp_path / name).mkdir()
+    pictures(tmp_path / "elsewhere", range(1))
+    for link in ("inbox/2025", "inbox/deeper/2026.jpg", "inbox/.hidden"):
+        (tmp_path / link).symlink_to(tmp_path / "elsewhere")
+    with stub_server(scripted(NO_JOBS)) as server:
+        result = run_client(tmp_path / "inbox", url=server.url)
+    assert (result.code, result.lines) == (0, [])
+    assert result.summary == "2 passed over, links to folders or not called as pictures are.\n"
+    assert find_files([tmp_path / "inbox" / "2025"]).files == [tmp_path / "inbox" / "2025" / "000.jpg"]
+
+
 def test_what_is_filed_is_moved_away_and_nothing_is_overwritten(tmp_path: Path) -> None:
     inbox, done = pictures(tmp_path, range(2)), tmp_path / "away" / "done"
     done.mkdir(parents=True)
