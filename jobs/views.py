@@ -53,7 +53,7 @@ SAYS_NOTHING = Cursor(offset=0, reverse=False, position=None)
 
 
 class NewestFirst(CursorPagination):
-    """Pages that stay put while new jobs come in."""
+    """Pages that stay put while new jobs come in; one of those being uploaded just now may appear among them."""
 
     ordering = "-created_at"
     page_size = 50
@@ -100,6 +100,9 @@ class NewestFirst(CursorPagination):
     list=extend_schema(
         operation_id="list_jobs",
         summary="The client's own jobs, newest first",
+        description="Jobs that are uploaded at the same time may appear a little later than `created_at` says, below "
+        "newer ones: who follows the list lets each stretch begin (`created_after`) a minute before the newest job "
+        "seen, and drops the known ones.",
         responses={200: OpenApiResponse(JobSerializer(many=True), "a page of them")} | problems(401, 404, 429),
     ),
     retrieve=extend_schema(
