@@ -21,6 +21,7 @@ from accounting.sessions import end_sessions
 from accounting.staff import staff_of
 
 from .permissions import name_plainly, plain_names
+from .rights import TellsRights
 
 admin.site.unregister([User, Group])
 
@@ -29,7 +30,7 @@ LET_IN = ("is_active", "is_staff", "is_superuser")
 
 
 @admin.register(User)
-class StaffAdmin(UserAdmin[User]):
+class StaffAdmin(TellsRights[User], UserAdmin[User]):
     """Who works here. A name is for good, since timelines name people by it; who leaves is deactivated."""
 
     list_display = ("username", "first_name", "last_name", "is_staff", "is_active", "last_login")
@@ -90,7 +91,7 @@ class StaffAdmin(UserAdmin[User]):
 
 
 @admin.register(Group)
-class RolesAdmin(GroupAdmin):
+class RolesAdmin(TellsRights[Group], GroupAdmin):
     """Groups: the three roles as they are, and others that staff make of what they may do themselves."""
 
     list_display = ("name", "kind")
