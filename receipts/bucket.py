@@ -5,8 +5,8 @@ as on a disk, and everything else is `StorageAway`; so an outage is never taken 
 """
 
 import errno
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from functools import cached_property, wraps
 from pathlib import PurePosixPath
 from typing import IO, Any, TypeVar
@@ -24,7 +24,7 @@ from urllib3.exceptions import HTTPError
 
 from accounting.circuit_breaker import CircuitBreaker
 
-from .storage import StorageAway
+from .storage import PIECE_BYTES, StorageAway
 
 logger = structlog.get_logger(__name__)
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -182,6 +182,13 @@ class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
     def _open(self, name: str, mode: str = "rb") -> ObjectFile:
         with self.guarded():
             return ObjectFile(self._normalize_name(clean_name(name)), mode, self)
+
+    def stream(self, name: str) -> Generator[bytes, None, None]:
+        """Yield a file's bytes as they arrive: whoever stops fetches no more of them."""
+        with self.guarded():
+            fetched = self.bucket.Object(self._normalize_name(clean_name(name))).get()
+            with closing(fetched["Body"]) as body:
+                yield from body.iter_chunks(PIECE_BYTES)
 
     def files_in(self, folder: str) -> Iterator[str]:
         """Yield the names of the files right in a folder, never all of them at once; none where there is no folder."""

@@ -1,6 +1,12 @@
 """Tells whether stored files are still what their rows say."""
 
-from collections.abc import Iterator
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
 from typing import TypeVar
 
 from django.core.exceptions import SuspiciousFileOperation
@@ -10,11 +16,53 @@ from accounting.batches import in_batches
 
 from .files import digest
 from .models import Receipt, Rendition
-from .storage import StorageAway, is_away
+from .storage import StorageAway, is_away, receipt_storage
 
 BATCH = 100
+PAGE_MB = 32  # of one file, for a page that somebody waits for
+PAGE_SECONDS = 2.0
 
 Row = TypeVar("Row", Receipt, Rendition)
+Read = Callable[[Receipt | Rendition], str]  # returns the SHA-256 of a row's file
+
+
+class Unread(StrEnum):
+    """Why a page knows nothing of a file."""
+
+    AWAY = "the storage is away"
+    LARGE = f"it is larger than {PAGE_MB} MB"
+    SLOW = "the storage is slow"
+
+
+class NotRead(Exception):
+    """A page does not wait for all of a file."""
+
+    def __init__(self, reason: Unread) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilesSeen:
+    """What a page has seen of a receipt's file, and of the picture that was made of it for N8N.
+
+    Attributes:
+        faults: what is broken, each without a full stop.
+        unread: why not all of them was read; None where all was, or the rule has deleted them.
+        are_whole: whether they are there, and as they came.
+    """
+
+    faults: tuple[str, ...] = ()
+    unread: Unread | None = None
+    are_whole: bool = False
+
+    @property
+    def are_away(self) -> bool:
+        """Whether none can be had now."""
+        return self.unread is Unread.AWAY
+
+
+NOT_SEEN = FilesSeen()
 
 
 def verify_files(rows: QuerySet[Row]) -> Iterator[tuple[int, list[str]]]:
@@ -27,24 +75,49 @@ def verify_files(rows: QuerySet[Row]) -> Iterator[tuple[int, list[str]]]:
         StorageAway: it is not one file that cannot be read, but the storage.
     """
     for batch in in_batches(rows, BATCH):
-        yield len(batch), [sentence for row in batch for sentence in _look(row, rows)]
+        found = [(row, _find_fault(row, rows, _read)) for row in batch]
+        yield len(batch), [f"{type(row).__name__} {row.pk}: its file {fault}." for row, fault in found if fault]
 
 
-def _look(row: Row, rows: QuerySet[Row]) -> Iterator[str]:
-    """Name what is broken, unless the file was purged, healed or made anew since its row was read."""
-    if not _fault(row):
-        return
+def look_at_files(receipt: Receipt) -> FilesSeen:
+    """Read the same of one receipt, as far as a page can wait for it."""
+    if receipt.purged_at:
+        return NOT_SEEN
+    faults: list[str] = []
+    unread = None
+    try:
+        for fault in _faults_in_time(receipt):
+            faults += [fault]  # what was found stays so, should the next one not be read
+    except StorageAway:
+        unread = Unread.AWAY
+    except NotRead as stopped:
+        unread = stopped.reason
+    return FilesSeen(faults=tuple(faults), unread=unread, are_whole=not (faults or unread))
+
+
+def _faults_in_time(receipt: Receipt) -> Iterator[str]:
+    read = partial(_read_in_time, end=time.monotonic() + PAGE_SECONDS)
+    if fault := _find_fault(receipt, Receipt.objects.all(), read):
+        yield f"its file {fault}"
+    made = Rendition.objects.select_related("receipt").filter(receipt=receipt)
+    for rendition in made:
+        if fault := _find_fault(rendition, made, read):
+            yield f"the picture made of it for N8N {fault}"
+
+
+def _find_fault(row: Row, rows: QuerySet[Row], read: Read) -> str:
+    """Return what is broken; "" where nothing is, or it was purged, healed or made anew since its row was read."""
+    if not _fault(row, read):
+        return ""
     again = rows.filter(pk=row.pk).first()
-    if again is not None and (fault := _fault(again)):
-        yield f"{type(again).__name__} {again.pk}: its file {fault}."
+    return _fault(again, read) if again is not None else ""
 
 
-def _fault(row: Receipt | Rendition) -> str:
+def _fault(row: Receipt | Rendition, read: Read) -> str:
     if (row.receipt if isinstance(row, Rendition) else row).purged_at:
         return ""
     try:
-        with row.file.storage.open(row.file.name or "") as file:
-            return "" if digest(file) == row.sha256 else "holds other bytes than those that came"
+        return "" if read(row) == row.sha256 else "holds other bytes than those that came"
     except FileNotFoundError:
         if is_away():  # of a bucket that there is none of, no more is said than that the file is not there
             raise StorageAway("not there") from None
@@ -55,3 +128,27 @@ def _fault(row: Receipt | Rendition) -> str:
         return f"cannot be read ({error})"
     except (OSError, ValueError, SuspiciousFileOperation) as error:
         return f"cannot be read ({type(error).__name__})"
+
+
+def _read(row: Receipt | Rendition) -> str:
+    with row.file.storage.open(row.file.name or "") as file:
+        return digest(file)
+
+
+def _read_in_time(row: Receipt | Rendition, *, end: float) -> str:
+    """Return the SHA-256, or "" where the size tells already that the bytes are others.
+
+    Raises:
+        NotRead: it is too much for a page, or takes too long.
+    """
+    storage, name, found = receipt_storage(), row.file.name or "", hashlib.sha256()
+    if storage.size(name) != row.size:
+        return ""
+    if row.size > PAGE_MB * 1024 * 1024:
+        raise NotRead(Unread.LARGE)
+    with closing(storage.stream(name)) as pieces:
+        for piece in pieces:
+            if time.monotonic() > end:
+                raise NotRead(Unread.SLOW)
+            found.update(piece)
+    return found.hexdigest()

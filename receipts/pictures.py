@@ -21,7 +21,7 @@ def picture_url(receipt: Receipt) -> str:
 
 
 def is_lost(receipt: Receipt) -> bool:
-    """Tell whether the file is gone that should be there; of a storage that is away nobody knows."""
+    """Tell whether no file of the right size is there that should be; of a storage that is away nobody knows."""
     try:
         return receipt.purged_at is None and not has_file(receipt)
     except StorageAway:

@@ -3,7 +3,7 @@
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # who has no bucket loads nothing for one
     from .bucket import PrivateBucketStorage
 
 PARTIAL_PREFIX = ".partial-"
+PIECE_BYTES = 64 * 1024  # of a file that is read as it comes
 OWNER_ONLY = 0o700
 # what the machine, a disk or a mount says of any file, so that it tells nothing of this one
 OUT_OF_REACH = frozenset(
@@ -73,6 +74,15 @@ class PrivateFileStorage(FileSystemStorage):
         """
         with self._looked_for():
             return super().size(name)
+
+    def stream(self, name: str) -> Generator[bytes, None, None]:
+        """Yield a file's bytes as they are read, so that whoever reads them may stop.
+
+        Raises:
+            FileNotFoundError, StorageAway: as of its size.
+        """
+        with self.open(name) as file:
+            yield from file.chunks(PIECE_BYTES)
 
     def delete(self, name: str) -> None:
         """Delete a file so that it stays deleted: after a power cut a purge would have brought its last files back."""

@@ -16,7 +16,8 @@ from jobs.services import may_be_filed, why_not_retry
 from jobs.stats import hour_of
 from jobs.summaries import receipt_summaries
 from jobs.timeline import MOST, timeline
-from receipts.pictures import is_lost, picture_url
+from receipts.evidence import look_at_files
+from receipts.pictures import picture_url
 
 MAX_SIBLINGS = 20
 EARLIER_TRY = "Look in Notion first, since an earlier try may have been filed."
@@ -38,6 +39,7 @@ def seen_of(job: JobLog) -> tuple[object, ...]:
 def context_of(request: HttpRequest, job: JobLog, *, may_operate: bool) -> dict[str, Any]:
     """Return what the template draws."""
     entries = timeline(job)
+    files = look_at_files(job.receipt)
     may_operate = may_operate and not job.is_canary
     no_retry = why_not_retry(job, job.receipt) if job.status == JobLog.Status.FAILURE else ""
     siblings = list(job.receipt.jobs.exclude(pk=job.pk).defer("result").order_by("-created_at")[: MAX_SIBLINGS + 1])
@@ -50,11 +52,11 @@ def context_of(request: HttpRequest, job: JobLog, *, may_operate: bool) -> dict[
         "cure": _cure(job, no_retry),
         "cancelled": _cancellation(job),
         "delay": cause_of_delay(job.last_error) if job.last_error else None,
-        "verification": verify_job(job) if job.chain_length <= MOST else None,  # it reads them all
+        "verification": verify_job(job, files) if job.chain_length <= MOST else None,  # it reads them all
         "execution": execution_link(job, (entry.event for entry in reversed(entries))),
         "may_see_receipt": request.user.has_perm("receipts.view_receipt"),
-        "picture_url": picture_url(job.receipt),
-        "is_file_lost": is_lost(job.receipt),
+        "files": files,
+        "picture_url": "" if files.faults or files.are_away else picture_url(job.receipt),
         "siblings": siblings[:MAX_SIBLINGS],
         "read": receipt_summaries([job]).get(job.pk, ""),
         "seal": _seal_of(job),

@@ -10,6 +10,7 @@ from django.template.defaultfilters import pluralize
 
 from accounting.batches import in_batches
 from jobs.models import JobEvent, JobLog
+from receipts.evidence import NOT_SEEN, FilesSeen
 from receipts.models import Receipt
 
 from .chain import event_content, facts_of, fingerprints, head, keys, signer
@@ -27,6 +28,7 @@ class Verification:
 
     events: int
     wrong: tuple[str, ...]
+    is_file_whole: bool = False
 
     @property
     def ok(self) -> bool:
@@ -38,7 +40,8 @@ class Verification:
         """That, for people."""
         if not self.ok:
             return f"Broken: {'; '.join(self.wrong)}."
-        return f"Verified: {self.events} event{pluralize(self.events)}."
+        file = ", and the file is the one that came" if self.is_file_whole else ""
+        return f"Verified: {self.events} event{pluralize(self.events)}{file}."
 
 
 class Fact(NamedTuple):
@@ -49,18 +52,21 @@ class Fact(NamedTuple):
     fingerprint: str
 
 
-def verify_job(job: JobLog) -> Verification:
+def verify_job(job: JobLog, files: FilesSeen = NOT_SEEN) -> Verification:
     """Look at a job, its receipt's row and its events, all as of one moment: one query reads them anew.
 
-    So a job that changes meanwhile is no false alarm. The receipt's file is not read: `manage.py verify_audit` does
-    that.
+    So a job that changes meanwhile is no false alarm.
+
+    Args:
+        files: what was seen of the receipt's files, which are not read here.
 
     Raises:
         JobLog.DoesNotExist: it is gone, or its receipt's row is.
     """
     events = list(JobEvent.objects.filter(job=job.pk).select_related("job__receipt").order_by("id"))
     job = events[0].job if events else JobLog.objects.select_related("receipt").get(pk=job.pk)
-    return Verification(events=len(events), wrong=tuple(_faults(job, events)))
+    wrong = (*_faults(job, events), *files.faults)
+    return Verification(events=len(events), wrong=wrong, is_file_whole=files.are_whole)
 
 
 def verify_jobs(jobs: QuerySet[JobLog]) -> Iterator[tuple[int, list[str]]]:

@@ -90,7 +90,7 @@ class ReceiptAdmin(CursorAdmin[Receipt]):
         if receipt.purged_at is not None:
             return f"{receipt}; deleted by rule on {date_format(receipt.purged_at)}"
         if is_lost(receipt):
-            return f"{receipt}; not where it should be"
+            return f"{receipt}; missing, or not of the size that came"
         return format_html('<a href="{}">{}</a>', reverse("receipt-file", args=[receipt.pk]), receipt)
 
     @admin.display(description="sent to N8N")

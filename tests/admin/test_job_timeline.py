@@ -62,7 +62,7 @@ def test_the_timeline_says_how_long_it_took_as_one_would_say_it(browser: Browser
 
 
 def test_a_job_whose_events_are_as_written_says_so(browser: Browser) -> None:
-    assert '<span class="badge badge-good">Verified: 4 events.</span>' in text_of(browser, filed())
+    assert '<span class="badge badge-good">Verified: 4 events, and the file' in text_of(browser, filed())
 
 
 def test_a_job_that_somebody_changed_says_what_is_broken(browser: Browser) -> None:
@@ -101,7 +101,7 @@ def test_a_page_with_many_events_costs_no_more_queries(browser: Browser) -> None
     few = queries_of(browser, job)
     for _ in range(30):
         event(job, JobEvent.Kind.CALLBACK_REPEATED, job.created_at, JobEvent.Source.CALLBACK)
-    assert queries_of(browser, job) == few <= 14
+    assert queries_of(browser, job) == few <= 15
 
 
 def queries_of(browser: Browser, job: JobLog) -> int:

@@ -124,8 +124,8 @@ def test_a_file_that_is_healed_between_two_looks_is_well(monkeypatch: pytest.Mon
     path_of(job.receipt).unlink()
     look = evidence._fault
 
-    def heal_after(row: Any) -> str:
-        fault = look(row)
+    def heal_after(row: Any, read: Any) -> str:
+        fault = look(row, read)
         Receipt.objects.update(file=default_storage.save("receipts/healed.jpg", ContentFile(content)))
         return fault
 

@@ -21,7 +21,8 @@ from rest_framework.test import APIClient
 
 from jobs.models import JobLog
 from jobs.payload import Payload
-from receipts.evidence import verify_files
+from receipts import evidence
+from receipts.evidence import FilesSeen, Unread, look_at_files, verify_files
 from receipts.models import Receipt, Rendition
 from receipts.orphans import find_orphans, remove_orphans
 from receipts.thumbnails import find_thumbnail
@@ -152,6 +153,17 @@ def test_the_audit_reads_the_files(s3: S3Server) -> None:
         ]
     )
     assert name_of(kept) in s3.objects()
+
+
+def test_a_page_reads_a_file_as_it_arrives(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, changed, lost = ReceiptFactory.create_batch(3)
+    s3.boto3().put_object(Bucket=BUCKET, Key=name_of(changed), Body=bytes(changed.size))
+    s3.boto3().delete_object(Bucket=BUCKET, Key=name_of(lost))
+    assert look_at_files(kept) == FilesSeen(are_whole=True)
+    assert look_at_files(changed).faults == ("its file holds other bytes than those that came",)
+    assert look_at_files(lost).faults == ("its file is gone",)
+    monkeypatch.setattr(evidence, "PAGE_SECONDS", 0)
+    assert look_at_files(kept) == FilesSeen(unread=Unread.SLOW)
 
 
 def test_a_purge_deletes_the_objects_and_what_was_made_of_them(
