@@ -126,6 +126,7 @@ class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
             **options,
         )
         self._breaker = CircuitBreaker()
+        self._look_breaker = CircuitBreaker()  # of `is_writable` alone
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
@@ -159,15 +160,20 @@ class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
     def is_writable(self) -> bool:
         """Tell whether the bucket is there and lets us in, as far as can be seen without writing to it.
 
-        The circuit breaker is not tripped here: a storage too slow for this may take uploads.
+        The circuit breaker is not tripped here: a storage too slow for this may take uploads. Looks have one of their
+        own, so that while it hangs not every page waits for one.
         """
-        if self._breaker.is_open:
+        if self._breaker.is_open or not self._look_breaker.allow_request():
             return False
         try:
-            with in_our_words():
-                self._impatient.head_bucket(Bucket=self.bucket_name)
-        except OSError:
+            self._impatient.head_bucket(Bucket=self.bucket_name)
+        except UNREACHABLE:
+            self._look_breaker.trip()
             return False
+        except (BotoCoreError, ClientError):
+            self._look_breaker.reset()
+            return False
+        self._look_breaker.reset()
         self._breaker.reset()
         return True
 

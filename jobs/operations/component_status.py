@@ -14,6 +14,7 @@ from jobs.durations import format_duration
 from jobs.heartbeats import beats, living
 from jobs.models import Heartbeat, JobEvent
 from jobs.queue import queue_service
+from receipts.storage import storage_trouble
 
 Kind, Source = JobEvent.Kind, JobEvent.Source
 
@@ -22,6 +23,10 @@ MAX_LETTERS = 200  # of what N8N says
 EVENTS_READ = 1000  # of that day, the latest: it takes no longer on a busy day
 COMMANDS = {Heartbeat.Kind.WORKER: "rqworker", Heartbeat.Kind.SWEEP: "sweep_jobs"}
 WAS_SENT = Q(detail__code__isnull=True) | ~Q(detail__code__in=NEVER_SENT)  # what has no code is not in any list
+STORAGE_CURES = {
+    "not mounted": "mount the volume of MEDIA_ROOT",
+    "unavailable": "see that MEDIA_ROOT has room and belongs to the service's user, or that S3_BUCKET lets us in",
+}
 SAID = {
     "callback": Q(source=Source.CALLBACK),
     "delivery": Q(kind=Kind.DELIVERED),
@@ -47,13 +52,13 @@ class ComponentStatus:
 
 
 def component_statuses(now: datetime) -> list[ComponentStatus]:
-    """Return what is known of workers, sweep, Redis and N8N.
+    """Return what is known of workers, sweep, Redis, the storage of files and N8N.
 
     Args:
         now: by the database's clock.
     """
     workers = _processes("Workers", Heartbeat.Kind.WORKER, now)
-    return [workers, _processes("Sweep", Heartbeat.Kind.SWEEP, now), _redis(), _n8n(now)]
+    return [workers, _processes("Sweep", Heartbeat.Kind.SWEEP, now), _redis(), _files(), _n8n(now)]
 
 
 def _processes(name: str, kind: Heartbeat.Kind, now: datetime) -> ComponentStatus:
@@ -75,6 +80,15 @@ def _redis() -> ComponentStatus:
         fact = "no worker can be rung for; nothing is lost, and the sweep rings once it is back"
         return ComponentStatus(name="Redis", tone="bad", word="away", facts=[fact])
     return ComponentStatus(name="Redis", tone="good", word="alive", facts=[f"{depth} ring{pluralize(depth)} waiting"])
+
+
+def _files() -> ComponentStatus:
+    """Ask as readiness does: a bucket that gives no answer is waited for once and then left alone for a while."""
+    trouble = storage_trouble()
+    if not trouble:
+        return ComponentStatus(name="Files", tone="good", word="alive", facts=["receipts can be stored"])
+    facts = ["uploads are refused", STORAGE_CURES[trouble]]
+    return ComponentStatus(name="Files", tone="bad", word=trouble, facts=facts)
 
 
 def _n8n(now: datetime) -> ComponentStatus:

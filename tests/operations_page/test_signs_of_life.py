@@ -1,7 +1,8 @@
-"""What the operations page says of whether workers, the sweep, N8N and Redis are alive."""
+"""What the operations page says of whether workers, the sweep, Redis, the storage and N8N are alive."""
 
 import re
 import time
+from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
@@ -11,6 +12,7 @@ from accounting.redis.shared import redis_at
 from jobs.delivery_errors import NEVER_SENT
 from jobs.models import Heartbeat, JobEvent
 from jobs.queue import queue_service
+from receipts import storage
 from tests.factories import JobFactory
 from tests.support.operations_page import page, sign
 from tests.support.outages import silent_port
@@ -72,3 +74,15 @@ def test_a_redis_that_hangs_makes_nobody_wait_for_long(viewer: Browser, settings
         assert sign(page(viewer), "Redis").startswith("away")
         assert time.monotonic() - begun < 5  # twice the time-out of half a second, and the page itself
         assert page(viewer)
+
+
+def test_the_storage_is_told_by_whether_it_takes_files(
+    viewer: Browser, settings: LazySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    JobFactory.create()
+    assert sign(page(viewer), "Files") == "alive Receipts can be stored"
+    with monkeypatch.context() as full:
+        full.setattr(storage, "_has_room", lambda _: False)
+        assert sign(page(viewer), "Files").startswith("unavailable Uploads are refused See that MEDIA_ROOT has room")
+    Path(settings.MEDIA_ROOT).rename(tmp_path / "volume")
+    assert sign(page(viewer), "Files") == "not mounted Uploads are refused Mount the volume of MEDIA_ROOT"

@@ -18,6 +18,7 @@ from receipts import bucket
 from receipts.models import Receipt
 from receipts.storage import StorageAway, can_store
 from tests.factories import JobFactory, ReceiptFactory
+from tests.support.operations_page import page, sign
 from tests.support.outages import Clock, frozen
 from tests.support.s3_server import S3Server, use_storage
 from tests.support.stub_server import Visit, answering, response, stub_server
@@ -160,6 +161,18 @@ def test_one_that_is_too_slow_for_readiness_takes_uploads(api: APIClient, use: C
         use(f"http://127.0.0.1:{server.port}")
         assert not can_store()
         assert post(api).status_code == 202
+
+
+@pytest.mark.usefixtures("impatience")
+def test_one_that_hangs_is_looked_at_once_in_a_while(viewer: Browser, use: Callable[[str], None], clock: Clock) -> None:
+    with stub_server(slow) as server:
+        use(f"http://127.0.0.1:{server.port}")
+        for _ in range(3):
+            assert sign(page(viewer), "Files").startswith("unavailable Uploads are refused")
+        assert len(server.visits) == 1
+        clock.now += circuit_breaker.OPEN_SECONDS
+        assert not can_store()
+        assert len(server.visits) == 2
 
 
 @pytest.mark.usefixtures("impatience")
