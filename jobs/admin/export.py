@@ -10,6 +10,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 
 from accounting.admin.change_list import OLDER, Cursor
+from accounting.filenames import visible
 from accounting.staff import log_action
 from jobs.models import JobLog
 from jobs.summaries import Read, read_from, with_what_was_read
@@ -52,8 +53,8 @@ COLUMNS: dict[str, Cell] = {
 
 def csv_response(request: HttpRequest, jobs: QuerySet[JobLog]) -> StreamingHttpResponse:
     """Return the jobs as a download, and log that they were handed out."""
-    filters = request.GET.urlencode() or "none"
-    log_action(request.user, "The list of jobs", f"export: as CSV, filters: {filters}", model=JobLog)
+    filters = ", ".join(f"{name}={value}" for name, values in request.GET.lists() for value in values) or "none"
+    log_action(request.user, "The list of jobs", f"export: as CSV, filters: {visible(filters)}", model=JobLog)
     response = StreamingHttpResponse(_csv_pieces(jobs), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="jobs-{timezone.now():%Y-%m-%d-%H%M%S}.csv"'
     response["Cache-Control"] = "private, no-store"
