@@ -3,6 +3,9 @@
 import json
 import re
 import unicodedata
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
@@ -17,6 +20,7 @@ from .models import JobLog
 
 RECENT = 20_000  # so many are looked through for words
 FOUND = 200  # so few that a database looks each of them up, and does not read all jobs, newest first, in search of them
+LOOKED_UP = 1_000  # so many are put in order by their time, where an index has them in another one
 MAX_WORDS = 8
 LAST_LETTER = "\U0010ffff"
 SIGNS = "€$£"  # of currencies, where JSON has a code
@@ -27,23 +31,38 @@ IN_NO_NAME = r'(?!([^"\\]|\\.){0,200}":)'
 
 HELP = (
     f"Words and amounts of file name, client, message or what was read, among the newest {RECENT:,}; among all, the "
-    f"beginning of a file name, of an id or a SHA-256 (8 digits will do), or a Notion database. {FOUND} at the most."
+    f"beginning of a file name, of an id or a SHA-256 (8 digits will do), or a Notion database. Of many that fit, the "
+    f"newest {FOUND}."
+)
+CUT = f"Only the newest {FOUND} that fit are found. To see others, narrow the dates or another filter, or write more."
+TOO_MANY_NAMES = (
+    f"Older ones may fit, too: more than {LOOKED_UP:,} file names begin so, and only the newest {RECENT:,} jobs were "
+    "looked through. Write more of the name, or narrow the dates."
 )
 
+Key = tuple[datetime, UUID]  # the time and the id of a job, by which lists are in order
 
-def search(jobs: QuerySet[JobLog], text: str) -> QuerySet[JobLog]:
+
+class Found(NamedTuple):
+    """The jobs that a text means, the newest of them where they are many; and if others fit, too, a sentence."""
+
+    jobs: QuerySet[JobLog]
+    left_out: str = ""
+
+
+def search(jobs: QuerySet[JobLog], text: str) -> Found:
     """Return those of the jobs that the text means: as an id if there is one, else as words.
 
     Ids are looked up among all jobs first, by an index each, and only then held against what `jobs` is narrowed by: so
     no database is led to read a whole status or client in search of one id.
     """
     text = text.strip()
-    if found := find_by_id(text):
-        return jobs.filter(pk__in=found)
+    if ids := find_by_id(text):
+        return _newest(jobs, _keys(jobs, ids))
     of_database = _by_database(jobs, text)
     if of_database is not None:  # its truth would read it whole
-        return of_database
-    return jobs.filter(pk__in={*_by_beginning(text), *_by_words(jobs, text)})
+        return Found(of_database)
+    return _by_words(jobs, text)
 
 
 def find_by_id(text: str) -> list[UUID]:
@@ -64,12 +83,21 @@ def named_in_full(text: str) -> UUID | None:
 
 
 def _ids(condition: Q) -> list[UUID]:
-    return list(JobLog.objects.filter(condition).order_by().values_list("pk", flat=True)[:FOUND])
+    return list(JobLog.objects.filter(condition).order_by().values_list("pk", flat=True)[: LOOKED_UP + 1])
 
 
 def _of_receipts(digits: str) -> list[UUID]:
     receipts = list(find_receipts(Receipt.objects.order_by(), digits).values_list("pk", flat=True)[:FOUND])
     return _ids(Q(receipt__in=receipts)) if receipts else []
+
+
+def _keys(jobs: QuerySet[JobLog], ids: list[UUID]) -> list[Key]:
+    return list(jobs.order_by().filter(pk__in=ids).values_list("created_at", "pk"))
+
+
+def _newest(jobs: QuerySet[JobLog], fit: Iterable[Key], left_out: str = "") -> Found:
+    newest = [pk for _, pk in sorted(fit, reverse=True)]
+    return Found(jobs.filter(pk__in=newest[:FOUND]), CUT if len(newest) > FOUND else left_out)
 
 
 def _by_database(jobs: QuerySet[JobLog], text: str) -> QuerySet[JobLog] | None:
@@ -80,28 +108,41 @@ def _by_database(jobs: QuerySet[JobLog], text: str) -> QuerySet[JobLog] | None:
     return jobs.filter(of_database) if JobLog.objects.filter(of_database).order_by().exists() else None
 
 
-def _by_beginning(text: str) -> list[UUID]:
-    """Return jobs, old ones too, whose file name begins so, in that spelling."""
+def _by_words(jobs: QuerySet[JobLog], text: str) -> Found:
+    """Return recent jobs that have the words, and if there are few, old ones whose file name begins so."""
+    recent = jobs.order_by("-created_at", "-pk")
+    oldest = list(jobs.order_by("-created_at").values_list("created_at", flat=True)[RECENT : RECENT + 1])
+    for at in oldest:
+        recent = recent.filter(created_at__gt=at)
+    begins = _begins(text)
+    fits = _has_all(text) | begins | Q(n8n_execution_id=text)
+    recent = recent.alias(read=Cast("result", TextField())).filter(fits)
+    fit = list(recent.values_list("created_at", "pk")[: FOUND + 1])
+    if len(fit) > FOUND or not oldest:
+        return _newest(jobs, fit)
+    named = _ids(begins)
+    if len(named) > LOOKED_UP:
+        return _newest(jobs, fit, TOO_MANY_NAMES)
+    return _newest(jobs, {*fit, *_keys(jobs, named)})
+
+
+def _begins(text: str) -> Q:
+    """Return the condition that a file name begins so, in that spelling; it has an index."""
     begins = Q()
     for form in _composed_or_not(text):
         if connection.vendor == "sqlite":  # its LIKE knows no case, and uses no index for that
             begins |= Q(filename__gte=form, filename__lt=form + LAST_LETTER)
         else:
             begins |= Q(filename__startswith=form)
-    return _ids(begins & Q(is_canary=False))  # all canaries have one name
+    return begins & Q(is_canary=False)  # all canaries have one name
 
 
-def _by_words(jobs: QuerySet[JobLog], text: str) -> list[UUID]:
-    """Return recent jobs that have all of the words, in whatever order; what is beyond the eighth narrows nothing."""
-    recent = jobs.order_by("-created_at")
-    oldest = list(recent.values_list("created_at", flat=True)[RECENT : RECENT + 1])
-    for at in oldest:
-        recent = recent.filter(created_at__gt=at)
-    recent = recent.alias(read=Cast("result", TextField()))
+def _has_all(text: str) -> Q:
+    """Return the condition that a job has all of the words, in any order; what is beyond the eighth narrows nothing."""
     words = Q()
     for word in [word for word in text.split() if word.strip(SIGNS)][:MAX_WORDS]:
         words &= _has(word)
-    return list(recent.filter(words | Q(n8n_execution_id=text)).values_list("pk", flat=True)[:FOUND])
+    return words
 
 
 def _has(word: str) -> Q:

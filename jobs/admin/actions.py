@@ -18,6 +18,8 @@ from jobs.services import NotNow, operate_on_all
 from jobs.services.bulk import AT_ONCE, VERBS
 from jobs.staff_forms import reason_in, tell_outcome
 
+from .left_out import left_out
+
 THOSE = {JobLog.Status.FAILURE: "have failed", JobLog.Status.QUEUED: "are queued"}
 
 
@@ -39,6 +41,7 @@ def confirmation_page(model_admin: Any, request: HttpRequest, chosen: QuerySet[J
         "at_once": AT_ONCE,
         "are_more": len(found) > AT_ONCE,
         "ids": " ".join(str(pk) for pk, _, _ in jobs),
+        "left_out": left_out(request) if request.POST.get("select_across") == "1" else "",
         "filters": request.GET.urlencode(),
     }
     return TemplateResponse(request, "admin/jobs/joblog/bulk.html", context)

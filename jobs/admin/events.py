@@ -15,7 +15,7 @@ from django.utils.html import format_html
 
 from accounting.admin.base import RECENT, CursorAdmin, TimeFilter, among_newest
 from jobs.models import JobEvent
-from jobs.search import find_by_id
+from jobs.search import FOUND, find_by_id
 from jobs.timeline import entry_of
 
 Kind = JobEvent.Kind
@@ -101,5 +101,5 @@ class JobEventAdmin(CursorAdmin[JobEvent]):
         if not search_term:
             return queryset, False
         if jobs := find_by_id(search_term.strip()):
-            return queryset.filter(job__in=jobs), False
+            return queryset.filter(job__in=jobs[:FOUND]), False
         return among_newest(queryset).filter(actor=search_term.strip()), False

@@ -1,4 +1,4 @@
-"""The list as CSV: all that the filters leave, in pieces, and harmless in a spreadsheet."""
+"""The list as CSV: all that the filters leave or the search found, in pieces, and harmless in a spreadsheet."""
 
 import csv
 import re
@@ -14,6 +14,8 @@ from accounting.filenames import visible
 from accounting.staff import log_action
 from jobs.models import JobLog
 from jobs.summaries import Read, read_from, with_what_was_read
+
+from .left_out import left_out
 
 # Rows, read by a query of their own: no transaction waits for whoever reads slowly, and for whoever has left, which a
 # server learns when it writes, no more than one or two are read.
@@ -54,7 +56,8 @@ COLUMNS: dict[str, Cell] = {
 def csv_response(request: HttpRequest, jobs: QuerySet[JobLog]) -> StreamingHttpResponse:
     """Return the jobs as a download, and log that they were handed out."""
     filters = ", ".join(f"{name}={value}" for name, values in request.GET.lists() for value in values) or "none"
-    log_action(request.user, "The list of jobs", f"export: as CSV, filters: {visible(filters)}", model=JobLog)
+    what = "as CSV, not all that fit" if left_out(request) else "as CSV"
+    log_action(request.user, "The list of jobs", f"export: {what}, filters: {visible(filters)}", model=JobLog)
     response = StreamingHttpResponse(_csv_pieces(jobs), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="jobs-{timezone.now():%Y-%m-%d-%H%M%S}.csv"'
     response["Cache-Control"] = "private, no-store"

@@ -28,6 +28,7 @@ from receipts.admin.filters import ClientFilter
 from . import actions, export, jobpage
 from .date_filters import DayFilter, LatelyFilter, SpanFilter
 from .filters import CanaryFilter, FoldedChoicesFilter, ProgressFilter
+from .left_out import left_out, searched
 from .upload import UploadsReceipts
 
 
@@ -54,7 +55,7 @@ class JobLogAdmin(UploadsReceipts, CursorAdmin[JobLog]):
         self, request: HttpRequest, queryset: QuerySet[JobLog], search_term: str
     ) -> tuple[QuerySet[JobLog], bool]:
         """Return what the words mean."""
-        return (search(queryset, search_term) if search_term.strip() else queryset), False
+        return (searched(request, queryset, search_term) if search_term.strip() else queryset), False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list, or what of it has changed; an id alone, in full, opens its job."""
@@ -70,7 +71,7 @@ class JobLogAdmin(UploadsReceipts, CursorAdmin[JobLog]):
         version = live.version_of(map(jobpage.seen_of, shown["cl"].result_list))
         if live.is_known(request, version):
             return HttpResponseNotModified()
-        shown |= _context_of(shown["cl"])
+        shown |= _context_of(shown["cl"]) | {"left_out": left_out(request)}
         return live.answer(request, page, version, "admin/jobs/joblog/rows.html")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[JobLog]:
@@ -162,7 +163,7 @@ def _context_of(changelist: CursorChangeList) -> dict[str, Any]:
     is_any_open = any(job.is_open for job in jobs)
     canaries = JobLog.objects.filter(is_canary=True)
     return {
-        "is_of_canaries": bool(text and not jobs) and search(canaries, text).exists(),
+        "is_of_canaries": bool(text and not jobs) and search(canaries, text).jobs.exists(),
         "is_live": changelist.is_newest or is_any_open,
         "seconds": 3 if is_any_open else 10,
         # a search looks into what was read: what it finds says what that was
