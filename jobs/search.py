@@ -5,6 +5,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
@@ -24,8 +25,11 @@ LOOKED_UP = 1_000  # so many are put in order by their time, where an index has 
 MAX_WORDS = 8
 LAST_LETTER = "\U0010ffff"
 SIGNS = "€$£"  # of currencies, where JSON has a code
-AMOUNT = re.compile(rf"[{SIGNS}]?([0-9]+|[0-9]{{1,3}}(?:[.,'’][0-9]{{3}})+)[.,]([0-9]{{1,2}})[{SIGNS}]?")
-ENDS_IN_ZEROS = re.compile(r"[0-9]+\.[0-9]*0")
+AMOUNT = re.compile(
+    rf"[{SIGNS}]?([-\u2212]?)[{SIGNS}]?([0-9]+|[0-9]{{1,3}}(?:[.,'’][0-9]{{3}})+)[.,]([0-9]{{1,2}})[{SIGNS}]?"
+)
+ENDS_IN_ZEROS = re.compile(r"-?[0-9]+\.[0-9]*0")
+NAME = re.compile(r" \(([0-9a-f]{8})\)$")  # of a job, as `JobLog.__str__` makes it: the beginning of its id ends it
 # What follows a word of JSON in no field's name, as "total" is of nearly every job; nobody looks for a longer one's end
 IN_NO_NAME = r'(?!([^"\\]|\\.){0,200}":)'
 
@@ -59,15 +63,17 @@ def search(jobs: QuerySet[JobLog], text: str) -> Found:
     text = text.strip()
     if ids := find_by_id(text):
         return _newest(jobs, _keys(jobs, ids))
-    of_database = _by_database(jobs, text)
-    if of_database is not None:  # its truth would read it whole
-        return Found(of_database)
-    return _by_words(jobs, text)
+    of_notion = _notion_id(text)
+    of_database = Q(notion_database_id=of_notion)
+    if of_notion and JobLog.objects.filter(of_database).order_by().exists():
+        return Found(jobs.filter(of_database))
+    return _by_words(jobs, text, of_notion)
 
 
 def find_by_id(text: str) -> list[UUID]:
-    """Return the jobs whose id, or whose receipt's id or SHA-256, begins so."""
-    digits = id_digits(text)
+    """Return the jobs whose id, or whose receipt's id or SHA-256, begins so; the text may be a job's name."""
+    named = NAME.search(text)
+    digits = named[1] if named else id_digits(text)
     if not digits:
         return []
     of_jobs = _ids(Q(pk__range=uuids_from(digits))) if len(digits) <= UUID_DIGITS else []
@@ -100,22 +106,21 @@ def _newest(jobs: QuerySet[JobLog], fit: Iterable[Key], left_out: str = "") -> F
     return Found(jobs.filter(pk__in=newest[:FOUND]), CUT if len(newest) > FOUND else left_out)
 
 
-def _by_database(jobs: QuerySet[JobLog], text: str) -> QuerySet[JobLog] | None:
+def _notion_id(text: str) -> str:
     try:
-        of_database = Q(notion_database_id=parse_database_id(text))
+        return parse_database_id(text)
     except ValueError:
-        return None
-    return jobs.filter(of_database) if JobLog.objects.filter(of_database).order_by().exists() else None
+        return ""
 
 
-def _by_words(jobs: QuerySet[JobLog], text: str) -> Found:
+def _by_words(jobs: QuerySet[JobLog], text: str, of_notion: str) -> Found:
     """Return recent jobs that have the words, and if there are few, old ones whose file name begins so."""
     recent = jobs.order_by("-created_at", "-pk")
     oldest = list(jobs.order_by("-created_at").values_list("created_at", flat=True)[RECENT : RECENT + 1])
     for at in oldest:
         recent = recent.filter(created_at__gt=at)
     begins = _begins(text)
-    fits = _has_all(text) | begins | Q(n8n_execution_id=text)
+    fits = _has_all(text) | begins | _has_page(of_notion) | Q(n8n_execution_id=text)
     recent = recent.alias(read=Cast("result", TextField())).filter(fits)
     fit = list(recent.values_list("created_at", "pk")[: FOUND + 1])
     if len(fit) > FOUND or not oldest:
@@ -145,6 +150,14 @@ def _has_all(text: str) -> Q:
     return words
 
 
+def _has_page(of_notion: str) -> Q:
+    """Return the condition that it was filed as that page, whose address ends in the id."""
+    page = Q()
+    for form in filter(None, [of_notion, of_notion.replace("-", "")]):
+        page |= Q(notion_page_url__icontains=form)
+    return page
+
+
 def _has(word: str) -> Q:
     """Return the condition that a job's file name, message or result has the word, or its client's name does."""
     has, named = Q(), Q()
@@ -160,13 +173,16 @@ def _has(word: str) -> Q:
 def _as_numbers(word: str) -> list[str]:
     """Return the word, and if it is an amount as one writes it (1.234,50 or €26.98) its number by point and by comma.
 
-    Some workflows report an amount as text, as the receipt has it.
+    Some workflows report an amount as text, as the receipt has it, be it with its thousands apart.
     """
     amount = AMOUNT.fullmatch(word)
     if amount is None:
         return [word]
-    whole, cents = re.sub("[^0-9]", "", amount[1]), amount[2]
-    return list(dict.fromkeys([word, f"{whole}.{cents}", f"{whole},{cents}"]))
+    minus, cents = amount[1] and "-", amount[3]
+    whole = re.sub("[^0-9]", "", amount[2])
+    apart = f"{Decimal(whole):,}"
+    by_point, by_comma = f"{minus}{apart}.{cents}", f"{minus}{apart.replace(',', '.')},{cents}"
+    return list(dict.fromkeys([word, f"{minus}{whole}.{cents}", f"{minus}{whole},{cents}", by_point, by_comma]))
 
 
 def _in_json(word: str) -> list[str]:

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.django_db
 
 LIST = "/admin/jobs/joblog/"
 DATABASE = "fedcba98-4567-89ab-cdef-0123456789ab"
+PAGE = "1f2e3d4c5b6a79880123456789abcdef"
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def wanted() -> JobLog:
     JobFactory.create_batch(3, filename="other.jpg")
     job: JobLog = JobFactory.create(
         success=True, filename="Lunch 100%_1.jpg", notion_database_id=DATABASE, result_message="Filed as Trattoria",
-        n8n_execution_id="471123",
+        n8n_execution_id="471123", notion_page_url=f"https://www.notion.so/Lunch-{PAGE}",
     )  # fmt: skip
     return job
 
@@ -47,6 +48,11 @@ def found(text: str, **query: str) -> list[Any]:
         lambda job: DATABASE,
         lambda job: DATABASE.replace("-", ""),
         lambda job: f"https://www.notion.so/team/Receipts-{DATABASE.replace('-', '')}?v=1",
+        lambda job: f"https://www.notion.so/Lunch-{PAGE}?pvs=4",
+        lambda job: f"https://www.notion.so/{PAGE}",
+        lambda job: PAGE,
+        lambda job: f"{PAGE[:8]}-{PAGE[8:12]}-{PAGE[12:16]}-{PAGE[16:20]}-{PAGE[20:]}",
+        lambda job: str(job),
         lambda job: "Lunch",
         lambda job: "unch 100%_1",
         lambda job: "lunch",
@@ -98,6 +104,30 @@ def test_an_amount_that_the_workflow_reports_as_text_is_found_by_point_and_by_co
     job = JobFactory.create(success=True, result={"total": "12,50"})
     JobFactory.create(success=True, result={"total": "12,60"})
     assert found(text) == [job.pk]
+
+
+@pytest.mark.parametrize(
+    "text", ["-12.50", "-12,50", "\u221212.50", "\u221212,50", "-€12,50", "€\u221212.50", "-12.50 EUR"]
+)
+@pytest.mark.parametrize("total", [-12.5, "-12,50"])
+def test_what_was_given_back_is_found_with_either_minus_before_it(total: float | str, text: str) -> None:
+    job = JobFactory.create(success=True, result={"total": total, "currency": "EUR"})
+    JobFactory.create(success=True, result={"total": 12.5, "currency": "EUR"})
+    JobFactory.create(success=True, result={"total": -12.51, "currency": "EUR"})
+    assert found(text) == [job.pk]
+
+
+@pytest.mark.parametrize("text", ["1234,50", "1234.50", "1.234,50", "1,234.50", "€1234,50"])
+@pytest.mark.parametrize("total", ["1.234,50", "1,234.50"])
+def test_an_amount_that_is_reported_with_its_thousands_apart_is_found_without(total: str, text: str) -> None:
+    job = JobFactory.create(success=True, result={"total": total})
+    JobFactory.create(success=True, result={"total": "1.234,60"})
+    assert found(text) == [job.pk]
+
+
+def test_brackets_around_what_begins_no_id_are_words() -> None:
+    job = JobFactory.create(filename="scan (20261123)")
+    assert found("scan (20261123)") == [job.pk]
 
 
 @pytest.mark.parametrize("text", ["€", "$ £", "1,234", "€1"])
