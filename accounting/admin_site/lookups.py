@@ -27,13 +27,8 @@ MEANINGLESS = (
 
 
 def lookup_allowed(model_admin: "ModelAdmin[Any]", lookup: str, value: str, request: HttpRequest) -> bool:
-    """Tell whether one of the list's filters may have made it, or a link of another page to the list.
-
-    `OperationsSite` gives it to each list; what other pages link to is named by the list's `linked_lookups`.
-    """
-    return lookup in getattr(model_admin, "linked_lookups", ()) or any(
-        lookup in _lookups_of(entry) for entry in model_admin.get_list_filter(request)
-    )
+    """Tell whether one of the list's filters may have made it; `OperationsSite` gives it to each list."""
+    return any(lookup in _lookups_of(entry) for entry in model_admin.get_list_filter(request))
 
 
 def _lookups_of(entry: Any) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the list of jobs may be narrowed by besides dates; every one of them has an index."""
+"""What the list of jobs may be narrowed by besides dates; every one has an index, but for what only a link leads to."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounting.clock import database_now
+from jobs.causes import cause_of_delay
 from jobs.models import JobLog
 from jobs.operations.attention import failed_lately
 
@@ -35,6 +36,22 @@ class ProgressFilter(SimpleListFilter):
         """Return the jobs that are so far."""
         chosen = PROGRESS.get(self.value() or "")
         return chosen[1](queryset) if chosen else queryset
+
+
+class DelayFilter(SimpleListFilter):
+    """Why the latest delivery did not arrive; only groups of jobs that wait for a setting lead to it."""
+
+    title = "last try"
+    parameter_name = "last_error__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the one choice that was made, if any: without it there is nothing to see."""
+        chosen = self.value()
+        return [(chosen, cause_of_delay(chosen).sentence)] if chosen else []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[JobLog]) -> QuerySet[JobLog]:
+        """Return the jobs that were delayed so."""
+        return queryset.filter(last_error=self.value()) if self.value() else queryset
 
 
 class FoldedChoicesFilter(ChoicesFieldListFilter):

@@ -27,7 +27,7 @@ from receipts.admin.filters import ClientFilter
 
 from . import actions, export, jobpage
 from .date_filters import DayFilter, LatelyFilter, SpanFilter
-from .filters import CanaryFilter, FoldedChoicesFilter, ProgressFilter
+from .filters import CanaryFilter, DelayFilter, FoldedChoicesFilter, ProgressFilter
 from .left_out import left_out, searched
 from .upload import UploadsReceipts
 
@@ -40,10 +40,9 @@ class JobLogAdmin(UploadsReceipts, CursorAdmin[JobLog]):
     change_form_template = "admin/jobs/joblog/job.html"
     list_display = ["__str__"]  # the rows are drawn by templates/admin/jobs/joblog/rows.html
     list_filter = [
-        "status", "needs_attention", ProgressFilter, ("failure_code", FoldedChoicesFilter), ("client", ClientFilter),
-        ("created_at", LatelyFilter), CanaryFilter, DayFilter, SpanFilter,
+        "status", "needs_attention", ProgressFilter, DelayFilter, ("failure_code", FoldedChoicesFilter),
+        ("client", ClientFilter), ("created_at", LatelyFilter), CanaryFilter, DayFilter, SpanFilter,
     ]  # fmt: skip
-    linked_lookups = ("last_error__exact",)  # from groups of jobs that wait for a setting
     list_select_related = ["client", "receipt"]
     search_fields = ["job_id"]  # shows the field; `search` does it
     search_help_text = HELP

@@ -1,5 +1,6 @@
 """The jobs' list: what each row says, what narrows it, and its pages."""
 
+import re
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -161,6 +162,19 @@ def test_jobs_can_be_narrowed_by_their_progress(browser: Browser, progress: str,
     JobFactory.create(filename="over", success=True)
     names = {job.filename for job in shown(browser.get(LIST, {"progress": progress}))}
     assert names == (found or {"late", "early", "over"})
+
+
+def test_what_a_group_that_needs_attention_led_to_is_a_filter_that_one_sees_and_can_clear(browser: Browser) -> None:
+    JobFactory.create()
+    waits = JobFactory.create(last_error="n8n_unauthorized")
+    assert "By last try" not in browser.get(LIST).content.decode()
+    one = browser.get(LIST, {"last_error__exact": "n8n_unauthorized"})
+    assert shown(one) == [waits]
+    assert "By last try" in one.content.decode()
+    waits.delete()
+    none = browser.get(LIST, {"last_error__exact": "n8n_unauthorized"}).content.decode()
+    assert "There is no job yet" not in none
+    assert re.search(r'<a href="\?">[^<]*Clear all filters</a>', none)
 
 
 # -- its pages
