@@ -8,14 +8,15 @@ from playwright.sync_api import Page, expect
 from accounting.lockout import GUESSES_AT_ONE_NAME
 from tests.security.test_content_policy import DOCS
 
-from .axe import violations_in_every_look
+from .axe import violations, violations_in_every_look
 from .chromium import PHONE, Visitor, log_in
 from .conftest import Fill
 
 pytestmark = pytest.mark.browser
 
-# its script writes a link into each button, h3 after h1, and what it is about outside its main; no setting changes that
-OF_SWAGGER_UI = ("nested-interactive", "heading-order", "region")
+# its script writes a link into each button, h3 after h1, small links, and outside its main what it is about; no setting
+# changes that
+OF_SWAGGER_UI = ("nested-interactive", "heading-order", "region", "target-size")
 WIDTH = "document.documentElement.scrollWidth"
 
 
@@ -55,6 +56,12 @@ def test_every_page_is_quiet_and_no_wider_than_a_phone(visitor: Visitor, address
     widths = {address: page.evaluate(WIDTH) for address in shown(page, addresses)}
     assert len(widths) > 40
     assert {address: width for address, width in widths.items() if width > PHONE["width"]} == {}
+
+
+def test_axe_finds_nothing_in_the_list_of_jobs_on_the_smallest_phone(visitor: Visitor, addresses: list[str]) -> None:
+    page = visitor.open("root", viewport={"width": 320, "height": 568}, bypass_csp=True)
+    page.goto("/admin/jobs/joblog/")
+    assert violations(page) == []
 
 
 @pytest.mark.parametrize("address", ["/admin/login/", "/no-such-page"])
