@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from django import template
+from django.contrib.admin import ListFilter
+from django.contrib.admin.views.main import ChangeList
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
@@ -20,6 +22,19 @@ def labelled(cells: Iterable[str], headers: Iterable[dict[str, Any]]) -> SafeStr
         headers: the columns', of the same tag.
     """
     return format_html_join("", "{}", ((_labelled(*pair),) for pair in zip(cells, headers, strict=False)))
+
+
+@register.filter
+def narrowed_by(changelist: ChangeList) -> str:
+    """Return what a list is narrowed by in words, since paper shows neither its filters nor its search field."""
+    search = [f"search: “{changelist.query}”"] if changelist.query else []
+    used = [spec for spec in changelist.filter_specs if spec.used_parameters]
+    return "; ".join([*search, *(f"{spec.title}: {_chosen(spec, changelist)}" for spec in used)])
+
+
+def _chosen(spec: ListFilter, changelist: ChangeList) -> str:
+    choices: Iterable[Any] = spec.choices(changelist)
+    return ", ".join(str(choice["display"]) for choice in choices if choice.get("selected"))
 
 
 def _labelled(cell: str, header: dict[str, Any]) -> SafeString:

@@ -192,6 +192,13 @@ class SpanFilter(ListFilter):
         """The day up to which, or ""."""
         return str(self.used_parameters.get("to", ""))
 
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        """Yield any date, and the days that were chosen."""
+        yield {"display": "Any date"}
+        if self.first or self.last:
+            days = {"from": self.first, "to": self.last}
+            yield {"display": " ".join(f"{way} {day}" for way, day in days.items() if day), "selected": True}
+
     @property
     def is_backwards(self) -> bool:
         """Whether no day can be meant."""

@@ -6,7 +6,6 @@ from urllib.parse import quote
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.utils import timezone
 
 from jobs.causes import cause_of_delay, cause_of_failure
 from jobs.failures import MAY_BE_FILED
@@ -60,8 +59,6 @@ def context_of(request: HttpRequest, job: JobLog, *, may_operate: bool) -> dict[
         "siblings": siblings[:MAX_SIBLINGS],
         "read": receipt_summaries([job]).get(job.pk, ""),
         "seal": _seal_of(job),
-        "now": timezone.now(),
-        "address": request.build_absolute_uri(request.path),
         "are_more_siblings": len(siblings) > MAX_SIBLINGS,
     }
 

@@ -114,35 +114,6 @@ def test_what_asks_for_a_reason_opens_below_the_buttons_which_stay_and_shows_wha
     assert below["width"] > 250
 
 
-def test_on_paper_a_jobs_page_is_dark_on_white_and_without_what_can_be_pressed(
-    visitor: Visitor, jobs: list[str]
-) -> None:
-    page = visitor.open("oscar", color_scheme="dark")
-    page.goto(f"{JOBS}{jobs[0]}/change/")
-    story = page.locator(".job")
-    on_screen = width_of(story)
-    page.emulate_media(media="print")
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    expect(page.get_by_role("heading", name="Timeline")).to_be_visible()
-    for away in ("#nav-sidebar", "#user-tools", ".breadcrumbs", ".verbs"):
-        expect(page.locator(away)).to_be_hidden()
-    assert width_of(story) > on_screen
-
-
-def test_on_paper_stands_what_was_said_to_n8n_and_as_of_when_for_whom_and_where(
-    visitor: Visitor, jobs: list[str]
-) -> None:
-    page = visitor.open("oscar")
-    page.goto(f"{JOBS}{jobs[0]}/change/")
-    said = page.locator(".exchange .halves").first
-    as_of = page.get_by_text("As of ")
-    expect(said).to_be_hidden()
-    expect(as_of).to_be_hidden()
-    page.emulate_media(media="print")
-    expect(said).to_be_visible()
-    expect(as_of).to_contain_text(f"UTC, printed by oscar from {page.url}")
-
-
 @pytest.mark.parametrize(
     "address", ["/admin/auth/user/", "/admin/auth/group/", "/admin/jobs/jobevent/", "/admin/receipts/receipt/"]
 )
