@@ -1,11 +1,15 @@
 """The log of what staff did in the admin."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.formats import date_format
 from django.utils.html import format_html
+
+from accounting.admin_site.leading import staff_actions
 
 from .base import RECENT, CursorAdmin, among_newest
 
@@ -22,6 +26,10 @@ class LogEntryAdmin(CursorAdmin[LogEntry]):
     search_help_text = f"A row's id, its name, or words of the message, among the newest {RECENT:,}."
     fields = ["at", "user", "action", "content_type", "object_id", "row", "change"]
     readonly_fields = ["at", "action", "row", "change"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[LogEntry]:
+        """Return the log, whose entries know where they lead."""
+        return staff_actions(request)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[LogEntry], search_term: str
@@ -41,9 +49,9 @@ class LogEntryAdmin(CursorAdmin[LogEntry]):
         return entry.get_action_flag_display()
 
     @admin.display(description="row")
-    def row(self, entry: LogEntry) -> str:
-        """Return a link to what it was done to, where that has a page."""
-        address = None if entry.is_deletion() else entry.get_admin_url()
+    def row(self, entry: Any) -> str:
+        """Return a link to what it was done to, where that has a page that the user may open."""
+        address = entry.get_admin_url() if entry.leads else None
         return format_html('<a href="{}">{}</a>', address, entry.object_repr) if address else entry.object_repr
 
     @admin.display(description="message")

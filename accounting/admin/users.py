@@ -35,6 +35,10 @@ class StaffAdmin(TellsRights[User], UserAdmin[User]):
 
     list_display = ("username", "first_name", "last_name", "is_staff", "is_active", "last_login")
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Tell whether the user may add users and change them, as Django's form for it asks for."""
+        return super().has_add_permission(request) and self.has_change_permission(request)
+
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Tell whether the user may change users, and has everything that this one has."""
         may = super().has_change_permission(request, obj)

@@ -25,7 +25,7 @@ def in_sections(apps: list[Row], path: str) -> list[Row]:
     """
     models = {model["object_name"]: model for app in apps for model in app["models"]}
     rows = models | {page["object_name"]: page for page in _pages(models)}
-    named = {name: [rows[key] for key in keys if key in rows] for name, keys in SECTIONS.items()}
+    named = {name: [rows[key] for key in keys if _leads(rows.get(key, {}))] for name, keys in SECTIONS.items()}
     sections = [*(_section(name, found) for name, found in named.items() if found), *_others(apps)]
     _mark([row for section in sections for row in section["models"]], path)
     return sections
@@ -36,13 +36,18 @@ def _pages(models: dict[str, Row]) -> Iterator[Row]:
     if queue := models.get("Dashboard"):
         yield {**queue, "name": "Queue"}
     jobs = models.get("JobLog")
-    if jobs:
+    if jobs and jobs["admin_url"]:
         yield {"name": "Connect N8N", "object_name": "Connect", "admin_url": reverse("admin:connect")}
     if jobs and jobs["add_url"]:
         yield {**jobs, "add_url": None}
         yield {"name": "Upload receipts", "object_name": "Upload", "admin_url": jobs["add_url"]}
     if not models.keys().isdisjoint(["Client", "ApiKey"]):
         yield {"name": "API documentation", "object_name": "Documentation", "admin_url": reverse("docs")}
+
+
+def _leads(row: Row) -> bool:
+    """Tell whether there is anything behind it: not so of jobs, for who only uploads."""
+    return bool(row.get("admin_url") or row.get("add_url"))
 
 
 def _mark(rows: Iterable[Row], path: str) -> None:

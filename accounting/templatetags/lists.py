@@ -6,11 +6,21 @@ from typing import Any
 from django import template
 from django.contrib.admin import ListFilter
 from django.contrib.admin.views.main import ChangeList
+from django.db.models.options import Options
+from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
+from accounting.admin_site import leading
+
 register = template.Library()
+
+
+@register.filter
+def may_open(request: HttpRequest, opts: "Options[Any]") -> bool:
+    """Tell whether the user may open the pages of a model."""
+    return leading.may_open(request, opts.model)
 
 
 @register.filter

@@ -24,6 +24,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounting.admin.base import ReadOnlyAdmin
+from accounting.admin_site.leading import may_open
 from accounting.problems import Problem, problem_of
 from accounting.staff import log_action
 from accounting.web_server.body_limits import body_limit_of, not_logged_in
@@ -84,7 +85,7 @@ class UploadView(APIView):
         )
         _log_upload(user, submission)
         job = submission.job
-        address = reverse("admin:jobs_joblog_change", args=[job.pk])
+        address = reverse("admin:jobs_joblog_change", args=[job.pk]) if may_open(request, JobLog) else ""
         answer = {"job_id": job.pk, "created": submission.created, "name": str(job), "address": address}
         return Response(answer, status=202 if submission.created else 200)
 

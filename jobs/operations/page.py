@@ -5,12 +5,12 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.admin.models import LogEntry
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from accounting.admin_site.leading import staff_actions
 from accounting.clock import database_now
 from accounting.staff import staff_of
 from jobs.models import JobLog
@@ -34,7 +34,7 @@ def context_for(request: HttpRequest) -> dict[str, Any]:
         context |= _figures_context(_chosen_period(request.GET.get("period", "")), database_now())
         context["may_operate"] = request.user.has_perm("jobs.operate_joblog")
     if request.user.has_perm("admin.view_logentry"):
-        entries = LogEntry.objects.select_related("user", "content_type").order_by("-pk")  # action_time has no index
+        entries = staff_actions(request).select_related("user", "content_type").order_by("-pk")  # no index has times
         context["actions"] = list(entries[:LATEST_ACTIONS])
     return context
 

@@ -14,8 +14,9 @@ from django.utils.html import format_html
 from rest_framework_api_key.admin import APIKeyModelAdmin
 from rest_framework_api_key.models import APIKey as UnusedApiKey
 
+from accounting.admin_site.leading import may_open
 from jobs.models import JobEvent, JobLog
-from receipts.models import ApiKey
+from receipts.models import ApiKey, Client
 
 from .filters import ClientFilter
 from .forms import KeyForm
@@ -41,6 +42,10 @@ class ApiKeyAdmin(APIKeyModelAdmin):
     search_fields = ["name", "prefix", "client__name"]  # type: ignore[assignment] # as above
     autocomplete_fields = ["client"]
     add_form_template = "admin/receipts/apikey/add.html"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Tell whether the user may make keys, and see the clients, one of which each key is for."""
+        return super().has_add_permission(request) and may_open(request, Client)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse: timelines name a key by its prefix, and its row alone says whose it was; revoke it instead."""

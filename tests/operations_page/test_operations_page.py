@@ -160,15 +160,17 @@ def test_the_page_repeats_the_sections_that_somebody_may_see() -> None:
     assert reverse("admin:receipts_client_changelist") in sections
 
 
-def test_staff_actions_are_shown_to_those_who_may_view_the_log_and_lead_to_the_job() -> None:
+def test_staff_actions_are_shown_to_those_who_may_view_the_log_and_lead_who_may_see_it_to_the_job() -> None:
     job = JobFactory.create(filename="lunch.jpg")
     user = User.objects.create_user("bert")
     LogEntry.objects.log_actions(user.pk, [job], CHANGE, "retry: N8N was down", single_object=True)
     assert "bert" not in page(staff(*FIGURES))
     User.objects.get(username="anna").delete()
-    text = page(staff("admin.view_logentry"))
-    assert "bert: retry: N8N was down" in words(text)
-    assert f'href="{reverse("admin:jobs_joblog_change", args=[job.pk])}">lunch.jpg' in text
+    link = f'href="{reverse("admin:jobs_joblog_change", args=[job.pk])}">lunch.jpg'
+    for permissions, leads in (["admin.view_logentry"], False), (["admin.view_logentry", *FIGURES], True):
+        text = page(staff(*permissions))
+        assert "bert: retry: N8N was down" in words(text)
+        assert (link in text) == leads
 
 
 def test_every_model_of_the_admin_has_a_section(admin_client: Browser) -> None:

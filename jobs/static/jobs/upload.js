@@ -44,10 +44,10 @@
       said.className = `said ${state}`;
       said.textContent = sentence;
       if (link) {
-        const anchor = document.createElement("a");
-        anchor.href = link.address;
-        anchor.textContent = link.name;
-        said.append(" ", anchor);
+        const name = document.createElement(link.address ? "a" : "span"); // not all who upload may see jobs
+        if (link.address) name.href = link.address;
+        name.textContent = link.name;
+        said.append(" ", name);
       }
       this.bar.hidden = state !== "sending";
       this.part("again").hidden = !this.goesAgain;
