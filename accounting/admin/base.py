@@ -1,5 +1,7 @@
 """What our pages share."""
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any, TypeVar
 
 import django_stubs_ext
@@ -10,6 +12,7 @@ from django.db.models import Model, QuerySet
 from django.db.models.options import Options
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.formats import date_format
 
 from .change_list import CursorChangeList
 
@@ -19,6 +22,17 @@ django_stubs_ext.monkeypatch()
 T = TypeVar("T", bound=Model)
 
 RECENT = 50_000  # so many are looked through for what no index knows
+
+
+def in_utc(field: str, name: str) -> Callable[[admin.ModelAdmin[Any], Any], str]:
+    """Return a column, or a fact of a page, of a time under a name that says whose hours they are."""
+
+    @admin.display(description=f"{name} (UTC)", ordering=field)
+    def time(model_admin: admin.ModelAdmin[Any], row: Any) -> str:
+        at: datetime | None = getattr(row, field)
+        return date_format(at, "DATETIME_FORMAT") if at else str(model_admin.get_empty_value_display())
+
+    return time
 
 
 class TimeFilter(DateFieldListFilter):

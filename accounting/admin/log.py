@@ -6,12 +6,11 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.formats import date_format
 from django.utils.html import format_html
 
 from accounting.admin_site.leading import staff_actions
 
-from .base import RECENT, CursorAdmin, among_newest
+from .base import RECENT, CursorAdmin, among_newest, in_utc
 
 
 @admin.register(LogEntry)
@@ -26,6 +25,7 @@ class LogEntryAdmin(CursorAdmin[LogEntry]):
     search_help_text = f"A row's id, its name, or words of the message, among the newest {RECENT:,}."
     fields = ["at", "user", "action", "content_type", "object_id", "row", "change"]
     readonly_fields = ["at", "action", "row", "change"]
+    at = in_utc("action_time", "time")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[LogEntry]:
         """Return the log, whose entries know where they lead."""
@@ -37,11 +37,6 @@ class LogEntryAdmin(CursorAdmin[LogEntry]):
         """Return what has the words, of the newest: no index knows words."""
         rows = among_newest(queryset) if search_term.strip() else queryset
         return super().get_search_results(request, rows, search_term)
-
-    @admin.display(description="time (UTC)")
-    def at(self, entry: LogEntry) -> str:
-        """Return when it was done, to the second."""
-        return date_format(entry.action_time, "DATETIME_FORMAT")
 
     @admin.display(description="action")
     def action(self, entry: LogEntry) -> str:

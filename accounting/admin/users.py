@@ -20,6 +20,7 @@ from accounting.roles import ROLES, label, may_give, permissions_of
 from accounting.sessions import end_sessions
 from accounting.staff import staff_of
 
+from .base import in_utc
 from .permissions import name_plainly, plain_names
 from .rights import TellsRights
 
@@ -33,7 +34,9 @@ LET_IN = ("is_active", "is_staff", "is_superuser")
 class StaffAdmin(TellsRights[User], UserAdmin[User]):
     """Who works here. A name is for good, since timelines name people by it; who leaves is deactivated."""
 
-    list_display = ("username", "first_name", "last_name", "is_staff", "is_active", "last_login")
+    list_display = ("username", "first_name", "last_name", "is_staff", "is_active", "logged_in")
+    logged_in = in_utc("last_login", "last login")
+    joined = in_utc("date_joined", "date joined")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Tell whether the user may add users and change them, as Django's form for it asks for."""
@@ -58,7 +61,7 @@ class StaffAdmin(TellsRights[User], UserAdmin[User]):
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         """Return the fields, without a password's digest for who may only look, and permissions by plain names."""
-        others: dict[Any, str] = {}
+        others: dict[Any, str] = {"last_login": "logged_in", "date_joined": "joined"}
         if obj is not None and not self.has_change_permission(request, obj):
             others["password"] = ""
         if obj is not None and not request.user.is_superuser:
@@ -75,7 +78,7 @@ class StaffAdmin(TellsRights[User], UserAdmin[User]):
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         """Return what stays as it is: times, names, what only superusers give, and of oneself what lets one in."""
-        fixed = {*super().get_readonly_fields(request, obj), "last_login", "date_joined"}
+        fixed = {*super().get_readonly_fields(request, obj), "logged_in", "joined"}
         if obj is not None:
             fixed.add("username")
         if obj == request.user:  # the last superuser would be out with one click, and nobody could let him in again

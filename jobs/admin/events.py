@@ -10,10 +10,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils.formats import date_format
 from django.utils.html import format_html
 
-from accounting.admin.base import RECENT, CursorAdmin, TimeFilter, among_newest
+from accounting.admin.base import RECENT, CursorAdmin, TimeFilter, among_newest, in_utc
 from jobs.models import JobEvent
 from jobs.search import FOUND, find_by_id
 from jobs.timeline import entry_of
@@ -43,16 +42,12 @@ class JobEventAdmin(CursorAdmin[JobEvent]):
     list_select_related = ["job"]
     fields = ["job", "time", "label", "source", "actor", "step", "said"]
     readonly_fields = ["time", "label", "step", "said"]  # the kind would say "Filed in Notion" of what is nowhere
+    time = in_utc("at", "time")
     search_fields = ["actor"]
     search_help_text = f"Job id (8 digits of it will do), or an actor among the newest {RECENT:,}."
 
     class Media:
         css = {"all": ["jobs/jobs.css"]}
-
-    @admin.display(description="time (UTC)")
-    def time(self, event: JobEvent) -> str:
-        """Return when it happened, to the second."""
-        return date_format(event.at, "DATETIME_FORMAT")
 
     @admin.display(description="event")
     def label(self, event: JobEvent) -> str:

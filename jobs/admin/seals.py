@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from accounting.admin.base import CursorAdmin
+from accounting.admin.base import CursorAdmin, in_utc
 from jobs.models import Seal
 
 
@@ -11,4 +11,7 @@ class SealAdmin(CursorAdmin[Seal]):
     """All seals, newest first."""
 
     time_field = "hour"
-    list_display = ["hour", "number", "events", "jobs", "digest"]
+    list_display = ["from_hour", "number", "events", "jobs", "digest"]
+    fields = ["from_hour", "number", "last_event", "events", "jobs", "digest"]
+    readonly_fields = ["from_hour"]
+    from_hour = in_utc("hour", "hour")

@@ -1,6 +1,5 @@
 """Clients, for staff."""
 
-from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -8,6 +7,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html_join
 
+from accounting.admin.base import in_utc
 from receipts.models import Client
 
 from .forms import ClientForm
@@ -24,11 +24,7 @@ class ClientAdmin(admin.ModelAdmin[Client]):
     list_display = ["name", "created"]
     readonly_fields = ["belongings"]
     search_fields = ["name"]
-
-    @admin.display(description="created (UTC)", ordering="created_at")
-    def created(self, client: Client) -> datetime:
-        """Return when it was made, under the heading that other lists have for it."""
-        return client.created_at
+    created = in_utc("created_at", "created")
 
     @admin.display(description="of this client")
     def belongings(self, client: Client) -> str:

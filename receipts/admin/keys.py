@@ -1,7 +1,6 @@
 """API keys, for staff: made, shown once, and revoked."""
 
 import re
-from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
@@ -14,6 +13,7 @@ from django.utils.html import format_html
 from rest_framework_api_key.admin import APIKeyModelAdmin
 from rest_framework_api_key.models import APIKey as UnusedApiKey
 
+from accounting.admin.base import in_utc
 from accounting.admin_site.leading import may_open
 from jobs.models import JobEvent, JobLog
 from receipts.models import ApiKey, Client
@@ -41,6 +41,8 @@ class ApiKeyAdmin(APIKeyModelAdmin):
     list_select_related = ["client"]
     search_fields = ["name", "prefix", "client__name"]  # type: ignore[assignment] # as above
     autocomplete_fields = ["client"]
+    made = in_utc("created", "created")
+    expires = in_utc("expiry_date", "expires")
     add_form_template = "admin/receipts/apikey/add.html"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -59,16 +61,6 @@ class ApiKeyAdmin(APIKeyModelAdmin):
         if api_key.has_expired:
             return format_html('<span class="badge badge-warn">{}</span>', "Expired")
         return format_html('<span class="badge badge-good">{}</span>', "Active")
-
-    @admin.display(description="created (UTC)", ordering="created")
-    def made(self, api_key: ApiKey) -> datetime:
-        """Return when it was made, under the heading that other lists have for it."""
-        return api_key.created
-
-    @admin.display(description="expires (UTC)", ordering="expiry_date")
-    def expires(self, api_key: ApiKey) -> datetime | None:
-        """Return until when it lets somebody in."""
-        return api_key.expiry_date
 
     @admin.display(description="latest upload")
     def latest_upload(self, api_key: ApiKey) -> str:

@@ -1,7 +1,6 @@
 """Receipts, for staff."""
 
 import hashlib
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +17,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.views.decorators.http import require_safe
 
-from accounting.admin.base import CursorAdmin, TimeFilter
+from accounting.admin.base import CursorAdmin, TimeFilter, in_utc
 from accounting.admin.change_list import CursorChangeList
 from jobs.models import JobLog
 from receipts.models import Receipt, Rendition
@@ -54,9 +53,11 @@ class ReceiptAdmin(CursorAdmin[Receipt]):
     search_help_text = "Receipt id or SHA-256; 8 digits of it will do. By its file's name the list of jobs finds it."
     fields = [
         "shown", "names", "id", "client", "picture", "sent", "jobs", "sha256", "length", "content_type", "width",
-        "height", "created_at", "purged_at",
+        "height", "created", "purged",
     ]  # fmt: skip
-    readonly_fields = ["shown", "names", "picture", "sent", "jobs", "length"]
+    readonly_fields = ["shown", "names", "picture", "sent", "jobs", "length", "created", "purged"]
+    created = in_utc("created_at", "created")
+    purged = in_utc("purged_at", "purged")
 
     class Media:
         css = {"all": ["jobs/jobs.css"]}
@@ -111,11 +112,6 @@ class ReceiptAdmin(CursorAdmin[Receipt]):
     def length(self, receipt: Receipt) -> str:
         """Return how large the file is, in the unit that one would say it in."""
         return filesizeformat(receipt.size)
-
-    @admin.display(description="created (UTC)")
-    def created(self, receipt: Receipt) -> datetime:
-        """Return when it came, under the heading that the list of jobs has for it."""
-        return receipt.created_at
 
     @admin.display(description="file name")
     def name(self, receipt: Receipt) -> str:

@@ -5,11 +5,13 @@ from datetime import UTC, datetime
 
 import pytest
 from axes.models import AccessAttempt
+from django.apps import apps
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client as Browser
 from django.utils import timezone
 from redis import Redis
 
+from accounting.staff import log_action
 from jobs.models import Seal
 from jobs.services import claim_job
 from receipts.models import ApiKey, Client
@@ -95,6 +97,37 @@ def test_a_timeline_writes_the_time_at_which_something_was_due_as_all_others(aud
     text = auditor.get(page(job)).content.decode()
     assert "<dd>27 Nov 2026 16:05:09</dd>" in text
     assert "<dd>at some time</dd>" in text
+
+
+@pytest.mark.parametrize(
+    ("address", "named"),
+    [
+        ("admin/logentry", ["Time"]),
+        ("auth/user", ["Last login"]),
+        ("jobs/seal", ["Hour"]),
+        ("jobs/jobevent", ["Time"]),
+        ("receipts/apikey", ["Created", "Expires"]),
+        ("receipts/client", ["Created"]),
+        ("receipts/receipt", ["Created"]),
+        ("auth/user/{}/change", ["Last login", "Date joined"]),
+        ("jobs/seal/{}/change", ["Hour"]),
+        ("receipts/receipt/{}/change", ["Created", "Purged"]),
+    ],
+)
+def test_times_are_said_to_be_utc_where_they_are_named(
+    admin_client: Browser, redis: Redis, address: str, named: list[str]
+) -> None:
+    every_page(redis)
+    first = apps.get_model(".".join(address.split("/")[:2]))._default_manager.order_by("pk").first()
+    assert first is not None
+    text = words_of(admin_client.get(f"/admin/{address.format(first.pk)}/"))
+    for name in named:
+        assert f" {name} (UTC)" in text
+
+
+def test_the_times_of_what_staff_did_are_said_to_be_utc(admin_client: Browser, admin_user: User) -> None:
+    log_action(admin_user, admin_user, "changed")
+    assert "Times are in UTC." in words_of(admin_client.get(f"/admin/auth/user/{admin_user.pk}/history/"))
 
 
 def test_no_way_back_leads_by_an_app_that_the_sidebar_does_not_name(admin_client: Browser, redis: Redis) -> None:
