@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from accounting.clock import DatabaseNow
 from receipts.models import Client, Receipt
 
 from .delivery_errors import NEVER_SENT
@@ -79,6 +80,7 @@ class JobLog(models.Model):
     chain_head = models.CharField(max_length=64, blank=True, editable=False, help_text="signs the next event, too")
 
     now: datetime  # the database's clock, where the row was read by transitions.lock_job
+    is_overdue: bool | None  # by that clock, where the row was read by the admin; None of what has ended
 
     class Meta:
         ordering = ["-created_at"]
@@ -153,10 +155,14 @@ class JobLog(models.Model):
         """The status in words, and "Cancelled" of what did not fail by itself."""
         return "Cancelled" if self.is_cancelled else self.get_status_display()
 
-    @property
-    def is_overdue(self) -> bool:
-        """Whether what was to happen at `due_at` should have happened by now."""
-        return self.due_at is not None and self.due_at < timezone.now() - self.LATE
+    @classmethod
+    def overdue(cls, now: datetime | DatabaseNow) -> Q:
+        """Return what tells whether what was to happen at `due_at` should have happened by now.
+
+        Args:
+            now: by the database's clock.
+        """
+        return Q(due_at__lt=now - cls.LATE)
 
     @property
     def took(self) -> float | None:

@@ -16,7 +16,7 @@ from jobs.operations.attention import failed_lately
 Narrow = Callable[[QuerySet[JobLog]], QuerySet[JobLog]]
 PROGRESS: dict[str, tuple[str, Narrow]] = {
     "open": ("Open", lambda jobs: jobs.filter(due_at__isnull=False)),
-    "overdue": ("Overdue", lambda jobs: jobs.filter(due_at__lt=database_now() - JobLog.LATE)),
+    "overdue": ("Overdue", lambda jobs: jobs.filter(JobLog.overdue(database_now()))),
     "ended": ("Ended", lambda jobs: jobs.filter(due_at__isnull=True)),
     "failed": ("Failed since yesterday", lambda jobs: jobs & failed_lately(database_now())),
 }

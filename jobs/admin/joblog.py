@@ -7,7 +7,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import SEARCH_VAR
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
@@ -16,6 +16,7 @@ from django.urls import URLPattern, path, reverse
 from accounting.admin.base import CursorAdmin
 from accounting.admin.change_list import CursorChangeList
 from accounting.admin_site.lookups import MEANINGLESS
+from accounting.clock import DatabaseNow
 from accounting.staff import staff_of
 from jobs import live, services
 from jobs.models import JobLog
@@ -75,7 +76,8 @@ class JobLogAdmin(UploadsReceipts, CursorAdmin[JobLog]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[JobLog]:
         """Return the jobs without what was read from their receipts, which their own pages show whole."""
-        return super().get_queryset(request).defer("result")
+        told = {"is_overdue": ExpressionWrapper(JobLog.overdue(DatabaseNow()), BooleanField())}
+        return super().get_queryset(request).defer("result").annotate(**told)
 
     # -- one job
 

@@ -83,7 +83,7 @@ def since_yesterday(now: datetime) -> datetime:
 
 def _overdue_jobs(now: datetime) -> QuerySet[JobLog]:
     # whatever is due is open: saying so leads SQLite, which is to group by status, to the few that are
-    late = JobLog.objects.filter(status__in=JobLog.OPEN, due_at__lt=now - JobLog.LATE)
+    late = JobLog.objects.filter(JobLog.overdue(now), status__in=JobLog.OPEN)
     return late.filter(needs_attention=False, is_canary=False)
 
 

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.test import Client as Browser
-from django.urls import reverse
+from django.urls import reverse, reverse_lazy
 from django.utils import timezone
 
 from jobs.failures import FailureCode
@@ -23,6 +23,7 @@ from tests.support.staff import staff
 
 pytestmark = pytest.mark.django_db
 
+JOBS = reverse_lazy("admin:jobs_joblog_changelist")
 Status = JobLog.Status
 
 
@@ -53,6 +54,23 @@ def test_the_list_behind_what_waits_for_a_setting_shows_no_other_cause(viewer: B
     )
     group = next(group for group in groups(timezone.now()) if group.code == "n8n_unauthorized")
     assert [shown.pk for shown in viewer.get(group.address).context["cl"].result_list] == [wanted.pk]
+
+
+@pytest.mark.parametrize("fast", [timedelta(minutes=2), timedelta(minutes=-2)])
+@pytest.mark.parametrize(("seconds", "is_overdue"), [(30, False), (90, True)])
+def test_every_page_says_the_same_of_what_is_overdue_though_its_machine_has_another_time(
+    viewer: Browser, monkeypatch: pytest.MonkeyPatch, fast: timedelta, seconds: int, is_overdue: bool
+) -> None:
+    job, shown_at = JobFactory.create(due_at=ago(seconds=seconds)), timezone.now() + fast
+    monkeypatch.setattr("django.utils.timezone.now", lambda: shown_at)
+    job_page = viewer.get(reverse("admin:jobs_joblog_change", args=[job.pk])).content.decode()
+    overdue = {
+        "list": "Overdue: was due" in viewer.get(JOBS).content.decode(),
+        "filter": job in viewer.get(JOBS, {"progress": "overdue"}).context["cl"].result_list,
+        "job's page": "and is overdue." in job_page,
+        "operations page": "1 job : " in words(page(viewer)),
+    }
+    assert overdue == dict.fromkeys(overdue, is_overdue)
 
 
 def test_the_list_behind_what_is_overdue_shows_no_other_jobs(viewer: Browser) -> None:
