@@ -241,7 +241,7 @@ class JobEvent(models.Model):
     at = models.DateTimeField()
     kind = models.CharField(max_length=20, choices=Kind.choices)
     source = models.CharField(max_length=10, choices=Source.choices)
-    actor = models.CharField(max_length=150, blank=True, help_text="the user, key, worker or execution that did it")
+    actor = models.CharField(max_length=150, blank=True, help_text="the user, key, worker or token that did it")
     from_status = models.CharField(max_length=10, blank=True, choices=JobLog.Status.choices)
     to_status = models.CharField(max_length=10, blank=True, choices=JobLog.Status.choices)
     attempt = models.PositiveIntegerField()
