@@ -278,11 +278,13 @@ class JobEvent(models.Model):
 
     @property
     def label(self) -> str:
-        """What happened; some succeed and are filed nowhere, canaries for one, and some N8N was never sent."""
+        """What happened; some succeed and are filed nowhere, canaries for one, and some were not sent, or not yet."""
         if self.kind == self.Kind.SUCCEEDED and not self.detail.get("notion_page_url"):
             return "Succeeded"
         if self.kind == self.Kind.REFUSED and self.detail.get("code") in NEVER_SENT:
             return "Not sent"
+        if self.kind == self.Kind.RESENT and not self.to_status:
+            return "Queued to be sent now"
         return self.get_kind_display()
 
     @property

@@ -20,7 +20,11 @@ from jobs.timeline import entry_of
 Kind = JobEvent.Kind
 
 # Names of kinds whose events have more than one label.
-BROADER = {str(Kind.SUCCEEDED.label): "Succeeded", str(Kind.REFUSED.label): "Not sent, or not taken by N8N"}
+BROADER = {
+    str(Kind.SUCCEEDED.label): "Succeeded",
+    str(Kind.REFUSED.label): "Not sent, or not taken by N8N",
+    str(Kind.RESENT.label): "Queued to be sent now, or again",
+}
 
 
 class KindFilter(ChoicesFieldListFilter):

@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from jobs.delivery_errors import NEVER_SENT
 from jobs.models import JobEvent, JobLog, Seal
+from jobs.services.operation import resend_job
 from jobs.stats import HOUR, hour_of
-from tests.factories import JobFactory
+from tests.factories import JobFactory, job_in
 from tests.support.job_lifecycle import delivered, filed, json_answer
 from tests.support.job_pages import page, text_of
 from tests.support.past_events import event
@@ -47,6 +48,17 @@ def test_the_timeline_says_who_did_it_and_measures_in_units(browser: Browser) ->
 def test_only_what_n8n_was_sent_is_called_not_taken_by_it(browser: Browser, code: str, said: str) -> None:
     job = JobFactory.create()
     event(job, JobEvent.Kind.REFUSED, job.created_at, JobEvent.Source.WORKER, code=code)
+    assert f"<strong>{said}</strong>" in text_of(browser, job)
+    assert f">{said}</td>" in browser.get("/admin/jobs/jobevent/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("was", "said"),
+    [(JobLog.Status.QUEUED, "Queued to be sent now"), (JobLog.Status.PROCESSING, "Queued to be sent again")],
+)
+def test_only_what_n8n_was_sent_is_called_sent_again(browser: Browser, was: JobLog.Status, said: str) -> None:
+    job = job_in(was)
+    resend_job(job.pk, actor="anna", reason="N8N is back")
     assert f"<strong>{said}</strong>" in text_of(browser, job)
     assert f">{said}</td>" in browser.get("/admin/jobs/jobevent/").content.decode()
 

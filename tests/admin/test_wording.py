@@ -56,9 +56,9 @@ def test_lists_are_narrowed_by_a_time_under_one_name(auditor: Browser) -> None:
 
 def test_events_are_narrowed_under_names_that_fit_all_that_is_found(auditor: Browser) -> None:
     text = words_of(auditor.get("/admin/jobs/jobevent/"))
-    for finer in ("Filed in Notion", " Not taken by N8N"):
+    for finer in ("Filed in Notion", " Not taken by N8N", "Queued to be sent again"):
         assert finer not in text
-    for name in ("Succeeded", "Not sent, or not taken by N8N"):
+    for name in ("Succeeded", "Not sent, or not taken by N8N", "Queued to be sent now, or again"):
         assert name in text
 
 
