@@ -39,7 +39,7 @@ class Swept(NamedTuple):
 
     rung: int
     taken_back: int
-    ended_waiting: int
+    stopped_waiting: int
 
 
 def sweep() -> Swept:
@@ -47,7 +47,7 @@ def sweep() -> Swept:
 
     That comes last: N8N may be asked first, and nothing else waits for its answer.
     """
-    return Swept(taken_back=_take_back_leases(), rung=_ring_overdue(), ended_waiting=_stop_waiting_for_callbacks())
+    return Swept(taken_back=_take_back_leases(), rung=_ring_overdue(), stopped_waiting=_stop_waiting_for_callbacks())
 
 
 def _overdue(status: JobLog.Status) -> QuerySet[JobLog]:
@@ -81,12 +81,16 @@ def _try_to(act: Callable[[UUID], bool], job_id: UUID) -> bool:
 
 @transaction.atomic
 def _act_once(job_id: UUID, status: JobLog.Status, act: Callable[[JobLog], None]) -> bool:
-    """Act on a job unless somebody else was quicker, or is about to act: a callback, or another sweep."""
+    """Act on a job unless somebody else was quicker, or is about to act: a callback, or another sweep.
+
+    Returns:
+        Whether it has another status now; one that gets more time waits on.
+    """
     job = lock_free_job(job_id)
     if job is None or job.status != status or job.due_at is None or job.due_at > job.now:
         return False
     act(job)
-    return True
+    return job.status != status
 
 
 def _take_back(job: JobLog) -> None:

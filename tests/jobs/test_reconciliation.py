@@ -111,7 +111,8 @@ def test_an_execution_that_still_runs_gives_the_job_as_much_time_again_once(
     n8n.run("17", "running")
     job = delivered(uploaded())
     JobLog.objects.filter(pk=job.pk).update(due_at=PAST)
-    job = after_a_sweep(job)
+    assert sweep().stopped_waiting == 0
+    job.refresh_from_db()
     assert job.status == Status.PROCESSING
     assert job.due_at is not None
     assert timedelta(seconds=890) < job.due_at - timezone.now() <= timedelta(seconds=900)
@@ -122,7 +123,8 @@ def test_an_execution_that_still_runs_gives_the_job_as_much_time_again_once(
     assert job.events.get(kind="still_running").detail == told
 
     JobLog.objects.filter(pk=job.pk).update(due_at=PAST)
-    job = after_a_sweep(job)
+    assert sweep().stopped_waiting == 1
+    job.refresh_from_db()
     assert (job.status, job.failure_code) == (Status.FAILURE, FailureCode.CALLBACK_TIMEOUT)
     assert job.result_message == "N8N is still running it."
     end = {"code": job.failure_code, "message": job.result_message}

@@ -88,7 +88,7 @@ def test_a_job_that_cannot_be_acted_on_keeps_no_other_from_its_turn(monkeypatch:
         end(job, *args, **kwargs)
 
     monkeypatch.setattr(sweeping, "fail", fail_but_one)
-    assert sweep().ended_waiting == 1
+    assert sweep().stopped_waiting == 1
     good.refresh_from_db()
     assert good.status == Status.FAILURE
 
@@ -151,7 +151,7 @@ def test_an_unconfirmed_job_without_tries_left_ends(settings: LazySettings) -> N
 def test_what_is_not_overdue_is_left_alone(trait: str) -> None:
     job = JobFactory.create(**{trait: True}, due_at=FUTURE)
     before = JobLog.objects.values().get(pk=job.pk)
-    assert sweep() == Swept(rung=0, taken_back=0, ended_waiting=0)
+    assert sweep() == Swept(rung=0, taken_back=0, stopped_waiting=0)
     assert JobLog.objects.values().get(pk=job.pk) == before
 
 
@@ -206,7 +206,7 @@ def test_one_pass_acts_on_a_bounded_number(trait: str, monkeypatch: pytest.Monke
     monkeypatch.setattr(sweeping, "ENDS_AT_ONCE", 2)
     JobFactory.create_batch(3, **{trait: True}, due_at=PAST)
     passes = [sweep() for _ in range(3)]
-    assert [swept.taken_back + swept.ended_waiting for swept in passes] == [2, 1, 0]
+    assert [swept.taken_back + swept.stopped_waiting for swept in passes] == [2, 1, 0]
 
 
 def test_rings_do_not_pile_up_where_no_worker_listens(rung: Rung, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +220,7 @@ def test_without_redis_a_sweep_does_all_the_rest(settings: LazySettings) -> None
     queue_service.cache_clear()
     JobFactory.create(due_at=PAST)
     processing = JobFactory.create(processing=True, due_at=PAST)
-    assert sweep() == Swept(rung=0, taken_back=0, ended_waiting=1)
+    assert sweep() == Swept(rung=0, taken_back=0, stopped_waiting=1)
     processing.refresh_from_db()
     assert processing.status == Status.FAILURE
 
