@@ -25,7 +25,7 @@ class QueueServiceProtocol(Protocol):
     """What the services ask of a queue."""
 
     def ring(self, job_ids: Iterable[UUID], *, request_id: str = "") -> int:
-        """Wake a worker for each job; return how many rings went through. Never raises.
+        """Wake a worker for each job; return how many rings went through. Raises nothing of Redis'.
 
         Args:
             request_id: of the upload, under which the worker's logs are written; one that is not told it looks it up.
