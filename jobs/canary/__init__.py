@@ -2,7 +2,7 @@
 
 from .health import CanaryHealth, CanaryState, check_health
 from .journey import Stage, Step, is_settled, stages_after, stalled, steps
-from .sending import DATABASE_ID, canaries, canaries_until, send, send_scheduled
+from .sending import DATABASE_ID, canaries, canaries_until, send, send_scheduled, why_not_stored
 
 __all__ = [
     "DATABASE_ID",
@@ -19,4 +19,5 @@ __all__ = [
     "stages_after",
     "stalled",
     "steps",
+    "why_not_stored",
 ]

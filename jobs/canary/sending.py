@@ -49,7 +49,7 @@ def send(*, source: JobEvent.Source, actor: str = "", key: str = "") -> JobLog:
 
     Raises:
         IdempotencyKeyReused: a canary was sent under that key; nothing was changed.
-        OSError: its picture could not be stored.
+        OSError: its picture could not be stored; `why_not_stored` says it to people.
     """
     request = UploadRequest(
         client=Client.objects.get_or_create(name=Client.CANARY)[0],
@@ -65,6 +65,12 @@ def send(*, source: JobEvent.Source, actor: str = "", key: str = "") -> JobLog:
     for former in canaries().exclude(pk=job.pk)[:FORMER]:
         _retire(former)
     return job
+
+
+def why_not_stored(error: OSError) -> str:
+    """Return the sentence that says why a canary's picture could not be stored, and where to look."""
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"The picture could not be stored ({reason}): look at MEDIA_ROOT or S3_BUCKET."
 
 
 def send_scheduled() -> JobLog | None:

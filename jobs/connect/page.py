@@ -65,8 +65,8 @@ def test(request: HttpRequest) -> HttpResponse:
     """
     try:
         job = canary.send(source=JobEvent.Source.ADMIN, actor=request.user.get_username())
-    except OSError:
-        messages.error(request, "Nothing was sent: the test's picture cannot be stored in MEDIA_ROOT.")
+    except OSError as error:
+        messages.error(request, f"Nothing was sent. {canary.why_not_stored(error)}")
     else:
         log_action(request.user, job, "sent to test N8N", flag=ADDITION)
     return HttpResponseRedirect(f"{reverse('admin:connect')}#test")

@@ -50,7 +50,8 @@ def test_the_button_sends_a_canary_and_is_written_down(operator: Browser, rung: 
 
 def test_a_picture_that_cannot_be_stored_is_told(operator: Browser, settings: LazySettings) -> None:
     settings.MEDIA_ROOT = "/proc/nowhere"
-    assert "cannot be stored in MEDIA_ROOT" in press(operator)
+    assert "Nothing was sent. The picture could not be stored (" in (told := press(operator))
+    assert "): look at MEDIA_ROOT or S3_BUCKET." in told
     assert not JobLog.objects.exists()
 
 

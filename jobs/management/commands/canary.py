@@ -43,10 +43,7 @@ class Command(BaseCommand):
         try:
             job = canary.send(source=JobEvent.Source.ADMIN, actor="manage.py canary")
         except OSError as error:
-            reason = error.strerror or str(error) or type(error).__name__
-            raise CommandError(
-                f"Its picture could not be stored ({reason}): look at MEDIA_ROOT or S3_BUCKET."
-            ) from error
+            raise CommandError(canary.why_not_stored(error)) from error
         self._say(f"Canary {job.pk} is on its way.")
         return job
 
