@@ -1,8 +1,15 @@
 """What may happen to made-up jobs (`jobs.history.simulation`), and how often each scenario is taken."""
 
+import json
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
+from django.conf import settings
+
+from jobs.answers import Answer, Decision, decide
+from jobs.delivery_errors import ErrorCode
 from jobs.failures import FailureCode
 from jobs.models import JobEvent, JobLog
 
@@ -10,43 +17,92 @@ from .simulation import Simulation
 
 Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
 Code = FailureCode
+Changes = Callable[[datetime], dict[str, Any]]
 LEASE, PATIENCE = timedelta(seconds=90), timedelta(minutes=15)
+
+# What N8N answers, and why nothing was sent.
+BUSY = Answer(status=503, milliseconds=60)
+NO_WEBHOOK = Answer(status=404, milliseconds=60, body=b'{"message": "The requested webhook is not registered."}')
+FORBIDDEN = Answer(status=403, milliseconds=60)
+REJECTED = Answer(status=400, milliseconds=200)
+GATEWAY_GAVE_UP = Answer(status=504, milliseconds=30_000)
+NO_FILE = Answer(error=ErrorCode.FILE_MISSING)
+BROKEN_FILE = Answer(error=ErrorCode.FILE_UNREADABLE)
 
 # -- what happens
 
 
 def _claim(simulation: Simulation) -> None:
     job = simulation.job
+    simulation.at = max(simulation.at, job.due_at or simulation.at)
     simulation.happen(
         simulation.chance.uniform(0.05, 1.5), Kind.CLAIMED, Source.WORKER, Status.SENDING, "worker-1",
         changes=lambda at: {"attempts": job.attempts + 1, "tries": job.tries + 1, "due_at": at + LEASE},
     )  # fmt: skip
 
 
+def _send(simulation: Simulation, answer: Answer) -> None:
+    """Let a worker take it to N8N, and do what the answer means, as `services.mark_delivered` does."""
+    _claim(simulation)
+    decision = decide(
+        answer,
+        tries=max(simulation.job.tries, 1),  # it may not have come to this one yet
+        schedule=settings.DELIVERY_RETRY_SCHEDULE,
+        jitter=simulation.chance.random(),
+    )
+    kind, changes = _meaning(decision)
+    simulation.happen(
+        answer.milliseconds / 1000, kind, Source.WORKER, decision.status, "worker-1", _detail(answer, decision), changes
+    )
+
+
+def _meaning(decision: Decision) -> tuple[JobEvent.Kind, Changes]:
+    code, is_confirmed = str(decision.code), decision.confirmed
+    match decision.status:
+        case Status.PROCESSING:
+            return Kind.DELIVERED if is_confirmed else Kind.UNCONFIRMED, lambda at: {
+                "due_at": at + PATIENCE, "delivered_at": at if is_confirmed else None,
+                "n8n_execution_id": decision.execution_id, "last_error": code, "needs_attention": False,
+            }  # fmt: skip
+        case Status.QUEUED:
+            return Kind.REFUSED, lambda at: {
+                "due_at": at + timedelta(seconds=decision.delay), "last_error": code,
+                "needs_attention": decision.needs_attention,
+            }  # fmt: skip
+    return Kind.FAILED, _end(code, decision.sentence)
+
+
+def _detail(answer: Answer, decision: Decision) -> dict[str, Any]:
+    detail = {
+        "http_status": answer.status, "ms": answer.milliseconds, "code": str(decision.code),
+        "execution_id": decision.execution_id, "message": decision.sentence,
+        "answer": {"status": answer.status, "bytes": len(answer.body)} if answer.status else {},
+        "again_in_seconds": round(decision.delay),
+    }  # fmt: skip
+    return {key: value for key, value in detail.items() if value}
+
+
+def _end(code: str, sentence: str) -> Changes:
+    return lambda at: {
+        "due_at": None, "completed_at": at, "failure_code": code, "result_message": sentence, "needs_attention": False,
+    }  # fmt: skip
+
+
 def _deliver(simulation: Simulation) -> None:
-    _claim(simulation)
     execution, ms = str(simulation.chance.randrange(10**6, 10**7)), simulation.chance.randrange(80, 900)
-    detail = {"http_status": 200, "ms": ms, "execution_id": execution, "answer": {"status": 200, "bytes": 40}}
-    simulation.happen(
-        ms / 1000, Kind.DELIVERED, Source.WORKER, Status.PROCESSING, "worker-1", detail,
-        lambda at: {
-            "due_at": at + PATIENCE, "delivered_at": at, "n8n_execution_id": execution, "last_error": "",
-            "needs_attention": False,
-        },
-    )  # fmt: skip
+    _send(simulation, Answer(status=200, milliseconds=ms, body=json.dumps({"execution_id": execution}).encode()))
 
 
-def _refuse(simulation: Simulation, code: str = "n8n_busy", *, needs_attention: bool = False) -> None:
-    _claim(simulation)
-    wait = simulation.chance.choice((5, 30, 120, 300, 900))
-    detail = {"http_status": 503, "ms": 60, "code": code, "message": "N8N answered 503.", "again_in_seconds": wait}
+def _stop_waiting(simulation: Simulation) -> None:
+    """Let the sweep queue again what N8N may have, or end it in the last try."""
+    job, schedule, after = simulation.job, settings.DELIVERY_RETRY_SCHEDULE, PATIENCE.total_seconds()
+    if job.tries > len(schedule):
+        _fail(simulation, Code.DELIVERY_UNCONFIRMED, Source.SWEEP, after)
+        return
     simulation.happen(
-        0.06, Kind.REFUSED, Source.WORKER, Status.QUEUED, "worker-1", detail,
-        lambda at: {
-            "due_at": at + timedelta(seconds=wait), "last_error": code, "needs_attention": needs_attention,
-        },
+        after, Kind.RESENT, Source.SWEEP, Status.QUEUED,
+        changes=lambda at: {"due_at": at + timedelta(seconds=schedule[job.tries - 1])},
     )  # fmt: skip
-    simulation.at += timedelta(seconds=wait)
 
 
 def _fail(
@@ -59,13 +115,7 @@ def _fail(
     actor: str = "",
 ) -> None:
     detail = {"code": code.value, "message": code.label} if code != Code.WORKFLOW_FAILED else {"reported": "failure"}
-    simulation.happen(
-        after, kind, source, Status.FAILURE, actor, detail,
-        lambda at: {
-            "due_at": None, "completed_at": at, "failure_code": code.value, "result_message": code.label,
-            "needs_attention": False,
-        },
-    )  # fmt: skip
+    simulation.happen(after, kind, source, Status.FAILURE, actor, detail, _end(code.value, code.label))
 
 
 def _file(simulation: Simulation) -> None:
@@ -98,7 +148,7 @@ def _callback_twice(simulation: Simulation) -> None:
 
 def _at_last(simulation: Simulation) -> None:
     for _ in range(simulation.chance.randint(1, 3)):
-        _refuse(simulation)
+        _send(simulation, BUSY)
     _well(simulation)
 
 
@@ -112,23 +162,24 @@ def _no_callback(simulation: Simulation) -> None:
     _fail(simulation, Code.CALLBACK_TIMEOUT, Source.SWEEP, PATIENCE.total_seconds())
 
 
-def _never_taken(simulation: Simulation) -> None:
-    for _ in range(8):
-        _refuse(simulation, "n8n_webhook_not_found", needs_attention=True)
-    _claim(simulation)
-    _fail(simulation, Code.N8N_UNAVAILABLE, Source.WORKER, 60, actor="worker-1")
+def _send_in_vain(simulation: Simulation, answer: Answer) -> None:
+    for _ in range(_most_tries()):
+        _send(simulation, answer)
 
 
-def _at_once(code: FailureCode) -> Callable[[Simulation], None]:
-    def scenario(simulation: Simulation) -> None:
-        _claim(simulation)
-        _fail(simulation, code, Source.WORKER, 0.2, actor="worker-1")
+def _never_confirmed(simulation: Simulation) -> None:
+    for _ in range(_most_tries()):
+        _send(simulation, GATEWAY_GAVE_UP)
+        _stop_waiting(simulation)
 
-    return scenario
+
+def _most_tries() -> int:
+    return len(settings.DELIVERY_RETRY_SCHEDULE) + 1
 
 
 def _cancelled(simulation: Simulation) -> None:
-    _refuse(simulation, "n8n_forbidden", needs_attention=True)
+    for _ in range(min(4, len(settings.DELIVERY_RETRY_SCHEDULE))):
+        _send(simulation, FORBIDDEN)
     _fail(simulation, Code.CANCELLED, Source.ADMIN, 30, kind=Kind.CANCELLED, actor="anna")
 
 
@@ -138,10 +189,10 @@ SCENARIOS: Sequence[tuple[Callable[[Simulation], None], float]] = (
     (_at_last, 15),
     (_workflow_fails, 3),
     (_no_callback, 1),
-    (_never_taken, 1),
-    (_at_once(Code.N8N_REJECTED), 0.8),
-    (_at_once(Code.DELIVERY_UNCONFIRMED), 0.4),
-    (_at_once(Code.FILE_MISSING), 0.2),
-    (_at_once(Code.FILE_UNREADABLE), 0.3),
+    (partial(_send_in_vain, answer=NO_WEBHOOK), 1),
+    (partial(_send, answer=REJECTED), 0.8),
+    (_never_confirmed, 0.4),
+    (partial(_send_in_vain, answer=NO_FILE), 0.2),
+    (partial(_send, answer=BROKEN_FILE), 0.3),
     (_cancelled, 0.3),
 )

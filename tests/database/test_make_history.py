@@ -13,6 +13,7 @@ from django.db.models import Count
 from django.urls import reverse
 
 from accounting.clock import database_now
+from jobs.delivery_errors import WRONG_SETTINGS
 from jobs.history.batch import SHOPS
 from jobs.history.indexes import without_indexes
 from jobs.management.commands import make_history as command
@@ -85,6 +86,26 @@ def test_few_jobs_can_show_every_client_and_every_end() -> None:
     codes = JobLog.objects.exclude(failure_code="").order_by().values_list("failure_code").annotate(count=Count("*"))
     assert len(codes) == 8
     assert min(count for _, count in codes) > 5
+
+
+@pytest.mark.parametrize("code", ["n8n_unavailable", "delivery_unconfirmed", "file_missing"])
+def test_what_ends_with_the_schedule_ends_with_no_try_left(settings: LazySettings, code: str) -> None:
+    settings.DELIVERY_RETRY_SCHEDULE = [5, 30]
+    make_history(100, even=True)
+    ended = JobLog.objects.filter(failure_code=code)
+    assert ended
+    assert {job.tries for job in ended} == {3}
+    ends = JobEvent.objects.filter(job__in=ended, kind=JobEvent.Kind.FAILED)
+    assert {end.source for end in ends} == {"sweep" if code == "delivery_unconfirmed" else "worker"}
+
+
+def test_what_tells_of_a_wrong_setting_came_with_that_answer() -> None:
+    make_history(100, even=True)
+    sentences = {(wrong.code, wrong.status): wrong.sentence for wrong in WRONG_SETTINGS}
+    codes = {code for code, _ in sentences}
+    details = [event.detail for event in JobEvent.objects.filter(detail__code__in=codes)]
+    assert {detail["code"] for detail in details} == {"n8n_webhook_not_found", "n8n_forbidden"}
+    assert all(sentences[detail["code"], detail["http_status"]] == detail["message"] for detail in details)
 
 
 def test_events_are_numbered_in_the_order_in_which_they_happened() -> None:
