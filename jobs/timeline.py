@@ -10,7 +10,7 @@ from django.utils.formats import date_format
 
 from accounting.clock import moment_in
 
-from .durations import format_duration
+from .durations import format_duration, format_milliseconds
 from .models import JobEvent, JobLog
 
 SAID_ELSEWHERE = frozenset({"message", "request", "answer"})
@@ -21,7 +21,7 @@ NAMES = {
 MEASURES: dict[str, Callable[[Any], str]] = {
     "again_in_seconds": format_duration,
     "bytes": filesizeformat,
-    "ms": "{:,} ms".format,
+    "ms": format_milliseconds,
     "size": filesizeformat,
 }
 DUE_BEFORE = "was_due_at"

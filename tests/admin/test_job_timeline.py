@@ -42,6 +42,12 @@ def test_the_timeline_says_who_did_it_and_measures_in_units(browser: Browser) ->
     assert "<dt>again in</dt> <dd>5 min</dd>" in text
 
 
+def test_a_slow_answer_is_measured_as_the_connection_test_measures_it(browser: Browser) -> None:
+    job = JobFactory.create()
+    event(job, JobEvent.Kind.DELIVERED, job.created_at, JobEvent.Source.WORKER, ms=12_345)
+    assert "<dt>took</dt> <dd>12 s</dd>" in text_of(browser, job)
+
+
 @pytest.mark.parametrize(
     ("code", "said"), [("n8n_busy", "Not taken by N8N"), *((code, "Not sent") for code in sorted(NEVER_SENT))]
 )
