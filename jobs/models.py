@@ -42,6 +42,7 @@ class JobLog(models.Model):
     }
     OPEN = (Status.QUEUED, Status.SENDING, Status.PROCESSING)
     IN_FLIGHT = (Status.SENDING, Status.PROCESSING)
+    MAX_PAGE_URL, MAX_EXECUTION_ID = 2000, 100  # letters
     LATE = timedelta(minutes=1)  # a sweep passes every five seconds, and a worker comes by sooner
 
     job_id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -58,7 +59,7 @@ class JobLog(models.Model):
     delivered_at = models.DateTimeField(null=True, blank=True, help_text="when N8N said that it took it")
     completed_at = models.DateTimeField(null=True, blank=True)
     result_message = models.TextField(blank=True)
-    notion_page_url = models.CharField("Notion page", max_length=2000, blank=True)
+    notion_page_url = models.CharField("Notion page", max_length=MAX_PAGE_URL, blank=True)
     failure_code = models.CharField(max_length=40, blank=True, choices=FailureCode.choices)
     last_error = models.CharField(
         max_length=40, blank=True, help_text="why the latest delivery did not arrive; empty once one has"
@@ -67,7 +68,7 @@ class JobLog(models.Model):
         default=False, help_text="deliveries fail because of a setting that somebody must mend"
     )
     result = models.JSONField(null=True, blank=True, help_text="what the workflow read from the receipt")
-    n8n_execution_id = models.CharField("N8N execution", max_length=100, blank=True)
+    n8n_execution_id = models.CharField("N8N execution", max_length=MAX_EXECUTION_ID, blank=True)
     duplicate_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="duplicates")
     is_canary = models.BooleanField(
         "canary",

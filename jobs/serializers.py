@@ -12,9 +12,11 @@ from accounting.web_server.body_limits import MAX_BODY_BYTES
 
 from .callbacks import Report
 from .models import JobLog
+from .services.completion import MAX_LETTERS
 
 MAX_DATA_CHARACTERS = 200_000
 MAX_DATA_DEPTH = 20
+EXECUTION_ID = "N8N's {{ $execution.id }}"
 STATUSES = JobLog.Status.choices
 OUTCOMES = [(status.value, status.label) for status in (JobLog.Status.SUCCESS, JobLog.Status.FAILURE)]
 
@@ -119,11 +121,14 @@ class JobCallbackPayload(serializers.Serializer[Any]):
     # what was sent in its place is not quoted: it may be a secret in the wrong field
     status = serializers.ChoiceField(choices=OUTCOMES, error_messages={"invalid_choice": "Send success or failure."})
     # cut once the keys that it quotes are out of it: half a key is no key that could be found
-    message = PlainTextField(keep=MAX_BODY_BYTES, help_text="a sentence for people; cut after 2000 characters")
-    notion_page_url = PageUrlField(
-        keep=2000, help_text="the page's http(s) address; one of more than 2000 characters is not kept"
+    message = PlainTextField(
+        keep=MAX_BODY_BYTES, help_text=f"a sentence for people; cut after {MAX_LETTERS} characters"
     )
-    execution_id = PlainTextField(keep=100, help_text="N8N's {{ $execution.id }}")  # which may come as a number
+    notion_page_url = PageUrlField(
+        keep=JobLog.MAX_PAGE_URL,
+        help_text=f"the page's http(s) address; one of more than {JobLog.MAX_PAGE_URL} characters is not kept",
+    )
+    execution_id = PlainTextField(keep=JobLog.MAX_EXECUTION_ID, help_text=EXECUTION_ID)  # which may come as a number
     data = DataField(  # type: ignore[assignment] # DRF takes declared fields off the class; its own `data` stays
         required=False, allow_null=True, help_text="the fields that the workflow read from the receipt"
     )
@@ -137,7 +142,7 @@ class JobCallbackPayload(serializers.Serializer[Any]):
 class ExecutionCallbackPayload(JobCallbackPayload):
     """The same, of whichever open job the execution works on."""
 
-    execution_id = serializers.CharField(max_length=100, help_text="N8N's {{ $execution.id }}")  # type: ignore[assignment] # required here
+    execution_id = serializers.CharField(max_length=JobLog.MAX_EXECUTION_ID, help_text=EXECUTION_ID)  # type: ignore[assignment] # required here
 
 
 class JobCallbackResponse(serializers.Serializer[Any]):

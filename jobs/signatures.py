@@ -13,6 +13,7 @@ from django.utils.crypto import salted_hmac
 from accounting.environment.strength import STANDARD_PREFIX, standard_key
 from accounting.tokens import is_one_of
 
+TOKEN_HEADER = "X-Callback-Token"  # noqa: S105 - a header's name
 SALT = "jobs.callback_token"
 TOLERANCE_SECONDS = 300
 

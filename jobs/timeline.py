@@ -11,6 +11,7 @@ from django.utils.formats import date_format
 from accounting.clock import moment_in
 
 from .durations import format_duration, format_milliseconds
+from .masking import KEPT
 from .models import JobEvent, JobLog
 
 SAID_ELSEWHERE = frozenset({"message", "request", "answer"})
@@ -48,6 +49,11 @@ class Entry:
     def body(self) -> str:
         """What N8N answered, as far as it was kept."""
         return str(_part(self.event, "answer").get("body", ""))
+
+    @property
+    def most_letters(self) -> str:
+        """How much of that is kept at the most."""
+        return f"{KEPT:,}"
 
 
 def timeline(job: JobLog) -> list[Entry]:

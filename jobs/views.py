@@ -35,8 +35,8 @@ from .filters import JobFilter
 from .models import JobLog
 from .parsers import BoundedJSONParser
 from .serializers import ExecutionCallbackPayload, JobCallbackPayload, JobCallbackResponse, JobSerializer
+from .signatures import TOKEN_HEADER
 
-TOKEN_HEADER = "X-Callback-Token"  # noqa: S105 - a header's name
 token_header = partial(OpenApiParameter, TOKEN_HEADER, str, OpenApiParameter.HEADER, required=True)
 IF_NONE_MATCH = OpenApiParameter(
     "If-None-Match", str, OpenApiParameter.HEADER, description="the ETag of an answer before: 304 unless it has changed"

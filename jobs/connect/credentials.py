@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from jobs.n8n_api import NOT_THE_API, ApiError, PublicApi
+from jobs.signatures import TOKEN_HEADER
 
 from .listing import Row, known, rows
 from .workflows import Content, checked_text
@@ -81,7 +82,7 @@ def ours(*, may_restrict: bool) -> Iterator[Own]:
     own_host = urlsplit(settings.CALLBACK_BASE_URL).hostname or ""
     nowhere, here = {RESTRICTION: "none"}, {RESTRICTION: "domains", "allowedDomains": own_host}
     key = {"name": "Authorization", "value": f"Bearer {settings.N8N_API_KEY}"}
-    token = {"name": "X-Callback-Token", "value": settings.CALLBACK_SECRET_TOKEN[0]}
+    token = {"name": TOKEN_HEADER, "value": settings.CALLBACK_SECRET_TOKEN[0]}
     yield Own(HEADER_AUTH, WEBHOOK, key | nowhere if may_restrict else key)
     yield Own(HEADER_AUTH, CALLBACK_TOKEN, token | here if may_restrict else token)
     if secret := checked_text():

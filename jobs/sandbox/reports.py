@@ -5,6 +5,8 @@ from typing import Any
 import requests
 from django.utils import timezone
 
+from jobs.signatures import TOKEN_HEADER
+
 from .webhook import Behaviour, Delivery
 
 CALLBACK_ANSWER_SECONDS = 10
@@ -38,7 +40,7 @@ def _failure(message: str, execution_id: str) -> dict[str, Any]:
 
 def post_report(delivery: Delivery, report: dict[str, Any]) -> str:
     """Post a report; return the answer's HTTP status, or the name of what went wrong."""
-    headers = {"X-Callback-Token": delivery.callback_token, "User-Agent": "n8n-sandbox"}
+    headers = {TOKEN_HEADER: delivery.callback_token, "User-Agent": "n8n-sandbox"}
     try:
         with requests.Session() as session:
             session.trust_env = False  # no proxy before loopback, and no ~/.netrc
