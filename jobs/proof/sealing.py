@@ -115,6 +115,11 @@ def _signed(seal: Seal, content: str, last: Seal | None) -> list[object]:
     return ["seal", seal.number, seal.hour, begins_after, seal.last_event, seal.events, seal.jobs, content, chained]
 
 
+def seals_since(moment: datetime | None) -> QuerySet[Seal]:
+    """Return the seals of the hours that began since then; all of them where it is None."""
+    return Seal.objects.filter(hour__gte=moment) if moment else Seal.objects.all()
+
+
 def verify_seals(since: datetime | None, now: datetime) -> Iterator[tuple[int, list[str]]]:
     """Make every seal again, and compare.
 
@@ -125,9 +130,8 @@ def verify_seals(since: datetime | None, now: datetime) -> Iterator[tuple[int, l
     Yields:
         For each seal 1, and a sentence where it is broken; at last 0, and a sentence where hours have none.
     """
-    seals = Seal.objects.filter(hour__gte=since) if since else Seal.objects.all()
     last = Seal.objects.filter(hour__lt=since).last() if since else None
-    for seal in seals.iterator():
+    for seal in seals_since(since).iterator():
         yield 1, [f"Seal {seal.number} of {seal.hour:%Y-%m-%d %H:%M}: {fault}." for fault in _faults(seal, last)]
         last = seal
     yield 0, list(_unsealed(last, now))

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from threading import Barrier, Thread
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import call, patch
 
 import pytest
 from django.conf import LazySettings
@@ -12,11 +12,14 @@ from django.db import connection
 from django.db.models import F
 from structlog.testing import capture_logs
 
+from accounting.terminal.progress import bar
+from jobs.management.commands import verify_audit
 from jobs.models import Heartbeat, JobEvent, JobLog, Seal
 from jobs.proof import sealing
 from jobs.proof.sealing import seal_finished_hours
 from jobs.stats import HOUR
 from receipts.models import Client
+from tests.support.audit_runs import verify
 from tests.support.job_lifecycle import delivered, filed, reported, uploaded
 from tests.support.servers import made_up
 
@@ -245,6 +248,14 @@ def test_seals_before_a_moment_may_be_believed() -> None:
     assert len(wrong()) == 1
     assert wrong(since=NINE + HOUR) == []
     assert wrong(since=NINE + 2 * HOUR) == []
+
+
+def test_the_bar_is_as_long_as_there_are_seals_to_look_at() -> None:
+    three_hours()
+    with patch.object(verify_audit, "bar", wraps=bar) as drawn:
+        lines = verify(since=NINE + HOUR, no_files=True)
+    assert call("Seals", 2) in drawn.call_args_list
+    assert "Seals: 2 looked at, 0 broken" in lines
 
 
 def test_a_seal_is_chained_to_the_one_before() -> None:

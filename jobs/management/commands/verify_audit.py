@@ -17,7 +17,7 @@ from accounting.terminal.progress import bar, say
 from jobs.models import JobLog, Seal
 from jobs.proof.audit import find_strays, verify_jobs
 from jobs.proof.parallel import verify_jobs_in
-from jobs.proof.sealing import verify_seals
+from jobs.proof.sealing import seals_since, verify_seals
 from receipts.evidence import verify_files
 from receipts.models import Receipt, Rendition
 from receipts.storage import StorageAway
@@ -101,7 +101,8 @@ def _parts(options: dict[str, Any]) -> Iterator[Part]:
     yield Part("Jobs", jobs.count(), verify_jobs_in(options["processes"], jobs) if several else verify_jobs(jobs))
     if not options["job"]:
         yield Part("Rows whose other half is gone", None, ((0, [sentence]) for sentence in find_strays()))
-        yield Part("Seals", Seal.objects.count(), verify_seals(options["since"], database_now()))
+        since = options["since"]
+        yield Part("Seals", seals_since(since).count(), verify_seals(since, database_now()))
     yield Part("Seals kept elsewhere", len(options["sealed"]), _find_seals(options["sealed"]))
     if not options["no_files"]:  # at last, since their storage may be away
         yield Part("Files of receipts", receipts.count(), verify_files(receipts))
