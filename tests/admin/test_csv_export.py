@@ -2,6 +2,7 @@
 
 import csv
 import io
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -39,6 +40,13 @@ def test_it_has_a_row_for_each_job_that_the_filters_leave(browser: Browser) -> N
     assert (row["job_id"], row["file"], row["client"]) == (str(done.pk), "Käse, “alt”.jpg", done.client.name)
     assert (row["attempts"], row["due_at"]) == ("0", "")
     assert row["created_at"] == f"{done.created_at:%Y-%m-%d %H:%M:%S}"  # what a spreadsheet takes for a time
+
+
+def test_what_ended_by_a_clock_that_had_been_set_back_took_no_time(browser: Browser) -> None:
+    now = timezone.now()
+    JobFactory.create(success=True, created_at=now, completed_at=now - timedelta(seconds=5))
+    (row,) = rows_of(browser.post(EXPORT))
+    assert row["seconds"] == "0.0"
 
 
 @pytest.mark.parametrize(
