@@ -48,6 +48,7 @@ def _send(simulation: Simulation, answer: Answer) -> None:
         answer,
         tries=max(simulation.job.tries, 1),  # it may not have come to this one yet
         schedule=settings.DELIVERY_RETRY_SCHEDULE,
+        now=simulation.at,
         jitter=simulation.chance.random(),
     )
     kind, changes = _meaning(decision)

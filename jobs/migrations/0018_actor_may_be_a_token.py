@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0016_when_a_seal_was_made'),
+        ('jobs', '0017_not_sent'),
     ]
 
     operations = [
