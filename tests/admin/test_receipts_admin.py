@@ -174,10 +174,10 @@ def test_a_receipts_page_is_headed_by_the_name_that_it_came_under_last_and_shows
     assert "View receipt" not in text
     assert f'<img class="receipt" src="/api/v1/receipts/{receipt.pk}/file"' in text
     assert "Came as: lunch.jpg, scan.jpg" in words_of(page)
-    assert "Purged at" not in text
+    assert "Purged (UTC)" not in text
     purge(receipt)
     text = admin_client.get(page_of(receipt)).content.decode()
-    assert "Purged at" in text
+    assert "Purged (UTC)" in text
     assert 'class="receipt"' not in text
 
 
