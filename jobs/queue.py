@@ -16,8 +16,9 @@ from accounting.redis.shared import SharedRedis, shared_redis
 logger = structlog.get_logger(__name__)
 
 TASK = "jobs.tasks.trigger_n8n_workflow"
-FINISHED_KEPT_SECONDS = 600
+ANSWERED_KEPT_SECONDS = 0  # the job's events say what became of it, and kept ones would fill a small Redis at the peak
 FAILED_KEPT_SECONDS = 86_400
+FAILED_KEPT = 1_000  # the latest: a bug that all rings meet would fill Redis with them
 
 
 @runtime_checkable
@@ -84,7 +85,7 @@ class RQService:
                     TASK,
                     str(job_id),
                     description=f"deliver {job_id}",
-                    result_ttl=FINISHED_KEPT_SECONDS,
+                    result_ttl=ANSWERED_KEPT_SECONDS,
                     failure_ttl=FAILED_KEPT_SECONDS,
                     meta={"request_id": request_id},
                     pipeline=pipeline,

@@ -32,7 +32,7 @@ def trigger_n8n_workflow(job_id: str) -> str:
         job_id: the job's id; RQ carries nothing else, so a lost or doubled message loses and doubles nothing.
 
     Returns:
-        One word for RQ's own page: what became of the ring.
+        One word: what became of the ring.
     """
     with structlog.contextvars.bound_contextvars(job_id=job_id):
         lease_ends = seconds_since_boot() + settings.N8N_LEASE_SECONDS

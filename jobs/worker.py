@@ -13,10 +13,11 @@ from django.db import close_old_connections, connection
 from redis.client import Pipeline
 from redis.exceptions import RedisError
 from rq import SimpleWorker
-from rq.exceptions import StopRequested
+from rq.exceptions import NoSuchJobError, StopRequested
 from rq.executions import Execution
 from rq.job import Job
 from rq.queue import Queue
+from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
@@ -26,6 +27,7 @@ from accounting.stopping import StopSign
 from .heartbeats import beat
 from .identity import PROCESS_NAME
 from .models import Heartbeat
+from .queue import FAILED_KEPT
 from .rings import Ring, rung_for
 
 logger = structlog.get_logger(__name__)
@@ -186,6 +188,12 @@ class DeliveryWorker(SimpleWorker):
         _renew_connection()
         logger.error("task_failed", rq_job_id=job.id, job_id=rung_for(job)[:ID_LETTERS], exc_info=exc_info)
 
+    def handle_job_failure(self, job: Job, *args: Any, **kwargs: Any) -> None:
+        """Keep the ring that failed, and forget the oldest of too many: a full Redis lets no worker take a ring."""
+        super().handle_job_failure(job, *args, **kwargs)
+        with suppress(RedisError, NoSuchJobError):  # another worker forgets them, too; the next failure goes on
+            _forget_oldest(job.failed_job_registry)
+
     def heartbeat(self, timeout: int | None = None, pipeline: "Pipeline | None" = None) -> None:
         """Beat now and then: in the database, whether or not Redis is away, and in Redis, less often than RQ would.
 
@@ -217,6 +225,11 @@ class DeliveryWorker(SimpleWorker):
             connection.close()  # this thread's own, which is not kept for so little
         except Exception:  # the thread outlives whatever one beat meets
             logger.exception("heartbeat_failed")
+
+
+def _forget_oldest(failed: FailedJobRegistry) -> None:
+    for ring_id in failed.get_job_ids(end=-FAILED_KEPT - 1):
+        failed.remove(ring_id, delete_job=True)
 
 
 def _renew_connection() -> None:

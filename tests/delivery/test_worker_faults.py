@@ -59,6 +59,18 @@ def test_a_task_that_raises_is_told_of_and_the_next_ring_is_answered(
     assert registry.get_job_ids() == [poisoned.id]
 
 
+def test_of_rings_that_fail_no_more_are_kept_than_redis_has_room_for(
+    redis: "Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "FAILED_KEPT", 2)
+    poisoned = [poison(redis, "no-id") for _ in range(5)]
+    work()
+    kept = FailedJobRegistry("default", connection=redis, serializer=JSONSerializer).get_job_ids()
+    assert len(kept) == 2  # of those of one second, whichever
+    for each in poisoned:
+        assert redis.exists(each.key, f"rq:results:{each.id}") == (2 if each.id in kept else 0)
+
+
 calls: list[object] = []
 
 
