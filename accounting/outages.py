@@ -16,6 +16,7 @@ from django.utils.module_loading import module_has_submodule
 logger = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 1.0
+SAID_EVERY_SECONDS = 60
 
 # What PostgreSQL says instead of letting somebody in: psycopg has its words then, and no code
 # (https://www.postgresql.org/docs/current/errcodes-appendix.html)
@@ -34,6 +35,20 @@ SIGNS = {
 # PostgreSQL calls it internal that it may only be read (a standby) and that it has ended an idle transaction
 # (https://www.postgresql.org/docs/current/errcodes-appendix.html, class 25)
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
+
+
+class NowAndThen:
+    """Lets what lasts be said at once and then once a minute: whoever meets it every few seconds reports it too."""
+
+    def __init__(self) -> None:
+        self._next_at = 0.0
+
+    def is_due(self) -> bool:
+        """Tell whether it is to be said now; then it is not for a minute."""
+        if time.monotonic() < self._next_at:
+            return False
+        self._next_at = time.monotonic() + SAID_EVERY_SECONDS
+        return True
 
 
 def unapplied_migrations() -> list[str]:

@@ -21,7 +21,7 @@ from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
-from accounting.outages import DATABASE_AWAY, error_fields
+from accounting.outages import DATABASE_AWAY, NowAndThen, error_fields
 from accounting.stopping import StopSign
 
 from .heartbeats import beat
@@ -35,7 +35,6 @@ logger = structlog.get_logger(__name__)
 BEAT_EVERY_SECONDS = 15
 LOOK_AT_NAME_EVERY_SECONDS = 5
 REDIS_BEAT_SECONDS = 1  # RQ would beat four times a delivery, each time on three ways there and back
-AWAY_IS_SAID_EVERY_SECONDS = 60
 ID_LETTERS = 36
 LOOKS_PER_BEAT = 3  # of the thread, which has a phase of its own: no beat is later by more than a look
 
@@ -65,15 +64,14 @@ class AwayNowAndThen(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._next_at = 0.0
+        self._away = NowAndThen()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether the line is written; an error of Redis' among its arguments shows what it is about."""
         if not any(isinstance(argument, RedisError) for argument in record.args or ()):
             return True
-        if time.monotonic() < self._next_at:
+        if not self._away.is_due():
             return False
-        self._next_at = time.monotonic() + AWAY_IS_SAID_EVERY_SECONDS
         record.levelno, record.levelname = logging.WARNING, "WARNING"
         return True
 

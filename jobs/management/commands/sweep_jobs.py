@@ -2,6 +2,7 @@
 
 import signal
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from math import inf
@@ -15,7 +16,7 @@ from django.db import close_old_connections
 
 from accounting.clock import ClocksApart, DatabaseNow, database_now, doubt_clocks
 from accounting.lockout import forget_old_attempts
-from accounting.outages import DATABASE_AWAY, error_fields, wait_for_database
+from accounting.outages import DATABASE_AWAY, NowAndThen, error_fields, wait_for_database
 from accounting.stopping import StopSign
 from accounting.terminal.argument_types import seconds
 from jobs.canary import send_scheduled
@@ -37,6 +38,7 @@ BRING_FORWARD_EVERY_SECONDS = 60
 TIDY_EVERY_SECONDS = 3600
 LOOK_FOR_ORPHANS_EVERY_SECONDS = 86_400
 LOOK_FOR_ORPHANS_SECONDS = 1.0  # in one pass
+DATABASE = "database"
 
 
 class Command(BaseCommand):
@@ -48,6 +50,10 @@ class Command(BaseCommand):
     _next_forward = _next_seal = _next_tidy = _next_look = 0.0
     _once = False
     _look: Iterator[int] | None = None  # for orphans, while it is under way
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._failing: defaultdict[str, NowAndThen] = defaultdict(NowAndThen)  # the database, and parts
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the interval, and a single pass for cron or a test."""
@@ -76,10 +82,15 @@ class Command(BaseCommand):
             try:
                 part()
             except DATABASE_AWAY as error:
-                logger.error("sweep_failed", **error_fields(error))
+                if self._failing[DATABASE].is_due():
+                    logger.error("sweep_failed", **error_fields(error))
                 return
             except Exception:  # the loop outlives it
-                logger.exception("sweep_failed", part=part.__name__)
+                if self._failing[part.__name__].is_due():
+                    logger.exception("sweep_failed", part=part.__name__)
+            else:
+                self._failing.pop(part.__name__, None)
+        self._failing.pop(DATABASE, None)
 
     def _parts(self) -> tuple[Callable[[], None], ...]:
         return (
