@@ -10,12 +10,18 @@ from .values import IN_MEMORY
 
 KEPT = {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
 
+# What SQLite leaves of its write-ahead log once all of it is in the database. That grows for as long as anybody reads,
+# by a VACUUM as large as the database, and with connections that are kept it would never shrink.
+SQLITE_LOG_BYTES = 16 * 2**20
+
 # IMMEDIATE takes the write lock at BEGIN, so that two writers wait for each other instead of failing;
 # FULL syncs each commit to the disk: what was answered with 202 survives a power cut.
 SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 10,
-    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+    "init_command": (
+        f"PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA journal_size_limit={SQLITE_LOG_BYTES};"
+    ),
 }
 
 # Nobody waits for ever: not for a server that is away, nor for one whose machine vanishes: 10 s, where the kernel would

@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -184,6 +185,22 @@ def test_whoever_waits_for_a_writer_keeps_him_waiting_by_no_cursor_that_is_garba
 def test_however_a_transaction_ends_garbage_is_collected_again(end: Callable[[], None]) -> None:
     end()
     assert gc.isenabled()
+
+
+def test_what_was_written_while_somebody_read_takes_no_room_in_the_log_once_he_has_left() -> None:
+    log, cursor = Path(f"{connection.settings_dict['NAME']}-wal"), connection.cursor()
+    cursor.execute("CREATE TABLE large (content BLOB)")
+    try:
+        with closing(sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM receipts_client").fetchall()
+            cursor.execute("INSERT INTO large VALUES (zeroblob(30000000))")
+            assert log.stat().st_size > 30_000_000
+        for name in ("takes it into the database", "begins the log anew"):
+            Client.objects.create(name=name)
+        assert log.stat().st_size < 20_000_000
+    finally:
+        cursor.execute("DROP TABLE large")
 
 
 def test_statements_outside_of_transactions_wait_as_ever() -> None:
