@@ -1,5 +1,6 @@
 """The one place where a job's status changes: checked, saved and written down in one transaction."""
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,7 @@ from django.db import connection, transaction
 from django.db.transaction import TransactionManagementError
 
 from accounting.clock import DatabaseNow
+from accounting.outages import DATABASE_AWAY
 
 from .models import JobEvent, JobLog
 from .proof.chain import extend, facts_of
@@ -88,7 +90,12 @@ def change_status(
         changes |= {"due_at": None, "completed_at": job.now, "needs_attention": False}
     _write(job, event, changes)
     if was in JobLog.IN_FLIGHT and to not in JobLog.IN_FLIGHT:
-        transaction.on_commit(_ring_next, robust=True)
+        transaction.on_commit(_try_to_ring_next, robust=True)
+
+
+def _try_to_ring_next() -> None:
+    with suppress(*DATABASE_AWAY):  # since the commit; the sweep rings once it is back
+        _ring_next()
 
 
 def _ring_next() -> None:

@@ -2,11 +2,13 @@
 
 import ast
 import itertools
+import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 from structlog.testing import capture_logs
@@ -87,6 +89,30 @@ def test_a_row_that_has_moved_on_is_not_overwritten(elsewhere: dict[str, Any]) -
         with pytest.raises(TransitionNotAllowed):
             change_status(locked, Status.SUCCESS, kind=Kind.SUCCEEDED, source=Source.CALLBACK)
     assert not job.events.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_goes_away_right_after_the_commit_is_no_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    told: list[str] = []
+
+    def be_away_once_committed(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        if not told:
+            return execute(sql, *rest)
+        told.append(sql)
+        raise OperationalError("the connection is lost")
+
+    job = job_in(Status.PROCESSING)
+    with connection.execute_wrapper(be_away_once_committed), transaction.atomic():
+        transaction.on_commit(lambda: told.append("committed"))
+        change_status(
+            lock_job(job.pk), Status.SUCCESS, kind=Kind.SUCCEEDED, source=Source.CALLBACK, **fields_of(Status.SUCCESS)
+        )
+    assert len(told) == 2
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+    job.refresh_from_db()
+    assert job.status == Status.SUCCESS
 
 
 @pytest.mark.django_db(transaction=True)
