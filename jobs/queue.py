@@ -1,6 +1,7 @@
 """The doorbell: Redis wakes a worker, the database decides what there is to do."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from typing import Protocol, runtime_checkable
 from uuid import UUID
@@ -16,6 +17,7 @@ from accounting.redis.shared import SharedRedis, shared_redis
 logger = structlog.get_logger(__name__)
 
 TASK = "jobs.tasks.trigger_n8n_workflow"
+WAITING_AT_MOST = 50_000  # or a call's rings more: a Redis that they filled would give none of them to a worker
 ANSWERED_KEPT_SECONDS = 0  # the job's events say what became of it, and kept ones would fill a small Redis at the peak
 FAILED_KEPT_SECONDS = 86_400
 FAILED_KEPT = 1_000  # the latest: a bug that all rings meet would fill Redis with them
@@ -49,17 +51,16 @@ class RQService:
     def __init__(self, redis: SharedRedis) -> None:
         self._redis = redis
         self._queue: Queue = django_rq.get_queue("default", connection=redis.client)
+        self._waiting = 0  # rings, after the last one
 
     def ring(self, job_ids: Iterable[UUID], *, request_id: str = "") -> int:
         """Wake a worker for each job; return how many rings went through."""
         rings = list(job_ids)
-        try:
-            if rings:
-                self._ring_together(rings, request_id)
-        except RedisError:
-            logger.info("ring_lost", job_ids=[str(job_id) for job_id in rings])
-            return 0
-        return len(rings)
+        with suppress(RedisError):
+            if not rings or self._ring_together(rings, request_id):
+                return len(rings)
+        logger.info("ring_lost", job_ids=[str(job_id) for job_id in rings])
+        return 0
 
     def depth(self) -> int | None:
         """Return how many rings wait for a worker, or None while Redis is away."""
@@ -77,9 +78,11 @@ class RQService:
         except RedisError:
             return False
 
-    def _ring_together(self, job_ids: list[UUID], request_id: str) -> None:
-        """Put all of them in the queue, or none, on one way there and back."""
+    def _ring_together(self, job_ids: list[UUID], request_id: str) -> bool:
+        """Put all of them in the queue, or none, on one way there and back; tell whether they are in it."""
         with self._redis.guarded() as client, client.pipeline() as pipeline:
+            if self._is_crowded():
+                return False
             for job_id in job_ids:
                 self._queue.enqueue(
                     TASK,
@@ -90,7 +93,15 @@ class RQService:
                     meta={"request_id": request_id},
                     pipeline=pipeline,
                 )
-            pipeline.execute()
+            pipeline.llen(self._queue.key)
+            self._waiting = pipeline.execute()[-1]
+            return True
+
+    def _is_crowded(self) -> bool:
+        """Tell whether too many wait; Redis is asked only where they did after the last ring."""
+        if self._waiting >= WAITING_AT_MOST:
+            self._waiting = self._queue.count
+        return self._waiting >= WAITING_AT_MOST
 
 
 @cache

@@ -23,6 +23,7 @@ from rq.worker import WorkerStatus
 
 from accounting.redis.shared import SharedRedis
 from accounting.stopping import StopSign
+from jobs import queue
 from jobs import worker as worker_module
 from jobs.management.commands import rqworker
 from jobs.models import Heartbeat, JobLog
@@ -207,6 +208,19 @@ def test_answered_rings_leave_nothing_in_redis(n8n: StubServer, redis: "Redis") 
     assert {status_of(job) for job in jobs} == {Status.PROCESSING}
     kept = ("rq:job:*", "rq:results:*", "rq:finished:*", "rq:wip:*", "rq:queue:*")
     assert [redis.keys(keys) for keys in kept] == [[]] * len(kept)
+
+
+def test_where_too_many_wait_nobody_is_rung_for_until_a_worker_has_answered(
+    n8n: StubServer, redis: "Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "WAITING_AT_MOST", 3)
+    ids = [job.pk for job in JobFactory.create_batch(3)]
+    rung = [queue.queue_service().ring(ids[:2]) for _ in range(3)]
+    assert (rung, redis.llen("rq:queue:default")) == ([2, 2, 0], 4)
+    work()
+    assert queue.queue_service().ring(ids[2:]) == 1
+    work()
+    assert len(n8n.requests) == 3
 
 
 # -- told to stop
