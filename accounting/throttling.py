@@ -22,6 +22,16 @@ KEY_PREFIX = "throttle"
 _one_at_a_time = threading.Lock()  # the memory's own locks are made and thrown away as it goes
 
 
+class _ForgetfulMemory(MemoryStorage):
+    """Forgets names of which nothing counts any more: the package keeps each, and walks them all for every count."""
+
+    def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        """Count one more, unless that is too many."""
+        for name in [name for name, entries in self.events.items() if not entries]:
+            self.clear(name)
+        return super().acquire_entry(key, limit, expiry, amount)
+
+
 def count(rate: RateLimitItem, *what: str) -> int:
     """Count one more of something.
 
@@ -73,4 +83,4 @@ def _together(redis: SharedRedis) -> MovingWindowRateLimiter:
 @cache
 def alone() -> MovingWindowRateLimiter:
     """Return this process' own counter, for as long as Redis is away."""
-    return MovingWindowRateLimiter(MemoryStorage())
+    return MovingWindowRateLimiter(_ForgetfulMemory())
