@@ -132,7 +132,7 @@ class ReceiptAdmin(CursorAdmin[Receipt]):
         """Return the rows that say something; what is known from the jobs is for those who may see them."""
         without = [] if request.user.has_perm("jobs.view_joblog") else ["jobs", "names"]
         if obj is not None and obj.purged_at is None:
-            without.append("purged_at")
+            without.append("purged")
         if obj is not None and not picture_url(obj):
             without.append("shown")
         return [name for name in super().get_fields(request, obj) if name not in without]
