@@ -22,7 +22,7 @@ def log_action(
     flag: int = CHANGE,
     model: type[Model] | None = None,
     key: str | None = None,
-) -> None:
+) -> LogEntry:
     """Write down what was done, and to what.
 
     Args:
@@ -33,7 +33,7 @@ def log_action(
     """
     if isinstance(what, Model):
         model, key = type(what), str(what.pk)
-    LogEntry.objects.create(
+    return LogEntry.objects.create(
         user_id=str(user.pk),
         content_type=ContentType.objects.get_for_model(model) if model else None,
         object_id=key,

@@ -29,14 +29,16 @@ def attempts_in(request: HttpRequest) -> int | None:
 
 
 def tell_outcome(request: HttpRequest, verb: str, outcome: BulkOutcome, number: int) -> None:
-    """Say how many were changed, and how many were left alone, and why.
+    """Say how many were changed, how many were left alone, and why, and of which neither is known.
 
     Args:
         number: of those that were chosen.
     """
     if outcome.done:
         messages.success(request, f"{VERBS[verb].done}: {outcome.done} of {number} job{pluralize(number)}.")
-    else:
+    elif not outcome.not_known:
         messages.warning(request, "Nothing was changed.")
+    for job_id in outcome.not_known:
+        messages.warning(request, f"Whether job {job_id} was changed is not known: the connection broke.")
     for sentence, left in sorted(outcome.left_alone.items()):
         messages.warning(request, f"Left {left} alone: {sentence}")

@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from accounting.outages import DATABASE_AWAY, is_locked
 from accounting.staff import log_action
 from jobs.models import JobLog
+from jobs.transitions import lock_job
 
 from .operation import CANARY, NotNow, cancel_job, resend_job, retry_job
 
@@ -54,15 +56,20 @@ class BulkOutcome:
     Attributes:
         done: how many were changed.
         left_alone: how many were not, by the sentence that says why.
+        not_known: those of which nobody knows whether they were.
     """
 
     done: int
     left_alone: Counter[str]
+    not_known: list[UUID]
 
 
-@transaction.atomic
+class NotHeard(OperationalError):
+    """The connection broke at the commit, and the database could not be asked afterwards whether that was done."""
+
+
 def operate(verb: str, job_id: UUID, actor: User, reason: str, **meant: str | bool | int | None) -> None:
-    """Do it to one job, and log it.
+    """Do it to one job, and log it; where the connection breaks at the commit, look whether that was done.
 
     Args:
         verb: one of `VERBS`.
@@ -72,11 +79,32 @@ def operate(verb: str, job_id: UUID, actor: User, reason: str, **meant: str | bo
     Raises:
         NotNow: its state does not allow it; nothing was changed.
         JobLog.DoesNotExist: there is no such job.
+        NotHeard: it may have been done.
     """
-    job = VERBS[verb].action(job_id, actor=actor.get_username(), reason=reason, **meant)
-    if job.is_canary:
-        raise NotNow(CANARY)
-    log_action(actor, job, f"{VERBS[verb].done}: {reason}")
+    entry = None
+    try:
+        with transaction.atomic():
+            job = VERBS[verb].action(job_id, actor=actor.get_username(), reason=reason, **meant)
+            if job.is_canary:
+                raise NotNow(CANARY)
+            entry = log_action(actor, job, f"{VERBS[verb].done}: {reason}")
+    except DATABASE_AWAY:
+        if entry is None or not _is_kept(entry, job_id):
+            raise
+
+
+def _is_kept(entry: LogEntry, job_id: UUID) -> bool:
+    """Tell whether what was logged was committed, for all that was heard of it.
+
+    Raises:
+        NotHeard: the database does not say.
+    """
+    try:
+        with transaction.atomic():
+            lock_job(job_id)  # PostgreSQL may be at the commit still, and holds the row until it is done
+            return LogEntry.objects.filter(pk=entry.pk, object_id=str(job_id)).exists()
+    except DATABASE_AWAY as error:
+        raise NotHeard from error.__cause__
 
 
 def operate_on_all(
@@ -92,7 +120,7 @@ def operate_on_all(
         # of many at once, what N8N has already is not sent a second time
         "resend": {"seen_as": VERBS["resend"].touches},
     }
-    done, left_alone, pending = 0, Counter[str](), list(job_ids)
+    done, left_alone, not_known, pending = 0, Counter[str](), list[UUID](), list(job_ids)
     for number, job_id in enumerate(pending):
         try:
             operate(verb, job_id, actor, reason, **meant.get(verb, {}))
@@ -101,10 +129,12 @@ def operate_on_all(
             left_alone[str(refusal)] += 1
         except JobLog.DoesNotExist:
             left_alone[GONE] += 1
+        except NotHeard:
+            not_known.append(job_id)
         except DATABASE_AWAY as error:
             if is_locked(error):
                 left_alone[LOCKED] += 1
                 continue
             left_alone[AWAY] += len(pending) - number
             break
-    return BulkOutcome(done=done, left_alone=left_alone)
+    return BulkOutcome(done=done, left_alone=left_alone, not_known=not_known)

@@ -1,6 +1,7 @@
 """Many jobs at once: a page that asks why, and then only those whose state allows it."""
 
 import re
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,6 +17,8 @@ from jobs.admin import actions
 from jobs.models import JobEvent, JobLog
 from jobs.services import bulk, operate_on_all
 from tests.factories import JobFactory, ReceiptFactory
+from tests.support.lost_commits import connection_breaks
+from tests.support.outages import database_away
 from tests.support.staff import auditor, operator
 
 pytestmark = pytest.mark.django_db
@@ -176,3 +179,48 @@ def test_one_that_somebody_else_is_at_and_one_that_is_gone_keep_the_others_from_
     monkeypatch.setitem(bulk.VERBS, "cancel", replace(cancel, action=locked_at_first))
     outcome = operate_on_all("cancel", [jobs[0].pk, uuid4(), jobs[1].pk], user, "why")
     assert (outcome.done, dict(outcome.left_alone)) == (1, {bulk.LOCKED: 1, bulk.GONE: 1})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_done_though_its_answer_was_lost_is_found_and_told_as_done(browser: Browser) -> None:
+    jobs = JobFactory.create_batch(3, failure=True)
+    with connection_breaks(after_commit=True):
+        text = do(browser, "retry", jobs).content.decode()
+    assert "Retried: 3 of 3 jobs." in text
+    assert "alone:" not in text
+    assert JobEvent.objects.filter(kind="retried").count() == LogEntry.objects.count() == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_the_broken_connection_undid_is_told_as_left_alone(browser: Browser) -> None:
+    with connection_breaks(after_commit=False):
+        text = do(browser, "retry", JobFactory.create_batch(3, failure=True)).content.decode()
+    assert "Nothing was changed." in text
+    assert f"Left 3 alone: {bulk.AWAY}" in text
+    assert not JobEvent.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("after_commit", [True, False])
+def test_nobody_is_told_that_nothing_was_changed_while_that_cannot_be_known(after_commit: bool) -> None:
+    user, jobs = User.objects.create_user("berta"), JobFactory.create_batch(3, failure=True)
+    ids = [job.pk for job in jobs]
+    with (
+        ExitStack() as outage,
+        connection_breaks(after_commit=after_commit, then=lambda: outage.enter_context(database_away())),
+    ):
+        outcome = operate_on_all("retry", ids, user, "why")
+    assert (outcome.done, outcome.not_known, dict(outcome.left_alone)) == (0, ids[:1], {bulk.AWAY: 2})
+    assert JobEvent.objects.exists() == after_commit
+
+
+def test_the_page_names_the_one_of_which_nothing_is_known(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = JobFactory.create()
+
+    def unheard(*args: Any, **more: Any) -> None:
+        raise bulk.NotHeard
+
+    monkeypatch.setattr(bulk, "operate", unheard)
+    text = do(browser, "cancel", [job]).content.decode()
+    assert f"Whether job {job.pk} was changed is not known: the connection broke." in text
+    assert "Nothing was changed." not in text
