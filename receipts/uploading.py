@@ -1,6 +1,8 @@
 """What accepts an upload, whichever door it came through: the API's, or the admin's."""
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
@@ -26,7 +28,22 @@ FORM = ("notion_database_id", "allow_duplicate")
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-def accept_upload_request(request: Request, *, client: Client, source: JobEvent.Source, actor: str) -> Submission:
+@dataclass(frozen=True, kw_only=True)
+class Uploader:
+    """Who uploads, and how that is written down.
+
+    Attributes:
+        client: whose receipt it is.
+        source, actor, log: as `UploadRequest` has them.
+    """
+
+    client: Client
+    source: JobEvent.Source
+    actor: str
+    log: Callable[[Submission], None] | None = None
+
+
+def accept_upload_request(request: Request, uploader: Uploader) -> Submission:
     """Accept the one receipt that a request brings.
 
     Raises:
@@ -36,12 +53,10 @@ def accept_upload_request(request: Request, *, client: Client, source: JobEvent.
     _refuse_further_files(request)
     _refuse_several_answers(request)
     key = _idempotency_key(request)
-    return accept_upload(request.data, client=client, source=source, actor=actor, idempotency_key=key)
+    return accept_upload(request.data, uploader, idempotency_key=key)
 
 
-def accept_upload(
-    form: Any, *, client: Client, source: JobEvent.Source, actor: str, idempotency_key: str
-) -> Submission:
+def accept_upload(form: Any, uploader: Uploader, *, idempotency_key: str) -> Submission:
     """Accept a receipt: look at the form, then at the file, and submit it.
 
     Args:
@@ -54,14 +69,15 @@ def accept_upload(
     serializer.is_valid(raise_exception=True)
     fields = serializer.validated_data
     upload = UploadRequest(
-        client=client,
+        client=uploader.client,
         upload=check_upload(fields["file"]),
         filename=display_name(fields["file"].name or ""),
         notion_database_id=fields["notion_database_id"],
         allow_duplicate=fields["allow_duplicate"],
         idempotency_key=idempotency_key,
-        source=source,
-        actor=actor,
+        source=uploader.source,
+        actor=uploader.actor,
+        log=uploader.log,
     )
     try:
         return submit_receipt(upload)

@@ -30,7 +30,7 @@ from .renditions import find_rendition
 from .serializers import ReceiptSerializer, ReceiptUploadSerializer
 from .services import has_file
 from .throttles import UploadThrottle
-from .uploading import accept_upload_request
+from .uploading import Uploader, accept_upload_request
 
 NO_RENDITION = "There is no other picture of this receipt: it is sent as it came, or one is made when it is sent."
 
@@ -93,8 +93,8 @@ class ReceiptViewSet(RetrieveModelMixin, GenericViewSet[Receipt]):
     @describe_upload(operation_id="upload_receipt", summary="Upload a receipt")
     def upload(self, request: Request) -> Response:
         """Take a receipt in: 202 with a new job, or 200 with the job that it was answered with before."""
-        client, source = client_of(request), JobEvent.Source.API
-        submission = accept_upload_request(request, client=client, source=source, actor=key_of(request))
+        uploader = Uploader(client=client_of(request), source=JobEvent.Source.API, actor=key_of(request))
+        submission = accept_upload_request(request, uploader)
         return _answer(request, submission.job, status=202 if submission.created else 200)
 
     @describe_upload(operation_id="create_receipt", summary="Upload a receipt, under another address")

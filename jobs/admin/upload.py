@@ -4,6 +4,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
 from django.conf import settings
@@ -34,7 +35,7 @@ from receipts.formats import CONTENT_TYPES
 from receipts.models import Client
 from receipts.parsers import ReceiptFormParser
 from receipts.permissions import is_staff_with
-from receipts.uploading import accept_upload, accept_upload_request, declared_length, refuse_unread
+from receipts.uploading import Uploader, accept_upload, accept_upload_request, declared_length, refuse_unread
 
 PERMISSION = "jobs.add_joblog"
 LATELY = 500  # jobs that are looked through for databases
@@ -79,11 +80,7 @@ class UploadView(APIView):
 
     def post(self, request: Request) -> Response:
         """Answer 202 with a new job, or 200 with the one that was there."""
-        user = request.user
-        submission = accept_upload_request(
-            request, client=_admin_client(), source=JobEvent.Source.ADMIN, actor=user.get_username()
-        )
-        _log_upload(user, submission)
+        submission = accept_upload_request(request, _uploader(request.user))
         job = submission.job
         address = reverse("admin:jobs_joblog_change", args=[job.pk]) if may_open(request, JobLog) else ""
         answer = {"job_id": job.pk, "created": submission.created, "name": str(job), "address": address}
@@ -175,16 +172,12 @@ def _accept_one(request: HttpRequest, file: "UploadedFile[bytes]", number: int) 
     }
     try:
         refuse_unread(request)
-        actor = request.user.get_username()
-        submission = accept_upload(
-            form, client=_admin_client(), source=JobEvent.Source.ADMIN, actor=actor, idempotency_key=key
-        )
+        submission = accept_upload(form, _uploader(request.user), idempotency_key=key)
     except Exception as exception:
         problem = problem_of(exception)
         if problem is None:
             raise
         return UploadOutcome(name=file.name or "", refusal=_problem_text(problem))
-    _log_upload(request.user, submission)
     return UploadOutcome(name=file.name or "", submission=submission)
 
 
@@ -194,8 +187,13 @@ def _problem_text(problem: Problem) -> str:
     return " ".join(messages) or str(problem.detail)
 
 
-def _admin_client() -> Client:
-    return Client.objects.get_or_create(name=Client.STAFF)[0]
+def _uploader(user: User | AnonymousUser) -> Uploader:
+    return Uploader(
+        client=Client.objects.get_or_create(name=Client.STAFF)[0],
+        source=JobEvent.Source.ADMIN,
+        actor=user.get_username(),
+        log=partial(_log_upload, user),
+    )
 
 
 def _log_upload(user: User | AnonymousUser, submission: Submission) -> None:

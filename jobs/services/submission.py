@@ -1,6 +1,7 @@
 """A receipt comes in."""
 
 import hashlib
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,8 +21,20 @@ Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
 
 
 @dataclass(frozen=True, kw_only=True)
+class Submission:
+    """The job that an upload was answered with."""
+
+    job: JobLog
+    created: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class UploadRequest:
-    """What a client asks for, checked."""
+    """What a client asks for, checked.
+
+    Attributes:
+        log: writes down in the same transaction, where somebody keeps a log of his own, what this is answered with.
+    """
 
     client: Client
     upload: CheckedUpload
@@ -32,20 +45,13 @@ class UploadRequest:
     source: JobEvent.Source = Source.API
     actor: str = ""
     is_canary: bool = False
+    log: Callable[[Submission], None] | None = None
 
     @property
     def fingerprint(self) -> str:
         """What makes two requests the same; the file's name does not, since phones make a new one each time."""
         parts = (self.upload.sha256, self.notion_database_id, str(self.allow_duplicate))
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Submission:
-    """The job that an upload was answered with."""
-
-    job: JobLog
-    created: bool
 
 
 # Two requests with new bytes may meet, and two with a new key: the other has won, and this one finds its row.
@@ -98,6 +104,8 @@ def _store_and_submit(request: UploadRequest) -> Submission:
 def _submit(request: UploadRequest, stored: StoredFile, now: datetime) -> Submission:
     stored.may_be_named = False  # the transaction before this one met another's, and was rolled back
     submission = _find_or_create(request, stored, now)
+    if request.log:
+        request.log(submission)
     stored.may_be_named = True
     return submission
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ from django.test import Client as Browser
 from accounting.middleware import WAITED_SECONDS
 from accounting.web_server.body_limits import body_limit_of
 from jobs.models import JobEvent, JobLog
-from jobs.services import claim_job
+from jobs.services import claim_job, submission
 from receipts.models import Receipt
 from receipts.uploading import PATIENCE_SECONDS
 from tests.factories import DATABASE_ID
 from tests.support import pictures
 from tests.support.admin_uploads import PAGE, UPLOAD, send
 from tests.support.installation import Installation
+from tests.support.lost_commits import connection_breaks
 from tests.support.servers import made_up
 from tests.support.staff import browser_of, member
 from tests.support.uploads import content, picture
@@ -83,6 +85,25 @@ def test_the_same_file_again_is_the_same_job_and_written_down(operator: Browser)
     assert [event.kind for event in JobEvent.objects.all()] == ["received", "repeated"]
     assert {event.source for event in JobEvent.objects.all()} == {"admin"}
     assert [entry.action_flag for entry in LogEntry.objects.order_by("id")] == [ADDITION, CHANGE]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("after_commit", [True, False])
+def test_the_log_has_an_upload_once_the_receipt_is_kept_and_not_without_it(
+    operator: Browser, monkeypatch: pytest.MonkeyPatch, after_commit: bool
+) -> None:
+    with monkeypatch.context() as outage, ExitStack() as broken:
+        submit = submission._find_or_create
+
+        def submit_and_break(*args: Any) -> Any:
+            broken.enter_context(connection_breaks(after_commit=after_commit))
+            return submit(*args)
+
+        outage.setattr(submission, "_find_or_create", submit_and_break)
+        assert send(operator).status_code == 503
+    assert JobEvent.objects.count() == LogEntry.objects.filter(action_flag=ADDITION).count() == int(after_commit)
+    send(operator)
+    assert [entry.action_flag for entry in LogEntry.objects.order_by("id")] == [ADDITION, CHANGE][: 1 + after_commit]
 
 
 def test_it_is_another_job_where_that_is_asked_for(operator: Browser) -> None:
