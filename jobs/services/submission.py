@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 import structlog
 from django.db import IntegrityError, transaction
 
-from accounting.clock import database_now
+from accounting.clock import database_now, seconds_since_boot
 from jobs.models import IdempotencyKey, JobEvent, JobLog
 from jobs.queue import ring_on_commit
+from jobs.stats import GRACE
 from jobs.transitions import Detail, begin, lock_job, note
 from receipts.files import CheckedUpload
 from receipts.models import Client, Receipt
@@ -60,10 +61,13 @@ MEETINGS = 2
 
 # A machine may sleep between two lines; after a day the sweep takes a file that no row names for an orphan.
 MAX_STORING = timedelta(hours=1)
+# After `GRACE` the sweep counts the hour that the receipt is dated into. Half of it is left for the commit: PostgreSQL
+# waits for one for 30 s, and on SQLite nobody else writes meanwhile.
+MAX_WRITING = GRACE / 2
 
 
 class StoredLongAgo(Exception):
-    """The file was put away so long before its row that it may be gone."""
+    """The file was put away so long before its row that it may be gone, or the clock was asked so long before."""
 
 
 class IdempotencyKeyReused(Exception):
@@ -91,21 +95,24 @@ def submit_receipt(request: UploadRequest) -> Submission:
 def _store_and_submit(request: UploadRequest) -> Submission:
     begun_at = database_now()
     with stored_file(client=request.client, upload=request.upload, now=begun_at) as stored:
+        write_by = seconds_since_boot() + MAX_WRITING.total_seconds()
         now = database_now()  # before the transaction, for which others may have to wait
         if now - begun_at > MAX_STORING:
             raise StoredLongAgo
         for _ in range(MEETINGS):
             with suppress(IntegrityError):
-                return _submit(request, stored, now)
-        return _submit(request, stored, now)
+                return _submit(request, stored, now, write_by)
+        return _submit(request, stored, now, write_by)
 
 
 @transaction.atomic
-def _submit(request: UploadRequest, stored: StoredFile, now: datetime) -> Submission:
+def _submit(request: UploadRequest, stored: StoredFile, now: datetime, write_by: float) -> Submission:
     stored.may_be_named = False  # the transaction before this one met another's, and was rolled back
     submission = _find_or_create(request, stored, now)
     if request.log:
         request.log(submission)
+    if seconds_since_boot() > write_by:
+        raise StoredLongAgo
     stored.may_be_named = True
     return submission
 

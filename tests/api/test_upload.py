@@ -16,11 +16,12 @@ from rest_framework.test import APIClient
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from accounting.clock import database_now
+from accounting.clock import database_now, seconds_since_boot
 from accounting.forms.uploaded_files import NamelessFileUploadHandler
 from accounting.web_server.body_limits import FORM_BYTES
 from jobs.models import JobEvent, JobLog
 from jobs.services import submission
+from jobs.stats import GRACE
 from receipts.models import ApiKey, Client, Receipt
 from tests.factories import DATABASE_ID, SMALL
 from tests.support.pictures import pdf
@@ -160,3 +161,21 @@ def test_a_machine_that_falls_asleep_there_again_asks_for_the_upload_anew_and_ke
     assert (looks, media()) == ([], [])
     assert not Receipt.objects.exists()
     assert not JobLog.objects.exists()
+
+
+@pytest.mark.parametrize("step", ["_submit", "keep_receipt"])
+def test_a_machine_that_slept_between_clock_and_row_dates_nothing_into_an_hour_that_is_counted_already(
+    api: APIClient, media: Media, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    go_on = getattr(submission, step)
+
+    def sleep_and_go_on(*args: Any, **more: Any) -> Any:
+        monkeypatch.setattr(submission, "database_now", database_now)
+        monkeypatch.setattr(submission, "seconds_since_boot", lambda: seconds_since_boot() + GRACE.total_seconds())
+        return go_on(*args, **more)
+
+    monkeypatch.setattr(submission, "database_now", lambda: database_now() - GRACE)
+    monkeypatch.setattr(submission, step, sleep_and_go_on)
+    assert post(api).status_code == 202
+    assert timezone.now() - JobLog.objects.get().created_at < timedelta(minutes=1)
+    assert [str(path) for path in media()] == [Receipt.objects.get().file.path]
