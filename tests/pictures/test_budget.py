@@ -2,12 +2,14 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
 
-from receipts.budget import Crowded, MemoryBudget
+from receipts.budget import PATIENCE_SECONDS, Crowded, MemoryBudget
 from tests.support.installation import wait_for
+from tests.support.outages import Clock
 
 
 def drawing(budget: MemoryBudget, amount: float, begun: threading.Event, end: threading.Event) -> None:
@@ -60,8 +62,18 @@ def test_small_ones_do_not_overtake_a_large_one_that_waits() -> None:
 
 def test_more_than_there_is_waits_for_all_of_it_and_not_for_ever() -> None:
     budget = MemoryBudget(100)
-    with budget.draw(1000):
-        pass
+    first, begun_first, end_first = start(budget, 1)
+    assert begun_first.wait(30)
+    large, begun_large, end_large = start(budget, 1000)
+    assert not begun_large.wait(0.2)
+    end_first.set()
+    assert begun_large.wait(30)
+    small, begun_small, end_small = start(budget, 1)
+    assert not begun_small.wait(0.2)
+    for end in (end_large, end_small):
+        end.set()
+    for thread in (first, large, small):
+        thread.join()
 
 
 def test_what_was_drawn_comes_back_whatever_happens() -> None:
@@ -89,3 +101,23 @@ def test_who_would_have_to_wait_for_too_long_is_turned_away(behind: int, monkeyp
         thread.join()
     with budget.draw(100):
         pass
+
+
+def test_who_waited_for_the_turn_waits_for_the_memory_only_for_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    has_come = threading.Event()
+
+    class Watched(Clock):
+        def monotonic(self) -> float:
+            now = self.now
+            has_come.set()
+            return now
+
+    budget, clock = MemoryBudget(100), Watched()
+    monkeypatch.setattr("receipts.budget.time", clock)
+    with budget.draw(100), ThreadPoolExecutor(1) as pool:
+        with budget._turn:  # somebody else's
+            has_come.clear()
+            waiting = pool.submit(budget._take, 1)
+            assert has_come.wait(5)
+            clock.now += PATIENCE_SECONDS
+        assert isinstance(waiting.exception(timeout=PATIENCE_SECONDS / 2), Crowded)
