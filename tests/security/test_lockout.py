@@ -21,6 +21,8 @@ from django.test import RequestFactory
 from accounting.callers import network_of
 from accounting.lockout import ALL_NAMES, COOL_OFF, GUESSES_AT_ALL_NAMES, GUESSES_AT_ONE_NAME, forget_old_attempts
 from accounting.web_server.proxies import believe_proxies
+from jobs.management.commands import sweep_jobs
+from tests.support.outages import Clock
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_passwords")]
 
@@ -241,11 +243,20 @@ def test_the_sweep_waits_for_no_row_that_a_log_in_holds_which_may_wait_for_anoth
     assert AccessAttempt.objects.get() == held
 
 
-def test_the_sweep_does_so_every_hour(anna: User) -> None:
-    guess(1)
-    let_pass(COOL_OFF)
-    call_command("sweep_jobs", "--once")
-    assert not AccessAttempt.objects.exists()
+@pytest.mark.django_db(transaction=True)  # each pass looks whether its connection is too old
+def test_the_sweep_does_so_every_hour(anna: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, command = Clock(), sweep_jobs.Command()
+    monkeypatch.setattr(sweep_jobs, "time", clock)
+
+    def is_forgotten_after(seconds: int) -> bool:
+        AccessAttempt.objects.all().delete()
+        guess(1)
+        let_pass(COOL_OFF)
+        clock.now += seconds
+        command._try_pass()
+        return not AccessAttempt.objects.exists()
+
+    assert [is_forgotten_after(seconds) for seconds in (0, 3599, 1, 3599, 1)] == [True, False, True, False, True]
 
 
 @pytest.mark.parametrize("command", [["axes_reset"], ["axes_reset_ip", HOME], ["axes_reset_username", "anna"]])
