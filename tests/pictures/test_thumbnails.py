@@ -3,8 +3,10 @@
 import io
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.core.files.base import ContentFile
@@ -15,6 +17,7 @@ from receipts import thumbnails
 from receipts.models import Receipt
 from receipts.thumbnails import find_thumbnail, thumbnail_name
 from tests.factories import ReceiptFactory
+from tests.support.installation import wait_for
 from tests.support.job_lifecycle import uploaded
 from tests.support.old_receipts import purge
 from tests.support.pictures import drawn, heic, pdf, png, webp
@@ -154,6 +157,33 @@ def test_so_many_are_made_at_once_and_no_more(monkeypatch: pytest.MonkeyPatch) -
     for thread in busy:
         thread.join(20)
     assert find_thumbnail(receipt) == b"made"
+
+
+def test_who_waits_behind_somebody_with_the_same_wish_is_given_what_he_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    receipt, look = ReceiptFactory.create(), thumbnails._kept
+    looked, made, go_on = set[int](), list[Receipt](), threading.Event()
+
+    def look_and_say_so(receipt_id: UUID) -> bytes | None:
+        found = look(receipt_id)
+        looked.add(threading.get_ident())
+        return found
+
+    def make(receipt: Receipt) -> bytes:
+        made.append(receipt)
+        assert go_on.wait(20)
+        thumbnails._keep(receipt.pk, b"made")
+        return b"made"
+
+    monkeypatch.setattr(thumbnails, "_turns", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(thumbnails, "PATIENCE_SECONDS", 20)
+    monkeypatch.setattr(thumbnails, "_kept", look_and_say_so)
+    monkeypatch.setattr(thumbnails, "_make", make)
+    with ThreadPoolExecutor(2) as pool:
+        wishes = [pool.submit(find_thumbnail, receipt) for _ in range(2)]
+        wait_for(lambda: made and len(looked) == 2, "one to make it, and the other to find none yet")
+        go_on.set()
+        assert [wish.result() for wish in wishes] == [b"made"] * 2
+    assert made == [receipt]
 
 
 def test_it_is_for_those_who_may_see_receipts() -> None:
