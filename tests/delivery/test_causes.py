@@ -17,7 +17,7 @@ def codes_in_answers() -> set[str]:
     """Return every code that the rules for N8N's answers can name."""
     nodes = [node for module in (answers, delivery_errors) for node in ast.walk(ast.parse(getsource(module)))]
     texts = (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
-    return {text for text in texts if re.fullmatch(r"(?:n8n|file|storage)_[a-z_]+", text)}
+    return {text for text in texts if re.fullmatch(r"(?:n8n|file|storage|delivery)_[a-z_]+", text)}
 
 
 def test_every_failure_code_has_a_cause() -> None:
