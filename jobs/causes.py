@@ -65,7 +65,7 @@ FAILURES = {
         "Use a database with one data source, or name the data source in the workflow, then retry."
     ),
     FailureCode.NOTION_BUSY: "Let fewer receipts be under way at once (N8N_MAX_IN_FLIGHT), then retry.",
-    FailureCode.NOTION_UNAVAILABLE: "Wait until Notion is back, then retry.",
+    FailureCode.NOTION_UNAVAILABLE: "Wait until Notion is back, or mend the proxy on N8N's way to it, then retry.",
     FailureCode.AI_KEY_REFUSED: "Give the AI model's credential in N8N a valid key, then retry.",
     FailureCode.AI_QUOTA_USED_UP: "Add credit to the AI model's account, or raise its limit, then retry.",
     FailureCode.AI_BUSY: RETRY_LATER,

@@ -32,7 +32,11 @@ SIGNS: tuple[tuple[FailureCode, str], ...] = (
         r"|The database needs an? [a-z]+ property",  # the last of the workflows in n8n/
     ),
     (Code.NOTION_BUSY, r"You have been rate limited"),
-    (Code.NOTION_UNAVAILABLE, r"Notion is unavailable|Notion encountered an internal error"),
+    (
+        Code.NOTION_UNAVAILABLE,
+        r"Notion is unavailable|Notion encountered an internal error"
+        r"|What answered was not Notion",  # the last of the workflows in n8n/
+    ),
     # https://platform.openai.com/docs/guides/error-codes, https://docs.claude.com/en/api/errors,
     # https://ai.google.dev/gemini-api/docs/troubleshooting, and N8N's words for the first
     (Code.AI_QUOTA_USED_UP, r"insufficient[ _]quota|exceeded your current quota|credit balance is too low"),
@@ -46,14 +50,15 @@ SIGNS: tuple[tuple[FailureCode, str], ...] = (
         r"model_not_found|The model `[^`]{1,100}` does not exist|not_found_error|models/\S{1,100} is not found",
     ),
     (Code.AI_ANSWER_UNREADABLE, r"output doesn't fit required format|OUTPUT_PARSING_FAILURE|Failed to parse\. Text:"),
-    # n8n-workflow: what NodeApiError makes of a status of HTTP, and NodeError of an error of Node's
+    # n8n-workflow: what NodeApiError makes of a status of HTTP, and NodeError of an error of Node's; the HTTP node
     (Code.CREDENTIAL_REFUSED, r"please check your credentials|perhaps check your credentials"),
     (Code.SERVICE_BUSY, r"receiving too many requests from you"),
     (
         Code.SERVICE_UNAVAILABLE,
         r"Service unavailable|Bad gateway|Gateway timed out|(?:service failed|not able) to process your request"
         r"|perhaps (?:it|the server) is offline|connection cannot be established|connection timed out"
-        r"|server closed the connection|timeout of \d+ms exceeded",
+        r"|server closed the connection|timeout of \d+ms exceeded"
+        r"|Response body is not valid JSON",  # a proxy's page, with 200
     ),
 )
 PATTERNS = [(code, re.compile(pattern, re.IGNORECASE)) for code, pattern in SIGNS]

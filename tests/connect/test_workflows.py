@@ -23,7 +23,8 @@ OWN_TO_THE_TRIAL = {"Receipt", "Settings", "Is it worth asking again?", "Wait fo
 CREDENTIAL = {"id", "name"}
 LOOKING = "Look whether it made one after all"
 YES, NO = 0, 1  # outputs of a condition
-ERROR = 1  # and of a node that may fail
+NOT_NOTION = 2  # of one that reads what Notion found
+ERROR = 1  # of a node that may fail
 Json = dict[str, Any]
 
 
@@ -172,18 +173,29 @@ def test_a_page_is_looked_for_right_before_it_is_made(name: str) -> None:
     assert _next(connections, "Is there one?", YES) == ["Say that it was filed before"]
     [none_there] = _next(connections, "Is there one?", NO)
     assert "Create the page" in [none_there, *_next(connections, none_there, YES)]
+    assert _next(connections, "Is there one?", NOT_NOTION) == ["End: what answered was not Notion"]
 
 
 @pytest.mark.parametrize("name", FILING)
 def test_a_page_that_may_exist_is_looked_for_before_every_end_that_reports_a_failure(name: str) -> None:
     connections = read(name)["connections"]
     ends = {node["name"] for node in nodes(name) if node["type"].endswith("stopAndError")}
+    assert _next(connections, "Create the page") == ["Was it made?"]
+    assert _next(connections, "Was it made?", NO) == _next(connections, "Create the page", ERROR)
     assert _next(connections, "Create the page", ERROR) == ["What Notion answered"]
     assert _next(connections, "What Notion answered") == ["May it have been made?"]
     assert _next(connections, "May it have been made?", YES) == ["Wait for Notion"]
     assert _next(connections, "Wait for Notion") == [LOOKING]
     [again] = _next(connections, LOOKING, ERROR)
     assert not ends & set(_next(connections, again, YES) + _next(connections, again, NO))
+    assert _next(connections, "Is it there now?", NOT_NOTION) == [again]
+
+
+@pytest.mark.parametrize("name", FILING)
+def test_what_is_no_json_is_no_answer_of_notions(name: str) -> None:
+    asking = [node for node in nodes(name) if node["parameters"].get("nodeCredentialType") == "notionApi"]
+    assert asking
+    assert {node["parameters"]["options"]["response"]["response"]["responseFormat"] for node in asking} == {"json"}
 
 
 @pytest.mark.parametrize("name", FILING)

@@ -177,6 +177,11 @@ MESSAGES = [
         "notion_unavailable",
     ),
     (
+        "N8N: error in node 'End: Notion made no page': Notion made no page, and has none of this job: What answered "
+        "was not Notion, but perhaps a proxy on the way there.",
+        "notion_unavailable",
+    ),
+    (
         BY_AI.format(
             'Insufficient quota detected. <a href="https://docs.n8n.io/" target="_blank">Learn more</a> about '
             "resolving this issue"
@@ -224,6 +229,10 @@ MESSAGES = [
         "service_unavailable",
     ),
     ("N8N: error in node 'Look up the rate': timeout of 300000ms exceeded", "service_unavailable"),
+    (
+        'N8N: error in node \'Find the database\': Response body is not valid JSON. Change "Response Format" to "Text"',
+        "service_unavailable",
+    ),
     ("N8N: error in node 'unknown': it was stopped", "workflow_crashed"),
     ("Workflow did not finish, possible out-of-memory issue", "workflow_crashed"),
     ("The execution was cancelled because it timed out", "workflow_stopped"),

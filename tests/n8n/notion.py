@@ -9,7 +9,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
-from enum import Enum, auto
+from enum import Enum
 from typing import Any
 
 from .outside import Call, Reply
@@ -20,15 +20,9 @@ MAX_CHOICE = 100
 MAX_FILE_BYTES = 20 * 1024 * 1024
 TYPES = frozenset({"title", "rich_text", "number", "select", "date", "files"})
 BAD_GATEWAY = Reply(502, {"message": "Bad gateway"})
-
-
-class Fate(Enum):
-    """What becomes of a call."""
-
-    ANSWERED = auto()
-    LOST = auto()  # it is done, and answered 502
-    AWAY = auto()  # it is answered 502, and nothing is done
-    INVALID = auto()
+PROXYS_PAGE = Reply(200, "<!DOCTYPE html><title>Log in to the proxy</title>")
+EMPTY_OBJECT = Reply(200, {})
+EMPTY_BODY = Reply(200, "")
 
 
 class Refused(Exception):
@@ -37,6 +31,26 @@ class Refused(Exception):
     def __init__(self, message: str, status: int = 400, code: str = "validation_error") -> None:
         super().__init__(message)
         self.reply = Reply(status, {"object": "error", "status": status, "code": code, "message": message})
+
+
+class Fate(Enum):
+    """What becomes of a call: whether it is done, and what is answered in place of Notion's answer."""
+
+    ANSWERED = True, None
+    LOST = True, BAD_GATEWAY
+    AWAY = False, BAD_GATEWAY
+    INVALID = False, Refused("body failed validation.").reply
+    # 200, and not Notion's: what a proxy on the way says
+    DONE_AND_A_PAGE = True, PROXYS_PAGE
+    DONE_AND_BRACES = True, EMPTY_OBJECT
+    DONE_AND_NOTHING = True, EMPTY_BODY
+    A_PAGE = False, PROXYS_PAGE
+    BRACES = False, EMPTY_OBJECT
+    NOTHING = False, EMPTY_BODY
+
+    def __init__(self, is_done: bool, instead: Reply | None) -> None:
+        self.is_done = is_done
+        self.instead = instead
 
 
 @dataclass
@@ -101,12 +115,10 @@ class Notion:
         return fates.popleft() if fates else Fate.ANSWERED
 
     def _fulfil(self, call: Call, fate: Fate) -> Reply:
-        if fate is Fate.INVALID:
-            raise Refused("body failed validation.")
-        if fate is Fate.AWAY:
-            return BAD_GATEWAY
+        if not fate.is_done and fate.instead:
+            return fate.instead
         done = Reply(200, self._route(call))
-        return BAD_GATEWAY if fate is Fate.LOST else done
+        return fate.instead or done
 
     def _route(self, call: Call) -> dict[str, Any]:
         if call.headers.get("Authorization", "").strip() != f"Bearer {self._key}":

@@ -48,10 +48,16 @@ class Call:
 
 @dataclass(frozen=True)
 class Reply:
-    """What the API answers."""
+    """What the API answers: JSON, or a page of somebody between."""
 
     status: int
-    body: dict[str, Any]
+    body: dict[str, Any] | str
+
+    def encoded(self) -> tuple[str, bytes]:
+        """Return its content type and its bytes."""
+        if isinstance(self.body, str):
+            return "text/html", self.body.encode()
+        return "application/json", json.dumps(self.body).encode()
 
 
 class Api(Protocol):
@@ -122,9 +128,9 @@ def _handler(api: Api) -> type[BaseHTTPRequestHandler]:
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             reply = api.answer(Call(self.command, self.path, self.headers, body))
-            answer = json.dumps(reply.body).encode()
+            content_type, answer = reply.encoded()
             self.send_response(reply.status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
             self.wfile.write(answer)

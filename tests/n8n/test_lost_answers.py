@@ -14,7 +14,7 @@ from .workflows import PLAIN, READING, node, shipped
 pytestmark = REAL_N8N
 
 CREATING = ("POST", "/v1/pages")
-TRIES = 3  # of the node that looks, 5 s apart
+TRIES = 3  # of a node that asks Notion, 5 s apart
 CREATIONS = 4
 
 
@@ -23,9 +23,12 @@ def looking(database: Database) -> tuple[str, str]:
 
 
 def impatient(name: str) -> dict[str, Any]:
-    """Return a workflow that looks again after a second, each time."""
+    """Return a workflow that looks again after a second, each time, and whose nodes try again at once."""
     workflow = shipped(name)
     node(workflow, "Wait for Notion")["parameters"]["amount"] = 1
+    for each in workflow["nodes"]:
+        if each.get("retryOnFail"):
+            each["waitBetweenTries"] = 1
     return workflow
 
 
@@ -84,3 +87,64 @@ def test_what_nobody_can_tell_is_not_reported(scene: Scene, unattended: Installa
         "End: it may be there, so nothing is reported",
     )
     assert unattended.job(job_id)["status"] == "queued"
+
+
+@pytest.mark.parametrize(
+    "fates",
+    [[Fate.DONE_AND_A_PAGE], [Fate.DONE_AND_BRACES], [Fate.DONE_AND_NOTHING], [Fate.A_PAGE, Fate.BRACES, Fate.NOTHING]],
+)
+def test_a_page_that_somebody_else_answered_for_is_looked_for_and_made_once(scene: Scene, fates: list[Fate]) -> None:
+    scene.put_on_air(impatient(PLAIN))
+    database = scene.notion.share()
+    scene.notion.destine(*CREATING, *fates)
+    job = scene.file(705, database)
+    [page] = database.pages
+    assert (job["status"], job["notion_page_url"]) == ("success", page["url"])
+
+
+def test_where_somebody_else_answers_each_time_the_job_says_so(scene: Scene) -> None:
+    scene.put_on_air(impatient(PLAIN))
+    database = scene.notion.share()
+    scene.notion.destine(*CREATING, *[Fate.A_PAGE] * CREATIONS)
+    job = scene.file(706, database)
+    assert (job["status"], job["failure_code"], database.pages) == ("failure", "notion_unavailable", [])
+    assert job["result_message"].endswith("What answered was not Notion, but perhaps a proxy on the way there.")
+
+
+@pytest.mark.parametrize(("name", "looks"), [(PLAIN, 1), (READING, 2)])
+def test_an_answer_of_somebody_elses_is_no_word_that_there_is_no_page(scene: Scene, name: str, looks: int) -> None:
+    scene.put_on_air(impatient(name))
+    database = scene.notion.share()
+    scene.notion.destine(*CREATING, Fate.LOST)
+    others = [Fate.BRACES, Fate.NOTHING, *[Fate.A_PAGE] * TRIES]
+    scene.notion.destine(*looking(database), *[Fate.ANSWERED] * looks, *others)
+    job = scene.file(706 + looks, database)
+    [page] = database.pages
+    assert (job["status"], job["notion_page_url"]) == ("success", page["url"])
+
+
+@pytest.mark.parametrize(("fate", "code"), [(Fate.A_PAGE, "service_unavailable"), (Fate.BRACES, "notion_unavailable")])
+def test_no_page_is_made_where_somebody_else_answers_whether_there_is_one(scene: Scene, fate: Fate, code: str) -> None:
+    scene.put_on_air(impatient(PLAIN))
+    database = scene.notion.share()
+    scene.notion.destine(*looking(database), *[fate] * TRIES)
+    job = scene.file(709, database)
+    assert (job["status"], job["failure_code"], database.pages) == ("failure", code, [])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "GET /v1/databases/{id}",
+        "GET /v1/data_sources/{source_id}",
+        "PATCH /v1/data_sources/{source_id}",
+        "POST /v1/file_uploads",
+    ],
+)
+def test_whatever_else_somebody_else_answers_makes_no_page(scene: Scene, call: str) -> None:
+    scene.put_on_air(impatient(PLAIN))
+    database = scene.notion.share()
+    method, path = call.format(**vars(database)).split()
+    scene.notion.destine(method, path, Fate.BRACES)
+    job = scene.file(710, database)
+    assert (job["status"], database.pages) == ("failure", [])
