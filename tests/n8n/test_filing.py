@@ -53,7 +53,29 @@ def test_a_receipt_that_cannot_be_read_is_filed_with_what_there_is(on_air: OnAir
     database = scene.notion.share()
     assert scene.file(203, database)["status"] == "success"
     [page] = database.pages
-    assert set(page["properties"]) == {"Name", "Job ID", "Category", "Receipt"}
+    assert set(page["properties"]) == {"Name", "Job ID", "Receipt"}
+
+
+@pytest.mark.parametrize(
+    ("number", "misread", "filed"),
+    [
+        (212, {"items": None}, {"Items": None}),
+        (213, {"items": [{"name": None, "quantity": 1, "price": 2.5}, {"name": None}]}, {"Items": "1 2.5"}),
+        (214, {"category": None}, {"Category": None}),
+        (215, {"category": "Food"}, {"Category": "Food"}),
+    ],
+)
+def test_what_the_model_leaves_open_or_calls_otherwise_costs_no_receipt(
+    on_air: OnAir, number: int, misread: dict[str, Any], filed: dict[str, str | None]
+) -> None:
+    scene = on_air(READING)
+    database, sample = scene.notion.share(), scene.model.expect(number, **misread)
+    asked = len(scene.model.pictures)
+    assert scene.file(number, database)["status"] == "success"
+    [page] = database.pages
+    assert text_of(page, "Name") == sample.shop
+    assert {name: _said(page, name) for name in filed} == filed
+    assert len(scene.model.pictures) == asked + 1
 
 
 @pytest.mark.parametrize(("number", "day"), [(209, "2025-06-31"), (210, "2025-02-29"), (211, "31.12.2025")])
@@ -134,6 +156,11 @@ def test_a_test_receipt_is_reported_without_ai_or_notion(on_air: OnAir, unattend
     assert deliver(scene.webhook, payload(unattended.url, job_id, canary=True)).json()["accepted"]
     assert end_of(unattended, job_id)["result"] == {"canary": True}
     assert (len(scene.notion.calls), len(scene.model.pictures)) == (calls, pictures)
+
+
+def _said(page: dict[str, Any], name: str) -> str | None:
+    choice: dict[str, str] = page["properties"].get(name, {}).get("select", {})
+    return text_of(page, name) or choice.get("name")
 
 
 def _picture(scene: Scene, page: dict[str, Any]) -> str:
