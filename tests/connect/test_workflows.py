@@ -192,8 +192,16 @@ def test_a_page_that_may_exist_is_looked_for_before_every_end_that_reports_a_fai
 
 
 @pytest.mark.parametrize("name", FILING)
+def test_notion_is_asked_as_often_as_n8n_lets_a_node_and_to_make_the_page_once(name: str) -> None:
+    """Notion takes three requests a second; making the page is tried again only after looking for it."""
+    tries = {node["name"]: (node.get("maxTries"), node.get("waitBetweenTries")) for node in _asking_notion(name)}
+    assert tries.pop("Create the page") == (None, None)
+    assert set(tries.values()) == {(5, 5000)}
+
+
+@pytest.mark.parametrize("name", FILING)
 def test_what_is_no_json_is_no_answer_of_notions(name: str) -> None:
-    asking = [node for node in nodes(name) if node["parameters"].get("nodeCredentialType") == "notionApi"]
+    asking = _asking_notion(name)
     assert asking
     assert {node["parameters"]["options"]["response"]["response"]["responseFormat"] for node in asking} == {"json"}
 
@@ -204,6 +212,10 @@ def test_the_properties_that_are_listed_are_the_ones_that_are_filled(name: str) 
     by_name = {node["name"]: node for node in nodes(name)}
     wanted = re.findall(r"const wanted = (\{.*\});", by_name["Choose the properties"]["parameters"]["jsCode"])
     assert json.loads(wanted[0]) == {entry["name"]: entry["type"] for entry in listed if entry["type"] != "title"}
+
+
+def _asking_notion(name: str) -> list[Json]:
+    return [node for node in nodes(name) if node["parameters"].get("nodeCredentialType") == "notionApi"]
 
 
 def _next(connections: Json, name: str, output: int = 0) -> list[str]:

@@ -14,7 +14,7 @@ from .workflows import PLAIN, READING, node, shipped
 pytestmark = REAL_N8N
 
 CREATING = ("POST", "/v1/pages")
-TRIES = 3  # of a node that asks Notion, 5 s apart
+TRIES = 5  # of a node that asks Notion, 5 s apart
 CREATIONS = 4
 
 
