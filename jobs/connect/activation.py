@@ -63,6 +63,7 @@ def _put_in_place(api: PublicApi, chosen: RemoteWorkflow, rivals: list[RemoteWor
     Raises:
         ApiError: N8N did not do it; the sentence says so where no workflow takes receipts now.
     """
+    _see_that_it_may_be_put_back(api, rivals)
     try:
         yield from _switch(api, chosen, rivals)
     except ApiError as refusal:
@@ -72,6 +73,20 @@ def _put_in_place(api: PublicApi, chosen: RemoteWorkflow, rivals: list[RemoteWor
         if not rivals or are_back or knock(until=more_time.ends) is Reached.ANSWERS:
             raise error from None
         raise ApiError(f"{error.sentence} {NONE_NOW}", error.cure, status=error.status, said=error.said) from None
+
+
+def _see_that_it_may_be_put_back(api: PublicApi, rivals: list[RemoteWorkflow]) -> None:
+    """Activate each as it is, which changes nothing: a key that may only deactivate would leave none on the air.
+
+    Raises:
+        ApiError: N8N forbids it.
+    """
+    for rival in rivals:
+        try:
+            _activate_as_it_was(api, rival)
+        except ApiError as refusal:
+            if refusal.status == HTTPStatus.FORBIDDEN:
+                raise  # of all else the switch will tell
 
 
 def _with_who_has_the_path(api: PublicApi, refusal: ApiError) -> ApiError:
@@ -102,10 +117,16 @@ def _put_back(api: PublicApi, rivals: list[RemoteWorkflow]) -> Generator[Install
     are_back = False
     for rival in rivals:
         with suppress(ApiError):  # what went wrong first is what is told
-            api.post(f"workflows/{rival.id}/activate")
+            _activate_as_it_was(api, rival)
             are_back = True
             yield InstallStep(f"“{rival.workflow.name}” takes receipts again, as before.", is_warning=True)
     return are_back
+
+
+def _activate_as_it_was(api: PublicApi, rival: RemoteWorkflow) -> None:
+    """Activate what was published of it; unless it is named, N8N publishes its draft."""
+    published = rival.content.get("activeVersionId")
+    api.post(f"workflows/{rival.id}/activate", {"versionId": published} if published else None)
 
 
 def _wait_for_webhook(*, until: float) -> InstallStep:

@@ -127,3 +127,28 @@ def test_where_the_former_one_was_never_off_nobody_says_so(n8n: StubN8N, api: Pu
         run_install(api, activate=PLAIN)
     assert n8n.active() == {NAMES[REPORTER], NAMES[TRY]}
     assert "No workflow takes receipts" not in refusal.value.sentence
+
+
+def test_a_key_that_may_not_activate_takes_nothing_off_the_air(n8n: StubN8N, api: PublicApi) -> None:
+    with_notion(n8n)
+    run_install(api)
+    n8n.forbids = lambda call: call.endswith("/activate")
+    n8n.calls.clear()
+    with pytest.raises(ApiError) as refusal:
+        run_install(api, activate=PLAIN)
+    assert refusal.value.sentence == "N8N's API answered 403: Forbidden."
+    assert n8n.active() == {NAMES[REPORTER], NAMES[TRY]}
+    assert not [call for call in n8n.calls if call.endswith("/deactivate")]
+
+
+def test_the_draft_of_one_that_takes_receipts_again_is_not_published(n8n: StubN8N, api: PublicApi) -> None:
+    with_notion(n8n)
+    run_install(api)
+    published = n8n.named(NAMES[TRY])["activeVersionId"]
+    n8n.named(NAMES[TRY])["versionId"] = "a-draft"
+    key = n8n.named(NAMES[PLAIN])["id"]
+    n8n.refuses = lambda call: call == f"POST /api/v1/workflows/{key}/activate"
+    with pytest.raises(ApiError):
+        run_install(api, activate=PLAIN)
+    assert n8n.active() == {NAMES[REPORTER], NAMES[TRY]}
+    assert n8n.named(NAMES[TRY])["activeVersionId"] == published

@@ -131,15 +131,29 @@ class N8N:
 
     @cached_property
     def api_key(self) -> str:
-        """A key of its public API, made as its owner makes one in the browser."""
-        with requests.Session() as browser:
-            browser.trust_env = False
-            browser.post(f"{self.url}/rest/owner/setup", json=OWNER, timeout=ANSWER_SECONDS).raise_for_status()
-            scopes = browser.get(f"{self.url}/rest/api-keys/scopes", timeout=ANSWER_SECONDS).json()["data"]
-            wanted = {"label": "tests", "scopes": scopes, "expiresAt": None}
-            made = browser.post(f"{self.url}/rest/api-keys", json=wanted, timeout=ANSWER_SECONDS)
-            made.raise_for_status()
-            return str(made.json()["data"]["rawApiKey"])
+        """A key of its public API that may do everything."""
+        return self.make_key()
+
+    def make_key(self, *, without: str = "") -> str:
+        """Make a key of its public API, as its owner does in the browser, with all scopes but one."""
+        every = self._browser.get(f"{self.url}/rest/api-keys/scopes", timeout=ANSWER_SECONDS).json()["data"]
+        wanted = {
+            "label": f"all but {without}",
+            "scopes": [scope for scope in every if scope != without],
+            "expiresAt": None,
+        }
+        made = self._browser.post(f"{self.url}/rest/api-keys", json=wanted, timeout=ANSWER_SECONDS)
+        made.raise_for_status()
+        return str(made.json()["data"]["rawApiKey"])
+
+    @cached_property
+    def _browser(self) -> requests.Session:
+        """Its owner's browser, once he has introduced himself."""
+        browser = requests.Session()
+        browser.trust_env = False
+        browser.headers["Connection"] = "close"
+        browser.post(f"{self.url}/rest/owner/setup", json=OWNER, timeout=ANSWER_SECONDS).raise_for_status()
+        return browser
 
     def api(self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: str) -> Any:
         """Ask its public API and return the answer's JSON."""

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 import requests
+from django.conf import LazySettings
 
+from jobs.connect.activation import let_take_receipts
+from jobs.n8n_api import ApiError, PublicApi
 from tests.browser.filling import fill_with
 from tests.browser.scene import PASSWORD
 from tests.support.installation import Installation, wait_for
@@ -173,6 +176,31 @@ def test_a_workflow_of_somebodys_own_at_the_same_path_is_named(n8n: N8N, ada: Ad
     wait_for(lambda: not n8n.listens_at("receipts"), "the webhook to go")
     assert "Unpublish “My own” in N8N" in page
     assert "Receipts go to “My own”" in page
+
+
+def test_a_key_that_may_not_activate_takes_nothing_off_the_air(
+    n8n: N8N, ada: Administrator, settings: LazySettings
+) -> None:
+    ada.install(TRYING)
+    ids = {each["name"]: each["id"] for each in n8n.api("GET", "/workflows")["data"]}
+    n8n.deactivate(ids[shipped(TRYING)["name"]])
+    wait_for(lambda: not n8n.listens_at("receipts"), "the webhook to go")
+    n8n.api("POST", f"/workflows/{ids[shipped(PLAIN)['name']]}/activate")
+    before = everything(n8n)
+    settings.N8N_WEBHOOK_URL = f"{n8n.url}/webhook/receipts"
+    with pytest.raises(ApiError, match="403: Forbidden"):
+        list(let_take_receipts(PublicApi(base_url=n8n.url, key=n8n.make_key(without="workflow:activate")), TRYING))
+    assert everything(n8n) == before
+    assert n8n.listens_at("receipts")
+
+
+def test_what_is_active_is_activated_again_without_a_change(n8n: N8N, ada: Administrator) -> None:
+    ada.install(TRYING)
+    before = everything(n8n)
+    [trying] = n8n.api("GET", "/workflows", name=shipped(TRYING)["name"])["data"]
+    n8n.api("POST", f"/workflows/{trying['id']}/activate", {"versionId": trying["activeVersionId"]})
+    assert everything(n8n) == before
+    assert n8n.listens_at("receipts")
 
 
 def credential_of(n8n: N8N, name: str) -> str:

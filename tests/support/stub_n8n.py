@@ -42,8 +42,10 @@ class StubN8N:
         self.lingers = 0  # so many requests one is known still after a deactivation
         self.takes = 0.0  # seconds, for each answer
         self.refuses: Callable[[str], bool] = lambda call: False
+        self.forbids: Callable[[str], bool] = lambda call: False  # for want of a scope
         self.instead: dict[str, Any] = {}  # what it answers to a call, whatever it should answer
         self._numbers = itertools.count(1)
+        self._published: dict[str, Row] = {}  # by its version
 
     # -- what people do in the editor ---------------------------------------------------------------------------------
 
@@ -92,6 +94,8 @@ class StubN8N:
                 raise Refused(404, "Cannot POST")
             if request.headers.get("X-N8N-API-KEY") != KEY:
                 raise Refused(401, "unauthorized")
+            if self.forbids(self.calls[-1]):
+                raise Refused(403, "Forbidden")
             if self.refuses(self.calls[-1]):
                 raise Refused(500, "Internal server error")
             if self.calls[-1] in self.instead:
@@ -130,7 +134,7 @@ class StubN8N:
         yield "POST /workflows", lambda body, _query: self._create_workflow(body)
         yield r"GET /workflows/(\w+)", lambda key, _body, _query: self._workflow(key)
         yield r"PUT /workflows/(\w+)", lambda key, body, _query: self._update_workflow(key, body)
-        yield r"POST /workflows/(\w+)/activate", lambda key, _body, _query: self._activate(key)
+        yield r"POST /workflows/(\w+)/activate", lambda key, body, _query: self._activate(key, body.get("versionId"))
         yield r"POST /workflows/(\w+)/deactivate", lambda key, _body, _query: self._deactivate(key)
         yield "GET /credentials", lambda _body, query: self._page(self.credentials, query, lambda row: True)
         yield "POST /credentials", lambda body, _query: self._create_credential(body)
@@ -179,7 +183,8 @@ class StubN8N:
         row["versionId"] = str(uuid.uuid4())
         return self._activate(key) if row["active"] else row
 
-    def _activate(self, key: str) -> Row:
+    def _activate(self, key: str, version: str | None = None) -> Row:
+        """Publish a version that was published before, or the draft."""
         row = self._workflow(key)
         path = self._path(row)
         if path and (
@@ -187,9 +192,13 @@ class StubN8N:
             or any(self._path(each) == path for each in self.workflows.values() if each["active"] and each != row)
         ):
             raise Refused(409, "There is a conflict with one of the webhooks.")
-        check_activation(row)
-        published = {"versionId": row["versionId"], **deepcopy({name: row[name] for name in ("nodes", "connections")})}
-        row |= {"active": True, "activeVersionId": row["versionId"], "activeVersion": published}
+        if version in (None, row["versionId"]):
+            version = row["versionId"]
+            self._published[version] = deepcopy({name: row[name] for name in ("versionId", "nodes", "connections")})
+        if version not in self._published:
+            raise Refused(404, "Version not found")
+        check_activation(self._published[version])
+        row |= {"active": True, "activeVersionId": version, "activeVersion": self._published[version]}
         return row
 
     def _deactivate(self, key: str) -> Row:
