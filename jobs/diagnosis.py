@@ -31,11 +31,12 @@ SIGNS: tuple[tuple[FailureCode, str], ...] = (
         r"is not a property that exists|is expected to be [a-z_]+\.|Could not find (?:sort )?property with name or id"
         r"|The database needs an? [a-z]+ property",  # the last of the workflows in n8n/
     ),
-    (Code.NOTION_BUSY, r"You have been rate limited"),
+    (Code.NOTION_BUSY, r"You have been rate limited|Conflict occurred while saving"),
     (
         Code.NOTION_UNAVAILABLE,
-        r"Notion is unavailable|Notion encountered an internal error"
-        r"|What answered was not Notion",  # the last of the workflows in n8n/
+        r"Notion is unavailable|Notion encountered an internal error|Notion timed out"
+        # of the workflows in n8n/; anybody may have an unexpected error
+        r"|What answered was not Notion|Notion made no page, and has none of this job: Unexpected error",
     ),
     # https://platform.openai.com/docs/guides/error-codes, https://docs.claude.com/en/api/errors,
     # https://ai.google.dev/gemini-api/docs/troubleshooting, and N8N's words for the first
@@ -49,7 +50,11 @@ SIGNS: tuple[tuple[FailureCode, str], ...] = (
         Code.AI_MODEL_UNKNOWN,
         r"model_not_found|The model `[^`]{1,100}` does not exist|not_found_error|models/\S{1,100} is not found",
     ),
-    (Code.AI_ANSWER_UNREADABLE, r"output doesn't fit required format|OUTPUT_PARSING_FAILURE|Failed to parse\. Text:"),
+    (
+        Code.AI_ANSWER_UNREADABLE,
+        r"output doesn't fit required format|empty response to the Structured Output Parser|OUTPUT_PARSING_FAILURE"
+        r"|Failed to parse\. Text:",
+    ),
     # n8n-workflow: what NodeApiError makes of a status of HTTP, and NodeError of an error of Node's; the HTTP node
     (Code.CREDENTIAL_REFUSED, r"please check your credentials|perhaps check your credentials"),
     (Code.SERVICE_BUSY, r"receiving too many requests from you"),

@@ -132,6 +132,7 @@ def test_what_n8n_could_not_take_in_to_the_last_ends_as_too_large() -> None:
 
 
 NOTION = "N8N: error in node 'Create the page': {}"
+NO_PAGE = "N8N: error in node 'End: Notion made no page': Notion made no page, and has none of this job: {}"
 BY_AI = "N8N: error in node 'Read the receipt': {}"
 BAD_REQUEST = "Bad request - please check your parameters "
 UNAUTHORIZED = "Authorization failed - please check your credentials "
@@ -176,11 +177,10 @@ MESSAGES = [
         ),
         "notion_unavailable",
     ),
-    (
-        "N8N: error in node 'End: Notion made no page': Notion made no page, and has none of this job: What answered "
-        "was not Notion, but perhaps a proxy on the way there.",
-        "notion_unavailable",
-    ),
+    (NO_PAGE.format("What answered was not Notion, but perhaps a proxy on the way there."), "notion_unavailable"),
+    (NO_PAGE.format("Unexpected error occurred."), "notion_unavailable"),
+    (NO_PAGE.format("Notion timed out while completing this request. Please try again later."), "notion_unavailable"),
+    (NO_PAGE.format("Conflict occurred while saving. Please try again."), "notion_busy"),
     (
         BY_AI.format(
             'Insufficient quota detected. <a href="https://docs.n8n.io/" target="_blank">Learn more</a> about '
@@ -220,6 +220,13 @@ MESSAGES = [
         "ai_model_unknown",
     ),
     (BY_AI.format("Model output doesn't fit required format"), "ai_answer_unreadable"),
+    (
+        BY_AI.format(
+            "The AI model returned an empty response to the Structured Output Parser This usually happens when the "
+            "model runs out of tokens before it can generate the structured output."
+        ),
+        "ai_answer_unreadable",
+    ),
     (BY_AI.format("Node does not have any credentials set"), "credential_missing"),
     (NOTION.format('Credential with ID "x1" does not exist for type "notionApi".'), "credential_missing"),
     ("N8N: error in node 'Look up the rate': " + UNAUTHORIZED.strip(), "credential_refused"),
@@ -233,6 +240,7 @@ MESSAGES = [
         'N8N: error in node \'Find the database\': Response body is not valid JSON. Change "Response Format" to "Text"',
         "service_unavailable",
     ),
+    ("N8N: error in node 'Look up the rate': Unexpected error occurred.", "workflow_failed"),
     ("N8N: error in node 'unknown': it was stopped", "workflow_crashed"),
     ("Workflow did not finish, possible out-of-memory issue", "workflow_crashed"),
     ("The execution was cancelled because it timed out", "workflow_stopped"),
