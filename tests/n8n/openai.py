@@ -16,9 +16,7 @@ from .outside import Call, Reply
 HELD_SECONDS = 60.0  # at most
 KNOWN_FIELDS = frozenset({"model", "messages", "temperature", "top_p", "n", "stream", "max_completion_tokens",
                           "presence_penalty", "frequency_penalty", "response_format", "stop"})  # fmt: skip
-NOTHING: dict[str, Any] = {
-    **dict.fromkeys(("vendor", "date", "total", "tax", "currency")), "category": "Other", "items": [],
-}  # fmt: skip
+NOTHING: dict[str, Any] = dict.fromkeys(("vendor", "date", "total", "tax", "currency", "category", "items"))
 
 
 class OpenAi:
