@@ -70,7 +70,7 @@ def _meaning(decision: Decision) -> tuple[JobEvent.Kind, Changes]:
                 "due_at": at + timedelta(seconds=decision.delay), "last_error": code,
                 "needs_attention": decision.needs_attention,
             }  # fmt: skip
-    return Kind.FAILED, _end(code, decision.sentence)
+    return Kind.FAILED, _end(code, decision.sentence, last_error=str(decision.refused_for))
 
 
 def _detail(answer: Answer, decision: Decision) -> dict[str, Any]:
@@ -83,9 +83,10 @@ def _detail(answer: Answer, decision: Decision) -> dict[str, Any]:
     return {key: value for key, value in detail.items() if value}
 
 
-def _end(code: str, sentence: str) -> Changes:
+def _end(code: str, sentence: str, **others: str) -> Changes:
     return lambda at: {
         "due_at": None, "completed_at": at, "failure_code": code, "result_message": sentence, "needs_attention": False,
+        **others,
     }  # fmt: skip
 
 
