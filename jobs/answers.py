@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -73,7 +73,7 @@ class Decision:
         status: the job's next status: processing, queued or failure.
         confirmed: N8N said that it took the receipt.
         code: a stable code; the failure's, or that of what went wrong; empty where nothing did.
-        refused_for: of a failure for want of tries, the code of what went wrong in the last.
+        refused_for: of a failure that nothing was sent for, or no try was left for, the code of what went wrong last.
         sentence: the same for people.
         delay: seconds until the next try, where there is one.
         needs_attention: only a changed setting will help.
@@ -149,7 +149,7 @@ def _decide_error(error: ErrorCode, refused: Refuse) -> Decision:
     if error in MAY_HAVE_BEEN_SENT:
         return _unconfirmed(error, error.label)
     if error is ErrorCode.FILE_UNREADABLE:
-        return _failed(FailureCode.FILE_UNREADABLE, error.label)
+        return _failed(FailureCode.FILE_UNREADABLE, error.label, refused_for=error)
     at_last = AT_LAST.get(error, FailureCode.N8N_UNAVAILABLE)
     return refused(error, error.label, needs_attention=error in MENDED_BY_PEOPLE, at_last=at_last)
 
@@ -189,7 +189,7 @@ def _refused(
 ) -> Decision:
     """N8N has not taken it: another try by the schedule, or the end."""
     if tries > len(schedule):
-        return replace(_failed(at_last, sentence), refused_for=code)
+        return _failed(at_last, sentence, refused_for=code)
     planned = schedule[tries - 1] * (1 + JITTER * jitter)
     return Decision(
         status=JobLog.Status.QUEUED,
@@ -204,8 +204,8 @@ def _unconfirmed(code: str, sentence: str) -> Decision:
     return Decision(status=JobLog.Status.PROCESSING, code=code, sentence=sentence)
 
 
-def _failed(code: FailureCode, sentence: str) -> Decision:
-    return Decision(status=JobLog.Status.FAILURE, code=code, sentence=sentence)
+def _failed(code: FailureCode, sentence: str, *, refused_for: str = "") -> Decision:
+    return Decision(status=JobLog.Status.FAILURE, code=code, sentence=sentence, refused_for=refused_for)
 
 
 def longest_delay(planned: int) -> float:

@@ -17,7 +17,8 @@ from .models import JobEvent, JobLog
 SAID_ELSEWHERE = frozenset({"message", "request", "answer"})
 NAMES = {
     "again_in_seconds": "again in", "execution_id": "execution", "filed_by": "filed by job",
-    "http_status": "HTTP status", "ms": "took", "notion_page_url": "Notion page", "sha256": "SHA-256",
+    "http_status": "HTTP status", "ms": "took", "notion_page_url": "Notion page", "refused_for": "last try",
+    "sha256": "SHA-256",
 }  # fmt: skip
 MEASURES: dict[str, Callable[[Any], str]] = {
     "again_in_seconds": format_duration,

@@ -116,7 +116,8 @@ def _fail(
     kind: JobEvent.Kind = Kind.FAILED,
     actor: str = "",
 ) -> None:
-    detail = {"code": code.value, "message": code.label} if code != Code.WORKFLOW_FAILED else {"reported": "failure"}
+    own = {"reported": "failure"} if code == Code.WORKFLOW_FAILED else {"message": code.label}
+    detail = {"code": code.value, **own}
     simulation.happen(after, kind, source, Status.FAILURE, actor, detail, _end(code.value, code.label))
 
 

@@ -22,11 +22,18 @@ REMEMBERED = timedelta(days=1)
 MAX_LETTERS = 200  # of what N8N says
 EVENTS_READ = 1000  # of that day, the latest: it takes no longer on a busy day
 COMMANDS = {Heartbeat.Kind.WORKER: "rqworker", Heartbeat.Kind.SWEEP: "sweep_jobs"}
-WAS_SENT = Q(detail__code__isnull=True) | ~Q(detail__code__in=NEVER_SENT)  # what has no code is not in any list
 STORAGE_CURES = {
     "not mounted": "mount the volume of MEDIA_ROOT",
     "unavailable": "see that MEDIA_ROOT has room and belongs to the service's user, or that S3_BUCKET lets us in",
 }
+
+
+def _is_not_of_our_side(name: str) -> Q:
+    """Return the condition that a code of an event's tells of nothing that kept us from sending; or there is none."""
+    return Q(**{f"detail__{name}__isnull": True}) | ~Q(**{f"detail__{name}__in": NEVER_SENT})
+
+
+WAS_SENT = _is_not_of_our_side("code") & _is_not_of_our_side("refused_for")
 SAID = {
     "callback": Q(source=Source.CALLBACK),
     "delivery": Q(kind=Kind.DELIVERED),
@@ -87,7 +94,9 @@ def _files() -> ComponentStatus:
     trouble = storage_trouble()
     if not trouble:
         return ComponentStatus(name="Files", tone="good", word="alive", facts=["receipts can be stored"])
-    facts = ["uploads are refused", STORAGE_CURES[trouble]]
+    # a storage that is too slow for this look may take uploads, and a folder that is nearly full small ones
+    fact = "uploads may be refused" if trouble == "unavailable" else "uploads are refused"
+    facts = [fact, STORAGE_CURES[trouble]]
     return ComponentStatus(name="Files", tone="bad", word=trouble, facts=facts)
 
 

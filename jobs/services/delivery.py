@@ -212,6 +212,7 @@ def _answer_detail(answer: Answer, decision: Decision, job: JobLog) -> Detail:
         "http_status": answer.status,
         "ms": answer.milliseconds,
         "code": decision.code,
+        "refused_for": decision.refused_for,
         "execution_id": decision.execution_id,
         "workflow_id": decision.workflow_id,
         "message": decision.sentence,

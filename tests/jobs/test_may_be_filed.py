@@ -60,7 +60,9 @@ def without_its_file(job: JobLog) -> str:
 def test_whatever_ends_it_after_that_it_is_unconfirmed_and_the_last_answer_is_told(last: Answer) -> None:
     job = ended(delivered(unconfirmed(), last))
     assert job.failure_code == FailureCode.DELIVERY_UNCONFIRMED
-    assert job.result_message == job.events.get(kind="failed").detail["message"]
+    event = job.events.get(kind="failed")
+    assert job.result_message == event.detail["message"]
+    assert job.last_error == event.detail.get("refused_for", "") == (last.error or "")
     assert without_its_file(job) == FILE_GONE_AND_MAYBE_FILED
 
 

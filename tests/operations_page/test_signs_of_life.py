@@ -49,7 +49,8 @@ def test_n8n_is_told_by_what_it_last_did(viewer: Browser) -> None:
 @pytest.mark.parametrize("kind", [Kind.REFUSED, Kind.FAILED])
 def test_a_file_that_could_not_be_sent_is_no_trouble_of_n8ns(viewer: Browser, kind: JobEvent.Kind, code: str) -> None:
     job = received(ago(hours=2))
-    event(job, kind, ago(minutes=5), Source.WORKER, code=code)
+    codes = {"code": code} if kind == Kind.REFUSED else {"code": "delivery_unconfirmed", "refused_for": code}
+    event(job, kind, ago(minutes=5), Source.WORKER, **codes)
     assert sign(page(viewer), "N8N").startswith("quiet")
     event(job, Kind.DELIVERED, ago(minutes=30), Source.WORKER)
     assert sign(page(viewer), "N8N") == "alive Last delivery 30 min ago"
@@ -83,6 +84,6 @@ def test_the_storage_is_told_by_whether_it_takes_files(
     assert sign(page(viewer), "Files") == "alive Receipts can be stored"
     with monkeypatch.context() as full:
         full.setattr(storage, "_has_room", lambda _: False)
-        assert sign(page(viewer), "Files").startswith("unavailable Uploads are refused See that MEDIA_ROOT has room")
+        assert sign(page(viewer), "Files").startswith("unavailable Uploads may be refused See that MEDIA_ROOT has room")
     Path(settings.MEDIA_ROOT).rename(tmp_path / "volume")
     assert sign(page(viewer), "Files") == "not mounted Uploads are refused Mount the volume of MEDIA_ROOT"

@@ -168,7 +168,7 @@ def test_one_that_hangs_is_looked_at_once_in_a_while(viewer: Browser, use: Calla
     with stub_server(slow) as server:
         use(f"http://127.0.0.1:{server.port}")
         for _ in range(3):
-            assert sign(page(viewer), "Files").startswith("unavailable Uploads are refused")
+            assert sign(page(viewer), "Files").startswith("unavailable Uploads may be refused")
         assert len(server.visits) == 1
         clock.now += circuit_breaker.OPEN_SECONDS
         assert not can_store()
