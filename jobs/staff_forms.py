@@ -4,7 +4,7 @@ from django.contrib import messages
 from django.http import HttpRequest
 from django.template.defaultfilters import pluralize
 
-from .services import NotNow
+from .services import NotNow, Seen
 from .services.bulk import VERBS, BulkOutcome
 
 LONGEST = 200
@@ -22,10 +22,10 @@ def reason_in(request: HttpRequest) -> str:
     return reason
 
 
-def attempts_in(request: HttpRequest) -> int | None:
-    """Return how many deliveries of a job its page showed when the form was drawn; None where the form does not say."""
-    attempts = request.POST.get("attempts", "")
-    return int(attempts) if attempts.isdecimal() else None
+def seen_in(request: HttpRequest) -> Seen | None:
+    """Return what of a job its page showed when the form was drawn; None where the form does not say."""
+    status, attempts = request.POST.get("status", ""), request.POST.get("attempts", "")
+    return Seen(status, int(attempts) if attempts.isdecimal() else None) if status else None
 
 
 def tell_outcome(request: HttpRequest, verb: str, outcome: BulkOutcome, number: int) -> None:

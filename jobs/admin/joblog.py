@@ -22,7 +22,7 @@ from jobs import live, services
 from jobs.models import JobLog
 from jobs.search import HELP, named_in_full, search
 from jobs.services.bulk import AT_ONCE, VERBS
-from jobs.staff_forms import attempts_in, reason_in
+from jobs.staff_forms import reason_in, seen_in
 from jobs.summaries import receipt_summaries
 from receipts.admin.filters import ClientFilter
 
@@ -101,7 +101,7 @@ class JobLogAdmin(UploadsReceipts, CursorAdmin[JobLog]):
             raise PermissionDenied
         job = get_object_or_404(JobLog, pk=job_id)
         try:
-            services.operate(verb, job_id, staff_of(request), reason_in(request), seen_attempts=attempts_in(request))
+            services.operate(verb, job_id, staff_of(request), reason_in(request), seen=seen_in(request))
             self.message_user(request, f"{VERBS[verb].done}: {job}.", messages.SUCCESS)
         except services.NotNow as refusal:
             self.message_user(request, f"Nothing was changed. {refusal}", messages.ERROR)

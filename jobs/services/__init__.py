@@ -4,13 +4,14 @@ from .bulk import operate, operate_on_all
 from .completion import complete_job, find_open_job, note_refused_callback
 from .delivery import claim_job, free_places, is_claimed, mark_delivered, request_id_of
 from .ending import fail, may_be_filed
-from .operation import NotNow, cancel_job, resend_job, retry_job, why_not_retry
+from .operation import NotNow, Seen, cancel_job, resend_job, retry_job, why_not_retry
 from .purging import purge_receipt
 from .submission import IdempotencyKeyReused, StoredLongAgo, Submission, UploadRequest, submit_receipt
 
 __all__ = [
     "IdempotencyKeyReused",
     "NotNow",
+    "Seen",
     "StoredLongAgo",
     "Submission",
     "UploadRequest",

@@ -14,7 +14,7 @@ from accounting.staff import log_action
 from jobs.models import JobLog
 from jobs.transitions import lock_job
 
-from .operation import CANARY, NotNow, cancel_job, resend_job, retry_job
+from .operation import CANARY, NotNow, Seen, cancel_job, resend_job, retry_job
 
 AT_ONCE = 500  # each is a transaction of its own, and a browser, or a proxy of 30 s, waits for all of them
 
@@ -68,13 +68,13 @@ class NotHeard(OperationalError):
     """The connection broke at the commit, and the database could not be asked afterwards whether that was done."""
 
 
-def operate(verb: str, job_id: UUID, actor: User, reason: str, **meant: str | bool | int | None) -> None:
+def operate(verb: str, job_id: UUID, actor: User, reason: str, **meant: bool | Seen | None) -> None:
     """Do it to one job, and log it; where the connection breaks at the commit, look whether that was done.
 
     Args:
         verb: one of `VERBS`.
         actor: who asks.
-        meant: what the verb takes besides: `seen_as`, `seen_attempts` or `cancelled_too`.
+        meant: what the verb takes besides: `seen` or `cancelled_too`.
 
     Raises:
         NotNow: its state does not allow it; nothing was changed.
@@ -115,10 +115,10 @@ def operate_on_all(
     Args:
         cancelled_too: whether a retry is meant for those that staff cancelled as well.
     """
-    meant: dict[str, dict[str, str | bool]] = {
+    meant: dict[str, dict[str, bool | Seen]] = {
         "retry": {"cancelled_too": cancelled_too},
         # of many at once, what N8N has already is not sent a second time
-        "resend": {"seen_as": VERBS["resend"].touches},
+        "resend": {"seen": Seen(VERBS["resend"].touches)},
     }
     done, left_alone, not_known, pending = 0, Counter[str](), list[UUID](), list(job_ids)
     for number, job_id in enumerate(pending):

@@ -1,5 +1,6 @@
 """Staff steps in."""
 
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -35,30 +36,38 @@ MOVED_ON = "it has moved on since you looked"
 CANCELLED = "Staff cancelled it, and such jobs were not to be retried."
 
 
+class Seen(NamedTuple):
+    """What whoever asks has seen of a job.
+
+    Attributes:
+        attempts: how many deliveries had been begun; None where that does not matter.
+    """
+
+    status: str
+    attempts: int | None = None
+
+
 class NotNow(Exception):
     """Staff asked for what the job's state does not allow; the message says why."""
 
 
 @transaction.atomic
-def retry_job(
-    job_id: UUID, *, actor: str, reason: str, cancelled_too: bool = True, seen_attempts: int | None = None
-) -> JobLog:
+def retry_job(job_id: UUID, *, actor: str, reason: str, cancelled_too: bool = True, seen: Seen | None = None) -> JobLog:
     """Give a failed job another round of tries; what happened before stays written down.
 
     Args:
         cancelled_too: whether one that staff cancelled is meant as well.
-        seen_attempts: how many deliveries of it whoever asks has seen, where that is known.
+        seen: what whoever asks has seen of it.
 
     Raises:
-        NotNow: it has not failed, its file is gone, another job does the same, it is not meant, or it was sent again
-            since it was seen.
+        NotNow: it has not failed, its file is gone, another job does the same, it is not meant, or no longer as seen.
     """
     receipt_id = JobLog.objects.values_list("receipt_id", flat=True).get(pk=job_id)
     receipt = Receipt.objects.select_for_update().get(pk=receipt_id)
     job = lock_job(job_id)
     if refusal := why_not_retry(job, receipt):
         raise NotNow(refusal)
-    _require_as_seen(job, seen_attempts)
+    _require_as_seen(job, seen)
     if job.is_cancelled and not cancelled_too:
         raise NotNow(CANCELLED)
     _start_round(job, kind=Kind.RETRIED, actor=actor, detail={"reason": reason, "was": job.failure_code})
@@ -89,30 +98,20 @@ def done_elsewhere() -> Exists:
 
 
 @transaction.atomic
-def resend_job(
-    job_id: UUID,
-    *,
-    actor: str,
-    reason: str,
-    seen_as: JobLog.Status | None = None,
-    seen_attempts: int | None = None,
-) -> JobLog:
+def resend_job(job_id: UUID, *, actor: str, reason: str, seen: Seen | None = None) -> JobLog:
     """Send a job now: one that waits for its next try, or one that N8N has, or may have.
 
     If N8N still works on it, the receipt may be filed twice.
 
     Args:
-        seen_as: the status that whoever asks has seen; in any other nothing is sent.
-        seen_attempts: how many deliveries of it they have seen, where that is known.
+        seen: what whoever asks has seen of it.
 
     Raises:
         NotNow: it is neither, or no longer what was seen.
     """
     job = lock_job(job_id)
     _require(job, {Status.QUEUED, Status.PROCESSING}, "only a job that is queued or processing can be sent now")
-    _require_as_seen(job, seen_attempts)
-    if seen_as and job.status != seen_as:
-        raise NotNow(_not_in(job, MOVED_ON))
+    _require_as_seen(job, seen)
     if job.status == Status.PROCESSING:
         _start_round(job, kind=Kind.RESENT, actor=actor, detail={"reason": reason})
     else:
@@ -122,17 +121,17 @@ def resend_job(
 
 
 @transaction.atomic
-def cancel_job(job_id: UUID, *, actor: str, reason: str, seen_attempts: int | None = None) -> JobLog:
+def cancel_job(job_id: UUID, *, actor: str, reason: str, seen: Seen | None = None) -> JobLog:
     """End a job that waits. The reason is for staff: it stays in the event.
 
     Args:
-        seen_attempts: how many deliveries of it whoever asks has seen, where that is known.
+        seen: what whoever asks has seen of it.
 
     Raises:
-        NotNow: it does not wait, or was sent again since it was seen.
+        NotNow: it does not wait, or is no longer as seen.
     """
     job = lock_job(job_id)
-    _require_as_seen(job, seen_attempts)
+    _require_as_seen(job, seen)
     _require(job, {Status.QUEUED}, "only a queued job can be cancelled")
     fail(
         job, FailureCode.CANCELLED, "Cancelled by staff.", source=Source.ADMIN, actor=actor, kind=Kind.CANCELLED,
@@ -146,9 +145,9 @@ def _require(job: JobLog, statuses: set[JobLog.Status], otherwise: str) -> None:
         raise NotNow(_not_in(job, otherwise))
 
 
-def _require_as_seen(job: JobLog, attempts: int | None) -> None:
+def _require_as_seen(job: JobLog, seen: Seen | None) -> None:
     """Let no form act that was drawn before a delivery: who sent it has not seen what that came to."""
-    if attempts is not None and attempts != job.attempts:
+    if seen and (seen.status != job.status or seen.attempts not in (None, job.attempts)):
         raise NotNow(_not_in(job, MOVED_ON))
 
 

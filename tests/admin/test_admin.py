@@ -38,7 +38,7 @@ def operator() -> Browser:
 
 
 def operate(browser: Browser, job: JobLog, verb: str, reason: str = "N8N was down") -> Any:
-    form = {"reason": reason, "attempts": job.attempts}
+    form = {"reason": reason, "status": job.status, "attempts": job.attempts}
     return browser.post(f"{LIST}{job.pk}/operate/{verb}/", form, follow=True)
 
 
@@ -150,9 +150,18 @@ def test_a_page_that_was_drawn_before_the_last_delivery_changes_nothing(
     operator: Browser, verb: str, status: JobLog.Status
 ) -> None:
     job = job_in(status, attempts=2)
-    assert 'name="attempts" value="2"' in operator.get(page(job)).content.decode()
+    shown = operator.get(page(job)).content.decode()
+    assert 'name="attempts" value="2"' in shown
+    assert f'data-key="{verb}-{status}-2"' in shown  # so that a page that refreshes itself has the new ones in its form
     JobLog.objects.filter(pk=job.pk).update(attempts=3)
     assert "has moved on" in operate(operator, job, verb).content.decode()
+    assert not job.events.exists()
+
+
+def test_a_page_that_was_drawn_before_the_sweep_queued_it_again_sends_nothing(operator: Browser) -> None:
+    job = JobFactory.create(attempts=2, due_at=timezone.now() + timedelta(hours=1))
+    job.status = JobLog.Status.PROCESSING  # as the page showed it
+    assert "has moved on" in operate(operator, job, "resend").content.decode()
     assert not job.events.exists()
 
 

@@ -95,7 +95,7 @@ def test_what_happens_next_is_said_with_the_time(browser: Browser) -> None:
 def test_a_page_that_refreshes_itself_makes_no_form_for_one_status_of_that_for_another(
     status: JobLog.Status,
 ) -> None:
-    assert f'data-key="resend-{status}"' in text_of(operator(), job_in(status))
+    assert f'data-key="resend-{status}-2"' in text_of(operator(), job_in(status, attempts=2))
 
 
 @pytest.mark.parametrize(("minutes", "said"), [(-2, "comes to it, it is sent to N8N."), (2, "Next, ")])
