@@ -48,11 +48,13 @@ class FilesSeen:
 
     Attributes:
         faults: what is broken, each without a full stop.
+        is_receipt_broken: whether the receipt's own file is.
         unread: why not all of them was read; None where all was, or the rule has deleted them.
         are_whole: whether they are there, and as they came.
     """
 
     faults: tuple[str, ...] = ()
+    is_receipt_broken: bool = False
     unread: Unread | None = None
     are_whole: bool = False
 
@@ -83,26 +85,31 @@ def look_at_files(receipt: Receipt) -> FilesSeen:
     """Read the same of one receipt, as far as a page can wait for it."""
     if receipt.purged_at:
         return NOT_SEEN
-    faults: list[str] = []
+    found: list[tuple[Receipt | Rendition, str]] = []
     unread = None
     try:
         for fault in _faults_in_time(receipt):
-            faults += [fault]  # what was found stays so, should the next one not be read
+            found += [fault]  # what was found stays so, should the next one not be read
     except StorageAway:
         unread = Unread.AWAY
     except NotRead as stopped:
         unread = stopped.reason
-    return FilesSeen(faults=tuple(faults), unread=unread, are_whole=not (faults or unread))
+    return FilesSeen(
+        faults=tuple(sentence for _, sentence in found),
+        is_receipt_broken=any(row is receipt for row, _ in found),
+        unread=unread,
+        are_whole=not (found or unread),
+    )
 
 
-def _faults_in_time(receipt: Receipt) -> Iterator[str]:
+def _faults_in_time(receipt: Receipt) -> Iterator[tuple[Receipt | Rendition, str]]:
     read = partial(_read_in_time, end=time.monotonic() + PAGE_SECONDS)
     if fault := _find_fault(receipt, Receipt.objects.all(), read):
-        yield f"its file {fault}"
+        yield receipt, f"its file {fault}"
     made = Rendition.objects.select_related("receipt").filter(receipt=receipt)
     for rendition in made:
         if fault := _find_fault(rendition, made, read):
-            yield f"the picture made of it for N8N {fault}"
+            yield rendition, f"the picture made of it for N8N {fault}"
 
 
 def _find_fault(row: Row, rows: QuerySet[Row], read: Read) -> str:

@@ -15,9 +15,13 @@ def picture_url(receipt: Receipt) -> str:
         return ""
     if rendition_to_show(receipt) is not None:
         return reverse("receipt-rendition", args=[receipt.pk])
-    if receipt.content_type in SHOWN_BY_BROWSERS and _is_at_hand(receipt):
-        return reverse("receipt-file", args=[receipt.pk])
-    return ""
+    return original_url(receipt)
+
+
+def original_url(receipt: Receipt) -> str:
+    """Return where a browser finds it as it came; "" where it could not show that."""
+    is_shown = receipt.content_type in SHOWN_BY_BROWSERS and _is_at_hand(receipt)
+    return reverse("receipt-file", args=[receipt.pk]) if is_shown else ""
 
 
 def is_lost(receipt: Receipt) -> bool:

@@ -76,6 +76,12 @@ def _static_files_found_when_asked_for(settings: LazySettings) -> None:
     settings.WHITENOISE_AUTOREFRESH = True
 
 
+@pytest.fixture(autouse=True)
+def _pages_that_wait_for_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a page read a file to its end, however busy the machine is."""
+    monkeypatch.setattr("receipts.evidence.PAGE_SECONDS", 60.0)
+
+
 @pytest.fixture(scope="session")
 def _valkey() -> Iterator["Redis"]:
     from django.conf import settings

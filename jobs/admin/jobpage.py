@@ -15,8 +15,8 @@ from jobs.services import may_be_filed, why_not_retry
 from jobs.stats import hour_of
 from jobs.summaries import receipt_summaries
 from jobs.timeline import MOST, timeline
-from receipts.evidence import look_at_files
-from receipts.pictures import picture_url
+from receipts.evidence import FilesSeen, look_at_files
+from receipts.pictures import original_url, picture_url
 
 MAX_SIBLINGS = 20
 EARLIER_TRY = "Look in Notion first, since an earlier try may have been filed."
@@ -55,12 +55,19 @@ def context_of(request: HttpRequest, job: JobLog, *, may_operate: bool) -> dict[
         "execution": execution_link(job, (entry.event for entry in reversed(entries))),
         "may_see_receipt": request.user.has_perm("receipts.view_receipt"),
         "files": files,
-        "picture_url": "" if files.faults or files.are_away else picture_url(job.receipt),
+        "picture_url": _picture_url(job, files),
         "siblings": siblings[:MAX_SIBLINGS],
         "read": receipt_summaries([job]).get(job.pk, ""),
         "seal": _seal_of(job),
         "are_more_siblings": len(siblings) > MAX_SIBLINGS,
     }
+
+
+def _picture_url(job: JobLog, files: FilesSeen) -> str:
+    """Return where a picture is that nobody has swapped."""
+    if files.is_receipt_broken or files.are_away:
+        return ""
+    return original_url(job.receipt) if files.faults else picture_url(job.receipt)
 
 
 def _cure(job: JobLog, no_retry: str) -> str:

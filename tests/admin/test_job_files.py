@@ -57,7 +57,9 @@ def test_another_picture_in_the_place_of_what_was_made_for_n8n_is_no_proof(brows
     path = path_of(RenditionFactory.create(receipt=job.receipt))
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     assert f"Broken: the picture made of it for N8N {OTHER_BYTES}." in shown(browser, job)
-    assert "/rendition" not in browser.get(page(job)).content.decode()
+    content = browser.get(page(job)).content.decode()
+    assert "/rendition" not in content
+    assert f'src="/api/v1/receipts/{job.receipt_id}/file"' in content  # which is whole
 
 
 def test_a_file_that_is_gone_is_said_to_be(browser: Browser, job: JobLog) -> None:
