@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
 
 from accounting.admin_site.sections import SECTIONS
 from accounting.roles import label
@@ -14,7 +15,7 @@ NAMES = {"django_rq.admin": "Can view queue"}  # where a library's says nothing
 
 def plain_name(permission: Permission) -> str:
     """Return what it permits, behind the section that the model has in the sidebar."""
-    model = permission.content_type.model_class()
+    model = ContentType.objects.get_for_id(permission.content_type_id).model_class()  # which asks once for each
     name = model.__name__ if model else ""
     section = next((section for section, models in SECTIONS.items() if name in models), OTHER)
     return f"{section} | {NAMES.get(label(permission), permission.name)}"

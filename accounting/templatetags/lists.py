@@ -43,8 +43,10 @@ def narrowed_by(changelist: ChangeList) -> str:
 
 
 def _chosen(spec: ListFilter, changelist: ChangeList) -> str:
+    """Return the choice by its name; what an address alone narrows by has none, such as yesterday's "today"."""
     choices: Iterable[Any] = spec.choices(changelist)
-    return ", ".join(str(choice["display"]) for choice in choices if choice.get("selected"))
+    named = [str(choice["display"]) for choice in choices if choice.get("selected")]
+    return ", ".join(named or (f"{name}={value}" for name, value in spec.used_parameters.items()))
 
 
 def _labelled(cell: str, header: dict[str, Any]) -> SafeString:

@@ -1,6 +1,7 @@
 """The list as CSV: all that the filters leave or the search found, in pieces, and harmless in a spreadsheet."""
 
 import csv
+import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -55,7 +56,9 @@ COLUMNS: dict[str, Cell] = {
 
 def csv_response(request: HttpRequest, jobs: QuerySet[JobLog]) -> StreamingHttpResponse:
     """Return the jobs as a download, and log that they were handed out."""
-    filters = ", ".join(f"{name}={value}" for name, values in request.GET.lists() for value in values) or "none"
+    chosen = ((name, visible(value)) for name, values in request.GET.lists() for value in values)
+    # in quotes, so that nobody's words pass for a filter
+    filters = ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in chosen) or "none"
     what = "as CSV, not all that fit" if left_out(request) else "as CSV"
     log_action(request.user, "The list of jobs", f"export: {what}, filters: {visible(filters)}", model=JobLog)
     response = StreamingHttpResponse(_csv_pieces(jobs), content_type="text/csv; charset=utf-8")

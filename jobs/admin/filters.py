@@ -47,7 +47,7 @@ class DelayFilter(SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """Return the one choice that was made, if any: without it there is nothing to see."""
         chosen = self.value()
-        return [(chosen, cause_of_delay(chosen).sentence)] if chosen else []
+        return [(chosen, cause_of_delay(chosen).sentence.rstrip("."))] if chosen else []
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[JobLog]) -> QuerySet[JobLog]:
         """Return the jobs that were delayed so."""
