@@ -23,7 +23,7 @@ _one_at_a_time = threading.Lock()  # the memory's own locks are made and thrown 
 
 
 class _ForgetfulMemory(MemoryStorage):
-    """Forgets names of which nothing counts any more: the package keeps each, and walks them all for every count."""
+    """Forgets names of which nothing counts any more: the package keeps them, and walks them, too, for every count."""
 
     def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         """Count one more, unless that is too many."""

@@ -34,9 +34,9 @@ NAME = re.compile(r" \(([0-9a-f]{8})\)$")  # of a job, as `JobLog.__str__` makes
 IN_NO_NAME = r'(?!([^"\\]|\\.){0,200}":)'
 
 HELP = (
-    f"Words and amounts of file name, client, message or what was read, among the newest {RECENT:,}; among all, the "
-    f"beginning of a file name, of an id or a SHA-256 (8 digits will do), or a Notion database. Of many that fit, the "
-    f"newest {FOUND}."
+    f"Words and amounts of file name, client, message or what was read, or a page in Notion, among the newest "
+    f"{RECENT:,}; among all, a job's name, the beginning of a file name, of an id or a SHA-256 (8 digits will do), of "
+    f"which the newest {FOUND} are found; or a Notion database."
 )
 CUT = f"Only the newest {FOUND} that fit are found. To see others, narrow the dates or another filter, or write more."
 TOO_MANY_NAMES = (

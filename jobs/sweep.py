@@ -133,10 +133,9 @@ def _again_or_fail(job: JobLog, kind: JobEvent.Kind, sentence: str, **changes: A
 
 
 def _ring_overdue() -> int:
-    """Ring for those that have waited longest, as many as N8N has places for and the queue has not rung yet.
+    """Ring for those that have waited longest: a few more than N8N has places for and the queue has not rung yet.
 
-    A few more are rung for, since one that cannot be claimed would keep those behind it waiting for ever; who finds no
-    place does nothing.
+    One that cannot be claimed would else keep those behind it waiting for ever; who finds no place does nothing.
     """
     depth, free = queue_service().depth(), free_places()
     if depth is None or free <= 0 or depth >= RINGS_AT_ONCE:

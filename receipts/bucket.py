@@ -141,6 +141,7 @@ class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
             try:
                 self._knock()
                 yield
+                self._look_breaker.reset()  # what is fast enough for this is there
             except UNREACHABLE as error:
                 self._breaker.trip()
                 logger.warning("storage_unreachable", error=type(error).__name__)

@@ -76,7 +76,9 @@ def _put_in_place(api: PublicApi, chosen: RemoteWorkflow, rivals: list[RemoteWor
 
 
 def _see_that_it_may_be_put_back(api: PublicApi, rivals: list[RemoteWorkflow]) -> None:
-    """Activate each as it is, which changes nothing: a key that may only deactivate would leave none on the air.
+    """Activate each as it is: a key that may only deactivate would leave none on the air.
+
+    N8N takes its webhook away for a moment for it, as it will with the switch.
 
     Raises:
         ApiError: N8N forbids it.

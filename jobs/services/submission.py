@@ -12,7 +12,6 @@ from django.db import IntegrityError, transaction
 from accounting.clock import database_now, seconds_since_boot
 from jobs.models import IdempotencyKey, JobEvent, JobLog
 from jobs.queue import ring_on_commit
-from jobs.stats import GRACE
 from jobs.transitions import Detail, begin, lock_job, note
 from receipts.files import CheckedUpload
 from receipts.models import Client, Receipt
@@ -61,9 +60,9 @@ MEETINGS = 2
 
 # A machine may sleep between two lines; after a day the sweep takes a file that no row names for an orphan.
 MAX_STORING = timedelta(hours=1)
-# After `GRACE` the sweep counts the hour that the receipt is dated into. Half of it is left for the commit: PostgreSQL
-# waits for one for 30 s, and on SQLite nobody else writes meanwhile.
-MAX_WRITING = GRACE / 2
+# As long as the longest transaction that is known of: counters take an event for settled after twice that
+# (`jobs.metrics.counting.SETTLES`), and the hour that the receipt is dated into is counted later still.
+MAX_WRITING = timedelta(seconds=45)
 
 
 class StoredLongAgo(Exception):
