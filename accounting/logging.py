@@ -29,6 +29,7 @@ QUIET = {
     "django.security.DisallowedHost": "CRITICAL",  # with a traceback, and what somebody made up
     "django.security.TooManyFilesSent": "CRITICAL",
     "django.server": "ERROR",
+    "django.template": "WARNING",  # where a variable is not there it quotes all that the page is made of
     "rq.worker": "WARNING",
     "urllib3": "ERROR",
     "waitress.queue": "ERROR",  # who waits for a thread is in his own line of the log
