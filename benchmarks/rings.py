@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -34,16 +35,19 @@ def _print_rows(redis: Any) -> None:
     from django.core.management import call_command
     from django.db import connection
 
+    from jobs.queue import ANSWERED_KEPT_SECONDS
     from tests.support.workers import work
 
     call_command("migrate", verbosity=0)
     _ring()
     work()  # what there is but once, is there now
+    time.sleep(2 * ANSWERED_KEPT_SECONDS)
     before = _used(redis)
     _ring()
     print(f"| of {redis.llen('rq:queue:default')} rings | bytes each |", "|---|---|", sep="\n")
     print(f"| that wait | {(_used(redis) - before) / RINGS:.0f} |")
     work()
+    time.sleep(2 * ANSWERED_KEPT_SECONDS)
     print(f"| that were answered | {(_used(redis) - before) / RINGS:.0f} |")
     before = _used(redis)
     _ring()

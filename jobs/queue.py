@@ -18,7 +18,9 @@ logger = structlog.get_logger(__name__)
 
 TASK = "jobs.tasks.trigger_n8n_workflow"
 WAITING_AT_MOST = 50_000  # or a call's rings more: a Redis that they filled would give none of them to a worker
-ANSWERED_KEPT_SECONDS = 0  # the job's events say what became of it, and kept ones would fill a small Redis at the peak
+# The job's events say what became of it, and kept ones would fill a small Redis at the peak. By 0 RQ would look for a
+# ring that a flushed Redis has forgotten, and call it failed.
+ANSWERED_KEPT_SECONDS = 1
 FAILED_KEPT_SECONDS = 86_400
 FAILED_KEPT = 1_000  # the latest: a bug that all rings meet would fill Redis with them
 

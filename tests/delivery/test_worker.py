@@ -31,6 +31,7 @@ from jobs.queue import TASK, RQService
 from jobs.worker import DeliveryWorker
 from tests.factories import JobFactory
 from tests.support.deliveries import WEBHOOK, n8n_at
+from tests.support.installation import wait_for
 from tests.support.outages import closed_port
 from tests.support.stub_server import StubServer, Visit, response, stub_server
 from tests.support.workers import ring, status_of, work
@@ -200,14 +201,31 @@ def test_whoever_rang_may_have_had_a_shorter_time_out() -> None:
     assert (status_of(job), len(server.visits)) == (Status.PROCESSING, 1)
 
 
-def test_answered_rings_leave_nothing_in_redis(n8n: StubServer, redis: "Redis") -> None:
+def test_answered_rings_are_soon_gone_from_redis(n8n: StubServer, redis: "Redis") -> None:
     jobs = JobFactory.create_batch(3)
     for job in [*jobs, *jobs]:
         ring(job)
     work()
     assert {status_of(job) for job in jobs} == {Status.PROCESSING}
-    kept = ("rq:job:*", "rq:results:*", "rq:finished:*", "rq:wip:*", "rq:queue:*")
-    assert [redis.keys(keys) for keys in kept] == [[]] * len(kept)
+    kept = ("rq:job:*", "rq:results:*", "rq:wip:*", "rq:queue:*")
+    wait_for(lambda: not any(redis.keys(keys) for keys in kept), "Redis to forget them", 10)
+
+
+def test_a_ring_that_redis_forgot_while_it_was_answered_has_not_failed(
+    redis: "Redis", caplog: pytest.LogCaptureFixture
+) -> None:
+    job = JobFactory.create()
+    ring(job)
+
+    def forget_and_answer(visit: Visit) -> None:
+        visit.read()
+        redis.flushall()
+        visit.send(response())
+
+    with stub_server(forget_and_answer) as server, n8n_at(server.url):
+        work()
+    assert status_of(job) == Status.PROCESSING
+    assert "task_failed" not in caplog.text
 
 
 def test_where_too_many_wait_nobody_is_rung_for_until_a_worker_has_answered(
