@@ -122,7 +122,7 @@ def test_the_log_says_of_an_export_that_it_is_not_all(browser: Browser) -> None:
         exported(browser, query)
     messages = LogEntry.objects.order_by("pk").values_list("change_message", flat=True)
     assert list(messages) == [
-        "export: as CSV, not all that fit, filters: q=many", "export: as CSV, filters: status__exact=queued",
+        'export: as CSV, not all that fit, filters: q="many"', 'export: as CSV, filters: status__exact="queued"',
     ]  # fmt: skip
 
 
