@@ -54,9 +54,8 @@ def _request_id(job_id: UUID) -> str:
 
 def _deliver(job: JobLog, lease_ends: float) -> str:
     logger.info("delivery_begun", attempt=job.attempts, tries=job.tries)
-    is_claimed = partial(services.is_claimed, job.pk, attempt=job.attempts)
     begin_by = lease_ends - settings.N8N_DEADLINE_SECONDS
-    answer = n8n.send_receipt(job, begin_by=begin_by, is_claimed=is_claimed)
+    answer = n8n.send_receipt(job, begin_by=begin_by, is_claimed=partial(services.is_claimed, job))
     decision = _write_down(job, answer, lease_ends)
     if decision is None:
         return "overtaken"

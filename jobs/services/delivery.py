@@ -69,16 +69,18 @@ def request_id_of(job_id: UUID) -> str:
     return str(detail.get("request_id") or job_id)
 
 
-def is_claimed(job_id: UUID, *, attempt: int) -> bool:
+def is_claimed(job: JobLog) -> bool:
     """Tell whether a claim still holds, and for as long as a delivery may take.
 
     While a receipt is prepared, the delivery before may be reported on, or that of a job that had been given up; and
     the machine may be halted from outside, of which its own clocks know nothing.
+
+    Args:
+        job: as `claim_job` returned it.
     """
     answered_by = DatabaseNow() + timedelta(seconds=settings.N8N_DEADLINE_SECONDS)
-    claimed = JobLog.objects.filter(pk=job_id, status=Status.SENDING, attempts=attempt, due_at__gte=answered_by)
-    job = claimed.select_related("receipt").first()
-    return job is not None and _filed_meanwhile(job) is None
+    claimed = JobLog.objects.filter(pk=job.pk, status=Status.SENDING, attempts=job.attempts)
+    return claimed.filter(due_at__gte=answered_by).exists() and _filed_meanwhile(job) is None
 
 
 def _filed_meanwhile(job: JobLog) -> JobLog | None:
