@@ -3,13 +3,9 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import django_rq
 import pytest
@@ -17,9 +13,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 from redis import Redis
-from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
-from rq.worker import WorkerStatus
 
 from accounting.redis.shared import SharedRedis
 from accounting.stopping import StopSign
@@ -239,66 +233,3 @@ def test_where_too_many_wait_nobody_is_rung_for_until_a_worker_has_answered(
     assert queue.queue_service().ring(ids[2:]) == 1
     work()
     assert len(n8n.requests) == 3
-
-
-# -- told to stop
-
-
-@pytest.fixture
-def told_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a signal have come, and what it raised have been lost."""
-    sign = StopSign()
-    sign.set()
-    monkeypatch.setattr(worker_module, "told_to_stop", sign)
-
-
-def test_one_that_was_told_to_stop_while_it_was_made_answers_no_ring(n8n: StubServer, told_to_stop: None) -> None:
-    job = JobFactory.create()
-    ring(job)
-    work()
-    assert (status_of(job), n8n.requests) == (Status.QUEUED, [])
-
-
-def test_where_what_the_signal_raised_was_lost_it_stops_at_its_next_beat_but_in_no_delivery(told_to_stop: None) -> None:
-    worker = django_rq.get_worker()
-    assert isinstance(worker, DeliveryWorker)
-    worker.set_state(WorkerStatus.BUSY)
-    worker.heartbeat()
-    worker.set_state(WorkerStatus.IDLE)
-    with pytest.raises(StopRequested):
-        worker.heartbeat()
-
-
-@pytest.fixture
-def _handlers_put_back() -> Iterator[None]:
-    """Let what a test does with signals end with it."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)}
-    yield
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
-
-
-@pytest.mark.usefixtures("_handlers_put_back")
-@pytest.mark.parametrize("moment", range(20))
-def test_one_that_waits_hears_a_signal_at_whatever_moment_it_comes(moment: int) -> None:
-    def give_up(*_: object) -> None:
-        raise TimeoutError
-
-    def strike(frame: FrameType, event: str, argument: object) -> Any:
-        if next(steps, None) == moment:
-            signal.raise_signal(signal.SIGTERM)
-        return strike
-
-    steps = iter(range(moment + 1))  # the calls, lines and returns of which the wait is made
-    told_to_stop = type(worker_module.told_to_stop)()
-    signal.signal(signal.SIGTERM, lambda *_: told_to_stop.set())
-    signal.signal(signal.SIGALRM, give_up)
-    signal.setitimer(signal.ITIMER_REAL, 5)
-    traced = sys.gettrace()
-    sys.settrace(strike)
-    try:
-        while not told_to_stop.wait(0.01):
-            pass
-    finally:
-        sys.settrace(traced)
