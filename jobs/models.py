@@ -17,6 +17,7 @@ from .failures import FailureCode
 from .figures import HourlyFigures as HourlyFigures
 from .figures import SpanFigures as SpanFigures
 from .heartbeats import Heartbeat as Heartbeat
+from .idempotency import IdempotencyKey as IdempotencyKey
 from .metrics.totals import EventTotals as EventTotals
 from .proof.seal import Seal as Seal
 
@@ -294,19 +295,3 @@ class JobEvent(models.Model):
         source = self.get_source_display()
         is_said = self.actor.lower().startswith(source.lower())
         return self.actor if is_said else " · ".join(filter(None, [source, self.actor]))
-
-
-class IdempotencyKey(models.Model):
-    """A client's `Idempotency-Key`, what it came with, and the job that it was answered with."""
-
-    client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="+")
-    key = models.CharField(max_length=255)
-    fingerprint = models.CharField(max_length=64, help_text="SHA-256 of what the request asked for")
-    job = models.ForeignKey(JobLog, on_delete=models.PROTECT, related_name="+")
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["client", "key"], name="idempotency_key_once_per_client")]
-
-    def __str__(self) -> str:
-        return self.key
