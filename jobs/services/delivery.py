@@ -161,15 +161,7 @@ def mark_delivered(job_id: UUID, *, attempt: int, answer: Answer, worker: str) -
         case Status.QUEUED:
             _queue_again(job, decision, worker, detail)
         case Status.FAILURE:
-            fail(
-                job,
-                _failure_code(job, decision),
-                decision.sentence,
-                source=Source.WORKER,
-                actor=worker,
-                detail=detail,
-                last_error=decision.refused_for,
-            )
+            _end_without_page(job, decision, worker, detail)
     return decision
 
 
@@ -203,10 +195,13 @@ def _queue_again(job: JobLog, decision: Decision, worker: str, detail: Detail) -
     )
 
 
-def _failure_code(job: JobLog, decision: Decision) -> FailureCode:
-    """Return why it ends: of what N8N may have from a try before, that counts, whatever kept the last from N8N."""
+def _end_without_page(job: JobLog, decision: Decision, worker: str, detail: Detail) -> None:
+    """End it; of what N8N may have from a try before, that counts, whatever kept the last from N8N."""
     code = FailureCode(decision.code)
-    return FailureCode.DELIVERY_UNCONFIRMED if code in OURS and may_be_filed(job) else code
+    if code in OURS and may_be_filed(job):
+        code = FailureCode.DELIVERY_UNCONFIRMED
+    last_error = decision.refused_for
+    fail(job, code, decision.sentence, source=Source.WORKER, actor=worker, detail=detail, last_error=last_error)
 
 
 def _answer_detail(answer: Answer, decision: Decision, job: JobLog) -> Detail:
