@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from accounting.clock import database_now
 from jobs.causes import cause_of_delay
 from jobs.models import JobLog
-from jobs.operations.attention import failed_lately
+from jobs.operations.attention import failed_earlier, failed_lately
 
 Narrow = Callable[[QuerySet[JobLog]], QuerySet[JobLog]]
 PROGRESS: dict[str, tuple[str, Narrow]] = {
@@ -19,6 +19,7 @@ PROGRESS: dict[str, tuple[str, Narrow]] = {
     "overdue": ("Overdue", lambda jobs: jobs.filter(JobLog.overdue(database_now()))),
     "ended": ("Ended", lambda jobs: jobs.filter(due_at__isnull=True)),
     "failed": ("Failed since yesterday", lambda jobs: jobs & failed_lately(database_now())),
+    "failed-earlier": ("Failed in the month before", lambda jobs: jobs & failed_earlier(database_now())),
 }
 
 

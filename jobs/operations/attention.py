@@ -20,6 +20,7 @@ Status = JobLog.Status
 
 EXAMPLES = 3
 LOOKED_AT = 1000  # failures, the latest: a page is to cost no more where an outage brings very many
+EARLIER = timedelta(days=30)  # before yesterday: who is away for long still finds what was never filed
 SHOWN = ("filename", "completed_at", "due_at")  # of an example
 
 
@@ -93,7 +94,23 @@ def _delayed_jobs(now: datetime) -> QuerySet[JobLog]:
 
 def failed_lately(now: datetime) -> QuerySet[JobLog]:
     """Return what failed since yesterday, and what nobody has seen to: neither cancelled it, nor filed it otherwise."""
-    failed = JobLog.objects.filter(status=Status.FAILURE, completed_at__gte=since_yesterday(now), is_canary=False)
+    return _not_seen_to(completed_at__gte=since_yesterday(now))
+
+
+def failed_earlier(now: datetime) -> QuerySet[JobLog]:
+    """Return the same of the month before."""
+    yesterday = since_yesterday(now)
+    return _not_seen_to(completed_at__gte=yesterday - EARLIER, completed_at__lt=yesterday)
+
+
+def count_failed_earlier(now: datetime) -> str:
+    """Return how many those are, for people to read: no more are counted than are looked at; "" for none."""
+    count = failed_earlier(now)[:LOOKED_AT].count()
+    return f"{count:,} or more" if count == LOOKED_AT else f"{count or ''}"
+
+
+def _not_seen_to(**ended: datetime) -> QuerySet[JobLog]:
+    failed = JobLog.objects.filter(**ended, status=Status.FAILURE, is_canary=False)
     failed = failed.exclude(failure_code=FailureCode.CANCELLED)
     return failed.exclude(pk__in=_ids_done_elsewhere(failed))
 

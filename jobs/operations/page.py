@@ -19,7 +19,7 @@ from jobs.services import NotNow, operate_on_all
 from jobs.services.bulk import AT_ONCE
 from jobs.staff_forms import reason_in, tell_outcome
 
-from .attention import AttentionKind, groups, jobs_of, verb_for
+from .attention import AttentionKind, count_failed_earlier, groups, jobs_of, verb_for
 from .cards import cards, open_jobs
 from .component_status import component_statuses
 from .trends import charts
@@ -78,6 +78,7 @@ def _figures_context(period: Period, now: datetime) -> dict[str, Any]:
         "cards": cards(figures, open_jobs(), overdue, delayed, now),
         "charts": charts(figures),
         "groups": needs,
+        "failed_earlier": count_failed_earlier(now),
         "at_once": AT_ONCE,
         "components": component_statuses(now),
         "first_upload": _first_upload_address(),

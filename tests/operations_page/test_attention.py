@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from jobs.failures import FailureCode
 from jobs.models import JobEvent, JobLog
+from jobs.operations import attention
 from jobs.operations import page as operations
 from jobs.operations.attention import groups, since_yesterday
 from jobs.services import purge_receipt
@@ -168,6 +169,26 @@ def test_the_list_behind_what_failed_shows_none_that_failed_before(viewer: Brows
     lately = failed(timezone.now())
     (group,) = groups(timezone.now())
     assert list(viewer.get(group.address).context["cl"].result_list) == [lately]
+
+
+def test_what_failed_before_yesterday_and_was_never_filed_is_told_for_a_month(viewer: Browser) -> None:
+    assert "failed in the month before" not in page(viewer)
+    friday, long_ago, lately = failed(ago(days=3)), failed(ago(days=40)), failed(timezone.now())
+    filed, _ = failed(ago(days=4)), failed(ago(days=4), FailureCode.CANCELLED)
+    JobFactory.create(receipt=filed.receipt, success=True)
+    assert "1 failed in the month before, and no other job has filed" in words(page(viewer))
+    listed = viewer.get(JOBS, {"progress": "failed-earlier"}).context["cl"].result_list
+    assert list(listed) == [friday]
+    assert {long_ago, lately}.isdisjoint(listed)
+
+
+def test_of_very_many_that_failed_earlier_no_more_are_counted_than_are_looked_at(
+    viewer: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attention, "LOOKED_AT", 2)
+    for _ in range(3):
+        failed(ago(days=3))
+    assert "2 or more failed in the month before" in words(page(viewer))
 
 
 def test_no_more_than_a_bounded_number_go_at_once(operator: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
