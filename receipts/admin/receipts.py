@@ -19,8 +19,8 @@ from django.views.decorators.http import require_safe
 
 from accounting.admin.base import CursorAdmin, TimeFilter, in_utc
 from accounting.admin.change_list import CursorChangeList
-from jobs.models import JobLog
-from receipts.models import Receipt, Rendition
+from jobs.models import JobEvent, JobLog
+from receipts.models import Receipt
 from receipts.pictures import is_lost, picture_url
 from receipts.renditions import rendition_to_show
 from receipts.search import find_receipts
@@ -98,9 +98,12 @@ class ReceiptAdmin(CursorAdmin[Receipt]):
     def sent(self, receipt: Receipt) -> str:
         """Return a link to the picture that was made to be sent, or that the receipt itself was."""
         made = rendition_to_show(receipt)
-        if made is None:
-            return "as it came" if _was_sent_as_it_came(receipt) else "–"
-        return format_html('<a href="{}">{}</a>', reverse("receipt-rendition", args=[receipt.pk]), made)
+        if made is not None:
+            return format_html('<a href="{}">{}</a>', reverse("receipt-rendition", args=[receipt.pk]), made)
+        sent = _hashes_sent(receipt)
+        if receipt.sha256 in sent:
+            return "as it came"
+        return "a picture that was made of it" if sent else "–"
 
     @admin.display(description="jobs")
     def jobs(self, receipt: Receipt) -> str:
@@ -178,8 +181,7 @@ def _names_of(receipt: Receipt) -> list[str]:
     return [name for name in dict.fromkeys(latest) if name]
 
 
-def _was_sent_as_it_came(receipt: Receipt) -> bool:
-    """Tell whether N8N took it, and no picture was made for that; of what was purged nobody knows."""
-    if receipt.purged_at is not None or Rendition.objects.filter(receipt=receipt).exists():
-        return False
-    return receipt.jobs.filter(delivered_at__isnull=False).exists()
+def _hashes_sent(receipt: Receipt) -> set[str]:
+    """Return the SHA-256 of each picture that N8N took of it, also of those that are gone."""
+    taken = JobEvent.objects.filter(job__receipt=receipt, kind__in=(JobEvent.Kind.DELIVERED, JobEvent.Kind.UNCONFIRMED))
+    return set(taken.values_list("detail__request__sha256", flat=True)) - {None}

@@ -9,7 +9,7 @@ from django.test import Client as Browser
 from django.urls import reverse
 from django.utils import timezone
 
-from jobs.models import JobEvent
+from jobs.models import JobEvent, JobLog
 from receipts.models import ApiKey, Client, Receipt
 from tests.factories import JobFactory, ReceiptFactory
 from tests.support.old_receipts import purge
@@ -195,25 +195,34 @@ def sent_to_n8n(browser: Browser, receipt: Receipt) -> str:
     return found[1]
 
 
-def test_it_says_so_where_the_receipt_itself_was_sent(admin_client: Browser) -> None:
-    job = JobFactory.create()
+def n8n_took(job: JobLog, sha256: str) -> None:
+    """Let N8N have taken a picture with that SHA-256."""
+    event(job, Kind.DELIVERED, timezone.now(), Source.WORKER, request={"sha256": sha256})
+
+
+def test_it_says_so_where_the_receipt_itself_was_sent_also_once_its_file_is_gone(admin_client: Browser) -> None:
+    job = JobFactory.create(success=True)
     assert sent_to_n8n(admin_client, job.receipt) == "–"
-    JobFactory.create(receipt=job.receipt, processing=True)
+    n8n_took(job, job.receipt.sha256)
+    assert sent_to_n8n(admin_client, job.receipt) == "as it came"
+    purge(job.receipt)
     assert sent_to_n8n(admin_client, job.receipt) == "as it came"
 
 
-@pytest.mark.parametrize("fate", ["purged", "away"])
-def test_what_was_sent_is_not_guessed_at(admin_client: Browser, fate: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fate", ["purged", "purged and uploaded again", "away"])
+def test_of_a_picture_that_was_made_to_be_sent_it_says_so_when_it_is_gone(
+    admin_client: Browser, fate: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = job_for(heic(), "image/heic", success=True, delivered_at=timezone.now())
-    sent(job)
+    n8n_took(job, sent(job)[0]["sha256"])
     assert sent_to_n8n(admin_client, job.receipt).startswith("image/jpeg")
-    if fate == "purged":
-        purge(job.receipt)
+    if fate == "away":
+        monkeypatch.setattr("receipts.admin.receipts.rendition_to_show", lambda receipt: None)
     else:
-        monkeypatch.setattr(  # as where the storage is away
-            "receipts.admin.receipts.rendition_to_show", lambda receipt: None
-        )
-    assert sent_to_n8n(admin_client, job.receipt) == "–"
+        purge(job.receipt)
+    if fate == "purged and uploaded again":
+        Receipt.objects.update(purged_at=None)
+    assert sent_to_n8n(admin_client, job.receipt) == "a picture that was made of it"
 
 
 def test_a_receipts_size_is_said_in_the_unit_that_one_would_say_it_in(admin_client: Browser) -> None:
