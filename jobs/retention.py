@@ -40,6 +40,12 @@ def purgeable(before: str, *, after: str = "") -> QuerySet[Receipt]:
     return expired(before, after=after).filter(~Exists(is_open)).exclude(_stored_after(_last_event(before)))
 
 
+def never_filed(before: str) -> QuerySet[Receipt]:
+    """Return those of them of which no job succeeded."""
+    filed = JobLog.objects.filter(receipt=OuterRef("pk"), status=JobLog.Status.SUCCESS)
+    return purgeable(before).filter(~Exists(filed))
+
+
 def _last_event(before: str) -> int:
     """Return the last event under a seal of before that day; 0 where there is none.
 

@@ -51,6 +51,7 @@ COLUMNS: dict[str, Cell] = {
     "n8n_execution_id": lambda job: job.n8n_execution_id,
     "receipt_id": lambda job: job.receipt_id,
     "receipt_sha256": lambda job: job.receipt.sha256,
+    "file_deleted_at": lambda job: _spreadsheet_time(job.receipt.purged_at),
 }
 
 

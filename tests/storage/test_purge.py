@@ -48,7 +48,19 @@ def test_files_older_than_the_rule_go_and_rows_and_younger_files_stay(media: Med
     assert (JobLog.objects.count(), JobEvent.objects.count()) == (2, before + 1)
     assert verify_job(gone).ok
     event = gone.events.latest("id")
-    assert (event.kind, event.source) == ("purged", "sweep")
+    assert (event.kind, event.source, event.actor) == ("purged", "sweep", "purge_receipts")
+    assert event.detail == {"kept_days": DAYS}
+
+
+def test_how_many_were_never_filed_is_said_before_and_when_they_go() -> None:
+    old(JobFactory.create(failure=True))
+    old(JobFactory.create(success=True))
+    again = old(JobFactory.create(failure=True))
+    JobFactory.create(success=True, receipt=again.receipt, client=again.client)
+    size = sum(Receipt.objects.values_list("size", flat=True)) / 1e6
+    line = f"Files of receipts, 3, {size:.1f} MB: {{}}, 1 of them of receipts that were never filed."
+    assert run_purge(dry_run=True)[0] == line.format("would be deleted")
+    assert run_purge()[0] == line.format("deleted")
 
 
 @pytest.mark.parametrize(("days", "stays"), [(DAYS - 1, True), (DAYS, True), (DAYS + 1, False)])

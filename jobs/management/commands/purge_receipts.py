@@ -69,7 +69,7 @@ class Command(BaseCommand):
         doubt_clocks(now)
         folders = list(stored_folders())  # a storage that is away ends it here, before a row has let go of its file
         before = retention.last_day(now)
-        due = retention.purgeable(before).count()
+        due, unfiled = retention.purgeable(before).count(), retention.never_filed(before).count()
         if due and not any(folder.startswith(f"{Receipt.FOLDER}/") for folder in folders):
             raise CommandError(f"Receipts are due, {due}, and the storage has no file at all: {LOOK_AT_IT}")
         _doubt_storage()
@@ -78,7 +78,8 @@ class Command(BaseCommand):
         done = "would be deleted" if is_rehearsal else "deleted"
         if before:
             kept = f"; {spared} kept, {SPARED}" if spared else ""
-            say(self.stdout, f"Files of receipts, {purged.receipts}, {purged.size / 1e6:.1f} MB: {done}{kept}.")
+            lost = f", {unfiled} of them of receipts that were never filed" if unfiled else ""
+            say(self.stdout, f"Files of receipts, {purged.receipts}, {purged.size / 1e6:.1f} MB: {done}{lost}{kept}.")
         else:
             say(self.stdout, "RETENTION_DAYS is not set: all receipts are kept.")
         if not is_rehearsal:
@@ -105,7 +106,7 @@ def _purge(before: str, due: int) -> Purged:
     receipts = size = 0
     with bar("Receipts", due) as progress:
         for receipt_id in retention.oldest_first(before):
-            freed = purge_receipt(receipt_id, before=before)
+            freed = purge_receipt(receipt_id, before=before, actor="purge_receipts")
             progress.update(1)
             if freed is not None:
                 receipts, size = receipts + 1, size + freed
