@@ -16,6 +16,9 @@ ARRIVAL_SECONDS = 120  # by then a request has arrived, however slowly it trickl
 LINGER_SECONDS = 30
 LINGER_IDLE_SECONDS = 5
 LINGER_BYTES = 64 * 1024 * 1024
+# Buffers of answers that nobody has read yet, before the next request is looked at: an answer that is a file has three,
+# and the file stays open as long (`server.FILES_PER_CONNECTION`). Requests may come by the thousand at once.
+READY = 2
 READ_SECONDS = 10  # in which a client reads something of a long answer
 SLOW_READERS = 2  # may each keep a thread waiting
 
@@ -66,6 +69,17 @@ class Channel(HTTPChannel):
         self.will_close = self.will_close or self.dropped_bytes > LINGER_BYTES
         return False
 
+    def service(self) -> None:
+        """Answer one request; of who reads no answers, no other is answered."""
+        try:
+            super().service()
+        except ClientDisconnected:  # cut off between two requests
+            channel: Any = self  # the stubs leave the lock out
+            with channel.requests_lock:
+                for request in self.requests:
+                    request.close()
+                self.requests = []
+
     def handle_close(self) -> None:
         """End it, and let go at once of a body that will not come to its end: its file would wait to be collected."""
         super().handle_close()
@@ -107,7 +121,7 @@ class Channel(HTTPChannel):
         Raises:
             ClientDisconnected: it is cut off, and what makes the answer need not go on.
         """
-        if self._is_flooded() and not self._wait_for_reader():
+        if self._is_flooded() and not self._is_read_at_once() and not self._wait_for_reader():
             self.will_close = True
             with suppress(OSError):  # a socket that is full would never be ready to be closed by the loop
                 connected: Any = self.socket
@@ -116,7 +130,16 @@ class Channel(HTTPChannel):
             raise ClientDisconnected
 
     def _is_flooded(self) -> bool:
-        return self.connected and not self.will_close and self.total_outbufs_len > self.adj.outbuf_high_watermark
+        channel: Any = self  # the stubs leave them out
+        is_full = self.total_outbufs_len > self.adj.outbuf_high_watermark or len(channel.outbufs) > READY
+        return self.connected and not self.will_close and is_full
+
+    def _is_read_at_once(self) -> bool:
+        """Send what the client's side has room for, and tell whether that is enough."""
+        channel: Any = self
+        with self.outbuf_lock:
+            channel._flush_exception(channel._flush_some, do_close=False)
+            return not self._is_flooded()
 
     def _wait_for_reader(self) -> bool:
         """Wait until there is room for more, and tell whether there is."""

@@ -1,9 +1,11 @@
 """When a connection ends; after a refusal the client may go on sending for a while, within bounds."""
 
+import os
 import socket
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
@@ -84,9 +86,14 @@ def say(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[byt
     return [] if environ["PATH_INFO"] in ("/204", "/304") else [b"whole"]
 
 
+def connected(port: int) -> socket.socket:
+    """Return a connection to the server."""
+    return socket.create_connection(("127.0.0.1", port), timeout=10)
+
+
 def exchanged(port: int, *requests: bytes) -> list[bytes]:
     """Send all requests on one connection; return the first lines of its answers, and what is said of its end."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+    with connected(port) as client:
         client.sendall(b"".join(requests))
         received = client.makefile("rb").read()
     return [line for line in received.split(b"\r\n") if b"As Asked" in line or line == b"Connection: close"]
@@ -134,3 +141,47 @@ def test_a_body_is_no_header_though_a_packet_ends_within_the_blank_line_before_i
     for piece in (head, b"\n\x00\x01\x02"):
         parser.received(piece)
     assert not parser.error
+
+
+# -- requests that come all at once
+
+
+def open_files() -> int:
+    """Return how many files this process has open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_answers_that_nobody_reads_keep_no_more_files_open_than_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channel, "READ_SECONDS", 0.2)
+    page, asked = tmp_path / "page", []
+    page.touch()
+    os.truncate(page, 50_000_000)  # more than the sockets between hold
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        asked.append(environ["PATH_INFO"])
+        start_response("200 OK", [("Content-Length", str(page.stat().st_size))])
+        answered: Iterable[bytes] = environ["wsgi.file_wrapper"](page.open("rb"))
+        return answered
+
+    with serving(answer, Lanes(pictures=1, all_else=1)) as (server, port), connected(port) as client:
+        before = open_files()
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 500)
+        wait_for(lambda: asked and not server._channels(), "the end of who reads nothing")
+        assert open_files() <= before
+    assert len(asked) == 1
+
+
+def test_who_reads_has_all_answers(tmp_path: Path) -> None:
+    page = tmp_path / "page"
+    page.write_bytes(b"ok")
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Length", "2")])
+        answered: Iterable[bytes] = environ["wsgi.file_wrapper"](page.open("rb"))
+        return answered
+
+    with serving(answer, Lanes(pictures=1, all_else=1)) as (_, port), connected(port) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 500 + LAST)
+        assert client.makefile("rb").read().count(b"\r\nok") == 501
