@@ -30,7 +30,8 @@ def read_dotenv(dotenv: Path) -> str:
         reason = error.strerror or type(error).__name__
         cure = UNREADABLE.get(error.errno or 0, "let it belong to the user that this runs as")
         raise ImproperlyConfigured(f"{dotenv.name} cannot be read ({reason}): {cure}.") from None
-    lines = [line if line.strip() and not line.lstrip().startswith("#") else "" for line in content.splitlines()]
+    # a blank behind a quoted value would keep its quotes
+    lines = [line.rstrip() if not line.lstrip().startswith("#") else "" for line in content.splitlines()]
     for number, line in enumerate(lines, 1):
         if line and (not ASSIGNMENT.match(line) or "\0" in line):
             raise ImproperlyConfigured(f"{dotenv.name}, line {number}, cannot be understood: write NAME=value there.")

@@ -33,6 +33,16 @@ def test_an_env_file_that_cannot_be_read_is_refused_and_nothing_of_it_told(
     assert CANARY not in str(refused.value)
 
 
+def test_a_blank_behind_a_quoted_value_does_not_make_the_quotes_a_part_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("QUOTED", raising=False)
+    file = tmp_path / ".env"
+    file.write_text('QUOTED="of the shop" \t\n')
+    assert Environment(file).text("QUOTED") == "of the shop"
+    monkeypatch.delenv("QUOTED")
+
+
 def test_an_env_file_that_this_user_may_not_read_is_named_with_the_cure(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("A=1\n")

@@ -205,6 +205,11 @@ def test_origins_are_compared_as_browsers_write_them() -> None:
     assert loaded["CSRF_TRUSTED_ORIGINS"] == ["https://receipts.example.com", "https://*.example.org"]
 
 
+@pytest.mark.parametrize("value", ['"of the shop"', "'of the shop", 'of the shop"', '"'])
+def test_quotes_are_never_a_part_of_a_value(value: str) -> None:
+    assert refusal("N8N_API_KEY", N8N_API_KEY=value).endswith("a quote before or behind its value: take it away.")
+
+
 @pytest.mark.parametrize("value", ["/srv/media # the large disk", "/srv/media\t#2", "# the default"])
 def test_a_comment_behind_a_value_is_not_taken_for_a_part_of_it(value: str) -> None:
     assert refusal("MEDIA_ROOT", MEDIA_ROOT=value).endswith("a comment behind its value: give that a line of its own.")
