@@ -40,7 +40,7 @@ def main() -> None:
     """Run the demonstration until SIGINT or SIGTERM, or with `ONCE=1` until its receipt has arrived.
 
     Raises:
-        SystemExit: with a sentence, where it cannot start or the receipt does not arrive.
+        SystemExit: with a sentence, where it cannot start or the receipt does not arrive (see `may_fail_at_first`).
     """
     try:
         _demonstrate(Options.read())
@@ -73,10 +73,15 @@ class _Demonstration:
         processes = configure(self.options, self.kept)
         prepare_database(self.kept)
         self._start(processes)
-        _print_timeline(self._send_receipt())
-        if not self.options.once:
+        if self.options.may_fail_at_first:
             self._print_page()
-            self.supervisor.watch()
+            self._follow(self._upload_receipt())
+        else:
+            self._require_success(self._upload_receipt())
+            if self.options.once:
+                return
+            self._print_page()
+        self.supervisor.watch()
 
     def _start(self, processes: list[Process]) -> None:
         _say(f"Starting {', '.join(process.name for process in processes)} ...")
@@ -95,8 +100,8 @@ class _Demonstration:
             return False
         return bool(status == "ok")
 
-    def _send_receipt(self) -> str:
-        """Upload a receipt that is new, follow its job to the end, and return the job's id."""
+    def _upload_receipt(self) -> "_Job":
+        """Upload a receipt that is new, and return its job."""
         from jobs.models import JobLog
         from receipts.sample import draw_receipt
 
@@ -106,11 +111,30 @@ class _Demonstration:
         answer = self._upload(session, f"receipt-{number}.jpg", draw_receipt(number))
         ms = answer.elapsed.total_seconds() * 1000
         _say(f"Receipt {number} is uploaded ({answer.status_code} after {ms:.0f} ms):")
-        job = _Job(session, answer.json()["url"])
+        return _Job(session, job_id=answer.json()["job_id"], url=answer.json()["url"])
+
+    def _require_success(self, job: "_Job") -> None:
+        """Follow the job to its end, which must be a success."""
         self._wait_until(JOB_SECONDS, job.has_ended, f"the job had not ended after {JOB_SECONDS} s")
         if job.state["status"] != "success":
             raise CannotGoOn(f"the job failed: {job.state['result_message']}")
-        return str(job.state["job_id"])
+        _print_timeline(job.job_id)
+
+    def _follow(self, job: "_Job") -> None:
+        """Follow the job for a while, and say what keeps it from success, which is no reason to end."""
+        from jobs.causes import CAUSES_OF_DELAY
+
+        ended = self.supervisor.watch(seconds=JOB_SECONDS, until=job.has_ended)
+        if self.supervisor.stopping:
+            return
+        if ended:
+            _print_timeline(job.job_id)
+        else:
+            cause = CAUSES_OF_DELAY.get(job.state.get("last_error", ""))
+            why = f" {cause.sentence} {cause.cure}" if cause else ""
+            _say(f"It has not ended after {JOB_SECONDS} s, and goes on by itself.{why}")
+        if job.state["status"] != "success":
+            _say(f"\nIts page says more: {self.options.url}/admin/jobs/joblog/{job.job_id}/change/")
 
     def _upload(self, session: requests.Session, name: str, receipt: bytes) -> requests.Response:
         url = f"{self.options.url}/api/v1/receipts/upload"
@@ -146,12 +170,15 @@ Upload another receipt:
        {url}/api/v1/receipts/upload
 
 Ctrl-C stops everything.""")
+        if self.options.may_fail_at_first:
+            _say(f"\nNow connect your N8N: log in, and open {url}/admin/connect/\n")
 
 
 class _Job:
     """A job as its client sees it, over HTTP; tells of each change of its status."""
 
-    def __init__(self, session: requests.Session, url: str) -> None:
+    def __init__(self, session: requests.Session, *, job_id: str, url: str) -> None:
+        self.job_id = job_id
         self._session = session
         self._url = url
         self._begun_at = time.monotonic()

@@ -30,7 +30,10 @@ NEXT_RECEIPT = FOLDER / "receipt.jpg"
 
 LOOPBACK = "127.0.0.1"
 CANARY_INTERVAL_SECONDS = 300  # to the sandbox only: another N8N may know no canaries
-OF_ANOTHER_N8N = ("N8N_API_KEY", "N8N_WEBHOOK_SECRET", "CALLBACK_BASE_URL", "CALLBACK_SECRET_TOKEN")
+OF_ANOTHER_N8N = (
+    "N8N_API_KEY", "N8N_WEBHOOK_SECRET", "N8N_BASE_URL", "N8N_PUBLIC_API_KEY", "CALLBACK_BASE_URL",
+    "CALLBACK_SECRET_TOKEN",
+)  # fmt: skip
 KEY = r"^(?:# )?([A-Z0-9_]+)="
 
 
@@ -51,6 +54,11 @@ class Options:
     def url(self) -> str:
         """The web's address."""
         return f"http://{LOOPBACK}:{self.port}"
+
+    @property
+    def may_fail_at_first(self) -> bool:
+        """Whether the first receipt may wait or fail: in an N8N that is not ours, nothing may be installed yet."""
+        return bool(self.n8n_webhook_url) and not self.once
 
     @classmethod
     def read(cls) -> Self:
