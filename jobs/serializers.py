@@ -59,6 +59,7 @@ class JobSerializer(serializers.ModelSerializer[JobLog]):
         ]  # fmt: skip
         extra_kwargs = {
             "notion_database_id": {"help_text": "as a dashed UUID"},
+            "attempts": {"help_text": "how often a worker has begun to send it, whether or not it reached N8N"},
             "completed_at": {"help_text": "when it ended; null while it is open"},
             "result_message": {"help_text": "a sentence for people, once it has ended"},
             "notion_page_url": {"help_text": "where it was filed; empty unless it was"},
