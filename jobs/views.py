@@ -101,8 +101,8 @@ class NewestFirst(CursorPagination):
         operation_id="list_jobs",
         summary="The client's own jobs, newest first",
         description="Jobs that are uploaded at the same time may appear a little later than `created_at` says, below "
-        "newer ones: who follows the list lets each stretch begin (`created_after`) a minute before the newest job "
-        "seen, and drops the known ones.",
+        "newer ones. To follow the list, ask each time with `created_after` one minute before the newest job that you "
+        "know, and ignore the jobs that you know already.",
         responses={200: OpenApiResponse(JobSerializer(many=True), "a page of them")} | problems(401, 404, 429),
     ),
     retrieve=extend_schema(
