@@ -61,7 +61,10 @@ class NewestFirst(CursorPagination):
     max_page_size = 200
     invalid_cursor_message = "The cursor is damaged; take it as it is from `next` or `previous`, or begin without one."
     cursor_query_description = "as it is in the address `next` or `previous` of another page"
-    page_size_query_description = f"how many jobs a page has, {page_size} unless set; {max_page_size} at the most"
+    page_size_query_description = (
+        f"how many jobs a page has; more than {max_page_size} count as {max_page_size}, what is no such number as "
+        f"{page_size}"
+    )
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         """Return what the OpenAPI document says of the parameters."""
