@@ -57,7 +57,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the interval, and a single pass for cron or a test."""
-        parser.add_argument("--interval", type=seconds(0.1, 30), default=5.0, help="seconds between two passes (5)")
+        parser.add_argument(
+            "--interval", type=seconds(0.1, 30), default=5.0, help="seconds between two passes, 0.1 to 30 (5)"
+        )
         parser.add_argument("--once", action="store_true", help="one pass, then exit")
 
     def handle(self, *args: Any, **options: Any) -> None:
