@@ -77,5 +77,6 @@ def _print_summary(outcomes: list[Outcome], passed_over: int) -> None:
     counts = Counter(outcome.kind for outcome in outcomes)
     parts = [f"{number} {kind}" for kind, number in sorted(counts.items())]
     if passed_over:
-        parts.append(f"{passed_over} passed over, links to folders or not called as pictures are")
+        one, more = "a link to a folder, or no picture by its name", "links to folders, or no pictures by their names"
+        parts.append(f"{passed_over} passed over ({one if passed_over == 1 else more})")
     sys.stderr.write(f"{', '.join(parts) or 'There is no picture'}.\n")

@@ -68,7 +68,7 @@ def test_a_folder_is_filed_once_and_what_is_no_picture_stops_nothing(service: In
     assert Counter(first.words) == {"filed": 3, "already filed": 1, "refused": 1}
     assert {json.loads(line)["code"] for line in first.lines} == {"", "unsupported_file_type"}
     assert "1 refused" in first.summary
-    assert "1 passed over" in first.summary
+    assert "1 passed over (a link to a folder, or no picture by its name)" in first.summary
     assert jobs_of(service) == before + 3
 
     (tmp_path / "broken.png").unlink()

@@ -104,7 +104,7 @@ def test_a_link_to_a_folder_is_not_followed_and_told_of(tmp_path: Path) -> None:
     with stub_server(scripted(NO_JOBS)) as server:
         result = run_client(tmp_path / "inbox", url=server.url)
     assert (result.code, result.lines) == (0, [])
-    assert result.summary == "2 passed over, links to folders or not called as pictures are.\n"
+    assert result.summary == "2 passed over (links to folders, or no pictures by their names).\n"
     assert find_files([tmp_path / "inbox" / "2025"]).files == [tmp_path / "inbox" / "2025" / "000.jpg"]
 
 
