@@ -51,6 +51,13 @@ def count(rate: RateLimitItem, *what: str) -> int:
             return _count(alone(), rate, what)
 
 
+class TooOften(Throttled):
+    """Too many came: 429, with the seconds after which one more is taken, in plainer words than DRF's own."""
+
+    extra_detail_singular = "Try again in {wait} second."
+    extra_detail_plural = "Try again in {wait} seconds."
+
+
 def count_failure(kind: str, request: Request) -> None:
     """Count a secret that was wrong, by the address it came from; call it for wrong ones only.
 
@@ -61,7 +68,7 @@ def count_failure(kind: str, request: Request) -> None:
     """
     if wait := count(FAILURES, "failed", kind, network_of(request)):
         THROTTLED.labels(kind).inc()
-        raise Throttled(wait, "Too many wrong secrets came from this address.")
+        raise TooOften(wait, "Too many wrong secrets came from this address.")
 
 
 def _count(limiter: MovingWindowRateLimiter, rate: RateLimitItem, what: tuple[str, ...]) -> int:

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 from accounting.monitoring.process_metrics import THROTTLED
-from accounting.throttling import count
+from accounting.throttling import TooOften, count
 
 from .models import ApiKey
 
@@ -23,13 +23,14 @@ class UploadThrottle(BaseThrottle):
     """Bounds the uploads of one API key by `UPLOAD_RATE`, repeated and refused ones included."""
 
     def allow_request(self, request: Request, view: "APIView") -> bool:
-        """Count the upload; tell whether it is within the rate."""
-        rate, key = settings.UPLOAD_RATE, request.auth
-        self._seconds = count(_parsed(rate), "upload", key.prefix) if rate and isinstance(key, ApiKey) else 0
-        if self._seconds:
-            THROTTLED.labels("upload").inc()
-        return self._seconds == 0
+        """Count the upload, which is within the rate.
 
-    def wait(self) -> int:
-        """Return after how many seconds one will be taken."""
-        return self._seconds
+        Raises:
+            TooOften: it is not; DRF would say so in words of its own.
+        """
+        rate, key = settings.UPLOAD_RATE, request.auth
+        seconds = count(_parsed(rate), "upload", key.prefix) if rate and isinstance(key, ApiKey) else 0
+        if seconds:
+            THROTTLED.labels("upload").inc()
+            raise TooOften(seconds, "Too many uploads came under this API key.")
+        return True

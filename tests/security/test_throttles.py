@@ -37,7 +37,9 @@ def throttled(answer: Any) -> int:
     assert (answer.status_code, answer["Content-Type"]) == (429, "application/problem+json")
     assert answer.json()["code"] == "throttled"
     assert answer.json()["request_id"] == answer["X-Request-ID"]
-    return int(answer["Retry-After"])
+    seconds = int(answer["Retry-After"])
+    assert answer.json()["detail"].endswith(f"Try again in {seconds} second{'s' * (seconds != 1)}.")
+    return seconds
 
 
 def ask(authorization: str, address: str = "203.0.113.9", **extra: Any) -> Any:
