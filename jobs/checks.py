@@ -28,7 +28,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     """Return what is wrong among the settings of uploads, deliveries and the audit."""
     rules = (
         _misspelt, _formats, _schedule, _tls, _keys, _scheme, _proxies, _audit_key, _one_for_all, _media, _test_address,
-        _public_api,
+        _public_api, _log_level,
     )  # fmt: skip
     return [message for rule in rules for message in rule()]
 
@@ -180,4 +180,13 @@ def _public_api() -> Iterator[checks.CheckMessage]:
             "N8N_PUBLIC_API_KEY is set and N8N_BASE_URL is not: N8N is never asked what became of a job.",
             hint="Set N8N_BASE_URL to the address of N8N's editor.",
             id="jobs.W006",
+        )
+
+
+def _log_level() -> Iterator[checks.CheckMessage]:
+    if settings.LOG_LEVEL in ("WARNING", "ERROR"):
+        yield checks.Warning(
+            f"With LOG_LEVEL={settings.LOG_LEVEL} neither seals nor requests are logged.",
+            hint="Set it to INFO: an audit compares seals with the log, and errors are looked up among the requests.",
+            id="jobs.W011",
         )

@@ -39,6 +39,7 @@ def test_the_defaults_break_no_rule() -> None:
         ({"SECURE_SSL_REDIRECT": True}, "jobs.W003"),
         ({"TRUSTED_PROXIES": ["10.0.0.5/32", "::/0"]}, "jobs.W010"),
         ({"AUDIT_KEY": []}, "jobs.W004"),
+        ({"LOG_LEVEL": "WARNING"}, "jobs.W011"),
         ({"N8N_VERIFY_SSL": "false", "N8N_WEBHOOK_URL": "https://n8n.example.com/webhook/x"}, "jobs.W002"),
     ],
 )
