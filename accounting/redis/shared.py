@@ -8,7 +8,7 @@ import structlog
 from django.conf import settings
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError
 from redis.retry import Retry
 
 from accounting.circuit_breaker import CircuitBreaker
@@ -39,6 +39,12 @@ class SharedRedis:
             retry=Retry(NoBackoff(), 1),  # one: a pooled connection may have died with a restart of Redis
         )
         self._breaker = CircuitBreaker()
+        self._has_refused = False
+
+    @property
+    def refuses_us(self) -> bool:
+        """Whether it is there, and the latest failure was that it takes no such password or user."""
+        return self._breaker.has_tripped and self._has_refused
 
     @contextmanager
     def guarded(self) -> Iterator[Redis]:
@@ -54,6 +60,7 @@ class SharedRedis:
             yield self.client
         except RedisError as error:
             self._breaker.trip()
+            self._has_refused = isinstance(error, AuthenticationError)
             # after a fail-over its address leads to another server, while one that only refuses keeps its connections
             self.client.connection_pool.disconnect(inuse_connections=False)
             logger.warning("redis_unreachable", error=type(error).__name__)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Max, Q
 from django.template.defaultfilters import pluralize
 
+from accounting.redis.shared import shared_redis
 from jobs import canary
 from jobs.causes import cause_of
 from jobs.delivery_errors import NEVER_SENT
@@ -21,6 +22,7 @@ Kind, Source = JobEvent.Kind, JobEvent.Source
 REMEMBERED = timedelta(days=1)
 MAX_LETTERS = 200  # of what N8N says
 EVENTS_READ = 1000  # of that day, the latest: it takes no longer on a busy day
+REFUSAL_CURE = "it takes no such password, or user: correct REDIS_URL, and start all processes again"
 COMMANDS = {Heartbeat.Kind.WORKER: "rqworker", Heartbeat.Kind.SWEEP: "sweep_jobs"}
 STORAGE_CURES = {
     "not mounted": "mount the volume of MEDIA_ROOT",
@@ -84,8 +86,10 @@ def _redis() -> ComponentStatus:
     """Ask for the number of rings; a Redis that is away is waited for once and then left alone for a while."""
     depth = queue_service().depth()
     if depth is None:
-        fact = "no worker can be rung for; nothing is lost, and the sweep rings once it is back"
-        return ComponentStatus(name="Redis", tone="bad", word="away", facts=[fact])
+        facts = ["no worker can be rung for; nothing is lost, and the sweep rings once it is back"]
+        if shared_redis().refuses_us:
+            return ComponentStatus(name="Redis", tone="bad", word="refuses us", facts=[REFUSAL_CURE, *facts])
+        return ComponentStatus(name="Redis", tone="bad", word="away", facts=facts)
     return ComponentStatus(name="Redis", tone="good", word="alive", facts=[f"{depth} ring{pluralize(depth)} waiting"])
 
 

@@ -77,6 +77,13 @@ def test_a_redis_that_hangs_makes_nobody_wait_for_long(viewer: Browser, settings
         assert page(viewer)
 
 
+def test_a_redis_that_takes_no_such_password_is_not_said_to_be_away(viewer: Browser, settings: LazySettings) -> None:
+    settings.REDIS_URL = settings.REDIS_URL.replace("redis://", "redis://:wrong@")
+    redis_at.cache_clear()
+    queue_service.cache_clear()
+    assert sign(page(viewer), "Redis").startswith("refuses us It takes no such password, or user: correct REDIS_URL")
+
+
 def test_the_storage_is_told_by_whether_it_takes_files(
     viewer: Browser, settings: LazySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
