@@ -154,3 +154,18 @@ def test_a_purged_file_leaves_the_back_up_and_a_volume_that_is_not_mounted_takes
     with pytest.raises(subprocess.CalledProcessError):
         operator.run(COPYING_FILES)
     assert files_in(str(copy)) == [copy / "receipts" / "kept.jpg"]
+
+
+def test_a_password_of_the_database_is_told_to_no_command_where_others_see_it(tmp_path: Path) -> None:
+    (tmp_path / "service" / "bin").mkdir(parents=True)
+    for name in ("createuser", "createdb", "pg_dump", "pg_restore"):
+        program = tmp_path / "service" / "bin" / name
+        program.write_text(f'#!/bin/sh\necho "{name} $* <$PGPASSWORD>" >>{tmp_path}/told\necho jobs_joblog\n')
+        program.chmod(0o700)
+    url = r"postgresql://receipts:p%40s%2Fs\w%25r&d@db.example:5432/receipts?options=-c%20lock_timeout%3D5s"
+    Operator(tmp_path / "service", url, tmp_path).run("pg_dump", "createdb")
+    dumped, _, *_, restored = (tmp_path / "told").read_text().splitlines()
+    address = "--dbname=postgresql://receipts@db.example:5432/receipts?options=-c%20lock_timeout%3D5s"
+    assert dumped == rf"pg_dump --format=custom {address} <p@s/s\w%r&d>"
+    assert restored == rf"pg_restore --exit-on-error --no-owner {address} <p@s/s\w%r&d>"
+    assert (tmp_path / "told").read_text().count("<>") == 3  # of all others, which need none
