@@ -1,13 +1,32 @@
-"""Sessions of staff: they outlive the replacement of `SECRET_KEY`, and end with the right to come in."""
+"""Sessions of staff: they outlive the replacement of `SECRET_KEY`, and end in time, and with the right to come in."""
+
+from datetime import timedelta
 
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, get_user, get_user_model
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.auth.models import User
+from django.contrib.auth.signals import user_logged_in
+from django.contrib.sessions.backends.db import SessionStore as DatabaseSessions
 from django.contrib.sessions.models import Session
+from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 from django.utils.functional import SimpleLazyObject
+
+
+class SessionStore(DatabaseSessions):
+    """Django's own, but for sessions whose end is set: their cookies, too, end with the browser."""
+
+    def get_expire_at_browser_close(self) -> bool:
+        """Tell that it does, which Django denies once there is an end."""
+        return True
+
+
+@receiver(user_logged_in)
+def set_end(request: HttpRequest, **_: object) -> None:
+    """Let the log-in's time decide when the session ends: Django would put that off whenever one is saved."""
+    request.session.set_expiry(timedelta(seconds=settings.SESSION_COOKIE_AGE))
 
 
 class LastingAuthenticationMiddleware(AuthenticationMiddleware):

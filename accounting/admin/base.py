@@ -13,6 +13,7 @@ from django.db.models.options import Options
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.formats import date_format
+from django.utils.text import Truncator
 
 from .change_list import CursorChangeList
 
@@ -21,6 +22,7 @@ django_stubs_ext.monkeypatch()
 
 T = TypeVar("T", bound=Model)
 
+ID_LETTERS = 60  # none of ours is longer
 RECENT = 50_000  # so many are looked through for what no index knows
 
 
@@ -66,7 +68,8 @@ class ReadOnlyAdmin(admin.ModelAdmin[T]):
         self, request: HttpRequest, opts: "Options[T]", object_id: str
     ) -> HttpResponseRedirect:
         """Lead to the list; Django asks whether it was deleted, of rows that nobody can delete."""
-        sentence = f"There is no {opts.verbose_name} “{unquote(object_id)}”: see whether its id is written wrongly."
+        named = Truncator(unquote(object_id)).chars(ID_LETTERS)  # the caller's, who may make it up at any length
+        sentence = f"There is no {opts.verbose_name} “{named}”: see whether its id is written wrongly."
         self.message_user(request, sentence, messages.WARNING)
         return HttpResponseRedirect(reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist"))
 

@@ -54,6 +54,11 @@ def test_nobody_is_asked_whether_a_job_was_deleted_that_there_is_not(auditor: Br
     assert "deleted?" not in text
 
 
+def test_of_an_id_that_is_longer_than_any_the_beginning_is_told(auditor: Browser) -> None:
+    text = auditor.get(f"{LIST}{'x' * 5000}/change/", follow=True).content.decode()
+    assert f"There is no job “{'x' * 59}…”" in text
+
+
 def test_a_job_that_staff_did_nothing_to_says_so(auditor: Browser) -> None:
     job = JobFactory.create()
     text = auditor.get(f"{LIST}{job.pk}/history/").content.decode()
