@@ -10,11 +10,15 @@ from functools import partial
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, Permission, User
 from django.db import transaction
 from django.db.models import ManyToManyField, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_post_parameters
 
 from accounting.roles import ROLES, label, may_give, permissions_of
 from accounting.sessions import end_sessions
@@ -58,6 +62,13 @@ class StaffAdmin(TellsRights[User], UserAdmin[User]):
         super().save_model(request, obj, form, change)
         if change and not (obj.is_active and obj.is_staff):
             transaction.on_commit(partial(end_sessions, obj))  # until then he may log in
+
+    @method_decorator(sensitive_post_parameters())
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
+        """Let nobody set his own password here, where the old one is not asked for: lead him to the page that asks."""
+        if self.get_object(request, unquote(id)) == request.user:
+            return HttpResponseRedirect(reverse("admin:password_change"))
+        return super().user_change_password(request, id, form_url)
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         """Return the fields, without a password's digest for who may only look, and permissions by plain names."""

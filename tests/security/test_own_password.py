@@ -1,4 +1,4 @@
-"""The page for one's own password, in a browser that was left open: it takes no more guesses than the log-in."""
+"""One's own password, in a browser that was left open: one page changes it, which takes few guesses at the old one."""
 
 from typing import Any
 
@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("quick_passwords")]
 PASSWORD = "a-password-of-annas-8472"
 CHANGED = "a-new-one-of-annas-5310"
 WRONG = "wrong"
+NEW = {"password1": CHANGED, "password2": CHANGED, "usable_password": "true"}
 
 
 @pytest.fixture
@@ -51,3 +52,19 @@ def test_whoever_knows_the_password_has_guessed_nothing(anna: User) -> None:
         anna.set_password(PASSWORD)
         anna.save()
         browser = open_browser(anna)
+
+
+@pytest.mark.parametrize("spelling", ["{}", "0{}", "%20{}"])
+def test_the_page_for_others_passwords_which_asks_for_no_old_one_leads_to_it(anna: User, spelling: str) -> None:
+    browser, page = open_browser(anna), f"/admin/auth/user/{spelling.format(anna.pk)}/password/"
+    for answer in (browser.get(page), browser.post(page, NEW)):
+        assert (answer.status_code, answer["Location"]) == (302, "/admin/password_change/")
+    anna.refresh_from_db()
+    assert anna.check_password(PASSWORD)
+
+
+def test_others_passwords_are_set_there_as_before(anna: User) -> None:
+    ben = User.objects.create_user("ben", password=PASSWORD)
+    open_browser(anna).post(f"/admin/auth/user/{ben.pk}/password/", NEW)
+    ben.refresh_from_db()
+    assert ben.check_password(CHANGED)
