@@ -86,6 +86,11 @@ class ApiKeyAdmin(APIKeyModelAdmin):
         may_see = request.user.has_perms(["jobs.view_joblog", "jobs.view_jobevent"])
         return [*fields, "latest_upload"] if may_see else fields
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Return what the address fills in, but for the expiry: Django's fields for it fail at any text."""
+        given: dict[str, Any] = super().get_changeform_initial_data(request)
+        return {name: value for name, value in given.items() if name != "expiry_date"}
+
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Name the two fields of the expiry: the library's form gives both one label, which reaches neither."""
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
