@@ -210,6 +210,7 @@ CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
 CSRF_COOKIE_AGE = None
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_HTTPONLY = True
+MESSAGE_STORAGE = "accounting.messages.MessageStorage"
 
 # Only files of ours: no inline script or style, on no page (docs/decisions/0017).
 CONTENT_SECURITY_POLICY = {

@@ -72,6 +72,23 @@ def cookie_settings(**environment: str) -> dict[str, Any]:
     return found
 
 
+def test_the_cookie_of_messages_is_bound_as_the_others_are() -> None:
+    program = (
+        "import django; django.setup(); "
+        "from django.contrib.messages.storage import default_storage; "
+        "from django.http import HttpResponse; "
+        "from django.test import RequestFactory; "
+        "request, answer = RequestFactory().get('/'), HttpResponse(); request.session = {}; "
+        "messages = default_storage(request); messages.add(20, 'done'); messages.update(answer); "
+        "print(answer.cookies.output(header=''))"
+    )
+    environment = os.environ | {"PUBLIC_BASE_URL": "https://receipts.example.com"}
+    cookie = subprocess.check_output([sys.executable, "-c", program], env=environment, text=True)
+    name, _, attributes = cookie.strip().partition("=")
+    assert name == "__Host-messages"
+    assert set(attributes.split("; ")[1:]) == {"HttpOnly", "Path=/", "SameSite=Lax", "Secure"}
+
+
 def test_a_session_lasts_no_longer_than_a_working_day(anna: User) -> None:
     browser, _ = log_in()
     assert timedelta(0) <= timedelta(hours=12) - age_left(browser) < timedelta(minutes=1)
