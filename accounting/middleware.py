@@ -1,4 +1,4 @@
-"""What every request passes: its id, its line in the log, its measure, two kinds of forgiveness, and isolation."""
+"""What every request passes: its id, its line in the log, its measure, two kinds of forgiveness, and privacy."""
 
 import re
 import time
@@ -91,6 +91,17 @@ class IsolationMiddleware(_Middleware):
         response = self.get_response(request)
         response["Cross-Origin-Resource-Policy"] = "same-origin"
         response["Permissions-Policy"] = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+        return response
+
+
+class PrivateApiMiddleware(_Middleware):
+    """Keeps what a client is told of its receipts from caches that others share."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer whatever the API says, errors too, with a `Cache-Control` (RFC 9111), unless its view has one."""
+        response = self.get_response(request)
+        if request.path.startswith(API):
+            response.headers.setdefault("Cache-Control", "private, no-cache")
         return response
 
 

@@ -136,6 +136,7 @@ MIDDLEWARE = [
     "accounting.middleware.RequestLogMiddleware",
     "accounting.middleware.AnyHostForHealthMiddleware",
     "accounting.middleware.IsolationMiddleware",
+    "accounting.middleware.PrivateApiMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

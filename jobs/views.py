@@ -141,7 +141,6 @@ class JobViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[JobLog]):
         known = {tag.removeprefix("W/") for tag in parse_etags(request.headers.get("If-None-Match", ""))}
         response = Response(status=304) if known & {etag, "*"} else Response(data)
         response["ETag"] = etag
-        response["Cache-Control"] = "private, no-cache"
         if job.is_open:
             response["Retry-After"] = str(retry_after(job))
         return response
