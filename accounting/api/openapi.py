@@ -1,12 +1,13 @@
 """The OpenAPI document: how it tells of errors, and how it is made."""
 
 import threading
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
-from django.http.response import HttpResponseBase
+from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import OpenApiResponse, inline_serializer
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework import serializers
@@ -34,16 +35,29 @@ OF_ANY_OPERATION = (400, 500, 502, 503, 504)
 _one_at_a_time = threading.Lock()
 
 
-class DocumentView(SpectacularAPIView):
-    """The document, made for one at a time: drf-spectacular looks up its extensions at the first time, without a lock.
+class DrawnOnce(SchemaGenerator):
+    """Draws the document at the first time only: it is the same for everybody, but for the server's address.
 
-    Where several ask first at once, all but one would be answered 500.
+    One at a time: drf-spectacular looks up its extensions at the first time, without a lock. Where several ask first at
+    once, all but one would be answered 500.
     """
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer once nobody else is being answered."""
+    def get_schema(self, request: HttpRequest | None = None, public: bool = False) -> dict[str, Any]:
+        """Return the document for whoever asks."""
         with _one_at_a_time:
-            return super().dispatch(request, *args, **kwargs)
+            return name_server(_draw(), request)
+
+
+class DocumentView(SpectacularAPIView):
+    """The document, which anybody may ask for as often as he likes."""
+
+    generator_class = DrawnOnce
+
+
+@cache
+def _draw() -> dict[str, Any]:
+    drawn: dict[str, Any] = SchemaGenerator().get_schema(public=True)  # type: ignore[no-untyped-call] # drf-spectacular
+    return drawn
 
 
 def problems(*statuses: int) -> dict[tuple[int, str], OpenApiResponse]:

@@ -12,6 +12,7 @@ import yaml
 from django.conf import settings
 from django.core.management import call_command
 from django.test import Client as Browser
+from drf_spectacular.generators import SchemaGenerator
 
 from tests.support.client_runs import NOBODY
 from tests.support.installation import Installation
@@ -188,6 +189,14 @@ def test_it_says_where_the_api_is_by_the_address_at_which_it_was_asked_for(docum
     asked = Browser().get("/api/v1/schema/", headers={"Accept": "application/json"})
     assert asked.json()["servers"] == [{"url": "http://testserver"}]
     assert document["servers"] == [{"url": settings.PUBLIC_BASE_URL}]
+
+
+def test_it_is_drawn_once_whoever_asks_for_it_and_by_which_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    fetch("/api/v1/schema/")
+    monkeypatch.delattr(SchemaGenerator, "parse")
+    for host in ("testserver", *settings.OWN_HOSTS):
+        asked = Browser(HTTP_HOST=host).get("/api/v1/schema/", headers={"Accept": "application/json"})
+        assert asked.json()["servers"] == [{"url": f"http://{host}"}]
 
 
 def test_everybody_may_read_it_in_the_form_they_like() -> None:
