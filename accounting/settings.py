@@ -248,6 +248,7 @@ REST_FRAMEWORK = {
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "accounting.api.openapi_headers.Schema",
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "accounting.api.negotiation.IgnoreAccept",
+    "ALLOWED_VERSIONS": ["1"],  # what the OpenAPI document may be asked for by `?version=`, which names its file
     "EXCEPTION_HANDLER": "accounting.problems.answer_exception",
     "UNAUTHENTICATED_USER": None,
 }

@@ -199,6 +199,13 @@ def test_it_is_drawn_once_whoever_asks_for_it_and_by_which_address(monkeypatch: 
         assert asked.json()["servers"] == [{"url": f"http://{host}"}]
 
 
+@pytest.mark.parametrize("version", ["9", "\n", '"', "x" * 5000])
+def test_no_version_that_somebody_makes_up_is_told_in_it(version: str) -> None:
+    plain, asked = (Browser().get("/api/v1/schema/", query) for query in ({}, {"version": version}))
+    assert asked.content == plain.content
+    assert asked["Content-Disposition"] == plain["Content-Disposition"]
+
+
 def test_everybody_may_read_it_in_the_form_they_like() -> None:
     as_yaml = Browser().get("/api/v1/schema/")
     as_json = Browser().get("/api/v1/schema/", headers={"Accept": "application/json"})
