@@ -279,11 +279,16 @@ class JobEvent(models.Model):
         raise TypeError("An event is never deleted.")
 
     @property
+    def told(self) -> dict[str, Any]:
+        """The detail; nothing where somebody made it anything but an object, which the audit names."""
+        return self.detail if isinstance(self.detail, dict) else {}
+
+    @property
     def label(self) -> str:
         """What happened; some succeed and are filed nowhere, canaries for one, and some were not sent, or not yet."""
-        if self.kind == self.Kind.SUCCEEDED and not self.detail.get("notion_page_url"):
+        if self.kind == self.Kind.SUCCEEDED and not self.told.get("notion_page_url"):
             return "Succeeded"
-        if self.kind == self.Kind.REFUSED and self.detail.get("code") in NEVER_SENT:
+        if self.kind == self.Kind.REFUSED and self.told.get("code") in NEVER_SENT:
             return "Not sent"
         if self.kind == self.Kind.RESENT and not self.to_status:
             return "Queued to be sent now"

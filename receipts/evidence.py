@@ -12,7 +12,7 @@ from typing import TypeVar
 from django.core.exceptions import SuspiciousFileOperation
 from django.db.models import QuerySet
 
-from accounting.batches import in_batches
+from accounting.batches import Keys, look_at_rows
 
 from .files import digest
 from .models import Receipt, Rendition
@@ -76,9 +76,13 @@ def verify_files(rows: QuerySet[Row]) -> Iterator[tuple[int, list[str]]]:
     Raises:
         StorageAway: it is not one file that cannot be read, but the storage.
     """
-    for batch in in_batches(rows, BATCH):
-        found = [(row, _find_fault(row, rows, _read)) for row in batch]
-        yield len(batch), [f"{type(row).__name__} {row.pk}: its file {fault}." for row, fault in found if fault]
+
+    def look(keys: Keys) -> Iterator[str]:
+        for row in list(rows.filter(pk__in=keys).order_by("pk")):
+            if fault := _find_fault(row, rows, _read):
+                yield f"{type(row).__name__} {row.pk}: its file {fault}."
+
+    return look_at_rows(rows, BATCH, look)
 
 
 def look_at_files(receipt: Receipt) -> FilesSeen:
@@ -114,10 +118,13 @@ def _faults_in_time(receipt: Receipt) -> Iterator[tuple[Receipt | Rendition, str
 
 def _find_fault(row: Row, rows: QuerySet[Row], read: Read) -> str:
     """Return what is broken; "" where nothing is, or it was purged, healed or made anew since its row was read."""
-    if not _fault(row, read):
+    fault = _fault(row, read)
+    if not fault:
         return ""
     again = rows.filter(pk=row.pk).first()
-    return _fault(again, read) if again is not None else ""
+    if again is None:
+        return fault if isinstance(row, Receipt) else ""  # no receipt's row is ever deleted
+    return _fault(again, read)
 
 
 def _fault(row: Receipt | Rendition, read: Read) -> str:

@@ -16,6 +16,7 @@ from jobs.stats import hour_of
 from jobs.summaries import receipt_summaries
 from jobs.timeline import MOST, timeline
 from receipts.evidence import FilesSeen, look_at_files
+from receipts.models import Receipt
 from receipts.pictures import original_url, picture_url
 
 MAX_SIBLINGS = 20
@@ -37,6 +38,7 @@ def seen_of(job: JobLog) -> tuple[object, ...]:
 
 def context_of(request: HttpRequest, job: JobLog, *, may_operate: bool) -> dict[str, Any]:
     """Return what the template draws."""
+    job.receipt = Receipt.objects.get(jobs=job)  # joined, for by an id in another form, which is named, it is not found
     entries = timeline(job)
     files = look_at_files(job.receipt)
     may_operate = may_operate and not job.is_canary
@@ -108,7 +110,7 @@ def execution_link(job: JobLog, events: Iterable[JobEvent]) -> ExecutionLink | N
     """
     if not settings.N8N_BASE_URL or not job.n8n_execution_id:
         return None
-    of_it = (event.detail for event in events if event.detail.get("execution_id") == job.n8n_execution_id)
+    of_it = (event.told for event in events if event.told.get("execution_id") == job.n8n_execution_id)
     workflow_id = next((detail["workflow_id"] for detail in of_it if detail.get("workflow_id")), "")
     if not workflow_id:
         return ExecutionLink(f"{settings.N8N_BASE_URL}/executions", "Look for the execution in N8N's list")

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from django.db.models import Exists, OuterRef, QuerySet
 from django.template.defaultfilters import pluralize
 
-from accounting.batches import in_batches
+from accounting.batches import Keys, look_at_rows, why_unreadable
+from accounting.stored import OTHER_FORM, AsStored, columns_of_other_form, key_in_words, with_stored
 from jobs.models import JobEvent, JobLog
 from receipts.evidence import NOT_SEEN, FilesSeen
 from receipts.models import Receipt
@@ -63,10 +64,11 @@ def verify_job(job: JobLog, files: FilesSeen = NOT_SEEN) -> Verification:
     Raises:
         JobLog.DoesNotExist: it is gone, or its receipt's row is.
     """
-    events = list(JobEvent.objects.filter(job=job.pk).select_related("job__receipt").order_by("id"))
-    job = events[0].job if events else JobLog.objects.select_related("receipt").get(pk=job.pk)
-    wrong = (*_faults(job, events), *files.faults)
-    return Verification(events=len(events), wrong=wrong, is_file_whole=files.are_whole)
+    try:
+        events, wrong = _look_at(job)
+    except Exception as error:
+        events, wrong = 0, [f"it {why_unreadable(error)}"]
+    return Verification(events=events, wrong=(*wrong, *files.faults), is_file_whole=files.are_whole)
 
 
 def verify_jobs(jobs: QuerySet[JobLog]) -> Iterator[tuple[int, list[str]]]:
@@ -75,24 +77,53 @@ def verify_jobs(jobs: QuerySet[JobLog]) -> Iterator[tuple[int, list[str]]]:
     Yields:
         For each batch how many jobs it had, and a sentence for each thing that is broken.
     """
-    for batch in in_batches(jobs.select_related("receipt"), BATCH):
-        events = defaultdict(list)
-        for event in JobEvent.objects.filter(job__in=[job.pk for job in batch]).order_by("id"):
-            events[event.job_id].append(event)
-        suspects = [job for job in batch if any(_faults(job, events[job.pk]))]
-        yield len(batch), [sentence for job in suspects for sentence in _look_again(job)]
+    return look_at_rows(jobs, BATCH, _look_at_all)
 
 
 def find_strays() -> Iterator[str]:
     """Name the rows whose other half was deleted: they are written together, and never removed."""
     jobs, receipts = JobLog.objects.filter(pk=OuterRef("job_id")), Receipt.objects.filter(pk=OuterRef("receipt_id"))
-    for event in JobEvent.objects.filter(~Exists(jobs)).values_list("id", "job_id").iterator():
-        yield f"Event {event[0]} belongs to job {event[1]}, which is gone."
-    for job_id in JobLog.objects.filter(~Exists(receipts)).values_list("pk", flat=True).iterator():
+    for event in JobEvent.objects.filter(~Exists(jobs)).values_list("id", AsStored("job_id")).iterator():
+        yield f"Event {event[0]} belongs to job {key_in_words(event[1])}, which is gone."
+    for job_id in _keys(JobLog.objects.filter(~Exists(receipts))):
         yield f"Job {job_id}: the row of its receipt is gone."
-    without = Receipt.objects.filter(~Exists(JobLog.objects.filter(receipt=OuterRef("pk"))))
-    for receipt_id in without.values_list("pk", flat=True).iterator():
+    for receipt_id in _keys(Receipt.objects.filter(~Exists(JobLog.objects.filter(receipt=OuterRef("pk"))))):
         yield f"Receipt {receipt_id} has no job: it is gone."
+
+
+def _keys(rows: QuerySet[Any]) -> Iterator[str]:
+    return map(key_in_words, rows.values_list(AsStored("pk"), flat=True).iterator())
+
+
+def _look_at(job: JobLog) -> tuple[int, Sequence[str]]:
+    """Return how many events a job has, and what is broken, all as of one moment."""
+    together = JobEvent.objects.filter(job=job.pk).select_related("job__receipt").order_by("id")
+    events = list(with_stored(together, "job", "job__receipt"))
+    if events:
+        job, forms = events[0].job, [*_forms(events[0].job, events[0], "job"), *_forms_of_events(events)]
+    else:
+        job = _with_receipts().get(pk=job.pk)
+        forms = [*_forms(job, job)]
+    return len(events), [*forms, *_faults(job, events)]
+
+
+def _look_at_all(keys: Keys) -> Iterator[str]:
+    """Name what is broken of the jobs with these ids; a job that only changed between two queries is not."""
+    jobs, events = _jobs(keys), defaultdict(list)
+    for event in with_stored(JobEvent.objects.filter(job__in=keys).order_by("id")):
+        events[event.job_id].append(event)
+    for job in jobs:
+        forms = [*_forms(job, job), *_forms_of_events(events[job.pk])]
+        if forms or any(_faults(job, events[job.pk])):
+            yield from _look_again(job)
+
+
+def _jobs(keys: Keys) -> list[JobLog]:
+    return list(_with_receipts().filter(pk__in=keys).order_by("pk"))
+
+
+def _with_receipts() -> QuerySet[JobLog]:
+    return with_stored(JobLog.objects.select_related("receipt"), "receipt")
 
 
 def _look_again(job: JobLog) -> Iterator[str]:
@@ -105,7 +136,27 @@ def _look_again(job: JobLog) -> Iterator[str]:
         yield f"Job {job.pk}: {sentence}."
 
 
+def _forms(job: JobLog, bearer: JobLog | JobEvent, path: str = "") -> Iterator[str]:
+    """Name the columns that say the same as ever, and are found by nobody who asks for it."""
+    to_receipt = "__".join(filter(None, [path, "receipt"]))
+    yield from (f"its {name} {OTHER_FORM}" for name in columns_of_other_form(job, bearer, path))
+    yield from (f"its receipt.{name} {OTHER_FORM}" for name in columns_of_other_form(job.receipt, bearer, to_receipt))
+
+
+def _forms_of_events(events: Sequence[JobEvent]) -> Iterator[str]:
+    for event in events:
+        yield from (f"the {name} of event {event.number} {OTHER_FORM}" for name in columns_of_other_form(event))
+
+
 def _faults(job: JobLog, events: Sequence[JobEvent]) -> Iterator[str]:
+    """Name what is broken, as far as it can be read."""
+    try:
+        yield from _faults_of_chain(job, events)
+    except Exception as error:
+        yield f"it {why_unreadable(error)}"
+
+
+def _faults_of_chain(job: JobLog, events: Sequence[JobEvent]) -> Iterator[str]:
     facts: dict[str, Fact | None] = {}
     heads: list[str] | None = [""]  # those that the chain may have here; None where an event is missing before
     place = 0
@@ -117,12 +168,18 @@ def _faults(job: JobLog, events: Sequence[JobEvent]) -> Iterator[str]:
         key = None if heads is None else _signer(event, heads)
         if key is None and heads is not None:
             yield f"event {event.number} ({event.kind}) is not as it was written"
-        facts |= {name: key and Fact(event.number, key, str(value)) for name, value in event.facts.items()}
+        told = _facts_in(event).items()
+        facts |= {name: Fact(event.number, key, str(value)) if key else None for name, value in told}
         heads = [head(each, event) for each in ([key] if key else keys())]
     if not BEGINNINGS.intersection(event.kind for event in events):
         yield "no event says how it began"
     yield from _faults_of_end(job, place, heads)
     yield from _faults_of_row(job, facts)
+
+
+def _facts_in(event: JobEvent) -> dict[str, Any]:
+    """Return what it answers for: nothing, where that is no object and so was not written here."""
+    return event.facts if isinstance(event.facts, dict) else {}
 
 
 def _signer(event: JobEvent, heads: Sequence[str]) -> bytes | None:

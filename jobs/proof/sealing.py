@@ -12,6 +12,8 @@ import structlog
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Max, QuerySet
 
+from accounting.batches import why_unreadable
+from accounting.stored import OTHER_FORM, columns_of_other_form, with_stored
 from jobs.models import Heartbeat, JobEvent, Seal
 from jobs.stats import GRACE, HOUR, hour_of
 
@@ -131,10 +133,24 @@ def verify_seals(since: datetime | None, now: datetime) -> Iterator[tuple[int, l
         For each seal 1, and a sentence where it is broken; at last 0, and a sentence where hours have none.
     """
     last = Seal.objects.filter(hour__lt=since).last() if since else None
-    for seal in seals_since(since).iterator():
-        yield 1, [f"Seal {seal.number} of {seal.hour:%Y-%m-%d %H:%M}: {fault}." for fault in _faults(seal, last)]
+    for key in list(seals_since(since).order_by("number").values_list("pk", flat=True)):
+        seal, sentences = _look_at(key, last)
+        yield 1, sentences
         last = seal
     yield 0, list(_unsealed(last, now))
+
+
+def _look_at(key: int, last: Seal | None) -> tuple[Seal | None, list[str]]:
+    """Return a seal, and what is broken of it; no seal where it cannot be read."""
+    try:
+        seal = with_stored(Seal.objects.all()).get(pk=key)
+        forms = [f"its {name} {OTHER_FORM}" for name in columns_of_other_form(seal)]
+        named = f"Seal {seal.number} of {seal.hour:%Y-%m-%d %H:%M}"
+        return seal, [f"{named}: {fault}." for fault in (*forms, *_faults(seal, last))]
+    except Seal.DoesNotExist:
+        return None, []  # gone meanwhile: the next one misses it
+    except Exception as error:
+        return None, [f"The seal with the id {key} {why_unreadable(error)}."]
 
 
 def _faults(seal: Seal, last: Seal | None) -> Iterator[str]:
@@ -151,16 +167,17 @@ def _faults(seal: Seal, last: Seal | None) -> Iterator[str]:
 def _unsealed(last: Seal | None, now: datetime) -> Iterator[str]:
     """Look for events that should have a seal; while nothing ran, as before a back-up is restored, none was due."""
     due = min(now, _last_sign_of_life() or now) - GRACE - UNSEALED_FOR_LONG
-    first = JobEvent.objects.filter(id__gt=_end_of(last), at__lte=now).order_by("id").first()
-    if first is None or first.at >= due:
+    since = JobEvent.objects.filter(id__gt=_end_of(last), at__lte=now).order_by("id")
+    first = since.values_list("at", flat=True).first()
+    if first is None or first >= due:
         return
     if last and last.hour > now:
         yield (
-            f"Nothing since {first.at:%Y-%m-%d %H:%M} is sealed until {last.hour:%Y-%m-%d %H:%M}, up to when there are "
+            f"Nothing since {first:%Y-%m-%d %H:%M} is sealed until {last.hour:%Y-%m-%d %H:%M}, up to when there are "
             "seals: the database's clock was ahead."
         )
     else:
-        yield f"No hour since {first.at:%Y-%m-%d %H:%M} is sealed: no sweep runs, or a seal was deleted."
+        yield f"No hour since {first:%Y-%m-%d %H:%M} is sealed: no sweep runs, or a seal was deleted."
 
 
 def _last_sign_of_life() -> datetime | None:

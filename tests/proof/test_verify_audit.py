@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import count
@@ -22,7 +21,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from accounting.batches import in_batches
+from accounting.batches import Keys
 from jobs.models import JobEvent, JobLog, Seal
 from jobs.proof import audit, parallel
 from jobs.proof.parallel import SHARES, _verify_share
@@ -59,7 +58,7 @@ def test_what_went_well_is_well() -> None:
 def test_jobs_that_are_well_are_read_in_as_many_queries_however_many_they_are(django_assert_num_queries: Any) -> None:
     for number in range(5):
         filed_by(f"Shop {number}")
-        with django_assert_num_queries(3):  # the jobs, their events, and whether there are more jobs
+        with django_assert_num_queries(3):  # the jobs' ids, the jobs, and their events
             assert list(audit.verify_jobs(JobLog.objects.all())) == [(number + 1, [])]
 
 
@@ -167,14 +166,16 @@ def test_jobs_since_a_moment_may_be_looked_at() -> None:
 def test_a_job_that_changes_between_two_looks_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
     filed_by("One")
 
-    def and_then_change(rows: Any, size: int) -> Iterator[list[Any]]:
-        for batch in in_batches(rows, size):
-            for job in batch:
-                with transaction.atomic():
-                    note(lock_job(job.pk), kind=JobEvent.Kind.REPEATED, source=JobEvent.Source.API)
-            yield batch
+    read = audit._jobs
 
-    monkeypatch.setattr(audit, "in_batches", and_then_change)
+    def and_then_change(keys: Keys) -> list[JobLog]:
+        jobs = read(keys)
+        for job in jobs:
+            with transaction.atomic():
+                note(lock_job(job.pk), kind=JobEvent.Kind.REPEATED, source=JobEvent.Source.API)
+        return jobs
+
+    monkeypatch.setattr(audit, "_jobs", and_then_change)
     assert verify()[-1] == WELL
     assert JobEvent.objects.count() == 5
 
@@ -224,7 +225,7 @@ def test_on_a_terminal_there_is_a_bar_and_the_exit_code_says_whether_all_is_well
 def test_the_shares_of_several_processes_leave_no_job_out() -> None:
     for beginning in ("00", "7f", "80", "ff"):
         JobFactory.create(job_id=UUID(beginning + "0198c1f2" * 3 + "123456"))
-    assert [_verify_share(JobLog.objects.all().query, share)[0] for share in SHARES].count(1) == 4
+    assert [_verify_share(JobLog.objects.all().query, *share)[0] for share in SHARES].count(1) == 4
 
 
 @pytest.mark.faults
@@ -267,8 +268,8 @@ def minds_interrupts(process: str) -> bool:
 def test_whoever_stops_early_waits_for_no_share_that_has_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     begun = []
 
-    def look_at(_: Any, beginning: str) -> tuple[int, list[str]]:
-        begun.append(beginning)
+    def look_at(_: Any, *bounds: UUID) -> tuple[int, list[str]]:
+        begun.append(bounds)
         sleep(0.05)
         return 1, []
 
