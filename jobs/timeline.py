@@ -43,7 +43,7 @@ class Entry:
     @property
     def message(self) -> str:
         """The sentence that came with it, where it says more than the label."""
-        said = str(self.event.detail.get("message", ""))
+        said = str(self.event.told.get("message", ""))
         return "" if said == f"{self.event.label}." else said
 
     @property
@@ -69,7 +69,7 @@ def entry_of(event: JobEvent, start: datetime) -> Entry:
         start: when its job was created.
     """
     facts = {"attempt": event.attempt} if event.attempt else {}
-    facts |= {key: value for key, value in event.detail.items() if key not in SAID_ELSEWHERE}
+    facts |= {key: value for key, value in event.told.items() if key not in SAID_ELSEWHERE}
     return Entry(
         event=event,
         offset=(event.at - start).total_seconds(),
@@ -80,7 +80,7 @@ def entry_of(event: JobEvent, start: datetime) -> Entry:
 
 
 def _part(event: JobEvent, name: str) -> dict[str, Any]:
-    part = event.detail.get(name)
+    part = event.told.get(name)
     return part if isinstance(part, dict) else {}
 
 

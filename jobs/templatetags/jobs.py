@@ -26,6 +26,7 @@ register.filter("rung_for", rung_for)
 MINUTE = 60
 MAX_COLUMNS = 6
 MAX_VALUES = 500  # of a result on a page
+TOO_DEEP = format_html('<p class="quiet">{}</p>', "It is nested too deep to be shown.")  # somebody put it there
 CUT = format_html('<p class="quiet">Only the first {} values are shown; the API has them all.</p>', MAX_VALUES)
 ATTENTION = ("attention", "Needs attention")
 
@@ -83,9 +84,12 @@ def _time(at: datetime, words: str) -> str:
 
 @register.simple_tag
 def extracted(result: Any) -> str:
-    """Return what a workflow read: objects and lists as lists, however deep; of very much the beginning."""
-    shown, _ = _beginning(result, MAX_VALUES)
-    return format_html("{}{}", nested(shown), "" if shown == result else CUT)
+    """Return what a workflow read: objects and lists as lists, as deep as any is accepted; of much the beginning."""
+    try:
+        shown, _ = _beginning(result, MAX_VALUES)
+        return format_html("{}{}", nested(shown), "" if shown == result else CUT)
+    except RecursionError:
+        return TOO_DEEP
 
 
 @register.simple_tag

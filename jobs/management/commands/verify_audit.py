@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError
 from django.db.models import QuerySet
 
+from accounting.batches import why_unreadable
 from accounting.clock import database_now
 from accounting.outages import DATABASE_AWAY, code_of, unreachable, why_no_database
 from accounting.terminal.argument_types import whole_number
@@ -80,13 +81,21 @@ class Command(BaseCommand):
         """Print what is broken, with a bar on a terminal; yield how much that is, step by step."""
         looked = broken = 0
         with bar(part.name, part.total or 0) as progress:
-            for number, sentences in part.steps:
+            for number, sentences in _steps(part):
                 for sentence in sentences:
                     say(self.stdout, sentence)
                 progress.update(number)
                 looked, broken = looked + number, broken + len(sentences)
                 yield len(sentences)
         say(self.stdout, f"{part.name}: {f'{looked} looked at, ' if part.total is not None else ''}{broken} broken")
+
+
+def _steps(part: Part) -> Iterator[tuple[int, list[str]]]:
+    """Yield its steps as far as rows can be read: what is in one keeps nobody from the other parts."""
+    try:
+        yield from part.steps
+    except Exception as error:
+        yield 0, [f"{part.name}: not all was looked at, since a row {why_unreadable(error)}."]
 
 
 def _why_not_read(error: DatabaseError | InterfaceError) -> str:
