@@ -162,6 +162,8 @@ def _faults_of_chain(job: JobLog, events: Sequence[JobEvent]) -> Iterator[str]:
     place = 0
     for event in events:
         place += 1
+        if event.pk < 1:
+            yield f"event {event.number} has the id {event.pk}, and no seal covers one below 1"
         if event.number != place:
             yield f"event {event.number} stands where {place} should"
             heads, place = None, event.number

@@ -74,6 +74,13 @@ def test_a_chain_that_was_begun_anew_from_a_changed_row_is_named() -> None:
     assert wrong(job) == ("no event says how it began",)
 
 
+@pytest.mark.parametrize("key", [0, -5])
+def test_an_event_with_an_id_before_all_that_seals_cover_is_named(key: int) -> None:
+    job = filed()
+    event(job, 1).update(id=key)
+    assert wrong(job) == (f"event 1 has the id {key}, and no seal covers one below 1",)
+
+
 def test_events_in_another_order_are_named() -> None:
     job = filed()
     first, second = (event(job, number).get().pk for number in (2, 3))
