@@ -7,10 +7,12 @@ from urllib.parse import quote
 from django.conf import settings
 from django.http import HttpRequest
 
+from accounting.clock import database_now
 from jobs.causes import cause_of_delay, cause_of_failure
 from jobs.failures import MAY_BE_FILED
-from jobs.models import JobEvent, JobLog, Seal
+from jobs.models import JobEvent, JobLog
 from jobs.proof.audit import verify_job
+from jobs.proof.sealing import is_missed, seal_of_event
 from jobs.services import may_be_filed, why_not_retry
 from jobs.stats import hour_of
 from jobs.summaries import receipt_summaries
@@ -60,8 +62,8 @@ def context_of(request: HttpRequest, job: JobLog, *, may_operate: bool) -> dict[
         "picture_url": _picture_url(job, files),
         "siblings": siblings[:MAX_SIBLINGS],
         "read": receipt_summaries([job]).get(job.pk, ""),
-        "seal": _seal_of(job),
         "are_more_siblings": len(siblings) > MAX_SIBLINGS,
+        **_seal_of(job),
     }
 
 
@@ -81,13 +83,14 @@ def _cure(job: JobLog, no_retry: str) -> str:
     return cure if is_told or job.is_canary or not may_be_filed(job) else f"{EARLIER_TRY} {cure}"
 
 
-def _seal_of(job: JobLog) -> Seal | None:
-    """Return the seal that covers all events of a job that has ended; None while there is none yet."""
+def _seal_of(job: JobLog) -> dict[str, Any]:
+    """Return the seal that covers all events of a job that has ended; where there is none, whether it is missed."""
     latest = None if job.is_open else job.events.order_by("id").values_list("id", "at").last()
     if latest is None:
-        return None
+        return {"seal": None, "is_seal_missed": False}
     last_event, at = latest
-    return Seal.objects.filter(hour__gte=hour_of(at), last_event__gte=last_event).order_by("hour").first()
+    seal = seal_of_event(last_event)
+    return {"seal": seal, "is_seal_missed": seal is None and is_missed(hour_of(at), database_now())}
 
 
 def _cancellation(job: JobLog) -> JobEvent | None:

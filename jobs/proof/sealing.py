@@ -122,6 +122,22 @@ def seals_since(moment: datetime | None) -> QuerySet[Seal]:
     return Seal.objects.filter(hour__gte=moment) if moment else Seal.objects.all()
 
 
+def seal_of_event(event: int) -> Seal | None:
+    """Return the seal that covers the event with that id; None where none does."""
+    before = Seal.objects.filter(last_event__lt=event).order_by("number").last()
+    number = before.number + 1 if before else 1
+    return Seal.objects.filter(number=number, last_event__gte=event).first() if event > 0 else None
+
+
+def is_missed(hour: datetime, now: datetime) -> bool:
+    """Tell whether an hour without a seal should have had one for long.
+
+    Args:
+        now: by the database's clock.
+    """
+    return hour + HOUR + GRACE + UNSEALED_FOR_LONG < now
+
+
 def verify_seals(since: datetime | None, now: datetime) -> Iterator[tuple[int, list[str]]]:
     """Make every seal again, and compare.
 

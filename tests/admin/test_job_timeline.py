@@ -114,6 +114,28 @@ def test_a_job_that_has_ended_names_the_seal_that_covers_all_of_its_events(brows
     assert f'href="/admin/jobs/seal/{seal.pk}/change/"' in allowed.get(page(job)).content.decode()
 
 
+def test_a_seal_of_later_events_is_not_said_to_cover_an_earlier_one(browser: Browser) -> None:
+    job = JobFactory.create(success=True)
+    last = event(job, JobEvent.Kind.RECEIVED, job.created_at, JobEvent.Source.API)
+    hour = hour_of(job.created_at)
+    for number, covered in ((1, last.pk), (2, last.pk + 5)):
+        Seal.objects.create(
+            number=number, hour=hour + (number - 2) * HOUR, last_event=covered, events=1, jobs=1, digest="0" * 64
+        )
+    assert f"with the hour from {hour - HOUR:%-d %b %Y %H:%M:%S}" in text_of(browser, job)
+    JobEvent.objects.filter(pk=last.pk).update(id=0)
+    assert "with the hour from" not in text_of(browser, job)
+
+
+@pytest.mark.parametrize(
+    ("days", "said"), [(0, "not yet: its hour"), (5, "no: its hour is over, and no seal covers it")]
+)
+def test_a_seal_that_should_be_there_is_not_said_to_come(browser: Browser, days: int, said: str) -> None:
+    job = JobFactory.create(success=True)
+    event(job, JobEvent.Kind.RECEIVED, job.created_at - timedelta(days=days), JobEvent.Source.API)
+    assert f"<dt>Sealed</dt><dd>{said}" in text_of(browser, job)
+
+
 def test_a_page_with_many_events_costs_no_more_queries(browser: Browser) -> None:
     job = delivered(JobFactory.create(), json_answer(200, {}))
     few = queries_of(browser, job)
