@@ -1,5 +1,6 @@
 """Files that are swapped or gone are found and named; one that was purged or healed is not missed."""
 
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -136,3 +137,13 @@ def test_a_file_that_is_healed_between_two_looks_is_well(monkeypatch: pytest.Mon
 def test_files_need_not_be_read() -> None:
     path_of(filed_by("One").receipt).unlink()
     assert verify(no_files=True)[-1] == WELL
+
+
+def test_a_file_that_was_stored_anew_is_looked_at_by_the_day_of_that() -> None:
+    old, moved = filed_by("Old"), filed_by("Moved")
+    for job, day in ((old, "2031/05/05"), (moved, "2031/05/06")):
+        name = default_storage.save(f"receipts/{day}/{job.receipt_id.hex}.jpg", ContentFile(b"another"))
+        Receipt.objects.filter(pk=job.receipt_id).update(file=name)
+    lines = verify(since=datetime(2031, 5, 6, 8, tzinfo=UTC))
+    assert f"Receipt {moved.receipt_id}: its file holds other bytes than those that came." in lines
+    assert "Files of receipts: 1 looked at, 1 broken" in lines

@@ -146,7 +146,9 @@ def test_a_seal_whose_digest_was_kept_elsewhere_must_be_there() -> None:
 def test_one_job_may_be_looked_at() -> None:
     job, other = filed_by("One"), filed_by("Two")
     JobLog.objects.filter(pk=other.pk).update(filename="other.jpg")
-    assert verify(job=job.pk)[-1] == WELL
+    only_seals_tell = "Whether its last events are missing, only seals tell: verify_audit without --job looks at them."
+    assert verify(job=job.pk)[-1] == f"This job's events and files are as they were written. {only_seals_tell}"
+    assert verify(job=job.pk, no_files=True)[-1] == f"This job's events are as they were written. {only_seals_tell}"
     assert verify(job=other.pk)[-1] == "1 thing is broken."
     with pytest.raises(CommandError, match="There is no job "):
         call_command("verify_audit", job=UUID(int=7))

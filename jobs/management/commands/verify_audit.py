@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from accounting.batches import why_unreadable
 from accounting.clock import database_now
@@ -20,12 +20,13 @@ from jobs.proof.audit import find_strays, verify_jobs
 from jobs.proof.parallel import verify_jobs_in
 from jobs.proof.sealing import seals_since, verify_seals
 from receipts.evidence import verify_files
-from receipts.models import Receipt, Rendition
+from receipts.models import Receipt, Rendition, day_folder
 from receipts.storage import StorageAway
 
 CORRUPTED = "XX"  # a class of PostgreSQL's errors (https://www.postgresql.org/docs/current/errcodes-appendix.html)
 NOT_READ = 2  # other than 1, which says that something is broken
 LOOK_AT_IT = "look at MEDIA_ROOT or S3_BUCKET, and whether the volume is mounted. All but files was looked at."
+ONLY_SEALS_TELL = "Whether its last events are missing, only seals tell: verify_audit without --job looks at them."
 
 
 class Part(NamedTuple):
@@ -43,8 +44,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare what to look at; everything, unless told otherwise."""
-        parser.add_argument("--job", type=UUID, help="this job and its receipt's files only")
-        parser.add_argument("--since", type=moment, help="jobs, files and seals from then on (2026-01-31T08:00)")
+        parser.add_argument("--job", type=UUID, help="this job and its receipt's files only; no seals")
+        parser.add_argument(
+            "--since", type=moment, help="jobs and seals from then on (2026-01-31T08:00), and files from that day on"
+        )
         parser.add_argument(
             "--processes", type=whole_number(1, 64), default=1, help="that look at jobs at once, a core each (1)"
         )
@@ -75,7 +78,7 @@ class Command(BaseCommand):
             raise CommandError(f"{broken} thing{'s are' if broken > 1 else ' is'} broken. {away}".rstrip())
         if away:
             raise CommandError(away, returncode=NOT_READ)
-        self.stdout.write("All is as it was written.")
+        self.stdout.write(_well(options))
 
     def _look_at(self, part: Part) -> Iterator[int]:
         """Print what is broken, with a bar on a terminal; yield how much that is, step by step."""
@@ -88,6 +91,13 @@ class Command(BaseCommand):
                 looked, broken = looked + number, broken + len(sentences)
                 yield len(sentences)
         say(self.stdout, f"{part.name}: {f'{looked} looked at, ' if part.total is not None else ''}{broken} broken")
+
+
+def _well(options: dict[str, Any]) -> str:
+    if not options["job"]:
+        return "All is as it was written."
+    looked_at = "events are" if options["no_files"] else "events and files are"
+    return f"This job's {looked_at} as they were written. {ONLY_SEALS_TELL}"
 
 
 def _steps(part: Part) -> Iterator[tuple[int, list[str]]]:
@@ -122,7 +132,8 @@ def _rows(job: UUID | None, since: datetime | None) -> tuple[QuerySet[JobLog], Q
     jobs, receipts = JobLog.objects.all(), Receipt.objects.all()
     renditions = Rendition.objects.select_related("receipt")
     if since:
-        jobs, receipts = jobs.filter(created_at__gte=since), receipts.filter(created_at__gte=since)
+        stored_since = Q(file__gte=day_folder(Receipt, since))  # later than its receipt came, where it was stored anew
+        jobs, receipts = jobs.filter(created_at__gte=since), receipts.filter(stored_since | Q(created_at__gte=since))
         renditions = renditions.filter(made_at__gte=since)
     if job:
         jobs, receipts = jobs.filter(pk=job), receipts.filter(jobs=job)
