@@ -43,7 +43,9 @@ def test_facts_that_are_no_object_are_not_as_they_were_written(jobs: list[JobLog
         store("jobs_jobevent", "facts", "'null'", "id = %s", event.get().pk)
     else:
         event.update(facts=facts)
-    assert "event 3 (delivered) is not as it was written" in verify_job(jobs[1]).wrong
+    wrong = verify_job(jobs[1]).wrong
+    assert "event 3 (delivered) is not as it was written" in wrong
+    assert not any("cannot be read" in sentence for sentence in wrong)
     JobLog.objects.filter(pk=jobs[2].pk).update(filename="other.jpg")
     lines = verify(no_files=True)
     assert f"Job {jobs[1].pk}: event 3 (delivered) is not as it was written." in lines
@@ -97,6 +99,19 @@ def test_a_cell_that_is_no_value_hides_no_other_job(jobs: list[JobLog], column: 
     assert any(line.startswith("Seals: ") for line in lines)
     of_old = key_of(jobs[1].receipt_id)  # the database looks after the test
     store("jobs_joblog", "receipt_id", "%s", "job_id = %s", of_old, key_of(jobs[1].pk))
+
+
+def test_a_time_that_is_none_is_named_by_whoever_looks_at_its_one_job_and_ends_no_other_part(
+    jobs: list[JobLog],
+) -> None:
+    """The newest event's, by which the audit of seals tells for how long nothing has run."""
+    when, error = ("infinity", "DataError") if connection.vendor == "postgresql" else (NO_DAY, "ValueError")
+    store("jobs_jobevent", "at", "%s", "job_id = %s AND number = 4", when, key_of(jobs[2].pk))
+    assert verify_job(jobs[2]).wrong == (f"it cannot be read ({error})",)
+    lines = verify(no_files=True)
+    assert f"Seals: not all was looked at, since a row cannot be read ({error})." in lines
+    assert lines[-2] == "Seals kept elsewhere: 0 looked at, 0 broken"
+    assert lines[-1] == "2 things are broken."
 
 
 def test_a_receipt_that_cannot_be_read_hides_no_other_file(jobs: list[JobLog]) -> None:
