@@ -39,6 +39,11 @@ HELP = (
     f"which the newest {FOUND} are found; or a Notion database."
 )
 CUT = f"Only the newest {FOUND} that fit are found. To see others, narrow the dates or another filter, or write more."
+NOT_LOOKED_THROUGH = (
+    f"Older ones may fit, too: only the newest {RECENT:,} jobs were looked through, and the beginnings of older ones' "
+    "file names. Choose a month or a day to look further back."
+)
+TOO_MANY_OF_IT = f"Others may fit, too: it has more than {LOOKED_UP:,} jobs, and only so many were looked through."
 TOO_MANY_NAMES = (
     f"Older ones may fit, too: more than {LOOKED_UP:,} file names begin so, and only the newest {RECENT:,} jobs were "
     "looked through. Write more of the name, or narrow the dates."
@@ -62,7 +67,7 @@ def search(jobs: QuerySet[JobLog], text: str) -> Found:
     """
     text = text.strip()
     if ids := find_by_id(text):
-        return _newest(jobs, _keys(jobs, ids))
+        return _newest(jobs, _keys(jobs, ids), TOO_MANY_OF_IT if len(ids) > LOOKED_UP else "")
     of_notion = _notion_id(text)
     of_database = Q(notion_database_id=of_notion)
     if of_notion and JobLog.objects.filter(of_database).order_by().exists():
@@ -128,7 +133,7 @@ def _by_words(jobs: QuerySet[JobLog], text: str, of_notion: str) -> Found:
     named = _ids(begins)
     if len(named) > LOOKED_UP:
         return _newest(jobs, fit, TOO_MANY_NAMES)
-    return _newest(jobs, {*fit, *_keys(jobs, named)})
+    return _newest(jobs, {*fit, *_keys(jobs, named)}, NOT_LOOKED_THROUGH)
 
 
 def _begins(text: str) -> Q:

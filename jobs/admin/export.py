@@ -60,10 +60,10 @@ def csv_response(request: HttpRequest, jobs: QuerySet[JobLog]) -> StreamingHttpR
     chosen = ((name, visible(value)) for name, values in request.GET.lists() for value in values)
     # in quotes, so that nobody's words pass for a filter
     filters = ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in chosen) or "none"
-    what = "as CSV, not all that fit" if left_out(request) else "as CSV"
+    what, name = ("as CSV, not all that fit", "jobs-not-all") if left_out(request) else ("as CSV", "jobs")
     log_action(request.user, "The list of jobs", f"export: {what}, filters: {visible(filters)}", model=JobLog)
     response = StreamingHttpResponse(_csv_pieces(jobs), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="jobs-{timezone.now():%Y-%m-%d-%H%M%S}.csv"'
+    response["Content-Disposition"] = f'attachment; filename="{name}-{timezone.now():%Y-%m-%d-%H%M%S}.csv"'
     response["Cache-Control"] = "private, no-store"
     return response
 

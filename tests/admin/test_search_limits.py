@@ -18,6 +18,7 @@ from tests.support.staff import operator
 pytestmark = pytest.mark.django_db
 
 SENTENCE = "Only the newest 200 that fit are found."
+OLDER = "Older ones may fit, too: only the newest "
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_so_they_are_of_old_names(browser: Browser) -> None:
     assert exported(browser, "q=IMG_4") == ids(jobs[:3])
     assert SENTENCE in page(browser, q="IMG_4")
     assert exported(browser, "q=IMG_40") == ids(jobs[3:])
-    assert 'class="left-out"' not in page(browser, q="IMG_40")
+    assert SENTENCE not in page(browser, q="IMG_40")
 
 
 @pytest.mark.usefixtures("_few")
@@ -88,7 +89,31 @@ def test_filters_narrow_before_the_cut(browser: Browser) -> None:
     failed = old("IMG_47", "IMG_48", "IMG_49", failure=True)
     old("IMG_41", "IMG_42", "IMG_43", "IMG_44")
     assert exported(browser, "q=IMG_4&status__exact=failure") == ids(failed)
-    assert 'class="left-out"' not in page(browser, q="IMG_4", status__exact="failure")
+    assert SENTENCE not in page(browser, q="IMG_4", status__exact="failure")
+
+
+@pytest.mark.usefixtures("_few")
+def test_words_that_are_not_sought_among_older_jobs_are_not_answered_as_if_they_were(browser: Browser) -> None:
+    [job] = old("lunch.jpg", result_message="Filed as Markt")
+    answer = page(browser, q="markt")
+    assert "No job is as you ask." in answer
+    assert OLDER in answer
+    assert OLDER in page(browser, q="other")  # two of them are found
+    narrowed = page(browser, q="markt", on=f"{job.created_at:%Y-%m-%d}")
+    assert str(job.pk) in narrowed
+    assert 'class="left-out"' not in narrowed  # all that the day has were looked through
+    assert 'class="left-out"' not in page(browser, q=str(job.pk)[:8])  # an id is sought among all
+
+
+def test_of_a_receipt_with_more_jobs_than_are_looked_up_it_is_said(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "LOOKED_UP", 3)
+    jobs = many(4)
+    sha256 = jobs[0].receipt.sha256
+    assert "Others may fit, too: it has more than " in page(browser, q=sha256)
+    monkeypatch.setattr(search, "LOOKED_UP", 4)
+    assert "Others may fit" not in page(browser, q=sha256)
 
 
 @pytest.mark.usefixtures("_few")
@@ -124,6 +149,22 @@ def test_the_log_says_of_an_export_that_it_is_not_all(browser: Browser) -> None:
     assert list(messages) == [
         'export: as CSV, not all that fit, filters: q="many"', 'export: as CSV, filters: status__exact="queued"',
     ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("_few")
+def test_the_log_and_the_files_name_say_so_where_older_jobs_were_not_looked_through(browser: Browser) -> None:
+    old("lunch.jpg")
+    name = browser.post(f"{LIST}export/?q=markt")["Content-Disposition"]
+    assert "not all that fit" in LogEntry.objects.earliest("pk").change_message
+    assert "jobs-not-all-" in name
+
+
+def test_the_name_of_an_exported_file_says_that_it_is_not_all(browser: Browser) -> None:
+    jobs = many(201)
+    queries = ("q=many", f"q={jobs[0].pk}", "status__exact=queued")
+    names = [browser.post(f"{LIST}export/?{query}")["Content-Disposition"] for query in queries]
+    assert [name.startswith('attachment; filename="jobs-not-all-2') for name in names] == [True, False, False]
+    assert all(name.startswith('attachment; filename="jobs-2') for name in names[1:])
 
 
 def test_nothing_that_is_done_with_what_was_found_speaks_of_all(browser: Browser) -> None:
