@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from receipts.models import Client, Receipt
-from receipts.notion import parse_database_id
+from receipts.notion import parse_sought_id
 from receipts.search import UUID_DIGITS, find_receipts, id_digits, uuids_from
 
 from .models import JobLog
@@ -113,7 +113,7 @@ def _newest(jobs: QuerySet[JobLog], fit: Iterable[Key], left_out: str = "") -> F
 
 def _notion_id(text: str) -> str:
     try:
-        return parse_database_id(text)
+        return parse_sought_id(text)
     except ValueError:
         return ""
 

@@ -50,6 +50,10 @@ def found(text: str, **query: str) -> list[Any]:
         lambda job: f"https://www.notion.so/team/Receipts-{DATABASE.replace('-', '')}?v=1",
         lambda job: f"https://www.notion.so/Lunch-{PAGE}?pvs=4",
         lambda job: f"https://www.notion.so/{PAGE}",
+        lambda job: f"https://www.notion.so/acme/{DATABASE.replace('-', '')}?v={'0' * 32}&p={PAGE}&pm=s",
+        lambda job: f"notion://www.notion.so/acme/Lunch-{PAGE}",
+        lambda job: f"www.notion.so/Lunch-{PAGE}",
+        lambda job: f"Lunch-{PAGE}",
         lambda job: PAGE,
         lambda job: f"{PAGE[:8]}-{PAGE[8:12]}-{PAGE[12:16]}-{PAGE[16:20]}-{PAGE[20:]}",
         lambda job: str(job),
@@ -65,6 +69,14 @@ def found(text: str, **query: str) -> list[Any]:
 )
 def test_a_job_is_found_by(wanted: JobLog, form: Any) -> None:
     assert found(form(wanted)) == [wanted.pk]
+
+
+def test_a_page_that_is_shown_beside_its_database_is_found_alone(wanted: JobLog) -> None:
+    JobFactory.create(success=True, notion_database_id=DATABASE)
+    database = f"https://www.notion.so/acme/{DATABASE.replace('-', '')}?v={'0' * 32}"
+    assert found(f"{database}&p={PAGE}&pm=s") == [wanted.pk]
+    assert found(f"{database}&p={'1' * 32}&pm=s") == []
+    assert len(found(database)) == 2
 
 
 @pytest.mark.parametrize("form", [str, lambda key: key.hex.upper(), "  {} ".format])

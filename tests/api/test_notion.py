@@ -1,8 +1,9 @@
-"""The id of a Notion database: three forms are taken, and nothing that only looks like them."""
+"""The id of a Notion database: three forms are taken, and nothing that only looks like them; a search takes more."""
 
 import pytest
 from rest_framework.exceptions import ValidationError
 
+from receipts.notion import is_address, parse_sought_id
 from receipts.serializers import NotionDatabaseIdField
 
 PLAIN = "0123abcd456789abcdef0123456789ab"
@@ -123,3 +124,57 @@ def test_an_address_anywhere_else_is_refused(address: str) -> None:
 def test_only_the_id_at_the_end_of_the_path_counts(address: str) -> None:
     with pytest.raises(ValidationError, match="Not a Notion database id"):
         parse(address)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PLAIN,
+        DASHED.upper(),
+        f"https://www.notion.so/acme/Receipts-{PLAIN}?pvs=4#{OTHER}",
+        f"https://www.notion.so/acme/{OTHER}?v={OTHER}&p={PLAIN}&pm=s",
+        f"https://www.notion.so/acme/Receipts-{OTHER}?p={DASHED}",
+        f"notion://www.notion.so/acme/Lunch-{PLAIN}",
+        f"Notion://www.notion.so/acme/{OTHER}?p={PLAIN}",
+        f"http://www.notion.so/{PLAIN}",
+        f"www.notion.so/acme/Lunch-{PLAIN}?pvs=4",
+        f"acme.notion.site/{PLAIN}",
+        f"Lunch-{PLAIN}",
+        f"Lunch-in-Rome-{DASHED}",
+    ],
+)
+def test_what_is_sought_may_be_written_as_people_copy_it(text: str) -> None:
+    assert parse_sought_id(f" {text}\n") == DASHED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "lunch",
+        f"Lunch{PLAIN}",
+        f"Lunch-{PLAIN}.jpg",
+        f"evil.example/{PLAIN}",
+        f"https://evil.example/Lunch-{PLAIN}",
+        f"notion://evil.example/{PLAIN}",
+        f"https://www.notion.so/acme/{OTHER}?p=lunch",
+        f"https://[/{PLAIN}",
+    ],
+)
+def test_what_only_looks_like_it_is_not_sought_as_an_id(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        parse_sought_id(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"https://www.notion.so/{PLAIN}", True),
+        ("notion://www.notion.so/acme", True),
+        ("www.notion.so", True),
+        (PLAIN, False),
+        ("https://[", False),
+        (f"https://evil.example/?to=https://www.notion.so/{PLAIN}", False),
+    ],
+)
+def test_an_address_of_notion_is_told_from_others(text: str, expected: bool) -> None:
+    assert is_address(text) is expected
