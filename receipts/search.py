@@ -1,4 +1,4 @@
-"""Finds receipts by the beginning of an id or of a SHA-256, each by a range of its index."""
+"""Finds receipts by an id or a SHA-256, or the beginning of one, each by a range of its index."""
 
 import re
 from uuid import UUID
@@ -6,15 +6,24 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from .models import Receipt
+from .notion import DASHED, HEX, is_address
 
 ID_DIGITS = re.compile(r"[0-9a-f]{8,64}")
+IN_FULL = re.compile(rf"(?<!{HEX})(?:{DASHED.pattern}|{HEX}{{64}})(?!{HEX})")
 UUID_DIGITS = 32
 
 
 def id_digits(text: str) -> str:
-    """Return the digits of what may be the beginning of an id or a SHA-256, at least 8; "" of anything else."""
-    digits = text.strip().replace("-", "").lower()
-    return digits if ID_DIGITS.fullmatch(digits) else ""
+    """Return the digits of what may be the beginning of an id or a SHA-256, at least 8, or of one within; else ""."""
+    digits = _digits(text.strip())
+    if ID_DIGITS.fullmatch(digits):
+        return digits
+    within = None if is_address(text) else IN_FULL.search(text)  # Notion's addresses have ids of Notion's
+    return _digits(within[0]) if within else ""
+
+
+def _digits(text: str) -> str:
+    return text.replace("-", "").lower()
 
 
 def uuids_from(digits: str) -> tuple[UUID, UUID]:

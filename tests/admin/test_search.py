@@ -45,6 +45,11 @@ def found(text: str, **query: str) -> list[Any]:
         lambda job: str(job.receipt_id),
         lambda job: job.receipt.sha256,
         lambda job: job.receipt.sha256[:12],
+        lambda job: f"{job.receipt.sha256}  lunch.jpg",
+        lambda job: f"{job.receipt.sha256.upper()} *lunch.jpg",
+        lambda job: f"sha256:{job.receipt.sha256}",
+        lambda job: f"https://receipts.example.com/api/v1/receipts/{job.receipt_id}/file",
+        lambda job: f"/admin/receipts/receipt/{job.receipt_id}/change/",
         lambda job: DATABASE,
         lambda job: DATABASE.replace("-", ""),
         lambda job: f"https://www.notion.so/team/Receipts-{DATABASE.replace('-', '')}?v=1",
@@ -71,6 +76,17 @@ def test_a_job_is_found_by(wanted: JobLog, form: Any) -> None:
     assert found(form(wanted)) == [wanted.pk]
 
 
+def test_an_id_of_notion_in_an_address_is_not_taken_for_a_job() -> None:
+    job = JobFactory.create(success=True, notion_page_url="https://www.notion.so/0123")
+    filed = JobFactory.create(success=True, notion_page_url=f"https://www.notion.so/Lunch-{job.pk.hex}")
+    assert found(f"https://www.notion.so/Lunch-{job.pk}") == [filed.pk]
+
+
+def test_an_id_of_nothing_in_a_file_name_is_a_word() -> None:
+    job = JobFactory.create(filename=f"scan {PAGE[:8]}-0000-4000-8000-{PAGE[:12]}.jpg")
+    assert found(job.filename) == [job.pk]
+
+
 def test_a_page_that_is_shown_beside_its_database_is_found_alone(wanted: JobLog) -> None:
     JobFactory.create(success=True, notion_database_id=DATABASE)
     database = f"https://www.notion.so/acme/{DATABASE.replace('-', '')}?v={'0' * 32}"
@@ -79,7 +95,17 @@ def test_a_page_that_is_shown_beside_its_database_is_found_alone(wanted: JobLog)
     assert len(found(database)) == 2
 
 
-@pytest.mark.parametrize("form", [str, lambda key: key.hex.upper(), "  {} ".format])
+@pytest.mark.parametrize(
+    "form",
+    [
+        str,
+        lambda key: key.hex.upper(),
+        "  {} ".format,
+        "https://receipts.example.com/api/v1/jobs/{}/".format,
+        "https://receipts.example.com/admin/jobs/joblog/{}/change/?_changelist_filters=q%3Dlunch".format,
+        "Job {}: event 3 is gone.".format,
+    ],
+)
 def test_an_id_in_full_opens_its_job(wanted: JobLog, form: Any) -> None:
     answer = auditor().get(LIST, {"q": form(wanted.pk)})
     assert (answer.status_code, answer.headers["Location"]) == (302, f"{LIST}{wanted.pk}/change/")
@@ -251,7 +277,15 @@ def test_events_are_found_by_their_job(admin_client: Browser, wanted: JobLog) ->
     assert [row.job_id for row in answer.context["cl"].result_list] == [wanted.pk]
 
 
-@pytest.mark.parametrize("form", [lambda receipt: str(receipt.pk), lambda receipt: receipt.sha256[:8]])
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda receipt: str(receipt.pk),
+        lambda receipt: receipt.sha256[:8],
+        lambda receipt: f"{receipt.sha256}  lunch.jpg",
+        lambda receipt: f"https://receipts.example.com/admin/receipts/receipt/{receipt.pk}/change/",
+    ],
+)
 def test_receipts_are_found_in_their_own_list_without_counting_any(admin_client: Browser, form: Any) -> None:
     wanted, _ = ReceiptFactory.create_batch(2)
     with CaptureQueriesContext(connection) as captured:
