@@ -1,11 +1,8 @@
 """Finds a job by whatever one has at hand; what it costs does not grow with the number of jobs."""
 
-import json
 import re
-import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
-from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
@@ -18,17 +15,13 @@ from receipts.notion import parse_sought_id
 from receipts.search import UUID_DIGITS, find_receipts, id_digits, uuids_from
 
 from .models import JobLog
+from .spellings import SIGNS, as_numbers, composed_or_not, in_json, spellings
 
 RECENT = 20_000  # so many are looked through for words
 FOUND = 200  # so few that a database looks each of them up, and does not read all jobs, newest first, in search of them
 LOOKED_UP = 1_000  # so many are put in order by their time, where an index has them in another one
 MAX_WORDS = 8
 LAST_LETTER = "\U0010ffff"
-SIGNS = "€$£"  # of currencies, where JSON has a code
-AMOUNT = re.compile(
-    rf"[{SIGNS}]?([-\u2212]?)[{SIGNS}]?([0-9]+|[0-9]{{1,3}}(?:[.,'’][0-9]{{3}})+)[.,]([0-9]{{1,2}})[{SIGNS}]?"
-)
-ENDS_IN_ZEROS = re.compile(r"-?[0-9]+\.[0-9]*0")
 NAME = re.compile(r" \(([0-9a-f]{8})\)$")  # of a job, as `JobLog.__str__` makes it: the beginning of its id ends it
 # What follows a word of JSON in no field's name, as "total" is of nearly every job; nobody looks for a longer one's end
 IN_NO_NAME = r'(?!([^"\\]|\\.){0,200}":)'
@@ -139,7 +132,7 @@ def _by_words(jobs: QuerySet[JobLog], text: str, of_notion: str) -> Found:
 def _begins(text: str) -> Q:
     """Return the condition that a file name begins so, in that spelling; it has an index."""
     begins = Q()
-    for form in _composed_or_not(text):
+    for form in composed_or_not(text):
         if connection.vendor == "sqlite":  # its LIKE knows no case, and uses no index for that
             begins |= Q(filename__gte=form, filename__lt=form + LAST_LETTER)
         else:
@@ -166,47 +159,10 @@ def _has_page(of_notion: str) -> Q:
 def _has(word: str) -> Q:
     """Return the condition that a job's file name, message or result has the word, or its client's name does."""
     has, named = Q(), Q()
-    for form in _spellings(word):
+    for form in spellings(word):
         has |= Q(filename__icontains=form) | Q(result_message__icontains=form)
         named |= Q(name__icontains=form)
-    for form in [form for number in _as_numbers(word) for form in _in_json(number)]:
+    for form in [form for number in as_numbers(word) for form in in_json(number)]:
         has |= Q(read__icontains=form) & Q(read__iregex=re.escape(form) + IN_NO_NAME)  # the first is the faster
     clients = list(Client.objects.filter(named).order_by().values_list("pk", flat=True)[:FOUND])
     return has | Q(client__in=clients) if clients else has
-
-
-def _as_numbers(word: str) -> list[str]:
-    """Return the word, and if it is an amount as one writes it (1.234,50 or €26.98) its number by point and by comma.
-
-    Some workflows report an amount as text, as the receipt has it, be it with its thousands apart.
-    """
-    amount = AMOUNT.fullmatch(word)
-    if amount is None:
-        return [word]
-    minus, cents = amount[1] and "-", amount[3]
-    whole = re.sub("[^0-9]", "", amount[2])
-    apart = f"{Decimal(whole):,}"
-    by_point, by_comma = f"{minus}{apart}.{cents}", f"{minus}{apart.replace(',', '.')},{cents}"
-    return list(dict.fromkeys([word, f"{minus}{whole}.{cents}", f"{minus}{whole},{cents}", by_point, by_comma]))
-
-
-def _in_json(word: str) -> list[str]:
-    """Return how JSON may hold it: escaped as Django writes it, and without an amount's last zeros (25.8 for 25.80)."""
-    in_ascii = connection.vendor == "sqlite"
-    forms = [json.dumps(form, ensure_ascii=in_ascii)[1:-1] for form in _spellings(word)]
-    if not ENDS_IN_ZEROS.fullmatch(word):
-        return forms
-    shortest = word.rstrip("0")
-    numbers = [f"{shortest}0", shortest[:-1]] if shortest.endswith(".") else [shortest]
-    return forms + [number + end for number in numbers for end in ",}]"]  # what follows a number there
-
-
-def _spellings(word: str) -> list[str]:
-    """Return how else it may be written: SQLite knows no case beyond ASCII, and a Mac writes é as two letters."""
-    cases = [word] if word.isascii() else [word, word.lower(), word.upper(), word.capitalize()]
-    forms = (form for case in cases for form in _composed_or_not(case))
-    return list({form.encode().upper(): form for form in forms}.values())  # both databases know the case of ASCII
-
-
-def _composed_or_not(text: str) -> list[str]:
-    return list(dict.fromkeys([text, unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text)]))
