@@ -15,7 +15,7 @@ from receipts.notion import parse_sought_id
 from receipts.search import UUID_DIGITS, find_receipts, id_digits, uuids_from
 
 from .models import JobLog
-from .spellings import SIGNS, as_numbers, composed_or_not, in_json, spellings
+from .spellings import SIGNS, as_reported, composed_or_not, in_json, spellings
 
 RECENT = 20_000  # so many are looked through for words
 FOUND = 200  # so few that a database looks each of them up, and does not read all jobs, newest first, in search of them
@@ -25,6 +25,7 @@ LAST_LETTER = "\U0010ffff"
 NAME = re.compile(r" \(([0-9a-f]{8})\)$")  # of a job, as `JobLog.__str__` makes it: the beginning of its id ends it
 # What follows a word of JSON in no field's name, as "total" is of nearly every job; nobody looks for a longer one's end
 IN_NO_NAME = r'(?!([^"\\]|\\.){0,200}":)'
+NO_PART = "(?<![0-9.,])"  # of a longer number
 
 HELP = (
     f"Words and amounts of file name, client, message or what was read, or a page in Notion, among the newest "
@@ -162,7 +163,14 @@ def _has(word: str) -> Q:
     for form in spellings(word):
         has |= Q(filename__icontains=form) | Q(result_message__icontains=form)
         named |= Q(name__icontains=form)
-    for form in [form for number in as_numbers(word) for form in in_json(number)]:
-        has |= Q(read__icontains=form) & Q(read__iregex=re.escape(form) + IN_NO_NAME)  # the first is the faster
+    for form in in_json(word):
+        has |= _was_read(form)
+    for form in [form for reported in as_reported(word) for form in in_json(reported)]:
+        has |= _was_read(form, NO_PART)
     clients = list(Client.objects.filter(named).order_by().values_list("pk", flat=True)[:FOUND])
     return has | Q(client__in=clients) if clients else has
+
+
+def _was_read(form: str, before: str = "") -> Q:
+    """Return the condition that the result has it, in no field's name and behind what `before` says."""
+    return Q(read__icontains=form) & Q(read__iregex=before + re.escape(form) + IN_NO_NAME)  # the first is the faster

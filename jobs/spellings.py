@@ -8,25 +8,35 @@ from decimal import Decimal
 from django.db import connection
 
 SIGNS = "€$£"  # of currencies, where JSON has a code
+CURRENCY = rf"(?:[{SIGNS}]|EUR|USD|GBP|CHF)?"
 AMOUNT = re.compile(
-    rf"[{SIGNS}]?([-\u2212]?)[{SIGNS}]?([0-9]+|[0-9]{{1,3}}(?:[.,'’][0-9]{{3}})+)[.,]([0-9]{{1,2}})[{SIGNS}]?"
+    rf"{CURRENCY}([-\u2212]?){CURRENCY}([0-9]+|[0-9]{{1,3}}(?:[.,'’][0-9]{{3}})+)(?:[.,]([0-9]{{1,2}}))?{CURRENCY}",
+    re.IGNORECASE,
 )
+DAY = re.compile(r"([0-3]?[0-9])\.([01]?[0-9])\.([0-9]{4})")
 ENDS_IN_ZEROS = re.compile(r"-?[0-9]+\.[0-9]*0")
 
 
-def as_numbers(word: str) -> list[str]:
-    """Return the word, and if it is an amount as one writes it (1.234,50 or €26.98) its number by point and by comma.
+def as_reported(word: str) -> list[str]:
+    """Return how else a workflow may have reported what the word is: an amount, or a day; nothing of other words."""
+    if amount := None if word.isdecimal() else AMOUNT.fullmatch(word):
+        return _amounts(*amount.groups(""))
+    if day := DAY.fullmatch(word):
+        return [f"{day[3]}-{day[2]:0>2}-{day[1]:0>2}"]
+    return []
 
-    Some workflows report an amount as text, as the receipt has it, be it with its thousands apart.
+
+def _amounts(minus: str, whole: str, cents: str) -> list[str]:
+    """Return an amount as one writes it (1.234,50 or €26.98) by point and by comma, and with its thousands apart.
+
+    Some workflows report it as text, as the receipt has it. What may be thousands or decimals (1.234) is both.
     """
-    amount = AMOUNT.fullmatch(word)
-    if amount is None:
-        return [word]
-    minus, cents = amount[1] and "-", amount[3]
-    whole = re.sub("[^0-9]", "", amount[2])
-    apart = f"{Decimal(whole):,}"
-    by_point, by_comma = f"{minus}{apart}.{cents}", f"{minus}{apart.replace(',', '.')},{cents}"
-    return list(dict.fromkeys([word, f"{minus}{whole}.{cents}", f"{minus}{whole},{cents}", by_point, by_comma]))
+    digits = re.sub("[^0-9]", "", whole)
+    apart = f"{Decimal(digits):,}"
+    either = [] if cents or digits == whole else [apart, apart.replace(",", ".")]
+    cents = cents or "00"
+    forms = [f"{digits}.{cents}", f"{digits},{cents}", f"{apart}.{cents}", f"{apart.replace(',', '.')},{cents}"]
+    return [f"-{form}" if minus else form for form in dict.fromkeys(forms + either)]
 
 
 def in_json(word: str) -> list[str]:
@@ -37,7 +47,7 @@ def in_json(word: str) -> list[str]:
         return forms
     shortest = word.rstrip("0")
     numbers = [f"{shortest}0", shortest[:-1]] if shortest.endswith(".") else [shortest]
-    return forms + [number + end for number in numbers for end in ",}]"]  # what follows a number there
+    return forms + [number + end for number in numbers for end in (", ", "}", "]", '"')]  # what follows it
 
 
 def spellings(word: str) -> list[str]:
