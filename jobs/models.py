@@ -3,7 +3,6 @@
 import uuid
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
 from django.db import models
 from django.db.models import Q
@@ -20,6 +19,7 @@ from .heartbeats import Heartbeat as Heartbeat
 from .idempotency import IdempotencyKey as IdempotencyKey
 from .metrics.totals import EventTotals as EventTotals
 from .proof.seal import Seal as Seal
+from .texts import safe_link
 
 
 class JobLog(models.Model):
@@ -173,12 +173,8 @@ class JobLog(models.Model):
 
     @property
     def notion_link(self) -> str:
-        """The page's address where it may be a link, "" for any other: what N8N sends may be `javascript:`."""
-        try:
-            parts = urlsplit(self.notion_page_url)
-        except ValueError:
-            return ""
-        return self.notion_page_url if parts.scheme == "https" and parts.hostname and parts.username is None else ""
+        """The page's address where it may be a link, "" for any other."""
+        return safe_link(self.notion_page_url)
 
     @property
     def says_its_failure(self) -> bool:

@@ -15,6 +15,7 @@ from receipts.notion import parse_sought_id
 from receipts.search import UUID_DIGITS, find_receipts, id_digits, uuids_from
 
 from .models import JobLog
+from .reports import jobs_told_of
 from .spellings import SIGNS, as_reported, composed_or_not, in_json, spellings
 
 RECENT = 20_000  # so many are looked through for words
@@ -54,19 +55,47 @@ class Found(NamedTuple):
 
 
 def search(jobs: QuerySet[JobLog], text: str) -> Found:
-    """Return those of the jobs that the text means: as an id if there is one, else as words.
+    """Return those of the jobs that the text means: what the first of the ways to take it finds."""
+    found = (take(jobs, text.strip()) for take in (_as_id, _as_database, _as_words))
+    return next(filter(None, found))
+
+
+def _as_id(jobs: QuerySet[JobLog], text: str) -> Found | None:
+    """Return the jobs of that id.
 
     Ids are looked up among all jobs first, by an index each, and only then held against what `jobs` is narrowed by: so
     no database is led to read a whole status or client in search of one id.
     """
-    text = text.strip()
-    if ids := find_by_id(text):
-        return _newest(jobs, _keys(jobs, ids), TOO_MANY_OF_IT if len(ids) > LOOKED_UP else "")
-    of_notion = _notion_id(text)
-    of_database = Q(notion_database_id=of_notion)
-    if of_notion and JobLog.objects.filter(of_database).order_by().exists():
-        return Found(jobs.filter(of_database))
-    return _by_words(jobs, text, of_notion)
+    ids = find_by_id(text)
+    return _newest(jobs, _keys(jobs, ids), TOO_MANY_OF_IT if len(ids) > LOOKED_UP else "") if ids else None
+
+
+def _as_database(jobs: QuerySet[JobLog], text: str) -> Found | None:
+    """Return the jobs that file in that Notion database."""
+    of_it = Q(notion_database_id__in=_notion_ids(text)[:1])
+    return Found(jobs.filter(of_it)) if JobLog.objects.filter(of_it).order_by().exists() else None
+
+
+def _as_words(jobs: QuerySet[JobLog], text: str) -> Found:
+    """Return recent jobs that have the words, and those that an index finds by the text, however old."""
+    recent = jobs.order_by("-created_at", "-pk")
+    oldest = list(jobs.order_by("-created_at").values_list("created_at", flat=True)[RECENT : RECENT + 1])
+    for at in oldest:
+        recent = recent.filter(created_at__gt=at)
+    begins = _begins(text)
+    fits = _has_all(text) | begins | _has_page(text) | Q(n8n_execution_id=text)
+    recent = recent.alias(read=Cast("result", TextField())).filter(fits)
+    fit = list(recent.values_list("created_at", "pk")[: FOUND + 1])
+    if len(fit) > FOUND:
+        return _newest(jobs, fit)
+    named, left_out = _of_old_names(begins) if oldest else ([], "")
+    return _newest(jobs, {*fit, *_keys(jobs, named + jobs_told_of(text, _notion_ids(text)))}, left_out)
+
+
+def _of_old_names(begins: Q) -> tuple[list[UUID], str]:
+    """Return the jobs of such names, none where they are too many to put in order; and what is left out."""
+    named = _ids(begins)
+    return ([], TOO_MANY_NAMES) if len(named) > LOOKED_UP else (named, NOT_LOOKED_THROUGH)
 
 
 def find_by_id(text: str) -> list[UUID]:
@@ -105,29 +134,13 @@ def _newest(jobs: QuerySet[JobLog], fit: Iterable[Key], left_out: str = "") -> F
     return Found(jobs.filter(pk__in=newest[:FOUND]), CUT if len(newest) > FOUND else left_out)
 
 
-def _notion_id(text: str) -> str:
+def _notion_ids(text: str) -> list[str]:
+    """Return the id of Notion that it is, dashed and as addresses have it; none of anything else."""
     try:
-        return parse_sought_id(text)
+        dashed = parse_sought_id(text)
     except ValueError:
-        return ""
-
-
-def _by_words(jobs: QuerySet[JobLog], text: str, of_notion: str) -> Found:
-    """Return recent jobs that have the words, and if there are few, old ones whose file name begins so."""
-    recent = jobs.order_by("-created_at", "-pk")
-    oldest = list(jobs.order_by("-created_at").values_list("created_at", flat=True)[RECENT : RECENT + 1])
-    for at in oldest:
-        recent = recent.filter(created_at__gt=at)
-    begins = _begins(text)
-    fits = _has_all(text) | begins | _has_page(of_notion) | Q(n8n_execution_id=text)
-    recent = recent.alias(read=Cast("result", TextField())).filter(fits)
-    fit = list(recent.values_list("created_at", "pk")[: FOUND + 1])
-    if len(fit) > FOUND or not oldest:
-        return _newest(jobs, fit)
-    named = _ids(begins)
-    if len(named) > LOOKED_UP:
-        return _newest(jobs, fit, TOO_MANY_NAMES)
-    return _newest(jobs, {*fit, *_keys(jobs, named)}, NOT_LOOKED_THROUGH)
+        return []
+    return [dashed, dashed.replace("-", "")]
 
 
 def _begins(text: str) -> Q:
@@ -149,11 +162,11 @@ def _has_all(text: str) -> Q:
     return words
 
 
-def _has_page(of_notion: str) -> Q:
+def _has_page(text: str) -> Q:
     """Return the condition that it was filed as that page, whose address ends in the id."""
     page = Q()
-    for form in filter(None, [of_notion, of_notion.replace("-", "")]):
-        page |= Q(notion_page_url__icontains=form)
+    for page_id in _notion_ids(text):
+        page |= Q(notion_page_url__icontains=page_id)
     return page
 
 

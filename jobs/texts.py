@@ -1,8 +1,9 @@
-"""The texts within what came as JSON, and its parts."""
+"""The texts within what came as JSON, its parts, and what of it may be a link."""
 
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 NOT_KEPT = re.compile("[\0\ud800-\udfff]")
 
@@ -36,3 +37,12 @@ def plain(text: str) -> str:
     8.2). No result is lost for that.
     """
     return NOT_KEPT.sub("\ufffd", text)
+
+
+def safe_link(address: str) -> str:
+    """Return the address where it may be a link, "" of any other: what N8N sends may be `javascript:`."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return ""
+    return address if parts.scheme == "https" and parts.hostname and parts.username is None else ""

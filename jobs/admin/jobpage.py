@@ -13,6 +13,7 @@ from jobs.failures import MAY_BE_FILED
 from jobs.models import JobEvent, JobLog
 from jobs.proof.audit import verify_job
 from jobs.proof.sealing import is_missed, seal_of_event
+from jobs.reports import pages_named_in
 from jobs.services import may_be_filed, why_not_retry
 from jobs.stats import hour_of
 from jobs.summaries import receipt_summaries
@@ -42,6 +43,7 @@ def context_of(request: HttpRequest, job: JobLog, *, may_operate: bool) -> dict[
     """Return what the template draws."""
     job.receipt = Receipt.objects.get(jobs=job)  # joined, for by an id in another form, which is named, it is not found
     entries = timeline(job)
+    pages = pages_named_in(entry.event for entry in entries)
     files = look_at_files(job.receipt)
     may_operate = may_operate and not job.is_canary
     no_retry = why_not_retry(job, job.receipt) if job.status == JobLog.Status.FAILURE else ""
@@ -53,6 +55,7 @@ def context_of(request: HttpRequest, job: JobLog, *, may_operate: bool) -> dict[
         "verbs": VERBS_OF_STATUS.get(JobLog.Status(job.status), []) if may_operate and not no_retry else [],
         "no_retry": no_retry,
         "cure": _cure(job, no_retry),
+        "pages": pages if len(pages) > 1 else [],
         "cancelled": _cancellation(job),
         "delay": cause_of_delay(job.last_error) if job.last_error else None,
         "verification": verify_job(job, files) if job.chain_length <= MOST else None,  # it reads them all
