@@ -1,4 +1,4 @@
-"""What a job's events tell that the job itself does not carry: pages and executions that N8N named besides."""
+"""What a job's events tell that the job does not carry: pages and executions that N8N named besides, and requests."""
 
 import re
 from collections.abc import Iterable
@@ -25,13 +25,13 @@ class Page(NamedTuple):
 
 
 def jobs_told_of(text: str, page_ids: Iterable[str]) -> list[UUID]:
-    """Return the jobs of which a recent event names that execution, or one of these pages.
+    """Return the jobs of which a recent event names that execution or request, or one of these pages.
 
     Args:
-        text: what may be an execution's id.
+        text: what may be an execution's id at N8N, or an upload's `X-Request-ID`.
         page_ids: of Notion, as an address may have them.
     """
-    told = Q(detail__execution_id=text) if IDENTIFIER.fullmatch(text) else Q()
+    told = Q(detail__execution_id=text) | Q(detail__request_id=text) if IDENTIFIER.fullmatch(text) else Q()
     for page_id in page_ids:
         told |= Q(detail__notion_page_url__icontains=page_id)
     if not told:

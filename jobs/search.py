@@ -14,7 +14,7 @@ from receipts.models import Client, Receipt
 from receipts.notion import parse_sought_id
 from receipts.search import UUID_DIGITS, find_receipts, id_digits, uuids_from
 
-from .models import JobLog
+from .models import IdempotencyKey, JobLog
 from .reports import jobs_told_of
 from .spellings import SIGNS, as_reported, composed_or_not, in_json, spellings
 
@@ -29,9 +29,10 @@ IN_NO_NAME = r'(?!([^"\\]|\\.){0,200}":)'
 NO_PART = "(?<![0-9.,])"  # of a longer number
 
 HELP = (
-    f"Words and amounts of file name, client, message or what was read, or a page in Notion, among the newest "
-    f"{RECENT:,}; among all, a job's name, the beginning of a file name, of an id or a SHA-256 (8 digits will do), of "
-    f"which the newest {FOUND} are found; or a Notion database."
+    f"Words, amounts and days of file name, client, message or what was read, a page in Notion, an N8N execution or an "
+    f"X-Request-ID, among the newest {RECENT:,}; among all, a job's name, an Idempotency-Key, the beginning of a file "
+    f"name, of an id or a SHA-256 (8 digits will do, or an address or line that has all), of which the newest {FOUND} "
+    f"are found; or a Notion database."
 )
 CUT = f"Only the newest {FOUND} that fit are found. To see others, narrow the dates or another filter, or write more."
 NOT_LOOKED_THROUGH = (
@@ -89,7 +90,14 @@ def _as_words(jobs: QuerySet[JobLog], text: str) -> Found:
     if len(fit) > FOUND:
         return _newest(jobs, fit)
     named, left_out = _of_old_names(begins) if oldest else ([], "")
-    return _newest(jobs, {*fit, *_keys(jobs, named + jobs_told_of(text, _notion_ids(text)))}, left_out)
+    named += _of_idempotency_key(text) + jobs_told_of(text, _notion_ids(text))
+    return _newest(jobs, {*fit, *_keys(jobs, named)}, left_out)
+
+
+def _of_idempotency_key(text: str) -> list[UUID]:
+    """Return the jobs that clients have sent under that key, which is looked up for each client."""
+    of_any = IdempotencyKey.objects.filter(client__in=Client.objects.values("pk"), key=text)
+    return list(of_any.values_list("job", flat=True)[:FOUND])
 
 
 def _of_old_names(begins: Q) -> tuple[list[UUID], str]:

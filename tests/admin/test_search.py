@@ -8,7 +8,7 @@ from django.test import Client as Browser
 from django.test.utils import CaptureQueriesContext
 
 from jobs import search
-from jobs.models import JobEvent, JobLog
+from jobs.models import IdempotencyKey, JobEvent, JobLog
 from tests.factories import JobFactory, ReceiptFactory
 from tests.support.past_events import event
 from tests.support.staff import auditor, staff
@@ -74,6 +74,37 @@ def found(text: str, **query: str) -> list[Any]:
 )
 def test_a_job_is_found_by(wanted: JobLog, form: Any) -> None:
     assert found(form(wanted)) == [wanted.pk]
+
+
+@pytest.mark.parametrize("key", ["till-7-2026-01-31-0042", "lunch", "a" * 64, "0a1b2c3d-4567-89ab-cdef-0123456789ab"])
+def test_a_job_is_found_by_the_key_under_which_its_client_sent_it(key: str) -> None:
+    jobs = JobFactory.create_batch(3, success=True)
+    for job, its_key in zip(jobs, (key, key, f"{key}0"), strict=True):
+        IdempotencyKey.objects.create(client=job.client, key=its_key, fingerprint="", job=job)
+    assert sorted(found(key)) == sorted(job.pk for job in jobs[:2])
+    assert found(key, client__id__exact=str(jobs[0].client_id)) == [jobs[0].pk]
+
+
+def test_a_key_hides_no_job_that_has_it_as_a_word(wanted: JobLog) -> None:
+    other = JobFactory.create(filename="dinner.jpg")
+    IdempotencyKey.objects.create(client=other.client, key="Lunch", fingerprint="", job=other)
+    assert sorted(found("Lunch")) == sorted([wanted.pk, other.pk])
+
+
+def test_a_key_is_looked_up_among_the_keys_of_all_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "RECENT", 1)
+    old = JobFactory.create()
+    IdempotencyKey.objects.create(client=old.client, key="till-7-42", fingerprint="", job=old)
+    JobFactory.create_batch(2, receipt=old.receipt)
+    with CaptureQueriesContext(connection) as captured:
+        assert found("till-7-42") == [old.pk]
+    [query] = [one["sql"] for one in captured if "idempotencykey" in one["sql"]]
+    if connection.vendor == "sqlite":  # PostgreSQL plans by what is in the table, and reads a small one whole
+        with connection.cursor() as cursor:
+            cursor.execute("EXPLAIN QUERY PLAN " + query)
+            plan = " ".join(row[3] for row in cursor.fetchall())
+        assert "SEARCH jobs_idempotencykey USING INDEX" in plan
+        assert "(client_id=? AND key=?)" in plan
 
 
 def test_an_id_of_notion_in_an_address_is_not_taken_for_a_job() -> None:

@@ -18,6 +18,7 @@ from tests.support.job_lists import LIST
 from tests.support.job_pages import page, text_of
 from tests.support.past_events import ago, event
 from tests.support.staff import auditor, words_of
+from tests.support.uploads import client_named, post
 
 pytestmark = pytest.mark.django_db
 
@@ -74,6 +75,20 @@ def test_the_report_that_was_answered_as_a_repeat_is_found_by_its_page(browser: 
     )
     assert (answer.status_code, answer.json()["duplicate"]) == (200, True)
     assert found(browser, PAGES[1]) == [job.pk]
+
+
+@pytest.mark.parametrize("its_id", [None, "Till-3_77.a"])
+def test_an_upload_is_found_by_the_request_id_and_by_the_key_that_its_client_has(
+    browser: Browser, its_id: str | None
+) -> None:
+    shop = client_named("Shop")
+    post(shop, 1)
+    own = {"X-Request-ID": its_id} if its_id else {}
+    answer = post(shop, 2, headers={"Idempotency-Key": "till-7-2026-01-31-0042", **own})
+    for text in (answer["X-Request-ID"], "till-7-2026-01-31-0042"):
+        assert [str(job_id) for job_id in found(browser, text)] == [answer.json()["job_id"]]
+    again = post(shop, 2, headers={"Idempotency-Key": "till-7-2026-01-31-0042"})  # answered under another id
+    assert [str(job_id) for job_id in found(browser, again["X-Request-ID"])] == [answer.json()["job_id"]]
 
 
 def test_reports_are_looked_for_within_the_filters(browser: Browser) -> None:
