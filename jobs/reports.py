@@ -14,7 +14,8 @@ from .texts import safe_link
 
 LOOKED_THROUGH = 100_000  # events, the newest: about as many as 20,000 jobs have
 MOST = 1_000  # jobs
-IDENTIFIER = re.compile(r"(?=.*[0-9])[\w.:-]{1,128}", re.ASCII)
+# of an execution or a request: a number, or letters with one; no amount and no day
+IDENTIFIER = re.compile(r"[0-9]{1,128}|(?=.*[0-9])(?=.*[^0-9.])[\w.:-]{1,128}", re.ASCII)
 
 
 class Page(NamedTuple):

@@ -185,13 +185,13 @@ def _has(word: str) -> Q:
         has |= Q(filename__icontains=form) | Q(result_message__icontains=form)
         named |= Q(name__icontains=form)
     for form in in_json(word):
-        has |= _was_read(form)
-    for form in [form for reported in as_reported(word) for form in in_json(reported)]:
-        has |= _was_read(form, NO_PART)
+        has |= _was_read(form, re.escape(form))
+    if reported := as_reported(word):
+        has |= _was_read(reported.common, f"{NO_PART}(?:{'|'.join(map(re.escape, reported.forms))})")
     clients = list(Client.objects.filter(named).order_by().values_list("pk", flat=True)[:FOUND])
     return has | Q(client__in=clients) if clients else has
 
 
-def _was_read(form: str, before: str = "") -> Q:
-    """Return the condition that the result has it, in no field's name and behind what `before` says."""
-    return Q(read__icontains=form) & Q(read__iregex=before + re.escape(form) + IN_NO_NAME)  # the first is the faster
+def _was_read(part: str, pattern: str) -> Q:
+    """Return the condition that the result has the pattern, of which that is a part, in no field's name."""
+    return Q(read__icontains=part) & Q(read__iregex=pattern + IN_NO_NAME)  # the first is the faster

@@ -4,6 +4,7 @@ import json
 import re
 import unicodedata
 from decimal import Decimal
+from typing import NamedTuple
 
 from django.db import connection
 
@@ -17,26 +18,35 @@ DAY = re.compile(r"([0-3]?[0-9])\.([01]?[0-9])\.([0-9]{4})")
 ENDS_IN_ZEROS = re.compile(r"-?[0-9]+\.[0-9]*0")
 
 
-def as_reported(word: str) -> list[str]:
-    """Return how else a workflow may have reported what the word is: an amount, or a day; nothing of other words."""
+class Reported(NamedTuple):
+    """How else a workflow may have reported something, and what all of these forms have in common."""
+
+    forms: list[str]
+    common: str
+
+
+def as_reported(word: str) -> Reported | None:
+    """Return how else a workflow may have reported what the word is: an amount, or a day; None of other words."""
     if amount := None if word.isdecimal() else AMOUNT.fullmatch(word):
         return _amounts(*amount.groups(""))
     if day := DAY.fullmatch(word):
-        return [f"{day[3]}-{day[2]:0>2}-{day[1]:0>2}"]
-    return []
+        form = f"{day[3]}-{day[2]:0>2}-{day[1]:0>2}"
+        return Reported([form], form)
+    return None
 
 
-def _amounts(minus: str, whole: str, cents: str) -> list[str]:
+def _amounts(minus: str, whole: str, cents: str) -> Reported:
     """Return an amount as one writes it (1.234,50 or €26.98) by point and by comma, and with its thousands apart.
 
     Some workflows report it as text, as the receipt has it. What may be thousands or decimals (1.234) is both.
     """
-    digits = re.sub("[^0-9]", "", whole)
+    digits = re.sub("[^0-9]", "", whole).lstrip("0") or "0"
     apart = f"{Decimal(digits):,}"
-    either = [] if cents or digits == whole else [apart, apart.replace(",", ".")]
+    either = [] if cents or whole.isdecimal() else [apart, apart.replace(",", ".")]
     cents = cents or "00"
     forms = [f"{digits}.{cents}", f"{digits},{cents}", f"{apart}.{cents}", f"{apart.replace(',', '.')},{cents}"]
-    return [f"-{form}" if minus else form for form in dict.fromkeys(forms + either)]
+    signed = [f"-{form}" if minus else form for form in dict.fromkeys(forms + either)]
+    return Reported([each for form in signed for each in in_json(form)], digits[-3:])
 
 
 def in_json(word: str) -> list[str]:

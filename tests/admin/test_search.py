@@ -186,6 +186,13 @@ def test_a_whole_amount_is_found_as_one_writes_it(total: float | str, text: str)
     assert found(text) == [job.pk]
 
 
+@pytest.mark.parametrize("text", ["007,50", "€007", "€1234567", "€0", "0,5"])
+def test_an_amount_of_any_length_is_found_whatever_else_there_is(text: str) -> None:
+    amounts = {"007,50": 7.5, "€007": 7, "€1234567": "1.234.567,00", "€0": 0, "0,5": "0,5"}
+    jobs = {written: JobFactory.create(success=True, result={"total": total}) for written, total in amounts.items()}
+    assert found(text) == [jobs[text].pk]
+
+
 @pytest.mark.parametrize("text", ["1.234", "1,234"])
 def test_what_may_be_thousands_or_decimals_is_looked_for_as_both(text: str) -> None:
     jobs = [JobFactory.create(success=True, result={"amount": amount}) for amount in (1.234, 1234, "1,234", "1.234")]
