@@ -36,6 +36,10 @@ SIGNS = {
 # (https://www.postgresql.org/docs/current/errcodes-appendix.html, class 25)
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
 
+# What others would be told as well: there is no room, or it may not be written to, or a lock was waited for too long.
+# The sweep passes over a row that is locked, so that it was a table's: for each job it would wait as long again.
+OF_ALL = ("53100", "55P03", "SQLITE_BUSY", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY")
+
 
 class NowAndThen:
     """Lets what lasts be said at once and then once a minute: whoever meets it every few seconds reports it too."""
@@ -85,6 +89,15 @@ def is_read_only() -> bool:
 def is_locked(error: Exception) -> bool:
     """Tell whether the database answers, and a row's lock was waited for in vain (lock_not_available, class 55)."""
     return getattr(error.__cause__, "sqlstate", None) == "55P03"
+
+
+def spares_others(error: Exception) -> bool:
+    """Tell whether it is only what was asked that the database cannot do, as where a page of an index is damaged.
+
+    What has no code was not said by it, but of the connection. To be asked outside of the transaction that it broke.
+    """
+    code = code_of(error)
+    return bool(code) and not code.startswith(OF_ALL) and connection.is_usable()
 
 
 def code_of(error: BaseException) -> str:

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from accounting.clock import CLOCK_SLACK, DatabaseNow
-from accounting.outages import DATABASE_AWAY
+from accounting.outages import DATABASE_AWAY, error_fields, spares_others
 
 from .answers import longest_delay
 from .executions import Execution, conclude
@@ -72,11 +72,13 @@ def _try_to(act: Callable[[UUID], bool], job_id: UUID) -> bool:
     """Act, and let no job that cannot be acted on keep the others from their turn."""
     try:
         return act(job_id)
-    except DATABASE_AWAY:
-        raise
+    except DATABASE_AWAY as error:
+        if not spares_others(error):
+            raise
+        logger.error("sweep_failed_for_job", job_id=str(job_id), **error_fields(error))
     except Exception:
         logger.exception("sweep_failed_for_job", job_id=str(job_id))
-        return False
+    return False
 
 
 @transaction.atomic

@@ -1,17 +1,20 @@
 """Passes of the sweep that meet a fault: it is told of now and then, and the loop goes on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
+import psycopg
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from accounting import outages
 from jobs.management.commands import sweep_jobs
-from jobs.models import Heartbeat
+from jobs.models import Heartbeat, JobLog
+from tests.factories import JobFactory
 from tests.support.outages import Clock
-from tests.support.workers import lines
+from tests.support.workers import lines, status_of
 
 pytestmark = pytest.mark.django_db(transaction=True)  # each pass looks whether its connection is too old
 
@@ -24,6 +27,64 @@ def broken(*_: object) -> None:
 
 def away(*_: object) -> None:
     raise OperationalError("the connection is closed")
+
+
+@contextmanager
+def damaged_events_of(job: JobLog) -> Iterator[str]:
+    """Let no event of the job be written, as where a page of an index is damaged; return the error's code."""
+    if connection.vendor == "sqlite":
+        trigger, code = f"WHEN NEW.job_id = '{job.pk.hex}' BEGIN SELECT json('{{'); END", "SQLITE_ERROR"
+    else:
+        trigger, code = f"FOR EACH ROW WHEN (NEW.job_id = '{job.pk}') EXECUTE FUNCTION damaged()", "XX001"
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("""
+                CREATE FUNCTION damaged() RETURNS trigger LANGUAGE plpgsql
+                AS $$ BEGIN RAISE 'invalid page in block 0' USING ERRCODE = 'XX001'; END $$
+            """)
+        cursor.execute(f"CREATE TRIGGER damaged BEFORE INSERT ON jobs_jobevent {trigger}")
+    try:
+        yield code
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TRIGGER damaged" + (" ON jobs_jobevent" if connection.vendor == "postgresql" else ""))
+            if connection.vendor == "postgresql":
+                cursor.execute("DROP FUNCTION damaged")
+
+
+@pytest.mark.parametrize("trait", ["sending", "processing"])
+def test_a_job_whose_event_the_database_cannot_write_keeps_neither_others_nor_parts_from_their_turn(
+    trait: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    past = timezone.now() - timedelta(minutes=5)
+    bad, good = (JobFactory.create(**{trait: True}, due_at=past + timedelta(minutes=minute)) for minute in (0, 1))
+    with damaged_events_of(bad) as code:
+        sweep_jobs.Command()._try_pass()
+    (line,) = lines(caplog, "sweep_failed_for_job")
+    assert (line["job_id"], line["code"]) == (str(bad.pk), code)
+    assert status_of(bad) == trait
+    assert status_of(good) != trait
+    assert Heartbeat.objects.filter(kind="sweep").exists()
+    assert not lines(caplog, "sweep_failed")
+
+
+@pytest.mark.parametrize(
+    ("code", "told"), [("XX001", ["_count"]), ("57014", ["_count"]), ("53100", [None]), ("55P03", [None])]
+)
+def test_what_the_database_cannot_do_for_a_part_ends_a_pass_only_where_it_can_do_nothing_for_the_others(
+    code: str, told: list[str | None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    Heartbeat.objects.create(name="old", kind="worker", at=timezone.now() - timedelta(days=2))
+
+    def refuse(*_: object) -> None:
+        raise OperationalError from psycopg.errors.lookup(code)()
+
+    monkeypatch.setattr(sweep_jobs, "write_rollups", refuse)
+    sweep_jobs.Command()._try_pass()
+    found = lines(caplog, "sweep_failed")
+    assert [(line.get("part"), line["code"]) for line in found] == [(part, code) for part in told]
+    has_tidied = not Heartbeat.objects.filter(name="old").exists()
+    assert has_tidied == (told != [None])
 
 
 def test_a_part_of_a_pass_that_meets_a_bug_keeps_the_others_from_nothing(

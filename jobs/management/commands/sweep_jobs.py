@@ -16,7 +16,7 @@ from django.db import close_old_connections
 
 from accounting.clock import ClocksApart, DatabaseNow, database_now, doubt_clocks
 from accounting.lockout import forget_old_attempts
-from accounting.outages import DATABASE_AWAY, NowAndThen, error_fields, wait_for_database
+from accounting.outages import DATABASE_AWAY, NowAndThen, error_fields, spares_others, wait_for_database
 from accounting.stopping import StopSign
 from accounting.terminal.argument_types import seconds
 from jobs.canary import send_scheduled
@@ -84,9 +84,12 @@ class Command(BaseCommand):
             try:
                 part()
             except DATABASE_AWAY as error:
-                if self._failing[DATABASE].is_due():
-                    logger.error("sweep_failed", **error_fields(error))
-                return
+                if not spares_others(error):
+                    if self._failing[DATABASE].is_due():
+                        logger.error("sweep_failed", **error_fields(error))
+                    return
+                if self._failing[part.__name__].is_due():
+                    logger.error("sweep_failed", part=part.__name__, **error_fields(error))
             except Exception:  # the loop outlives it
                 if self._failing[part.__name__].is_due():
                     logger.exception("sweep_failed", part=part.__name__)
