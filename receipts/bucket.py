@@ -1,7 +1,7 @@
 """Receipts in a bucket of an S3 storage instead of a folder: private, whole or not at all, and never waited for long.
 
 What the storage says reaches the rest of the code in its own words: a file that is not there is a `FileNotFoundError`,
-as on a disk, and everything else is `StorageAway`; so an outage is never taken for a loss.
+as on a disk, if its bucket is, and everything else is `StorageAway`; so an outage is never taken for a loss.
 """
 
 import errno
@@ -133,19 +133,40 @@ class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
         """Let the block ask the storage; that it cannot be reached is remembered.
 
         Raises:
-            StorageAway: it could not be reached a moment ago, or cannot be now; or one of the others of `in_our_words`.
+            StorageAway: it could not be reached a moment ago, or cannot be now; or its bucket is not there; or one of
+                the others of `in_our_words`.
         """
         if not self._breaker.allow_request():
             raise StorageAway("not reached a moment ago")
-        with in_our_words():
-            try:
+        try:
+            with in_our_words(), self._remembered():
                 self._knock()
                 yield
-                self._look_breaker.reset()  # what is fast enough for this is there
-            except UNREACHABLE as error:
-                self._breaker.trip()
-                logger.warning("storage_unreachable", error=type(error).__name__)
-                raise
+        except FileNotFoundError:
+            self._require_bucket()
+            raise
+
+    @contextmanager
+    def _remembered(self) -> Iterator[None]:
+        try:
+            yield
+            self._look_breaker.reset()  # what is fast enough for this is there
+        except UNREACHABLE as error:
+            self._breaker.trip()
+            logger.warning("storage_unreachable", error=type(error).__name__)
+            raise
+
+    def _require_bucket(self) -> None:
+        """Let nobody who has not even the bucket call an object lost: a proxy, say, that does not find its storage.
+
+        Raises:
+            StorageAway: the bucket is not there, or cannot be asked for.
+        """
+        try:
+            with in_our_words():
+                self._knocking.head_bucket(Bucket=self.bucket_name)
+        except FileNotFoundError:
+            raise StorageAway("no such bucket") from None
 
     def _knock(self) -> None:
         """Find out whether it is back, before anybody waits for it with bytes in hand."""
@@ -218,9 +239,19 @@ class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
     def _list(self, **request: Any) -> Any:
         return self.connection.meta.client.list_objects_v2(**request)
 
+    def delete(self, name: str) -> None:
+        """Delete a file; that it was not there is no fault, but a bucket that is not there deletes none."""
+        with suppress(FileNotFoundError), self.guarded():
+            self.bucket.Object(self._normalize_name(clean_name(name))).delete()
+
+    def exists(self, name: str) -> bool:
+        """Tell whether there is such a file."""
+        with suppress(FileNotFoundError):
+            self.size(name)
+            return True
+        return False
+
     _save = guard(S3Storage._save)
-    delete = guard(S3Storage.delete)
-    exists = guard(S3Storage.exists)
     size = guard(S3Storage.size)
     get_modified_time = guard(S3Storage.get_modified_time)
 

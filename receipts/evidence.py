@@ -133,8 +133,6 @@ def _fault(row: Receipt | Rendition, read: Read) -> str:
     try:
         return "" if read(row) == row.sha256 else "holds other bytes than those that came"
     except FileNotFoundError:
-        if is_away():  # of a bucket that there is none of, no more is said than that the file is not there
-            raise StorageAway("not there") from None
         return "is gone"
     except StorageAway as error:
         if is_away():

@@ -1,6 +1,8 @@
 """A bucket that is away or gone: an outage, which is never taken for a loss, and of which nothing half done is left."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
 from io import StringIO
 from typing import Any
 
@@ -26,33 +28,39 @@ from tests.support.outages import closed_port
 from tests.support.pictures import heic
 from tests.support.s3_server import BUCKET, S3Server, name_of, use_storage
 from tests.support.servers import made_up
+from tests.support.stub_server import answering, response, stub_server
 from tests.support.uploads import post
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
-@pytest.fixture
-def away(s3: S3Server, settings: LazySettings) -> Callable[[], None]:
-    """Return a function after which nobody listens where the S3 server was."""
-
-    def go() -> None:
-        with closed_port() as port:
-            use_storage(settings, f"http://127.0.0.1:{port}")
-
-    return go
+def nobody_listens(_: S3Server, use: Callable[[str], None], stack: ExitStack) -> None:
+    use(f"http://127.0.0.1:{stack.enter_context(closed_port())}")
 
 
-def refused(s3: S3Server) -> None:
-    """Remove the bucket: the server is there, and gives nothing."""
+def a_proxy_does_not_find_it(_: S3Server, use: Callable[[str], None], stack: ExitStack) -> None:
+    use(stack.enter_context(stub_server(answering(response(404, b"")))).url)
+
+
+def its_bucket_is_gone(s3: S3Server, *_: object) -> None:
     for name in s3.objects():
         s3.boto3().delete_object(Bucket=BUCKET, Key=name)
     s3.boto3().delete_bucket(Bucket=BUCKET)
 
 
+@pytest.fixture(params=[nobody_listens, a_proxy_does_not_find_it, its_bucket_is_gone])
+def away(s3: S3Server, settings: LazySettings, request: pytest.FixtureRequest) -> Iterator[Callable[[], None]]:
+    """Return a function after which the storage is away, in one of its ways."""
+    with ExitStack() as stack:
+        yield lambda: request.param(s3, partial(use_storage, settings), stack)
+
+
 def test_while_it_is_away_an_upload_is_503_and_nothing_half_done(api: APIClient, away: Callable[[], None]) -> None:
+    assert can_store()
     away()
     answer = post(api)
     assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
+    assert not can_store()
     assert int(answer["Retry-After"]) > 0
     assert not JobLog.objects.exists()
     assert not Receipt.objects.exists()
@@ -71,16 +79,10 @@ def test_while_it_is_away_no_file_is_called_missing(api: APIClient, shop: Any, a
         retry_job(job.pk, actor="anna", reason="")
 
 
-@pytest.mark.parametrize("is_there", [True, False])
-def test_where_it_is_away_or_gone_an_audit_calls_no_file_broken(
-    is_there: bool, api: APIClient, s3: S3Server, away: Callable[[], None]
-) -> None:
+def test_where_it_is_away_an_audit_calls_no_file_broken(api: APIClient, away: Callable[[], None]) -> None:
     post(api)
     call_command("verify_audit", stdout=StringIO())
-    if is_there:
-        away()
-    else:
-        refused(s3)
+    away()
     with pytest.raises(CommandError, match=r"^The storage is away \(.+\)") as stop:
         call_command("verify_audit", stdout=StringIO())
     assert stop.value.returncode == 2
@@ -94,13 +96,6 @@ def test_the_admins_pages_do_without_it(admin_client: Browser, away: Callable[[]
     answer = admin_client.get("/admin/" + path.format(job=job))
     assert answer.status_code == 200
     assert not any(words in answer.content.decode() for words in ("is gone", "missing, or", "other bytes"))
-
-
-def test_a_bucket_that_is_gone_is_an_outage_for_uploads_and_readiness(api: APIClient, s3: S3Server) -> None:
-    assert can_store()
-    refused(s3)
-    assert post(api).json()["code"] == "storage_unavailable"
-    assert not can_store()
 
 
 def test_a_lost_object_is_missing_and_one_of_another_length_is_not_the_receipts(s3: S3Server) -> None:
@@ -121,6 +116,16 @@ def test_while_it_is_away_a_purge_lets_go_of_nothing(away: Callable[[], None], s
         call_command("purge_receipts")
     receipt.refresh_from_db()
     assert receipt.purged_at is None
+
+
+def test_while_it_is_away_nothing_is_said_to_be_deleted_or_not_to_exist(away: Callable[[], None]) -> None:
+    name = name_of(ReceiptFactory.create())
+    default_storage.delete("receipts/nothing")
+    assert [default_storage.exists(known) for known in (name, "receipts/nothing")] == [True, False]
+    away()
+    for ask in (default_storage.delete, default_storage.exists, default_storage.get_modified_time):
+        with pytest.raises(StorageAway):
+            ask(name)
 
 
 def test_a_fault_names_no_address_key_or_object(away: Callable[[], None]) -> None:
