@@ -5,6 +5,7 @@ as on a disk, if its bucket is, and everything else is `StorageAway`; so an outa
 """
 
 import errno
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import cached_property, wraps
@@ -17,6 +18,7 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NotConnected
+from django.core.files.base import File
 from s3transfer.exceptions import RetriesExceededError
 from storages.backends.s3 import S3File, S3Storage
 from storages.utils import clean_name
@@ -31,6 +33,7 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 GB = 1024**3
 MEMORY_BYTES = 1024 * 1024  # of a file that is read; what is longer waits in a temporary file
+DOUBTFUL = 100  # hardly more uploads are under way when an outage begins
 NO_ROOM = 507  # MinIO's answer, and that of some others, to a full disk
 
 # A request takes 15 s at the most, beside the bytes themselves: two tries, of which each waits so long for a connection
@@ -99,6 +102,9 @@ class ObjectFile(S3File):  # type: ignore[misc] # django-storages has no types
 class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
     """Puts each file by one request, so that it is there whole or not at all, and gives nobody an address of it.
 
+    What it stored of a file although it said otherwise, or nothing in time, is deleted again: at once, or, where it is
+    left alone, before this process stores another file. Else each repeat of one upload would leave an object.
+
     Every request's body is signed with its SHA-256, which the storage checks: what arrives damaged is refused. No
     object is given an access list: as everything in a bucket, it belongs to the bucket's owner alone.
 
@@ -127,6 +133,7 @@ class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
         )
         self._breaker = CircuitBreaker()
         self._look_breaker = CircuitBreaker()  # of `is_writable` alone
+        self._doubtful = deque[str](maxlen=DOUBTFUL)  # the names of files that may have been stored all the same
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
@@ -251,7 +258,35 @@ class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
             return True
         return False
 
-    _save = guard(S3Storage._save)
+    def _save(self, name: str, content: "File[bytes]") -> str:
+        self._delete_doubtful()
+        try:
+            return self._put(name, content)
+        except BaseException:
+            self._delete_doubtful()
+            raise
+
+    @guard
+    def _put(self, name: str, content: "File[bytes]") -> str:
+        try:
+            stored_as: str = super()._save(name, content)
+            return stored_as
+        except BaseException:
+            self._doubtful.append(name)
+            raise
+
+    def _delete_doubtful(self) -> None:
+        with suppress(OSError, IndexError):  # it is away still; there are no more
+            while True:
+                self._delete_or_keep_in_mind(self._doubtful.popleft())
+
+    def _delete_or_keep_in_mind(self, name: str) -> None:
+        try:
+            self.delete(name)
+        except BaseException:
+            self._doubtful.append(name)
+            raise
+
     size = guard(S3Storage.size)
     get_modified_time = guard(S3Storage.get_modified_time)
 

@@ -130,10 +130,11 @@ class PrivateFileStorage(FileSystemStorage):
         try:
             _write(partial, content)
             partial.rename(final)
+            _sync_folder(final.parent)
         except BaseException:
-            partial.unlink(missing_ok=True)
+            for left in (partial, final):
+                left.unlink(missing_ok=True)
             raise
-        _sync_folder(final.parent)
         return name
 
 

@@ -20,7 +20,7 @@ from receipts.storage import StorageAway, can_store
 from tests.factories import JobFactory, ReceiptFactory
 from tests.support.operations_page import page, sign
 from tests.support.outages import Clock, frozen
-from tests.support.s3_server import S3Server, use_storage
+from tests.support.s3_server import S3Server, name_of, use_storage
 from tests.support.stub_server import Visit, answering, response, stub_server
 from tests.support.uploads import post
 
@@ -194,4 +194,41 @@ def test_where_readiness_found_out_that_it_is_back_nobody_knocks(
         clock.now += circuit_breaker.OPEN_SECONDS
         assert can_store()
         assert post(api).status_code == 202
-        assert [request.method for request in server.requests] == ["HEAD", "PUT"]
+        assert [request.method for request in server.requests] == ["HEAD", "DELETE", "PUT"]
+
+
+class StoresAllTheSame:
+    """Stores what it is given, and says so only where it is well."""
+
+    def __init__(self, answer: bytes) -> None:
+        self.answer = answer
+        self.objects: set[str] = set()
+        self.is_well = False
+
+    def __call__(self, visit: Visit) -> None:
+        """Answer the requests of one connection, which ends where there is nothing to say."""
+        while request := visit.read():
+            if request.method == "DELETE":
+                self.objects.discard(request.target)
+            if request.method == "PUT":
+                self.objects.add(request.target)
+            answer = self.answer if request.method == "PUT" and not self.is_well else response(body=b"")
+            if not answer:
+                break
+            visit.send(answer)
+
+
+@pytest.mark.parametrize(("answer", "left"), [(response(500, b""), 0), (b"", 1)], ids=["says 500", "says nothing"])
+def test_what_it_stored_of_uploads_that_failed_is_deleted_as_soon_as_it_may_be_asked(
+    answer: bytes, left: int, api: APIClient, use: Callable[[str], None], clock: Clock
+) -> None:
+    storage = StoresAllTheSame(answer)
+    with stub_server(storage) as server:
+        use(f"http://127.0.0.1:{server.port}")
+        for _ in range(3):
+            assert post(api).status_code == 503
+            assert len(storage.objects) == left
+            clock.now += circuit_breaker.OPEN_SECONDS
+        storage.is_well = True
+        assert post(api).status_code == 202
+    assert [name.removeprefix("/receipts/") for name in storage.objects] == [name_of(Receipt.objects.get())]

@@ -1,5 +1,6 @@
 """Receipts on the disk: what was answered with 202 is there by its name after a power cut."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,22 @@ def test_the_name_of_each_folder_is_synced_by_every_process_once(
     synced.clear()
     kept.save("receipts/2026/11/27/b.jpg", ContentFile(b"second"))
     assert synced == [day]
+
+
+def test_a_file_whose_folder_could_not_be_synced_is_not_left_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / MARK).touch()
+    kept = PrivateFileStorage(location=tmp_path)
+    kept.save(NAME, ContentFile(b"first"))
+
+    def fail(folder: Path) -> None:
+        raise OSError(errno.EIO, "")
+
+    monkeypatch.setattr(storage, "_sync_folder", fail)
+    with pytest.raises(OSError, match=str(errno.EIO)):
+        kept.save("receipts/2026/11/27/b.jpg", ContentFile(b"second"))
+    assert list(kept.files_in("receipts/2026/11/27")) == ["a.jpg"]
 
 
 def test_a_file_that_was_deleted_stays_so(tmp_path: Path, synced: list[Path]) -> None:
