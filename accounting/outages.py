@@ -86,6 +86,16 @@ def is_read_only() -> bool:
     return bool(ours.is_read_only())
 
 
+def is_held_up() -> bool:
+    """Tell whether the database answers, and has kept commits waiting for seconds: for a standby that is away.
+
+    Raises:
+        DatabaseError, InterfaceError: it says neither.
+    """
+    ours: Any = connection
+    return bool(ours.is_held_up())
+
+
 def is_locked(error: Exception) -> bool:
     """Tell whether the database answers, and a row's lock was waited for in vain (lock_not_available, class 55)."""
     return getattr(error.__cause__, "sqlstate", None) == "55P03"

@@ -14,7 +14,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from accounting.outages import error_fields, is_read_only
+from accounting.outages import error_fields, is_held_up, is_read_only
 from accounting.problems import NOT_FOUND, Problem
 from accounting.throttling import count_failure
 from accounting.tokens import is_one_of
@@ -86,7 +86,7 @@ def _installation_metrics() -> list[Metric]:
 
 def _takes_writes() -> bool:
     try:
-        return not is_read_only()
+        return not (is_read_only() or is_held_up())
     except (DatabaseError, InterfaceError) as error:
         logger.error("database_unavailable", **error_fields(error))
         return False

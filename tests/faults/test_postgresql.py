@@ -219,6 +219,35 @@ def test_a_server_without_a_connection_left_is_503_and_recovers(
     assert (worker.poll(), sweep.poll()) == (None, None)
 
 
+# -- its standby is away, for which commits wait
+
+
+def cancel_what_waits(own_postgres: PostgresServer) -> None:
+    """Do what an operator might who sees statements that hang."""
+    own_postgres.execute("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+
+
+def test_a_commit_that_is_told_to_wait_for_its_standby_no_more_is_503_and_its_repeat_finds_the_job(
+    service: Installation, own_postgres: PostgresServer
+) -> None:
+    service.start_web()
+    with server_set(own_postgres, synchronous_standby_names="there_is_none", client_min_messages="error"):
+        upload = Meanwhile(service.upload)
+        wait_for(lambda: database_check(service) == (503, "waits for a standby"), "readiness to say what commits do")
+        cancel_what_waits(own_postgres)
+        assert says_unavailable(upload.answer())
+        assert service.query("SELECT count(*) FROM jobs_joblog") == [(1,)]  # whose file is there, for it may stay
+    assert database_check(service) == (200, "ok")
+    repeat = service.upload()
+    assert repeat.status_code == 200
+    assert service.ask(f"/api/v1/receipts/{repeat.json()['receipt_id']}/file").status_code == 200
+
+
+def database_check(service: Installation) -> tuple[int, str]:
+    answer = service.ask("/health/ready")
+    return answer.status_code, answer.json()["checks"]["database"]
+
+
 # -- what whoever runs it may have set for the whole server, or for the role
 
 
