@@ -41,6 +41,14 @@ DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
 OF_ALL = ("53100", "55P03", "SQLITE_BUSY", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY")
 
 
+def tells_of_absence(error: Exception) -> bool:
+    """Tell whether an error says that the database is away for a while.
+
+    SQLite calls operational, too, what it cannot understand; the same another time would end no better.
+    """
+    return isinstance(error, DATABASE_AWAY) and code_of(error) != "SQLITE_ERROR"
+
+
 class NowAndThen:
     """Lets what lasts be said at once and then once a minute: whoever meets it every few seconds reports it too."""
 

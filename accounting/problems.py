@@ -15,7 +15,7 @@ from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
 from .middleware import PROBLEM_CODE, request_id
-from .outages import DATABASE_AWAY, error_fields
+from .outages import error_fields, tells_of_absence
 
 logger = structlog.get_logger(__name__)
 
@@ -118,7 +118,7 @@ def problem_of(exception: Exception) -> Problem | None:
             return Problem(*BAD_REQUEST)
         case OSError():
             return _from_os(exception)
-    if isinstance(exception, DATABASE_AWAY):
+    if tells_of_absence(exception):
         logger.error("database_unavailable", **error_fields(exception))
         return unavailable(503, "database_unavailable", "The database cannot be reached just now; try again.")
     return None

@@ -8,10 +8,15 @@ from typing import Any
 
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.exceptions import DisallowedModelAdminLookup, DisallowedModelAdminToField
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.core.exceptions import ValidationError
 from django.db import DataError
 from django.http import HttpRequest
 
+# As much as the fields for it take. Of 50,000 bytes SQLite makes no pattern (sqlite.org/limits.html); a letter may have
+# some 30, where JSON holds it in parts.
+LONGEST_SEARCH = 1000
+TERM = "term"  # of a list that is chosen from while one writes (Django's AutocompleteJsonView)
 OF_A_FIELD = ("", "__exact", "__id__exact", "__isnull", "__gte", "__lt")  # those of all filters that Django has
 
 # A filter by the year 99999, by a number that no column can hold, or by what no link has; a column that no row of
@@ -29,6 +34,16 @@ MEANINGLESS = (
 def lookup_allowed(model_admin: "ModelAdmin[Any]", lookup: str, value: str, request: HttpRequest) -> bool:
     """Tell whether one of the list's filters may have made it; `OperationsSite` gives it to each list."""
     return any(lookup in _lookups_of(entry) for entry in model_admin.get_list_filter(request))
+
+
+def require_short_search(request: HttpRequest) -> None:
+    """Let no list be searched for what is longer than anything in it.
+
+    Raises:
+        ValidationError: it means nothing.
+    """
+    if any(len(request.GET.get(name, "")) > LONGEST_SEARCH for name in (SEARCH_VAR, TERM)):
+        raise ValidationError("longer than what is searched for")
 
 
 def _lookups_of(entry: Any) -> list[str]:

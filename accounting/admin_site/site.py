@@ -23,7 +23,7 @@ from accounting.logging import OURS
 from jobs.connect import page as connect
 from jobs.operations import page
 
-from .lookups import MEANINGLESS, lookup_allowed
+from .lookups import MEANINGLESS, lookup_allowed, require_short_search
 from .sections import in_sections
 
 logger = structlog.get_logger(__name__)
@@ -103,6 +103,7 @@ def _forgiving(view: View) -> View:
         if "\0" in request.path:
             raise Http404  # no row has it in its key, and PostgreSQL does not even ask
         try:
+            require_short_search(request)
             response = view(request, *args, **kwargs)
             if not _leaves_filters_out(request, response):
                 # lists ask the database while they are drawn

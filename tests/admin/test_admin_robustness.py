@@ -79,6 +79,28 @@ def test_so_is_one_that_django_leaves_out_without_a_word(
     assert "cannot be understood; everything is shown" in admin_client.get(address).content.decode()
 
 
+@pytest.mark.parametrize("address", [JOBS, "/admin/receipts/client/", "/admin/admin/logentry/"])
+def test_so_is_a_search_for_more_than_its_field_takes(admin_client: Browser, address: str) -> None:
+    answer = get(admin_client, address, {"q": "x" * 51_000})
+    assert (answer.status_code, answer["Location"]) == (302, address)
+
+
+def test_so_is_one_while_one_chooses(admin_client: Browser) -> None:
+    whose = {"app_label": "receipts", "model_name": "apikey", "field_name": "client"}
+    statuses = [
+        get(admin_client, "/admin/autocomplete/", whose | {"term": "x" * size}).status_code for size in (1, 51_000)
+    ]
+    assert statuses == [200, 302]
+
+
+def test_whatever_its_field_takes_can_be_searched_for(admin_client: Browser) -> None:
+    JobFactory.create()
+    page = admin_client.get(JOBS).content.decode()
+    longest = int(re.search(r'id="searchbar" maxlength="(\d+)"', page)[1])  # type: ignore[index]
+    for letter in ("x", "\u1f82", "\U0001f9fe", "\\", "%"):  # some in many parts, or to be marked in a pattern
+        assert get(admin_client, JOBS, {"q": letter * longest}).status_code == 200
+
+
 def test_a_fault_of_ours_is_not_taken_for_one_of_the_address(
     admin_client: Browser, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

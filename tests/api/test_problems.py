@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.test import Client as Browser
 from rest_framework.test import APIClient
 
@@ -99,6 +99,18 @@ def test_a_fault_of_ours_is_500_tells_nothing_of_itself_and_is_logged_with_the_r
     (error,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert error.exc_info is not None
     assert "canary in the exception" in str(error.exc_info[1])
+
+
+def ask_for_what_there_is_none_of(*args: Any, **kwargs: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nothing")
+
+
+def test_so_is_what_the_database_cannot_understand_whichever_it_is(
+    calm: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(JobViewSet, "get_queryset", ask_for_what_there_is_none_of)
+    assert problem(calm.get(JOBS), 500) == "internal_error"
 
 
 @pytest.mark.django_db(transaction=True)
