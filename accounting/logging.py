@@ -21,7 +21,7 @@ SHARED: list[Processor] = [
 ]
 PROCESSORS: list[Processor] = [*SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter]
 
-OURS = ("accounting.", "jobs.", "receipts.")  # how our modules' names begin
+OUR_MODULES = ("accounting.", "jobs.", "receipts.")  # how our modules' names begin
 
 # These repeat what our own lines say, speak of every small step, or name people and the webhook's secret path.
 QUIET = {

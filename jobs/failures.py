@@ -41,7 +41,7 @@ class FailureCode(models.TextChoices):
     CANCELLED = "cancelled", "Cancelled by staff"
 
 
-OURS = frozenset(
+ENDED_BY_US = frozenset(
     {
         FailureCode.WORKFLOW_STOPPED,  # by somebody or by N8N's own end, maybe after the page was made; it may go on
         FailureCode.WORKFLOW_CRASHED,
@@ -69,4 +69,4 @@ MAY_BE_FILED = frozenset(
     }
 )
 # The workflow itself came to a failure; every other end was ours, and N8N may know better later.
-ENDED_BY_N8N = frozenset(FailureCode) - OURS
+ENDED_BY_N8N = frozenset(FailureCode) - ENDED_BY_US

@@ -19,7 +19,7 @@ from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounting.lockout import is_locked_out_by
-from accounting.logging import OURS
+from accounting.logging import OUR_MODULES
 from jobs.connect import page as connect
 from jobs.operations import page
 
@@ -124,7 +124,7 @@ def _forgiving(view: View) -> View:
 def _error_fields(fault: Exception) -> dict[str, str]:
     """Return what a line of the log says of it: its kind, and where; its text quotes what somebody sent."""
     lines = [(frame.f_globals["__name__"], number) for frame, number in traceback.walk_tb(fault.__traceback__)]
-    places = [f"{module}:{number}" for module, number in lines[:-1] if module.startswith(OURS)]
+    places = [f"{module}:{number}" for module, number in lines[:-1] if module.startswith(OUR_MODULES)]
     return {"error": type(fault).__name__, "place": " > ".join([*places, "{}:{}".format(*lines[-1])])}
 
 

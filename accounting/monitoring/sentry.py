@@ -18,7 +18,7 @@ from sentry_sdk.types import Event, Hint
 from sentry_sdk.utils import event_from_exception
 
 from accounting import __version__
-from accounting.logging import OURS
+from accounting.logging import OUR_MODULES
 
 FLUSH_SECONDS = 2
 ITS_OWN = ("sentry_sdk", "urllib3")  # to report that a report could not be sent would never end
@@ -86,7 +86,7 @@ class SentryHandler(logging.Handler):
         """Report it; of a line of somebody else's only who wrote it, where, and with which exception."""
         if record.name.startswith(ITS_OWN):
             return
-        is_ours = record.name.startswith(OURS) and isinstance(record.msg, dict)
+        is_ours = record.name.startswith(OUR_MODULES) and isinstance(record.msg, dict)
         facts = cast(Mapping[str, Any], record.msg if is_ours else {})
         event, hint = _exception_of(facts.get("exc_info") or record.exc_info)
         fields = {

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.conf import settings
 
 from accounting.clock import CLOCK_SLACK
-from jobs.failures import OURS, FailureCode
+from jobs.failures import ENDED_BY_US, FailureCode
 from jobs.models import JobEvent, JobLog
 
 from .sending import canaries_until
@@ -21,7 +21,7 @@ LATE_AFTER = 3  # intervals of the schedule
 LOOKED_AT = 200  # canaries, the newest: two days of one in a quarter of an hour
 LOOKED_FOR = ("created_at", "completed_at", "status", "failure_code", "last_error", "result_message")
 # no report ends so: an outage of days is passed over unread
-UNREPORTED = OURS - {FailureCode.WORKFLOW_STOPPED, FailureCode.WORKFLOW_CRASHED, FailureCode.CALLBACK_LOST}
+UNREPORTED = ENDED_BY_US - {FailureCode.WORKFLOW_STOPPED, FailureCode.WORKFLOW_CRASHED, FailureCode.CALLBACK_LOST}
 
 
 class CanaryState(StrEnum):

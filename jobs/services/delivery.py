@@ -13,7 +13,7 @@ from django.db.models import Q
 from accounting.clock import DatabaseNow
 from jobs.answers import Answer, Decision, decide
 from jobs.delivery_errors import NEVER_SENT
-from jobs.failures import OURS, FailureCode
+from jobs.failures import ENDED_BY_US, FailureCode
 from jobs.masking import masked, readable
 from jobs.models import JobEvent, JobLog
 from jobs.transitions import Detail, change_status, lock_free_job, lock_job
@@ -198,7 +198,7 @@ def _queue_again(job: JobLog, decision: Decision, worker: str, detail: Detail) -
 def _end_without_page(job: JobLog, decision: Decision, worker: str, detail: Detail) -> None:
     """End it; of what N8N may have from a try before, that counts, whatever kept the last from N8N."""
     code = FailureCode(decision.code)
-    if code in OURS and may_be_filed(job):
+    if code in ENDED_BY_US and may_be_filed(job):
         code = FailureCode.DELIVERY_UNCONFIRMED
     last_error = decision.refused_for
     fail(job, code, decision.sentence, source=Source.WORKER, actor=worker, detail=detail, last_error=last_error)
