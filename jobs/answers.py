@@ -25,7 +25,6 @@ from .texts import text
 MAX_RETRY_AFTER_SECONDS = 3600
 MAX_SENTENCE = 200
 MAX_WORD = 24
-MAX_ID = 100
 JITTER = 0.25  # a delay grows by up to a quarter, so that receipts refused together do not return together
 
 NOT_TAKEN = frozenset({408, 429})
@@ -172,7 +171,7 @@ def _decide_success(answer: Answer, refused: Refuse) -> Decision:
 
 def _id_in(body: Any, *names: str) -> str:
     """Return an id that a workflow answers with, under whichever of the names; "" where it tells none."""
-    return next(filter(None, (text(body, name) for name in names)), "")[:MAX_ID]
+    return next(filter(None, (text(body, name) for name in names)), "")[: JobLog.MAX_EXECUTION_ID]
 
 
 def _refused(

@@ -233,13 +233,15 @@ class JobEvent(models.Model):
         SWEEP = "sweep", "Sweep"
         ADMIN = "admin", "Admin"
 
+    MAX_ACTOR = 150  # letters
+
     # the constraint's index serves the job's key, too
     job = models.ForeignKey(JobLog, on_delete=models.PROTECT, related_name="events", db_index=False)
     number = models.PositiveIntegerField(editable=False, help_text="its place among the job's events, from 1 on")
     at = models.DateTimeField()
     kind = models.CharField(max_length=20, choices=Kind.choices)
     source = models.CharField(max_length=10, choices=Source.choices)
-    actor = models.CharField(max_length=150, blank=True, help_text="the user, key, worker or token that did it")
+    actor = models.CharField(max_length=MAX_ACTOR, blank=True, help_text="the user, key, worker or token that did it")
     from_status = models.CharField(max_length=10, blank=True, choices=JobLog.Status.choices)
     to_status = models.CharField(max_length=10, blank=True, choices=JobLog.Status.choices)
     attempt = models.PositiveIntegerField()

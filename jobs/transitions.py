@@ -161,8 +161,8 @@ def _new_event(
     if not connection.in_atomic_block:
         raise TransactionManagementError("a change and its event belong in one transaction")
     return JobEvent(
-        job=job, at=job.now, kind=kind, source=source, actor=actor[:150], attempt=job.attempts, detail=detail or {},
-        **statuses,
+        job=job, at=job.now, kind=kind, source=source, actor=actor[: JobEvent.MAX_ACTOR], attempt=job.attempts,
+        detail=detail or {}, **statuses,
     )  # fmt: skip
 
 
