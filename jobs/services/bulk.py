@@ -1,4 +1,4 @@
-"""Staff steps in: each change is in the job's events and in the staff member's own log, in one transaction."""
+"""What staff do to one job or to many: each change is in its events and in their own log, in one transaction."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""Staff steps in."""
+"""Staff steps in: what may be done to one job, and why not now."""
 
 from typing import NamedTuple
 from uuid import UUID
