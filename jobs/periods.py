@@ -1,6 +1,6 @@
 """The figures of a period that ends now, against those of the period before it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -76,10 +76,17 @@ def _sums(spans: list[tuple[datetime, datetime]], live_from: datetime, end: date
     began = first_closed_hour() or live_from  # so that nobody asks for the hours before it
     tiles = [list(tiled(max(begin, began), end)) for begin, end in spans]
     known = kept_of(tile for tile in chain(*tiles) if tile.length > HOUR)
-    parts = [[part for tile in each for part in ([tile] if tile in known else tile.hours)] for each in tiles]
-    known |= kept_of(part for part in chain(*parts) if part not in known)
+    without_row = [tile for tile in chain(*tiles) if tile not in known]
+    known |= kept_of(hour for tile in without_row for hour in tile.hours)
     known |= {Span(HOUR, hour): so_far(hour) for hour in begins(live_from, end, HOUR)}
-    return [added_up(known[part] for part in each if part in known) for each in parts]
+    return [added_up(_figures_of(each, known)) for each in tiles]
+
+
+def _figures_of(tiles: Iterable[Span], known: Mapping[Span, Figures]) -> Iterator[Figures]:
+    """Yield the figures of each tile, or of its hours where it has no row of its own, as far as they are known."""
+    for tile in tiles:
+        parts = [tile] if tile in known else tile.hours
+        yield from (known[part] for part in parts if part in known)
 
 
 def tiled(begin: datetime, end: datetime) -> Iterator[Span]:
