@@ -1,16 +1,13 @@
 """Jobs over HTTP: their status for clients, and the callback for N8N."""
 
 import hashlib
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.utils import timezone
 from django.utils.http import parse_etags
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework.exceptions import APIException, NotFound
@@ -34,6 +31,7 @@ from .callbacks import Report, Verdict
 from .filters import JobFilter
 from .models import JobLog
 from .parsers import BoundedJSONParser
+from .polling import polling_headers
 from .serializers import ExecutionCallbackPayload, JobCallbackPayload, JobCallbackResponse, JobSerializer
 from .signatures import TOKEN_HEADER
 
@@ -48,7 +46,6 @@ describe_callback = partial(
     | problems(401, 404, 409, 413, 415, 429),
     tags=["callbacks"],
 )
-YOUNG = timedelta(minutes=1)
 SAYS_NOTHING = Cursor(offset=0, reverse=False, position=None)
 
 
@@ -139,20 +136,8 @@ class JobViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet[JobLog]):
         data = self.get_serializer(job).data
         etag = f'"{hashlib.sha256(repr(data).encode()).hexdigest()[:32]}"'
         known = {tag.removeprefix("W/") for tag in parse_etags(request.headers.get("If-None-Match", ""))}
-        response = Response(status=304) if known & {etag, "*"} else Response(data)
-        response["ETag"] = etag
-        if job.is_open:
-            response["Retry-After"] = str(retry_after(job))
-        return response
-
-
-def retry_after(job: JobLog, now: datetime | None = None) -> int:
-    """Return in how many seconds it makes sense to ask again: soon for a young job, later for one that waits."""
-    moment = now or timezone.now()
-    if moment - job.created_at < YOUNG:
-        return 2
-    until_due = (job.due_at - moment).total_seconds() if job.due_at else 0.0
-    return max(5, min(math.ceil(until_due), 60))
+        headers = {"ETag": etag, **polling_headers(job)}
+        return Response(status=304, headers=headers) if known & {etag, "*"} else Response(data, headers=headers)
 
 
 class _TokenView(APIView):

@@ -18,8 +18,8 @@ from accounting.api.openapi import problems
 from accounting.api.openapi_headers import answered, retry_after_header
 from accounting.problems import Problem
 from jobs.models import JobEvent, JobLog
+from jobs.polling import polling_headers
 from jobs.serializers import JobCreationResponse
-from jobs.views import retry_after
 
 from .authentication import ApiKeyAuthentication, client_of, key_of
 from .formats import SHOWN_BY_BROWSERS, SUFFIXES
@@ -171,7 +171,4 @@ def _serve(stored: Receipt | Rendition) -> FileResponse:
 
 def _answer(request: Request, job: JobLog, *, status: int) -> Response:
     data = JobCreationResponse(job, context={"request": request}).data
-    headers = {"Location": data["url"]}
-    if job.is_open:
-        headers["Retry-After"] = str(retry_after(job))
-    return Response(data, status=status, headers=headers)
+    return Response(data, status=status, headers={"Location": data["url"], **polling_headers(job)})

@@ -9,7 +9,8 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from jobs.models import JobLog
-from jobs.views import NewestFirst, retry_after
+from jobs.polling import retry_after
+from jobs.views import NewestFirst
 from receipts.models import Client
 from tests.factories import DATABASE_ID, JobFactory, ReceiptFactory, job_in
 
