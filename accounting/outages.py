@@ -16,7 +16,6 @@ from django.utils.module_loading import module_has_submodule
 logger = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 1.0
-SAID_EVERY_SECONDS = 60
 
 # What PostgreSQL says instead of letting somebody in: psycopg has its words then, and no code
 # (https://www.postgresql.org/docs/current/errcodes-appendix.html)
@@ -47,20 +46,6 @@ def tells_of_absence(error: Exception) -> bool:
     SQLite calls operational, too, what it cannot understand; the same another time would end no better.
     """
     return isinstance(error, DATABASE_AWAY) and code_of(error) != "SQLITE_ERROR"
-
-
-class NowAndThen:
-    """Lets what lasts be said at once and then once a minute: whoever meets it every few seconds reports it too."""
-
-    def __init__(self) -> None:
-        self._next_at = 0.0
-
-    def is_due(self) -> bool:
-        """Tell whether it is to be said now; then it is not for a minute."""
-        if time.monotonic() < self._next_at:
-            return False
-        self._next_at = time.monotonic() + SAID_EVERY_SECONDS
-        return True
 
 
 def unapplied_migrations() -> list[str]:

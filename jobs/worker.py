@@ -21,7 +21,8 @@ from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
 from rq.worker import WorkerStatus
 
-from accounting.outages import DATABASE_AWAY, NowAndThen, error_fields
+from accounting.every import SAID_EVERY_SECONDS, Every
+from accounting.outages import DATABASE_AWAY, error_fields
 from accounting.stopping import StopSign
 
 from .heartbeats import beat
@@ -45,13 +46,12 @@ class HeartbeatTimer:
     """Tells the database now and then that this worker lives."""
 
     def __init__(self) -> None:
-        self.next_beat = 0.0
+        self._beats = Every(BEAT_EVERY_SECONDS)
 
     def beat_if_due(self) -> None:
         """Beat, unless it has just done so; a database that is away costs a beat and nothing else."""
-        if time.monotonic() < self.next_beat:
+        if not self._beats.is_due():
             return
-        self.next_beat = time.monotonic() + BEAT_EVERY_SECONDS
         try:
             close_old_connections()
             beat(PROCESS_NAME, Heartbeat.Kind.WORKER)
@@ -64,7 +64,7 @@ class AwayNowAndThen(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._away = NowAndThen()
+        self._away = Every(SAID_EVERY_SECONDS)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether the line is written; an error of Redis' among its arguments shows what it is about."""

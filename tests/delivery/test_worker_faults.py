@@ -21,7 +21,8 @@ from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
 from rq.timeouts import JobTimeoutException
 
-from accounting import outages
+from accounting import every
+from accounting.every import SAID_EVERY_SECONDS, Every
 from jobs import services, tasks
 from jobs import worker as worker_module
 from jobs.models import JobLog
@@ -219,8 +220,8 @@ def test_while_redis_is_away_rq_says_so_once_a_minute_and_as_a_warning(
     monkeypatch.setattr(Queue, "dequeue_any", be_away)
     monkeypatch.setattr("rq.worker.base.time", SimpleNamespace(sleep=sleep))
     monkeypatch.setattr(worker_module, "time", clock)
-    monkeypatch.setattr(outages, "time", clock)
-    monkeypatch.setattr(worker_module.away_now_and_then, "_away", outages.NowAndThen())
+    monkeypatch.setattr(every, "time", clock)
+    monkeypatch.setattr(worker_module.away_now_and_then, "_away", Every(SAID_EVERY_SECONDS))
     began = clock.now
     work()
     said = [record for record in caplog.records if record.name == "rq.worker"]

@@ -13,6 +13,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from rq.timeouts import BaseDeathPenalty
 
+from accounting import every
 from jobs import worker as worker_module
 from jobs.heartbeats import ALIVE_WITHIN
 from jobs.identity import PROCESS_NAME
@@ -121,7 +122,8 @@ class Delivery(Clock):
 def delivery(monkeypatch: pytest.MonkeyPatch) -> Delivery:
     """Return a long delivery, by whose clock the worker's heart beats."""
     delivery = Delivery()
-    monkeypatch.setattr(worker_module, "time", delivery)
+    for module in (worker_module, every):
+        monkeypatch.setattr(module, "time", delivery)
     return delivery
 
 
@@ -198,7 +200,7 @@ def test_it_lives_while_redis_is_away(n8n: StubServer) -> None:
     Heartbeat.objects.all().delete()
     with closed_port() as port, Redis(port=port) as away:
         worker.connection = away
-        worker.heartbeat_timer.next_beat = worker._next_in_redis = 0.0
+        worker.heartbeat_timer, worker._next_in_redis = worker_module.HeartbeatTimer(), 0.0
         with pytest.raises(RedisConnectionError):
             worker.heartbeat()
     assert Heartbeat.objects.get().name == PROCESS_NAME

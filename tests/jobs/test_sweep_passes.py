@@ -9,7 +9,7 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from accounting import outages
+from accounting import every
 from jobs.management.commands import sweep_jobs
 from jobs.models import Heartbeat, JobLog
 from tests.factories import JobFactory
@@ -103,7 +103,7 @@ def test_what_fails_in_each_pass_is_told_of_once_a_minute_and_anew_once_it_was_w
     fault: Callable[..., None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock, command = Clock(), sweep_jobs.Command()
-    monkeypatch.setattr(outages, "time", clock)
+    monkeypatch.setattr(every, "time", clock)
 
     def told_in(passes: int) -> int:
         caplog.clear()

@@ -18,6 +18,7 @@ from django.db.models import F
 from django.test import Client as Browser
 from django.test import RequestFactory
 
+from accounting import every
 from accounting.callers import network_of
 from accounting.lockout import ALL_NAMES, COOL_OFF, GUESSES_AT_ALL_NAMES, GUESSES_AT_ONE_NAME, forget_old_attempts
 from accounting.web_server.proxies import believe_proxies
@@ -246,7 +247,7 @@ def test_the_sweep_waits_for_no_row_that_a_log_in_holds_which_may_wait_for_anoth
 @pytest.mark.django_db(transaction=True)  # each pass looks whether its connection is too old
 def test_the_sweep_does_so_every_hour(anna: User, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, command = Clock(), sweep_jobs.Command()
-    monkeypatch.setattr(sweep_jobs, "time", clock)
+    monkeypatch.setattr(every, "time", clock)
 
     def is_forgotten_after(seconds: int) -> bool:
         AccessAttempt.objects.all().delete()

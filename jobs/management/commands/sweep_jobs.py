@@ -5,6 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -15,8 +16,9 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import close_old_connections
 
 from accounting.clock import ClocksApart, DatabaseNow, database_now, doubt_clocks
+from accounting.every import SAID_EVERY_SECONDS, Every
 from accounting.lockout import forget_old_attempts
-from accounting.outages import DATABASE_AWAY, NowAndThen, error_fields, spares_others, wait_for_database
+from accounting.outages import DATABASE_AWAY, error_fields, spares_others, wait_for_database
 from accounting.stopping import StopSign
 from accounting.terminal.argument_types import seconds
 from jobs.canary import send_scheduled
@@ -47,13 +49,16 @@ class Command(BaseCommand):
     help = "Act on overdue jobs: ring again, take back ended leases, stop waiting for callbacks."
     requires_system_checks = (SETTINGS,)  # the others load all views and the admin, which a sweep has no use for
 
-    _next_forward = _next_seal = _next_tidy = _next_look = 0.0
     _once = False
-    _look: Iterator[int] | None = None  # for orphans, while it is under way
+    _next_look = 0.0  # for orphans
+    _look: Iterator[int] | None = None  # the same, while it is under way
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._failing: defaultdict[str, NowAndThen] = defaultdict(NowAndThen)  # the database, and parts
+        self._bringing_forward = Every(BRING_FORWARD_EVERY_SECONDS)
+        self._sealing = Every(SEAL_EVERY_SECONDS)
+        self._tidying = Every(TIDY_EVERY_SECONDS)
+        self._failing = defaultdict[str, Every](partial(Every, SAID_EVERY_SECONDS))  # the database, and parts
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the interval, and a single pass for cron or a test."""
@@ -109,10 +114,7 @@ class Command(BaseCommand):
         )
 
     def _bring_forward(self) -> None:
-        if time.monotonic() < self._next_forward:
-            return
-        self._next_forward = time.monotonic() + BRING_FORWARD_EVERY_SECONDS
-        if number := bring_forward():
+        if self._bringing_forward.is_due() and (number := bring_forward()):
             logger.warning("brought_forward", jobs=number)
 
     def _sweep(self) -> None:
@@ -132,14 +134,12 @@ class Command(BaseCommand):
             logger.error("canary_not_sent", error=type(error).__name__)
 
     def _seal(self) -> None:
-        if time.monotonic() >= self._next_seal:
-            self._next_seal = time.monotonic() + SEAL_EVERY_SECONDS
+        if self._sealing.is_due():
             seal_finished_hours(database_now())
 
     def _tidy(self) -> None:
-        if time.monotonic() < self._next_tidy:
+        if not self._tidying.is_due():
             return
-        self._next_tidy = time.monotonic() + TIDY_EVERY_SECONDS
         forget_dead_processes()
         forget_old_attempts()
         Session.objects.filter(expire_date__lt=DatabaseNow()).delete()  # whatever this machine's clock says
