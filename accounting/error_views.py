@@ -13,8 +13,8 @@ from django.views import defaults
 from django.views.debug import SafeExceptionReporterFilter
 from django.views.decorators.csrf import csrf_exempt
 
-from .middleware import API
 from .problems import BAD_REQUEST, CONTENT_TYPE, LOGGED, PERMISSION_DENIED, Problem, body_of, marked, problem_of
+from .request_facts import API
 
 OTHER_HOST = (400, "bad_request", "Nothing is served under the request's Host; use the address that you were given.")
 

@@ -1,8 +1,6 @@
 """What every request passes: its id, its line in the log, its measure, two kinds of forgiveness, and privacy."""
 
-import re
 import time
-import uuid
 from collections.abc import Callable
 
 import structlog
@@ -12,17 +10,14 @@ from django.urls import Resolver404, resolve
 
 from .environment.addresses import host_of
 from .monitoring.process_metrics import measure
+from .problems import PROBLEM_CODE
+from .request_facts import API, asked_for, request_id, waited_seconds
 
 logger = structlog.get_logger(__name__)
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
-METHOD_LETTERS, PATH_LETTERS = 20, 200  # none of ours is longer
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-API = "/api/"
 PROBED = frozenset({"/health", "/health/ready", "/metrics"})
-WAITED_SECONDS = "accounting.waited_seconds"  # for a thread, in the WSGI environment; only our own server says it
-PROBLEM_CODE = "_problem_code"  # the mark of a response that is a problem
 NO_SUCH_ADDRESS = "no-such-address"  # the name of the catch-all below API
 
 
@@ -50,27 +45,6 @@ class RequestLogMiddleware(_Middleware):
                 ms=milliseconds, waited_ms=waited_milliseconds, **({"code": code} if code else {}),
             )  # fmt: skip
         return response
-
-
-def asked_for(method: str, path: str) -> dict[str, str]:
-    """Return what a line of the log tells of what was asked for: anybody may make it up, at any length."""
-    return {"method": method[:METHOD_LETTERS], "path": path[:PATH_LETTERS]}
-
-
-def waited_seconds(request: HttpRequest) -> float:
-    """Return for how long the request has waited for a thread to answer it."""
-    waited: float = request.META.get(WAITED_SECONDS, 0.0)
-    return waited
-
-
-def request_id(request: HttpRequest) -> str:
-    """Return the id that the caller gave in `X-Request-ID` if it is a plain one, or a new one, the same each time."""
-    known: str | None = getattr(request, "_request_id", None)
-    if known is None:
-        given = request.headers.get("X-Request-ID", "")
-        known = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-        setattr(request, "_request_id", known)  # noqa: B010 - mypy knows no such attribute of HttpRequest
-    return known
 
 
 class AnyHostForHealthMiddleware(_Middleware):

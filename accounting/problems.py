@@ -14,8 +14,8 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
-from .middleware import PROBLEM_CODE, request_id
 from .outages import error_fields, tells_of_absence
+from .request_facts import request_id
 
 logger = structlog.get_logger(__name__)
 
@@ -25,6 +25,7 @@ CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 5
 NO_ROOM_FOR_MORE = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # processes, memory, open files
 LOGGED = "_has_been_logged"  # Django's private mark
+PROBLEM_CODE = "_problem_code"  # the mark of a response that is a problem
 NEEDS_KEY = "An API key is needed: send the header Authorization: Api-Key <key>."
 
 # what is answered within DRF's views and outside of them: status, code and sentence

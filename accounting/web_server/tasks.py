@@ -10,9 +10,9 @@ import structlog
 from django.http import HttpRequest
 from waitress.task import ErrorTask, WSGITask
 
-from accounting.middleware import WAITED_SECONDS, asked_for, request_id
 from accounting.monitoring.process_metrics import measure_refused
 from accounting.problems import CONTENT_TYPE, Problem, body_of
+from accounting.request_facts import WAITED_SECONDS, asked_for, request_id
 
 from .http_parser import CannotKeepBody, RequestParser
 

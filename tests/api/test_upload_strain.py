@@ -10,8 +10,8 @@ import pytest
 from django.conf import LazySettings
 from rest_framework.test import APIClient
 
-from accounting.middleware import WAITED_SECONDS
 from accounting.problems import RETRY_AFTER_SECONDS
+from accounting.request_facts import WAITED_SECONDS
 from jobs.models import JobEvent, JobLog
 from jobs.queue import queue_service
 from receipts.models import Receipt

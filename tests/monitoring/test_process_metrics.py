@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client as Browser
 from rest_framework.test import APIClient
 
-from accounting.middleware import WAITED_SECONDS
+from accounting.request_facts import WAITED_SECONDS
 from jobs.signatures import callback_token
 from tests.factories import JobFactory
 from tests.support.outages import database_away

@@ -13,7 +13,7 @@ import pytest
 from django.core.management import call_command
 from waitress import wasyncore
 
-from accounting.middleware import WAITED_SECONDS
+from accounting.request_facts import WAITED_SECONDS
 from accounting.web_server.lanes import Lanes
 from accounting.web_server.server import Server
 from tests.support.installation import wait_for
