@@ -8,9 +8,9 @@ from typing import IO, Any
 
 from rest_framework.parsers import BaseParser
 
+from accounting.api.body_limits import MAX_BODY_BYTES, body_too_large
 from accounting.api.content_encoding import refuse_encoded
 from accounting.problems import Problem
-from accounting.web_server.body_limits import MAX_BODY_BYTES, body_too_large
 
 from .texts import plain, with_each_text
 

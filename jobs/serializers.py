@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
-from accounting.web_server.body_limits import MAX_BODY_BYTES
+from accounting.api.body_limits import MAX_BODY_BYTES
 
 from .callbacks import Report
 from .models import JobLog

@@ -9,11 +9,11 @@ from django.http import HttpRequest
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
+from accounting.api.body_limits import body_limit_of
 from accounting.api.content_encoding import refuse_encoded
 from accounting.filenames import display_name
 from accounting.problems import Problem, busy
 from accounting.request_facts import waited_seconds
-from accounting.web_server.body_limits import body_limit_of
 from jobs.models import JobEvent
 from jobs.services import IdempotencyKeyReused, StoredLongAgo, Submission, UploadRequest, submit_receipt
 

@@ -13,8 +13,8 @@ from django.conf import settings
 from django.core.files.base import File
 from PIL import Image
 
+from accounting.api.body_limits import file_too_large
 from accounting.problems import Problem, busy
-from accounting.web_server.body_limits import file_too_large
 
 from .budget import LOOK_BYTES, Crowded, looks_budget
 from .cell import OWN_BYTES, Bounds, Crashed, Refused, TooMuch, TooSlow, in_cell

@@ -16,9 +16,8 @@ from waitress.parser import HTTPRequestParser, ParsingError, TransferEncodingNot
 from waitress.receiver import ChunkedReceiver
 from waitress.utilities import BadRequest, Error, RequestEntityTooLarge
 
+from accounting.api.body_limits import BodyLimit, body_limit_by_headers, takes_files
 from accounting.problems import Problem, busy, problem_of
-
-from .body_limits import BodyLimit, body_limit_by_headers, takes_files
 
 THUMBNAIL = "/thumbnail/"  # in the admin
 HEADER_BYTES = 64 * 1024

@@ -53,7 +53,7 @@ class Server(TcpWSGIServer):
                 connection_limit=_connection_limit(),
                 asyncore_use_poll=True,
                 max_request_header_size=HEADER_BYTES,
-                max_request_body_size=sys.maxsize,  # `body_limits.body_limit_of` says it for each address
+                max_request_body_size=sys.maxsize,  # `accounting.api.body_limits` says it for each address
                 inbuf_overflow=IN_MEMORY_BYTES,
                 recv_bytes=PIECE_BYTES,
                 ident=None,

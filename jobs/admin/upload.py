@@ -26,9 +26,9 @@ from rest_framework.views import APIView
 
 from accounting.admin.base import ReadOnlyAdmin
 from accounting.admin_site.leading import may_open
+from accounting.api.body_limits import body_limit_of, not_logged_in
 from accounting.problems import Problem, problem_of
 from accounting.staff import log_action
-from accounting.web_server.body_limits import body_limit_of, not_logged_in
 from jobs.models import JobEvent, JobLog
 from jobs.services import Submission
 from receipts.formats import CONTENT_TYPES

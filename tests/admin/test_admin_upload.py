@@ -13,8 +13,8 @@ from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client as Browser
 
+from accounting.api.body_limits import body_limit_of
 from accounting.request_facts import WAITED_SECONDS
-from accounting.web_server.body_limits import body_limit_of
 from jobs.models import JobEvent, JobLog
 from jobs.services import claim_job, submission
 from receipts.models import Receipt

@@ -16,9 +16,9 @@ from rest_framework.test import APIClient
 from rq import Queue
 from rq.serializers import JSONSerializer
 
+from accounting.api.body_limits import FORM_BYTES
 from accounting.clock import database_now, seconds_since_boot
 from accounting.forms.uploaded_files import NamelessFileUploadHandler
-from accounting.web_server.body_limits import FORM_BYTES
 from jobs.models import JobEvent, JobLog
 from jobs.services import submission
 from jobs.stats import GRACE

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from accounting.web_server.body_limits import MAX_BODY_BYTES
+from accounting.api.body_limits import MAX_BODY_BYTES
 from tests.support.uploads import UPLOAD
 
 from .callbacks import GLOBAL, SUCCESS
