@@ -9,10 +9,10 @@ from typing import Any
 from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
-from django.core.files.storage import FileSystemStorage, storages
 
 from accounting.environment.addresses import authority
 from receipts.formats import CONTENT_TYPES
+from receipts.storage import PrivateFileStorage, receipt_storage
 
 from .connect.workflows import is_test_url
 from .transport import tls_verification
@@ -146,7 +146,7 @@ def _one_for_all() -> Iterator[checks.CheckMessage]:
 
 
 def _media() -> Iterator[checks.CheckMessage]:
-    if isinstance(storages["default"], FileSystemStorage) and not _can_be_folder(Path(settings.MEDIA_ROOT)):
+    if isinstance(receipt_storage(), PrivateFileStorage) and not _can_be_folder(Path(settings.MEDIA_ROOT)):
         yield checks.Error(
             "MEDIA_ROOT is no folder, and none can be made there: a file is there or above it, or it is forbidden.",
             hint="Set MEDIA_ROOT to a folder, or to where one can be made.",

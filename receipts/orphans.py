@@ -6,8 +6,6 @@ from itertools import islice
 from pathlib import PurePosixPath
 from uuid import UUID
 
-from django.core.files.storage import default_storage
-
 from . import thumbnails
 from .models import Receipt, Rendition, day_folder
 from .storage import receipt_storage
@@ -91,7 +89,7 @@ def delete_orphans(names: Iterable[str]) -> int:
     count = 0
     for name in names:
         if _without_row([name]):
-            default_storage.delete(name)
+            receipt_storage().delete(name)
             count += 1
     return count
 
@@ -136,6 +134,6 @@ def _receipt_id(name: str) -> UUID | None:
 def _age(name: str, *, now: datetime) -> timedelta:
     """Return how old a file is; one that an upload has moved to its place since it was listed is not old."""
     try:
-        return now - default_storage.get_modified_time(name).astimezone(UTC)
+        return now - receipt_storage().get_modified_time(name).astimezone(UTC)
     except FileNotFoundError:
         return timedelta(0)

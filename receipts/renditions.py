@@ -3,7 +3,6 @@
 from functools import partial
 
 from django.core.files.base import File
-from django.core.files.storage import default_storage
 from django.db import transaction
 
 from accounting.clock import DatabaseNow
@@ -12,7 +11,7 @@ from .files import digest
 from .formats import SUFFIXES
 from .models import Receipt, Rendition, rendition_name
 from .rendering import NotMade, Picture, rendered
-from .storage import StorageAway, discard, is_stored
+from .storage import StorageAway, discard, is_stored, receipt_storage
 
 
 def prepare_rendition(receipt: Receipt, file: "File[bytes]", *, most_bytes: int, seconds: float) -> Rendition:
@@ -35,7 +34,7 @@ def prepare_rendition(receipt: Receipt, file: "File[bytes]", *, most_bytes: int,
         return known
     with rendered(receipt, file, most_bytes=most_bytes, seconds=seconds) as picture:
         sha256 = digest(picture.file)
-        stored_as = default_storage.save(
+        stored_as = receipt_storage().save(
             rendition_name(Rendition(), "rendition" + SUFFIXES[picture.content_type]), picture.file
         )
         return _keep_rendition(receipt, picture, sha256=sha256, most_bytes=most_bytes, stored_as=stored_as)

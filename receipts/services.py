@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from django.core.files.storage import default_storage
 from django.db import transaction
 
 from .files import CheckedUpload
 from .formats import SUFFIXES
 from .models import ApiKey, Client, Receipt, stored_name
-from .storage import discard, is_stored
+from .storage import discard, is_stored, receipt_storage
 from .thumbnails import thumbnail_name
 
 
@@ -53,7 +52,7 @@ def stored_file(*, client: Client, upload: CheckedUpload, now: datetime) -> Iter
         yield StoredFile("")
         return
     name = stored_name(Receipt(created_at=now), "receipt" + SUFFIXES[upload.content_type])
-    name = default_storage.save(name, upload.file)
+    name = receipt_storage().save(name, upload.file)
     stored = StoredFile(name, may_be_known=known is not None)
     try:
         yield stored

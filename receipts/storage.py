@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from django.conf import settings
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import File
-from django.core.files.storage import FileSystemStorage, default_storage, storages
+from django.core.files.storage import FileSystemStorage, storages
 from django.db import DatabaseError, InterfaceError
 
 from .storage_mark import is_the_storage, leave_mark
@@ -144,7 +144,7 @@ def can_store() -> bool:
 
 
 def receipt_storage() -> "PrivateFileStorage | PrivateBucketStorage":
-    """Return the storage in which receipts lie, for what only ours can tell."""
+    """Return the storage in which receipts lie, and all that is made of them."""
     return cast("PrivateFileStorage | PrivateBucketStorage", storages["default"])
 
 
@@ -171,7 +171,7 @@ def is_stored(name: str, size: int) -> bool:
         StorageAway: that is not known now.
     """
     try:
-        return default_storage.size(name) == size
+        return receipt_storage().size(name) == size
     except StorageAway:
         raise
     except (OSError, ValueError, SuspiciousFileOperation):  # the last two: of a row that was changed
@@ -181,7 +181,7 @@ def is_stored(name: str, size: int) -> bool:
 def discard(name: str) -> None:
     """Delete a file that no row names; where that fails, `remove_orphans` does it tomorrow."""
     with suppress(OSError):
-        default_storage.delete(name)
+        receipt_storage().delete(name)
 
 
 def _nearest(folder: Path) -> Path:

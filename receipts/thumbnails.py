@@ -12,7 +12,6 @@ from contextlib import suppress
 from uuid import UUID
 
 from django.core.files.base import ContentFile, File
-from django.core.files.storage import default_storage
 from PIL import Image
 
 from .budget import LOOK_BYTES, Crowded, looks_budget
@@ -20,6 +19,7 @@ from .cell import OWN_BYTES, Bounds, Crashed, TooSlow, in_cell
 from .cell.pictures import orientation_of, turned
 from .formats import FORMS
 from .models import Receipt
+from .storage import receipt_storage
 from .structure import read_structure
 
 FOLDER = "thumbnails"
@@ -56,12 +56,12 @@ def thumbnail_name(receipt_id: UUID) -> str:
 
 def forget_thumbnail(receipt_id: UUID) -> None:
     """Delete a receipt's thumbnail, as when its file is deleted."""
-    default_storage.delete(thumbnail_name(receipt_id))
+    receipt_storage().delete(thumbnail_name(receipt_id))
 
 
 def _kept(receipt_id: UUID) -> bytes | None:
     try:
-        with default_storage.open(thumbnail_name(receipt_id)) as file:
+        with receipt_storage().open(thumbnail_name(receipt_id)) as file:
             data: bytes = file.read()
             return data
     except OSError:
@@ -119,6 +119,6 @@ def _keep(receipt_id: UUID, data: bytes) -> None:
     """Put it away; a full disk, or another process that was quicker, is no matter."""
     name = thumbnail_name(receipt_id)
     with suppress(OSError):
-        stored_as = default_storage.save(name, ContentFile(data))
+        stored_as = receipt_storage().save(name, ContentFile(data))
         if stored_as != name:
-            default_storage.delete(stored_as)
+            receipt_storage().delete(stored_as)

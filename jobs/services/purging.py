@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from django.conf import settings
-from django.core.files.storage import default_storage
 from django.db import transaction
 
 from accounting.clock import database_now
 from jobs.models import JobEvent
 from jobs.transitions import lock_job, note
 from receipts.models import Receipt, Rendition
+from receipts.storage import receipt_storage
 from receipts.thumbnails import forget_thumbnail
 
 
@@ -35,7 +35,7 @@ def purge_receipt(receipt_id: UUID, *, before: str | None = None, actor: str = "
     if not files:
         return None
     for each in files:
-        default_storage.delete(each.file.name or "")
+        receipt_storage().delete(each.file.name or "")
     forget_thumbnail(receipt_id)
     return sum(each.size for each in files)
 

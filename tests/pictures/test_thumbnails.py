@@ -132,7 +132,7 @@ def test_a_full_disk_keeps_nobody_from_seeing_it(monkeypatch: pytest.MonkeyPatch
     def full(*args: Any) -> Any:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("receipts.thumbnails.default_storage.save", full)
+    monkeypatch.setattr("receipts.storage.PrivateFileStorage.save", full)
     assert opened(find_thumbnail(receipt)).format == "JPEG"
 
 

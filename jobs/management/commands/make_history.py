@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import django
 from django.conf import settings
-from django.core.files.storage import default_storage
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.management.color import no_style
 from django.db import connection, transaction
@@ -33,7 +32,7 @@ from jobs.proof.sealing import find_last_event, make_seal
 from jobs.rollups import COLUMNS, columns_of, figures_of, sum_up_hours
 from jobs.stats import GRACE, HOUR, Figures, begins, hour_of
 from receipts.models import Client, Receipt
-from receipts.storage import PrivateFileStorage
+from receipts.storage import PrivateFileStorage, receipt_storage
 
 BATCH = 2_000
 OPEN = 30  # so many of the newest jobs, but no more than a tenth, are left on their way
@@ -81,8 +80,8 @@ class Command(BaseCommand):
             raise CommandError("It makes jobs that never were: only where DEBUG is on, or with --force.")
         if not is_empty and not options["add"]:
             raise CommandError("There are jobs already: use an empty database, or --add.")
-        if isinstance(default_storage, PrivateFileStorage):
-            default_storage.take_for_it()  # though none of these receipts will be there
+        if isinstance(storage := receipt_storage(), PrivateFileStorage):
+            storage.take_for_it()  # though none of these receipts will be there
         now, number = database_now(), options["jobs"]
         plans = list(_plans(options, now))
         with without_indexes(Receipt, JobLog, JobEvent) if is_empty and number >= LARGE else nullcontext():
