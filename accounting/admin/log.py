@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 
-from accounting.admin_site.leading import staff_actions
+from accounting.admin_site.access import staff_actions
 
 from .base import RECENT, CursorAdmin, among_newest, in_utc
 

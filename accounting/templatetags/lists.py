@@ -12,7 +12,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
-from accounting.admin_site import leading
+from accounting.admin_site import access
 
 register = template.Library()
 
@@ -20,7 +20,7 @@ register = template.Library()
 @register.filter
 def may_open(request: HttpRequest, opts: "Options[Any]") -> bool:
     """Tell whether the user may open the pages of a model."""
-    return leading.may_open(request, opts.model)
+    return access.may_open(request, opts.model)
 
 
 @register.filter

@@ -25,7 +25,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounting.admin.base import ReadOnlyAdmin
-from accounting.admin_site.leading import may_open
+from accounting.admin_site.access import may_open
 from accounting.api.body_limits import body_limit_of, not_logged_in
 from accounting.problems import Problem, problem_of
 from accounting.staff import log_action

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from accounting.admin_site.leading import staff_actions
+from accounting.admin_site.access import staff_actions
 from accounting.clock import database_now
 from accounting.staff import staff_of
 from jobs.models import JobLog

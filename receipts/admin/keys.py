@@ -14,7 +14,7 @@ from rest_framework_api_key.admin import APIKeyModelAdmin
 from rest_framework_api_key.models import APIKey as UnusedApiKey
 
 from accounting.admin.base import in_utc
-from accounting.admin_site.leading import may_open
+from accounting.admin_site.access import may_open
 from jobs.models import JobEvent, JobLog
 from receipts.models import ApiKey, Client
 

@@ -1,4 +1,4 @@
-"""Where the admin's pages lead: to what whoever sees them may open, and nowhere else."""
+"""What whoever sees the admin's pages may open from there: they lead nowhere else."""
 
 from django.contrib import admin
 from django.contrib.admin.models import DELETION, LogEntry
