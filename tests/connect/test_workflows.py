@@ -207,6 +207,13 @@ def test_what_is_no_json_is_no_answer_of_notions(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FILING)
+def test_an_answer_of_notions_goes_on_as_one_item_whatever_it_is(name: str) -> None:
+    """N8N takes a list apart, and of an empty one nothing is left for the next node: the execution ends in silence."""
+    answers = [node["parameters"]["options"]["response"]["response"] for node in _asking_notion(name)]
+    assert all(answer["fullResponse"] for answer in answers)
+
+
+@pytest.mark.parametrize("name", FILING)
 def test_the_properties_that_are_listed_are_the_ones_that_are_filled(name: str) -> None:
     listed: list[Json] = json.loads((FOLDER / "notion-properties.json").read_text())
     by_name = {node["name"]: node for node in nodes(name)}

@@ -23,6 +23,8 @@ BAD_GATEWAY = Reply(502, {"message": "Bad gateway"})
 PROXYS_PAGE = Reply(200, "<!DOCTYPE html><title>Log in to the proxy</title>")
 EMPTY_OBJECT = Reply(200, {})
 EMPTY_BODY = Reply(200, "")
+EMPTY_LIST = Reply(200, [])
+JSON_NULL = Reply(200, None)
 
 
 class Refused(Exception):
@@ -44,9 +46,12 @@ class Fate(Enum):
     DONE_AND_A_PAGE = True, PROXYS_PAGE
     DONE_AND_BRACES = True, EMPTY_OBJECT
     DONE_AND_NOTHING = True, EMPTY_BODY
+    DONE_AND_A_LIST = True, EMPTY_LIST
     A_PAGE = False, PROXYS_PAGE
     BRACES = False, EMPTY_OBJECT
     NOTHING = False, EMPTY_BODY
+    A_LIST = False, EMPTY_LIST
+    NULL = False, JSON_NULL
 
     def __init__(self, is_done: bool, instead: Reply | None) -> None:
         self.is_done = is_done

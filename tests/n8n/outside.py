@@ -51,7 +51,7 @@ class Reply:
     """What the API answers: JSON, or a page of somebody between."""
 
     status: int
-    body: dict[str, Any] | str
+    body: dict[str, Any] | list[Any] | str | None
 
     def encoded(self) -> tuple[str, bytes]:
         """Return its content type and its bytes."""

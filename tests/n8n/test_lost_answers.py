@@ -91,7 +91,13 @@ def test_what_nobody_can_tell_is_not_reported(scene: Scene, unattended: Installa
 
 @pytest.mark.parametrize(
     "fates",
-    [[Fate.DONE_AND_A_PAGE], [Fate.DONE_AND_BRACES], [Fate.DONE_AND_NOTHING], [Fate.A_PAGE, Fate.BRACES, Fate.NOTHING]],
+    [
+        [Fate.DONE_AND_A_PAGE],
+        [Fate.DONE_AND_BRACES],
+        [Fate.DONE_AND_NOTHING],
+        [Fate.DONE_AND_A_LIST],
+        [Fate.A_PAGE, Fate.BRACES, Fate.NOTHING],
+    ],
 )
 def test_a_page_that_somebody_else_answered_for_is_looked_for_and_made_once(scene: Scene, fates: list[Fate]) -> None:
     scene.put_on_air(impatient(PLAIN))
@@ -116,14 +122,22 @@ def test_an_answer_of_somebody_elses_is_no_word_that_there_is_no_page(scene: Sce
     scene.put_on_air(impatient(name))
     database = scene.notion.share()
     scene.notion.destine(*CREATING, Fate.LOST)
-    others = [Fate.BRACES, Fate.NOTHING, *[Fate.A_PAGE] * TRIES]
+    others = [Fate.BRACES, Fate.NOTHING, Fate.A_LIST, Fate.NULL, *[Fate.A_PAGE] * TRIES]
     scene.notion.destine(*looking(database), *[Fate.ANSWERED] * looks, *others)
     job = scene.file(706 + looks, database)
     [page] = database.pages
     assert (job["status"], job["notion_page_url"]) == ("success", page["url"])
 
 
-@pytest.mark.parametrize(("fate", "code"), [(Fate.A_PAGE, "service_unavailable"), (Fate.BRACES, "notion_unavailable")])
+@pytest.mark.parametrize(
+    ("fate", "code"),
+    [
+        (Fate.A_PAGE, "service_unavailable"),
+        (Fate.BRACES, "notion_unavailable"),
+        (Fate.A_LIST, "notion_unavailable"),
+        (Fate.NULL, "notion_unavailable"),
+    ],
+)
 def test_no_page_is_made_where_somebody_else_answers_whether_there_is_one(scene: Scene, fate: Fate, code: str) -> None:
     scene.put_on_air(impatient(PLAIN))
     database = scene.notion.share()
@@ -132,6 +146,7 @@ def test_no_page_is_made_where_somebody_else_answers_whether_there_is_one(scene:
     assert (job["status"], job["failure_code"], database.pages) == ("failure", code, [])
 
 
+@pytest.mark.parametrize("fate", [Fate.BRACES, Fate.A_LIST])
 @pytest.mark.parametrize(
     "call",
     [
@@ -141,10 +156,10 @@ def test_no_page_is_made_where_somebody_else_answers_whether_there_is_one(scene:
         "POST /v1/file_uploads",
     ],
 )
-def test_whatever_else_somebody_else_answers_makes_no_page(scene: Scene, call: str) -> None:
+def test_whatever_else_somebody_else_answers_makes_no_page(scene: Scene, call: str, fate: Fate) -> None:
     scene.put_on_air(impatient(PLAIN))
     database = scene.notion.share()
     method, path = call.format(**vars(database)).split()
-    scene.notion.destine(method, path, Fate.BRACES)
+    scene.notion.destine(method, path, fate)
     job = scene.file(710, database)
     assert (job["status"], database.pages) == ("failure", [])
