@@ -145,6 +145,15 @@ def test_what_has_to_be_told_or_known_is_asked_for_more_than_a_day(
     assert sum(first) + (rounds - len(first)) * later + rounds * tries >= 24 * 3600
 
 
+def test_an_execution_that_the_service_does_not_know_is_reported_until_a_workers_lease_has_ended() -> None:
+    by_name = {node["name"]: node for node in nodes(FAILURES)}
+    [rounds] = re.findall(r"\$runIndex < (\d+) \? \[\] : \[404\]", json.dumps(by_name["Is it worth asking again?"]))
+    [waits] = re.findall(r"(\[[\d, ]+\])\[\$runIndex\]", by_name["Wait for the service"]["parameters"]["amount"])
+    asking = by_name["Report the failure"]
+    tries = (asking["maxTries"] - 1) * asking["waitBetweenTries"] / 1000
+    assert sum(json.loads(waits)[: int(rounds)]) + int(rounds) * tries > 90  # the lease, unless it is set otherwise
+
+
 def test_what_answers_everybody_gives_up_after_a_few_rounds() -> None:
     by_name = {node["name"]: node for node in nodes(TRIAL)}
     [waits] = re.findall(r"(\[[\d, ]+\])\[\$runIndex\]", by_name["Wait for the service"]["parameters"]["amount"])

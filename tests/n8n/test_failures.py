@@ -1,9 +1,13 @@
 """What goes wrong in N8N is told: by the error workflow, or by the silence."""
 
+import json
 import uuid
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.factories import DATABASE_ID
 from tests.support.installation import Installation, wait_for
@@ -17,7 +21,9 @@ from .workflows import FAILURES, PLAIN, TRYING, node, shipped, with_settings, wo
 
 pytestmark = REAL_N8N
 
-TRIES = 5  # of the node "Call back", 5 s apart
+TRIES = 5  # of a node that reports, 5 s apart
+ROUNDS = 4  # of a report that is answered 404
+FOREVER = 100
 
 
 def test_a_refusal_of_notion_is_reported_with_the_node_and_notions_own_words(on_air: OnAir) -> None:
@@ -114,8 +120,43 @@ def test_a_report_that_the_service_contradicts_is_not_repeated_for_a_day(
     assert unattended.job(job_id)["status"] == "success"
 
 
-def _error_workflows_nodes(scene: Scene, job_id: str) -> dict[str, Any] | None:
-    """Return which nodes of the error workflow ran for an execution whose error names the job; None where none has."""
+@pytest.fixture
+def reporting_to(scene: Scene) -> Iterator[Callable[[str], None]]:
+    """Return a function that lets failures be reported to an address, and again a second later each time."""
+
+    def report_to(service_url: str) -> None:
+        impatient = with_settings(FAILURES, service_url=service_url)
+        node(impatient, "Wait for the service")["parameters"]["amount"] = 1
+        node(impatient, "Report the failure")["waitBetweenTries"] = 1
+        scene.n8n.publish(impatient)
+
+    yield report_to
+    scene.n8n.publish(with_settings(FAILURES, service_url=scene.service.url))
+
+
+@pytest.mark.parametrize(
+    ("unknown", "asked"),
+    [
+        pytest.param(TRIES, TRIES + 1, id="until the worker has written it down"),
+        pytest.param(FOREVER, ROUNDS * TRIES, id="a few times"),
+    ],
+)
+def test_a_failure_of_an_execution_that_the_service_does_not_know_is_reported_again(
+    on_air: OnAir, reporting_to: Callable[[str], None], unknown: int, asked: int
+) -> None:
+    scene = on_air(PLAIN)
+    not_yet, known = answering_once(response(404, b"{}")), answering_once(response(200, b"{}"))
+    with stub_server(*[not_yet] * unknown, known) as service:
+        reporting_to(service.url)
+        answer = deliver(scene.webhook, payload(service.url, str(uuid.uuid4()), 309, image_data=""))
+        told_of = f"'id': '{answer.json()['execution_id']}'"
+        wait_for(lambda: _error_workflows_nodes(scene, told_of), "the error workflow's end", EXECUTION_SECONDS)
+    assert len(service.requests) == asked
+    assert {json.loads(request.body)["status"] for request in service.requests} == {"failure"}
+
+
+def _error_workflows_nodes(scene: Scene, told_of: str) -> dict[str, Any] | None:
+    """Return which nodes of the error workflow ran once it was told of this; None where none has, or some still do."""
     rows = scene.n8n.api("GET", "/executions", workflowId=workflow_id(FAILURES), status="success", includeData="true")
     ran = [row["data"]["resultData"]["runData"] for row in rows["data"]]
-    return next((nodes for nodes in ran if job_id in str(nodes["When a workflow fails"])), None)
+    return next((nodes for nodes in ran if told_of in str(nodes["When a workflow fails"])), None)
