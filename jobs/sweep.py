@@ -29,7 +29,7 @@ inquiry = Inquiry()
 
 Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
 
-RINGS_AT_ONCE = 100  # in the queue in all: rings pile up where no worker listens
+RINGS_AT_ONCE = 100
 ENDS_AT_ONCE = 500
 LONGEST_LEASE = timedelta(hours=2.5)  # that any settings give: a worker may have others than this sweep, and still send
 
@@ -135,15 +135,16 @@ def _again_or_fail(job: JobLog, kind: JobEvent.Kind, sentence: str, **changes: A
 
 
 def _ring_overdue() -> int:
-    """Ring for those that have waited longest: a few more than N8N has places for and the queue has not rung yet.
+    """Ring for those that have waited longest and are not rung for next anyway: a few more than N8N has places for.
 
-    One that cannot be claimed would else keep those behind it waiting for ever; who finds no place does nothing.
+    One that cannot be claimed would else keep those behind it waiting for ever; who finds no place does nothing. The
+    rings come before all that wait: fresh receipts would overtake these jobs for as long as some keep coming.
     """
-    depth, free = queue_service().depth(), free_places()
-    if depth is None or free <= 0 or depth >= RINGS_AT_ONCE:
+    next_, free = queue_service().rung_next(RINGS_AT_ONCE), free_places()
+    if next_ is None or free <= 0:
         return 0
-    number = min(RINGS_AT_ONCE - depth, free + SPARE_RINGS)
-    return queue_service().ring(_overdue(Status.QUEUED).values_list("job_id", flat=True)[:number])
+    oldest = _overdue(Status.QUEUED).values_list("job_id", flat=True)[: min(RINGS_AT_ONCE, free + SPARE_RINGS)]
+    return queue_service().ring((job_id for job_id in oldest if str(job_id) not in next_), in_front=True)
 
 
 def bring_forward() -> int:

@@ -98,6 +98,16 @@ def test_rings_keep_their_order_and_one_job_may_be_rung_for_twice(redis: "Redis"
     assert queue_service().depth() == 3
 
 
+def test_rings_in_front_are_answered_before_the_others_and_in_their_order(redis: "Redis") -> None:
+    three, four = UUID(int=3), UUID(int=4)
+    queue_service().ring([ONE])
+    for rings in ([TWO, three], [four]):
+        assert queue_service().ring(rings, in_front=True) == len(rings)
+    assert [ring.args[0] for ring in waiting(redis)] == [str(job_id) for job_id in (four, TWO, three, ONE)]
+    assert queue_service().depth() == 4
+    assert queue_service().rung_next(2) == {str(four), str(TWO)}
+
+
 def test_there_may_be_nobody_to_ring_for(redis: "Redis") -> None:
     assert queue_service().ring([]) == 0
     assert queue_service().depth() == 0
@@ -189,6 +199,7 @@ def test_a_redis_that_misbehaves_costs_a_moment_and_no_error(settings: LazySetti
     with stub_server(behaviour) as server, doorbell(settings, f"redis://127.0.0.1:{server.port}/0") as bell:
         assert rung_promptly(bell) == 0
         assert bell.depth() is None
+        assert bell.rung_next(1) is None
         assert not bell.is_reachable()
 
 
@@ -207,6 +218,7 @@ def test_a_redis_that_is_not_there_costs_a_moment_and_no_error(
     with doorbell(settings, url.format(free_port())) as bell:
         assert rung_promptly(bell) == 0
         assert bell.depth() is None
+        assert bell.rung_next(1) is None
         assert not bell.is_reachable()
 
 

@@ -229,6 +229,7 @@ def test_where_too_many_wait_nobody_is_rung_for_until_a_worker_has_answered(
     ids = [job.pk for job in JobFactory.create_batch(3)]
     rung = [queue.queue_service().ring(ids[:2]) for _ in range(3)]
     assert (rung, redis.llen("rq:queue:default")) == ([2, 2, 0], 4)
+    assert queue.queue_service().ring(ids[:1], in_front=True) == 1  # of the sweep, which keeps within its own bound
     work()
     assert queue.queue_service().ring(ids[2:]) == 1
     work()

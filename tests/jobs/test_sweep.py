@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from django.conf import LazySettings
@@ -207,10 +207,28 @@ def test_one_pass_acts_on_a_bounded_number(trait: str, monkeypatch: pytest.Monke
     assert [swept.taken_back + swept.stopped_waiting for swept in passes] == [2, 1, 0]
 
 
-def test_rings_do_not_pile_up_where_no_worker_listens(rung: Rung, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("others", [0, 5])
+def test_rings_do_not_pile_up_where_no_worker_listens(rung: Rung, monkeypatch: pytest.MonkeyPatch, others: int) -> None:
     monkeypatch.setattr(sweeping, "RINGS_AT_ONCE", 3)
-    JobFactory.create_batch(2, due_at=PAST)
-    assert [sweep().rung for _ in range(3)] == [2, 1, 0]
+    JobFactory.create_batch(4, due_at=PAST)
+    queue_service().ring(uuid4() for _ in range(others))
+    assert [sweep().rung for _ in range(3)] == [3, 0, 0]
+    assert len(rung()) == 3 + others
+
+
+def test_however_many_younger_jobs_are_rung_for_the_oldest_have_their_turn_before_them(rung: Rung) -> None:
+    older, old = (JobFactory.create(due_at=PAST - timedelta(minutes=minutes)) for minutes in (2, 1))
+    younger = [uuid4() for _ in range(sweeping.RINGS_AT_ONCE)]
+    queue_service().ring(younger)
+    assert sweep().rung == 2
+    assert rung()[:3] == [str(older.pk), str(old.pk), str(younger[0])]
+
+
+def test_nobody_is_rung_for_whose_own_ring_is_among_the_next(rung: Rung) -> None:
+    missed, rung_for = (JobFactory.create(due_at=PAST - timedelta(minutes=minutes)) for minutes in (2, 1))
+    queue_service().ring([rung_for.pk])
+    assert sweep().rung == 1
+    assert rung() == [str(missed.pk), str(rung_for.pk)]
 
 
 def test_without_redis_a_sweep_does_all_the_rest(settings: LazySettings) -> None:
