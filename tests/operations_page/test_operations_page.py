@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from jobs.models import JobLog
-from jobs.operations.attention import groups
+from jobs.operations.attention import count_failed_earlier, groups
 from jobs.operations.cards import open_jobs
 from jobs.rollups import close_hours
 from tests.factories import JobFactory, job_in
@@ -206,7 +206,7 @@ def test_the_page_asks_as_much_however_many_jobs_there_are(viewer: Browser, djan
     for hours in range(12):
         succeeded(ago(hours=hours))
         failed(ago(hours=hours / 12))
-    with django_assert_max_num_queries(26):
+    with django_assert_max_num_queries(28):
         page(viewer, "?period=30d")
 
 
@@ -218,8 +218,9 @@ def test_what_is_asked_of_jobs_is_found_by_an_index_of_few() -> None:
     with CaptureQueriesContext(connection) as queries:
         open_jobs()
         groups(timezone.now())
+        count_failed_earlier(timezone.now())
     plans = [plan(query["sql"]) for query in queries.captured_queries]
-    assert len(plans) == 8
+    assert len(plans) == 10
     partial = r"job_(?:due|failed|newest_open|newest_needy|open_execution)"
     by_status = r"job_newest_by_status \(status|Index Cond: [^\n]*\(status\)"  # as SQLite says it, and PostgreSQL
     for each in plans:
