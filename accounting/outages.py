@@ -35,9 +35,13 @@ SIGNS = {
 # (https://www.postgresql.org/docs/current/errcodes-appendix.html, class 25)
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
 
-# What others would be told as well: there is no room, or it may not be written to, or a lock was waited for too long.
+# What others would be told as well: there is no room, or no disk, or it may not be written to, or a lock was waited for
+# too long.
 # The sweep passes over a row that is locked, so that it was a table's: for each job it would wait as long again.
-OF_ALL = ("53100", "55P03", "SQLITE_BUSY", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY")
+OF_ALL = (
+    "53", "55P03", "58", "SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_NOMEM",
+    "SQLITE_NOTADB", "SQLITE_READONLY",
+)  # fmt: skip
 
 
 def tells_of_absence(error: Exception) -> bool:

@@ -1,6 +1,6 @@
 """The sweep: acts on whatever is overdue, so that no job waits for ever. Safe in any number of copies."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from accounting.clock import CLOCK_SLACK, DatabaseNow
-from accounting.outages import DATABASE_AWAY, error_fields, spares_others
+from accounting.outages import DATABASE_AWAY, code_of, error_fields, spares_others
 
 from .answers import longest_delay
 from .executions import Execution, conclude
@@ -31,6 +31,8 @@ Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
 
 RINGS_AT_ONCE = 100
 ENDS_AT_ONCE = 500
+DAMAGED_IN_A_ROW = 20
+STATEMENT_TIMED_OUT = "57014"
 LONGEST_LEASE = timedelta(hours=2.5)  # that any settings give: a worker may have others than this sweep, and still send
 
 
@@ -56,29 +58,38 @@ def _overdue(status: JobLog.Status) -> QuerySet[JobLog]:
 
 def _take_back_leases() -> int:
     ids = list(_overdue(Status.SENDING).values_list("job_id", flat=True)[:ENDS_AT_ONCE])
-    return sum(_try_to(partial(_act_once, status=Status.SENDING, act=_take_back), job_id) for job_id in ids)
+    return _try_each(partial(_act_once, status=Status.SENDING, act=_take_back), ids)
 
 
 def _stop_waiting_for_callbacks() -> int:
     """Ask N8N, look at no row meanwhile, and then act on those that nobody else has changed."""
     findings = inquiry.ask(_overdue(Status.PROCESSING)[:ENDS_AT_ONCE])
-    return sum(
-        _try_to(partial(_act_once, status=Status.PROCESSING, act=partial(_stop_waiting, finding=finding)), job_id)
-        for job_id, finding in findings.items()
-    )
+
+    def act(job_id: UUID) -> bool:
+        return _act_once(job_id, Status.PROCESSING, partial(_stop_waiting, finding=findings[job_id]))
+
+    return _try_each(act, findings)
 
 
-def _try_to(act: Callable[[UUID], bool], job_id: UUID) -> bool:
-    """Act, and let no job that cannot be acted on keep the others from their turn."""
-    try:
-        return act(job_id)
-    except DATABASE_AWAY as error:
-        if not spares_others(error):
-            raise
-        logger.error("sweep_failed_for_job", job_id=str(job_id), **error_fields(error))
-    except Exception:
-        logger.exception("sweep_failed_for_job", job_id=str(job_id))
-    return False
+def _try_each(act: Callable[[UUID], bool], job_ids: Iterable[UUID]) -> int:
+    """Act on each, and let no job that cannot be acted on keep the others from their turn; return how many it was.
+
+    Raises:
+        DatabaseError: so many in a row met one that it is no job's, or each would wait as long for it.
+    """
+    done = in_a_row = 0
+    for job_id in job_ids:
+        try:
+            done += act(job_id)
+            in_a_row = 0
+        except DATABASE_AWAY as error:
+            in_a_row += 1
+            if not spares_others(error) or code_of(error) == STATEMENT_TIMED_OUT or in_a_row > DAMAGED_IN_A_ROW:
+                raise
+            logger.error("sweep_failed_for_job", job_id=str(job_id), **error_fields(error))
+        except Exception:
+            logger.exception("sweep_failed_for_job", job_id=str(job_id))
+    return done
 
 
 @transaction.atomic
@@ -154,9 +165,11 @@ def bring_forward() -> int:
         How many were due later than that.
     """
     return sum(
-        _try_to(partial(_bring_forward_once, waiting=waiting, wait=wait), job_id)
+        _try_each(
+            partial(_bring_forward_once, waiting=waiting, wait=wait),
+            _due_too_late(waiting, wait).values_list("job_id", flat=True)[:ENDS_AT_ONCE],
+        )
         for waiting, wait in _longest_waits()
-        for job_id in _due_too_late(waiting, wait).values_list("job_id", flat=True)[:ENDS_AT_ONCE]
     )
 
 

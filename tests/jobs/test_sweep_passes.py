@@ -10,6 +10,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from accounting import every
+from jobs import sweep
 from jobs.management.commands import sweep_jobs
 from jobs.models import Heartbeat, JobLog
 from tests.factories import JobFactory
@@ -66,6 +67,23 @@ def test_a_job_whose_event_the_database_cannot_write_keeps_neither_others_nor_pa
     assert status_of(good) != trait
     assert Heartbeat.objects.filter(kind="sweep").exists()
     assert not lines(caplog, "sweep_failed")
+
+
+@pytest.mark.parametrize(("code", "tries"), [("XX001", 3), ("57014", 1), ("58030", 1)])
+def test_what_the_database_can_do_for_no_job_is_not_tried_for_all_of_them(
+    code: str, tries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[object] = []
+
+    def refuse(job_id: object, *_: object, **__: object) -> None:
+        tried.append(job_id)
+        raise OperationalError from psycopg.errors.lookup(code)()
+
+    JobFactory.create_batch(5, sending=True, due_at=timezone.now() - timedelta(minutes=5))
+    monkeypatch.setattr(sweep, "DAMAGED_IN_A_ROW", 2)
+    monkeypatch.setattr(sweep, "_act_once", refuse)
+    sweep_jobs.Command()._try_pass()
+    assert len(tried) == tries
 
 
 @pytest.mark.parametrize(
