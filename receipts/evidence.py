@@ -121,7 +121,8 @@ def _find_fault(row: Row, rows: QuerySet[Row], read: Read) -> str:
     fault = _fault(row, read)
     if not fault:
         return ""
-    again = rows.filter(pk=row.pk).first()
+    # not by the filter that chose it: a purge takes the file's name away
+    again = Receipt.objects.filter(pk=row.pk).first() if isinstance(row, Receipt) else rows.filter(pk=row.pk).first()
     if again is None:
         return fault if isinstance(row, Receipt) else ""  # no receipt's row is ever deleted
     return _fault(again, read)

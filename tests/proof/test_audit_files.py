@@ -1,6 +1,6 @@
 """Files that are swapped or gone are found and named; one that was purged or healed is not missed."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -147,3 +147,18 @@ def test_a_file_that_was_stored_anew_is_looked_at_by_the_day_of_that() -> None:
     lines = verify(since=datetime(2031, 5, 6, 8, tzinfo=UTC))
     assert f"Receipt {moved.receipt_id}: its file holds other bytes than those that came." in lines
     assert "Files of receipts: 1 looked at, 1 broken" in lines
+
+
+def test_a_file_that_is_purged_while_those_of_late_are_looked_at_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    job = filed_by("One")
+    day = job.receipt.created_at - timedelta(days=1)
+    Receipt.objects.filter(pk=job.receipt_id).update(created_at=day - timedelta(days=400))  # stored anew since
+    look = evidence._fault
+
+    def purge_before(row: Any, read: Any) -> str:
+        if not Receipt.objects.exclude(purged_at=None).exists():
+            purge(job.receipt)
+        return look(row, read)
+
+    monkeypatch.setattr(evidence, "_fault", purge_before)
+    assert "Files of receipts: 1 looked at, 0 broken" in verify(since=day)
