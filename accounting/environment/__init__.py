@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 ALIKE = 0.9  # a letter too many or too few, or two that are swapped
 ANYBODYS = {"DATABASE", "LOG", "REDIS", "SECRET", "WEB"}  # first words of names that are other software's as well
-QUOTE = re.compile(r"^['\"]|['\"]$")  # half a pair, or one that nobody takes off: `docker run --env-file` hands it on
+QUOTES = ("'", '"')  # half a pair, or one that nobody takes off: `docker run --env-file` hands it on
 COMMENT = re.compile(r"(?:^|\s)#\s|\s#")
 HOSTS_CURE = "host names without https:// and port, such as receipts.example.com or [::1]"
 GENERATE = "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
@@ -55,8 +55,10 @@ class Environment:
         value = os.environ.get(key, "").strip()
         if COMMENT.search(value):
             raise ImproperlyConfigured(f"{key} has a comment behind its value: give that a line of its own.")
-        if QUOTE.search(value):
-            raise ImproperlyConfigured(f"{key} has a quote before or behind its value: take it away.")
+        if value.startswith(QUOTES):
+            raise ImproperlyConfigured(
+                f"{key} begins with a quote: take it away, and the one at the end, if there is one."
+            )
         if value:
             return value
         if default is None:
