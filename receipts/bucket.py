@@ -170,7 +170,7 @@ class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
             StorageAway: the bucket is not there, or cannot be asked for.
         """
         try:
-            with in_our_words():
+            with in_our_words(), self._remembered():
                 self._knocking.head_bucket(Bucket=self.bucket_name)
         except FileNotFoundError:
             raise StorageAway("no such bucket") from None
@@ -270,10 +270,12 @@ class PrivateBucketStorage(S3Storage):  # type: ignore[misc] # the same
     def _put(self, name: str, content: "File[bytes]") -> str:
         try:
             stored_as: str = super()._save(name, content)
-            return stored_as
         except BaseException:
             self._doubtful.append(name)
             raise
+        with suppress(ValueError):  # thumbnails have their names again and again
+            self._doubtful.remove(name)
+        return stored_as
 
     def _delete_doubtful(self) -> None:
         with suppress(OSError, IndexError):  # it is away still; there are no more

@@ -40,10 +40,11 @@ JOIN pg_settings USING (name)
 WHERE source <> 'client'
 """
 # Whether a commit in this database has waited for a standby for long; a role sees its own (the view's page says so)
-HELD_UP = """
+HELD_UP = r"""
 SELECT EXISTS (
     SELECT FROM pg_stat_activity
     WHERE datname = current_database() AND wait_event = 'SyncRep' AND query_start < clock_timestamp() - interval '5 s'
+      AND query ~* '^\s*commit'  -- of another statement that is a transaction by itself, its own work counts in this
 )
 """
 # The "routine" of the warning ("Error and Notice Message Fields"): its words are in the server's language, and its code
