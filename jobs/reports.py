@@ -25,7 +25,14 @@ class Page(NamedTuple):
     link: str
 
 
-def jobs_told_of(text: str, page_ids: Iterable[str]) -> list[UUID]:
+class Told(NamedTuple):
+    """The jobs of which recent events tell; and whether there are older events, which may."""
+
+    jobs: list[UUID]
+    are_older: bool
+
+
+def jobs_told_of(text: str, page_ids: Iterable[str]) -> Told:
     """Return the jobs of which a recent event names that execution or request, or one of these pages.
 
     Args:
@@ -36,10 +43,11 @@ def jobs_told_of(text: str, page_ids: Iterable[str]) -> list[UUID]:
     for page_id in page_ids:
         told |= Q(detail__notion_page_url__icontains=page_id)
     if not told:
-        return []
+        return Told([], are_older=False)
     newest = JobEvent.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     recent = JobEvent.objects.filter(pk__gt=newest - LOOKED_THROUGH).order_by()
-    return list(recent.filter(told).values_list("job", flat=True)[:MOST])
+    jobs = list(recent.filter(told).values_list("job", flat=True)[:MOST])
+    return Told(jobs, are_older=newest > LOOKED_THROUGH)
 
 
 def pages_named_in(events: Iterable[JobEvent]) -> list[Page]:

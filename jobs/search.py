@@ -1,7 +1,7 @@
 """Finds a job by whatever one has at hand; what it costs does not grow with the number of jobs."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -15,7 +15,7 @@ from receipts.notion import parse_sought_id
 from receipts.search import UUID_DIGITS, find_receipts, id_digits, uuids_from
 
 from .models import IdempotencyKey, JobLog
-from .reports import jobs_told_of
+from .reports import LOOKED_THROUGH, jobs_told_of
 from .spellings import SIGNS, as_reported, composed_or_not, in_json, spellings
 
 RECENT = 20_000  # so many are looked through for words
@@ -36,13 +36,17 @@ HELP = (
 )
 CUT = f"Only the newest {FOUND} that fit are found. To see others, narrow the dates or another filter, or write more."
 NOT_LOOKED_THROUGH = (
-    f"Older ones may fit, too: only the newest {RECENT:,} jobs were looked through, and the beginnings of older ones' "
+    f"There may be older ones: only the newest {RECENT:,} jobs were looked through, and the beginnings of older ones' "
     "file names. Choose a month or a day to look further back."
 )
 TOO_MANY_OF_IT = f"Others may fit, too: it has more than {LOOKED_UP:,} jobs, and only so many were looked through."
 TOO_MANY_NAMES = (
-    f"Older ones may fit, too: more than {LOOKED_UP:,} file names begin so, and only the newest {RECENT:,} jobs were "
+    f"There may be older ones: more than {LOOKED_UP:,} file names begin so, and only the newest {RECENT:,} jobs were "
     "looked through. Write more of the name, or narrow the dates."
+)
+OLDER_EVENTS = (
+    f"An older report or upload may be meant: only the newest {LOOKED_THROUGH:,} events were looked through for an "
+    "execution, a page or a request, whatever the dates."
 )
 
 Key = tuple[datetime, UUID]  # the time and the id of a job, by which lists are in order
@@ -87,11 +91,13 @@ def _as_words(jobs: QuerySet[JobLog], text: str) -> Found:
     fits = _has_all(text) | begins | _has_page(text) | Q(n8n_execution_id=text)
     recent = recent.alias(read=Cast("result", TextField())).filter(fits)
     fit = list(recent.values_list("created_at", "pk")[: FOUND + 1])
+    keyed = _keys(jobs, _of_idempotency_key(text))
     if len(fit) > FOUND:
-        return _newest(jobs, fit)
+        return _newest(jobs, fit, first=keyed)
     named, left_out = _of_old_names(begins) if oldest else ([], "")
-    named += _of_idempotency_key(text) + jobs_told_of(text, _notion_ids(text))
-    return _newest(jobs, {*fit, *_keys(jobs, named)}, left_out)
+    told = jobs_told_of(text, _notion_ids(text))
+    found = {*fit, *keyed, *_keys(jobs, named + told.jobs)}
+    return _newest(jobs, found, left_out or (OLDER_EVENTS if told.are_older and not found else ""))
 
 
 def _of_idempotency_key(text: str) -> list[UUID]:
@@ -137,8 +143,9 @@ def _keys(jobs: QuerySet[JobLog], ids: list[UUID]) -> list[Key]:
     return list(jobs.order_by().filter(pk__in=ids).values_list("created_at", "pk"))
 
 
-def _newest(jobs: QuerySet[JobLog], fit: Iterable[Key], left_out: str = "") -> Found:
-    newest = [pk for _, pk in sorted(fit, reverse=True)]
+def _newest(jobs: QuerySet[JobLog], fit: Iterable[Key], left_out: str = "", first: Sequence[Key] = ()) -> Found:
+    """Return the newest that fit, and `first` whatever came since."""
+    newest = list(dict.fromkeys(pk for _, pk in [*first, *sorted(fit, reverse=True)]))
     return Found(jobs.filter(pk__in=newest[:FOUND]), CUT if len(newest) > FOUND else left_out)
 
 
@@ -184,9 +191,10 @@ def _has(word: str) -> Q:
     for form in spellings(word):
         has |= Q(filename__icontains=form) | Q(result_message__icontains=form)
         named |= Q(name__icontains=form)
+    reported = as_reported(word)
     for form in in_json(word):
-        has |= _was_read(form, re.escape(form))
-    if reported := as_reported(word):
+        has |= _was_read(form, (NO_PART if reported else "") + re.escape(form))
+    if reported:
         has |= _was_read(reported.common, f"{NO_PART}(?:{'|'.join(map(re.escape, reported.forms))})")
     clients = list(Client.objects.filter(named).order_by().values_list("pk", flat=True)[:FOUND])
     return has | Q(client__in=clients) if clients else has

@@ -91,6 +91,16 @@ def test_a_key_hides_no_job_that_has_it_as_a_word(wanted: JobLog) -> None:
     assert sorted(found("Lunch")) == sorted([wanted.pk, other.pk])
 
 
+def test_an_old_job_is_found_by_its_key_however_many_newer_ones_have_that_as_a_word(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(search, "FOUND", 2)
+    old = JobFactory.create()
+    IdempotencyKey.objects.create(client=old.client, key="7", fingerprint="", job=old)
+    newer = JobFactory.create_batch(3, filename="7.jpg")
+    assert sorted(found("7")) == sorted([old.pk, newer[-1].pk])
+
+
 def test_a_key_is_looked_up_among_the_keys_of_all_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "RECENT", 1)
     old = JobFactory.create()

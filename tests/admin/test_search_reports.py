@@ -37,6 +37,11 @@ def found(browser: Browser, text: str) -> list[Any]:
     return [job.pk for job in browser.get(LIST, {"q": text}).context["cl"].result_list]
 
 
+def listing(browser: Browser, text: str) -> str:
+    """Return the list of what it finds."""
+    return browser.get(LIST, {"q": text}).content.decode()
+
+
 def filed_twice() -> JobLog:
     """Return a job of which two executions reported success, each with a page of its own."""
     job = reported(delivered(uploaded()), notion_page_url=PAGES[0], execution_id="17")
@@ -106,15 +111,19 @@ def test_only_so_many_of_the_newest_events_are_looked_through(
     for _ in range(2):
         event(JobFactory.create(), Kind.RECEIVED, ago(hours=0), Source.API)
     assert found(browser, OTHER) == [job.pk]
+    assert "An older report" not in listing(browser, OTHER)
     event(JobFactory.create(), Kind.RECEIVED, ago(hours=0), Source.API)
     assert found(browser, OTHER) == []
+    assert "An older report or upload may be meant" in listing(browser, OTHER)
+    assert "An older report" not in listing(browser, "lunch")
 
 
 def test_the_events_are_found_by_an_index_and_words_look_at_none(browser: Browser) -> None:
     filed_twice()
     with CaptureQueriesContext(connection) as captured:
-        assert reports.jobs_told_of("471123", [OTHER])
-        assert [reports.jobs_told_of(text, []) for text in ("lunch at 12", "lunch", "32.82", "09.03.2026")] == [[]] * 4
+        assert reports.jobs_told_of("471123", [OTHER]).jobs
+        for text in ("lunch at 12", "lunch", "32.82", "09.03.2026"):
+            assert reports.jobs_told_of(text, []) == ([], False)
     assert len(captured) == 2
     if connection.vendor != "sqlite":
         return  # PostgreSQL plans by what is in the table, and reads a small one whole
