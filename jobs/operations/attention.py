@@ -94,25 +94,30 @@ def _delayed_jobs(now: datetime) -> QuerySet[JobLog]:
 
 def failed_lately(now: datetime) -> QuerySet[JobLog]:
     """Return what failed since yesterday, and what nobody has seen to: neither cancelled it, nor filed it otherwise."""
-    return _not_seen_to(completed_at__gte=since_yesterday(now))
+    failed = _failed(completed_at__gte=since_yesterday(now))
+    return failed.exclude(pk__in=_ids_done_elsewhere(failed))
 
 
 def failed_earlier(now: datetime) -> QuerySet[JobLog]:
-    """Return the same of the month before."""
-    yesterday = since_yesterday(now)
-    return _not_seen_to(completed_at__gte=yesterday - EARLIER, completed_at__lt=yesterday)
+    """Return the same of the month before; of very many, among the latest."""
+    return JobLog.objects.filter(~done_elsewhere(), pk__in=_failed_earlier(now)[:LOOKED_AT].values("pk"))
 
 
 def count_failed_earlier(now: datetime) -> str:
-    """Return how many those are, for people to read: no more are counted than are looked at; "" for none."""
-    count = failed_earlier(now)[:LOOKED_AT].count()
-    return f"{count:,} or more" if count == LOOKED_AT else f"{count or ''}"
+    """Return how many those are, for people to read; "" for none."""
+    count, is_cut = failed_earlier(now).count(), _failed_earlier(now)[LOOKED_AT : LOOKED_AT + 1].exists()
+    return f"{count or ''}{' or more' if count and is_cut else ''}"
 
 
-def _not_seen_to(**ended: datetime) -> QuerySet[JobLog]:
+def _failed_earlier(now: datetime) -> QuerySet[JobLog]:
+    yesterday = since_yesterday(now)
+    failed = _failed(completed_at__gte=yesterday - EARLIER, completed_at__lt=yesterday)
+    return failed.order_by("-completed_at")
+
+
+def _failed(**ended: datetime) -> QuerySet[JobLog]:
     failed = JobLog.objects.filter(**ended, status=Status.FAILURE, is_canary=False)
-    failed = failed.exclude(failure_code=FailureCode.CANCELLED)
-    return failed.exclude(pk__in=_ids_done_elsewhere(failed))
+    return failed.exclude(failure_code=FailureCode.CANCELLED)
 
 
 def _ids_done_elsewhere(failed: QuerySet[JobLog]) -> list[UUID]:

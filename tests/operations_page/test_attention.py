@@ -176,7 +176,7 @@ def test_what_failed_before_yesterday_and_was_never_filed_is_told_for_a_month(vi
     friday, long_ago, lately = failed(ago(days=3)), failed(ago(days=40)), failed(timezone.now())
     filed, _ = failed(ago(days=4)), failed(ago(days=4), FailureCode.CANCELLED)
     JobFactory.create(receipt=filed.receipt, success=True)
-    assert "1 failed in the month before, and no other job has filed" in words(page(viewer))
+    assert "1 failed in the month before and neither cancelled nor filed by another job." in words(page(viewer))
     listed = viewer.get(JOBS, {"progress": "failed-earlier"}).context["cl"].result_list
     assert list(listed) == [friday]
     assert {long_ago, lately}.isdisjoint(listed)
@@ -186,9 +186,15 @@ def test_of_very_many_that_failed_earlier_no_more_are_counted_than_are_looked_at
     viewer: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attention, "LOOKED_AT", 2)
-    for _ in range(3):
-        failed(ago(days=3))
+    early, other, late = (failed(ago(days=days)) for days in (5, 4, 3))
     assert "2 or more failed in the month before" in words(page(viewer))
+    JobFactory.create(receipt=late.receipt, success=True)
+    assert "1 or more failed in the month before" in words(page(viewer))
+    assert list(viewer.get(JOBS, {"progress": "failed-earlier"}).context["cl"].result_list) == [other]
+    JobFactory.create(receipt=other.receipt, success=True)
+    assert "failed in the month before" not in words(page(viewer))  # of the first one, nobody has looked
+    JobLog.objects.filter(pk=early.pk).update(completed_at=ago(days=2))
+    assert "1 or more" in words(page(viewer))
 
 
 def test_no_more_than_a_bounded_number_go_at_once(operator: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
