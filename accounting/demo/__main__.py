@@ -131,8 +131,8 @@ class _Demonstration:
             _print_timeline(job.job_id)
         else:
             cause = CAUSES_OF_DELAY.get(job.state.get("last_error", ""))
-            why = f" {cause.sentence} {cause.cure}" if cause else ""
-            _say(f"It has not ended after {JOB_SECONDS} s, and goes on by itself.{why}")
+            why = f"{cause.sentence} {cause.cure}" if cause else "It goes on by itself."
+            _say(f"It has not ended after {JOB_SECONDS} s. {why}")
         if job.state["status"] != "success":
             _say(f"\nIts page says more: {self.options.url}/admin/jobs/joblog/{job.job_id}/change/")
 

@@ -104,7 +104,7 @@ def test_with_another_n8n_the_password_comes_before_a_receipt_that_may_wait(
     printed = capsys.readouterr().out
     assert printed.index("admin / the-password") < printed.index("connect your N8N") < printed.index("queued")
     assert "http://127.0.0.1:8000/admin/connect/" in printed
-    assert "goes on by itself. N8N knows no active webhook at this address. Activate the workflow" in printed
+    assert "It has not ended after 60 s. N8N knows no active webhook at this address. Activate the workflow" in printed
     assert "http://127.0.0.1:8000/admin/jobs/joblog/the-job/change/" in printed
     assert printed.endswith("It runs until told to stop.\n")
 
