@@ -23,7 +23,7 @@ from accounting.logging import OUR_MODULES
 from jobs.connect import page as connect
 from jobs.operations import page
 
-from .lookups import MEANINGLESS, lookup_allowed, require_short_search
+from .lookups import LONGEST_SEARCH, MEANINGLESS, is_search_too_long, lookup_allowed
 from .sections import in_sections
 
 logger = structlog.get_logger(__name__)
@@ -102,8 +102,12 @@ def _forgiving(view: View) -> View:
     def forgiving(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if "\0" in request.path:
             raise Http404  # no row has it in its key, and PostgreSQL does not even ask
+        if request.method == "GET" and is_search_too_long(request):
+            messages.warning(
+                request, f"Nothing is searched for that has over {LONGEST_SEARCH:,} letters; all is shown."
+            )
+            return HttpResponseRedirect(request.path)
         try:
-            require_short_search(request)
             response = view(request, *args, **kwargs)
             if not _leaves_filters_out(request, response):
                 # lists ask the database while they are drawn

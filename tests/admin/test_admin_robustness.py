@@ -83,6 +83,10 @@ def test_so_is_one_that_django_leaves_out_without_a_word(
 def test_so_is_a_search_for_more_than_its_field_takes(admin_client: Browser, address: str) -> None:
     answer = get(admin_client, address, {"q": "x" * 51_000})
     assert (answer.status_code, answer["Location"]) == (302, address)
+    assert (
+        "Nothing is searched for that has over 1,000 letters; all is shown."
+        in get(admin_client, address, {}).content.decode()
+    )
 
 
 def test_so_is_one_while_one_chooses(admin_client: Browser) -> None:
@@ -167,7 +171,7 @@ def test_a_ring_can_be_read(admin_client: Browser) -> None:
     job = JobFactory.create()
     queue_service().ring([job.pk])
     listing = admin_client.get(f"{QUEUE}queues/0/").content.decode()
-    found = re.search(rf'href="({QUEUE}queues/0/[0-9a-f-]{{36}}/)"', listing)
+    found = re.search(rf'href="({QUEUE}queues/0/[0-9a-f-]{{45}}/)"', listing)
     assert found is not None
     page = admin_client.get(found[1]).content.decode()
     assert str(job.pk) in page
