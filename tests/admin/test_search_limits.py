@@ -126,7 +126,7 @@ def test_old_names_too_many_to_put_in_order_are_left_out_and_that_is_said(
     assert "There may be older ones" in page(browser, q="IMG_4")
     day = f"{jobs[3].created_at:%Y-%m-%d}"
     assert exported(browser, f"q=IMG_4&on={day}") == ids(jobs[3:])  # of so few, all are looked through
-    assert "Older ones may fit" not in page(browser, q="IMG_4", on=day)
+    assert "There may be older ones" not in page(browser, q="IMG_4", on=day)
 
 
 def test_a_receipts_jobs_are_narrowed_before_the_cut_and_the_newest_of_them_shown(

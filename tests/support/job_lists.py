@@ -8,12 +8,19 @@ from django.utils import timezone
 from jobs.models import JobLog
 from tests.factories import JobFactory, ReceiptFactory
 
+from .staff import auditor
+
 LIST = "/admin/jobs/joblog/"
 
 
 def shown(answer: Any) -> list[Any]:
     """Return the rows of a list, of jobs or of anything else."""
     return list(answer.context["cl"].result_list)
+
+
+def found(text: str, **query: str) -> list[Any]:
+    """Return the ids of the jobs that an auditor's search finds."""
+    return [job.pk for job in shown(auditor().get(LIST, {"q": text, **query}))]
 
 
 def jobs_at(*moments: datetime) -> list[JobLog]:
