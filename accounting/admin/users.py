@@ -64,7 +64,7 @@ class StaffAdmin(TellsRights[User], UserAdmin[User]):
             transaction.on_commit(partial(end_sessions, obj))  # until then he may log in
 
     @method_decorator(sensitive_post_parameters())
-    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002 - Django's
         """Let nobody set his own password here, where the old one is not asked for: lead him to the page that asks."""
         if self.get_object(request, unquote(id)) == request.user:
             return HttpResponseRedirect(reverse("admin:password_change"))
