@@ -29,10 +29,10 @@ IN_NO_NAME = r'(?!([^"\\]|\\.){0,200}":)'
 NO_PART = "(?<![0-9.,])"  # of a longer number
 
 HELP = (
-    f"Words, amounts and days of file name, client, message or what was read, a page in Notion, an N8N execution or an "
-    f"X-Request-ID, among the newest {RECENT:,}; among all, a job's name, an Idempotency-Key, the beginning of a file "
-    f"name, of an id or a SHA-256 (8 digits will do, or an address or line that has all), of which the newest {FOUND} "
-    f"are found; or a Notion database."
+    "Among all jobs: the id or SHA-256 of a job, receipt or file (8 digits will do, or an address or line that has "
+    "all), a job's name, an Idempotency-Key, the beginning of a file name, or a Notion database. Among the newest "
+    f"{RECENT:,}: words, amounts and days of file name, client, message or what was read, a page in Notion, an N8N "
+    f"execution, or an X-Request-ID. The newest {FOUND} that fit are found; of a database all."
 )
 CUT = f"Only the newest {FOUND} that fit are found. To see others, narrow the dates or another filter, or write more."
 NOT_LOOKED_THROUGH = (
