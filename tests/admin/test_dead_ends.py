@@ -20,7 +20,7 @@ from tests.support.admin_pages import every_page
 from tests.support.staff import staff
 from tests.support.uploads import picture
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 DEEP = 2
 ALIKE = 2  # so many pages are visited that differ in their row only

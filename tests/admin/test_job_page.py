@@ -18,7 +18,7 @@ from tests.support.job_lifecycle import filed
 from tests.support.job_pages import page, text_of
 from tests.support.staff import auditor, operator, staff, words_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from tests.support.admin_pages import QUEUE, every_page
 from tests.support.job_pages import page as page_of
 from tests.support.staff import words_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 RINGS = f"{QUEUE}queues/0/"
 EMPTY = f"{RINGS}empty/"

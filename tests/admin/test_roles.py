@@ -21,7 +21,7 @@ from tests.support.admin_pages import every_page
 from tests.support.staff import browser_of, member, permissions
 from tests.support.uploads import picture
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 JOBS = "/admin/jobs/joblog/"
 

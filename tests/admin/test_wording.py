@@ -23,7 +23,7 @@ from tests.support.job_pages import page
 from tests.support.past_events import Kind, Source, event
 from tests.support.staff import browser_of, member, words_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 @pytest.fixture

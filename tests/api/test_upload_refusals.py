@@ -171,6 +171,7 @@ def test_uploads_are_posted(method: str, api: APIClient) -> None:
     assert "POST" in answer["Allow"]
 
 
+@pytest.mark.any_database
 def test_a_form_damaged_at_random_is_refused_clearly(api: APIClient) -> None:
     chance = random.Random(3)
     body = form(file_part(data=b"no image"))

@@ -14,7 +14,7 @@ from tests.support.stub_n8n import KEY, StubN8N
 from .connect_page import CONNECT, INSTALL, SEE, TEST, install, page_text
 from .installs import AI, NAMES, TRY
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 # -- what is set here

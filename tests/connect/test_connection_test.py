@@ -23,7 +23,7 @@ from tests.support.stub_n8n import KEY, stub_n8n
 
 from .connect_page import CONNECT, page_text
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 UNCLEAR = Answer(status=200, milliseconds=8)  # nothing in it says that N8N took it
 INACTIVE = b'{"code": 404, "message": "The requested webhook \\"POST receipts\\" is not registered."}'

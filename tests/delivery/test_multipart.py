@@ -19,7 +19,7 @@ from tests.support.payload_parser import Body, parse_body
 from tests.support.pictures import drawn, saved
 from tests.support.stub_server import Request, answering, stub_server
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 MB = 1024 * 1024
 UGLY_NAMES = [

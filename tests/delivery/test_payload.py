@@ -12,7 +12,7 @@ from jobs.signatures import is_job_token
 from tests.factories import JobFactory, ReceiptFactory
 from tests.support.payload_parser import Body, parse_body
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 Media = Callable[[], list[Path]]
 

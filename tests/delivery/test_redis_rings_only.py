@@ -20,7 +20,7 @@ from tests.support.admin_pages import QUEUE
 from tests.support.stub_server import StubServer, answering, stub_server
 from tests.support.workers import ring, status_of, work
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 calls: list[object] = []
 

@@ -31,7 +31,7 @@ from tests.support.stub_server import StubServer, Visit, response, stub_server
 from tests.support.workers import ring, status_of, work
 
 Status = JobLog.Status
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 
 # -- as an operator starts it

@@ -101,7 +101,7 @@ def _rows() -> dict[type[Model], list[Any]]:
     needy = JobFactory.create(failure=True, needs_attention=True, last_error="401", result={"total": "12.00"})
     retry_job(again.pk, actor="anna", reason="again")
     create_api_key(client_name="Shop", key_name="till")
-    user = User.objects.create_user("somebody", password="a-password-of-somebodys")
+    user = User.objects.create_user("somebody")
     entry = LogEntry.objects.log_actions(user.pk, [needy], CHANGE, "retry: again", single_object=True)
     return {
         JobLog: [*jobs, again, needy],
