@@ -1,22 +1,18 @@
 """`manage.py rqworker`: the worker process, which outlives every fault of Redis."""
 
-import os
 import signal
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import structlog
 from django.conf import settings
 from django.core.management import CommandError
+from django.core.management.base import CommandParser
 from django_rq.management.commands import rqworker
 from redis.exceptions import RedisError
-from rq import Queue
-from rq.job import Job
 from rq.utils import import_attribute
-from rq.worker import BaseWorker
 
 from accounting.outages import wait_for_database
+from accounting.terminal.argument_types import whole_number
 from jobs.checks import SETTINGS
 from jobs.queue import TASK, queue_service
 from jobs.worker import HeartbeatTimer, NameTaken, told_to_stop
@@ -26,7 +22,8 @@ logger = structlog.get_logger(__name__)
 PAUSE_SECONDS = 1.0
 REDIS_AWAY = "Redis cannot be reached, or takes no writes: look at REDIS_URL, and whether it runs."
 BOUNDS = ("burst", "max_jobs", "max_idle_time")
-CLASSES = {"worker_class": BaseWorker, "queue_class": Queue, "job_class": Job}
+# of django-rq's other options: the worker brings these along, or has no use for them
+BROUGHT_ALONG = ("worker_class", "queue_class", "job_class", "worker_ttl", "serializer", "with_scheduler", "pid")
 
 
 class Command(rqworker.Command):
@@ -39,20 +36,25 @@ class Command(rqworker.Command):
     help = "Deliver receipts to N8N, one at a time, until told to stop; any number of workers may run."
     requires_system_checks = (SETTINGS,)  # the others load all views and the admin, which a worker has no use for
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare what a worker may be told: its queues, its name, and when it is to end by itself."""
+        bound = whole_number(1, 10**9)
+        parser.add_argument("args", nargs="*", metavar="queue", help="the queues to work on (default)")
+        parser.add_argument("--name", help="its name in Redis; without it, each has its own")
+        parser.add_argument("--burst", action="store_true", help="end once no ring waits")
+        parser.add_argument("--max-jobs", type=bound, help="end after so many rings")
+        parser.add_argument("--max-idle-time", type=bound, help="end after so many seconds without a ring")
+        parser.set_defaults(**dict.fromkeys(BROUGHT_ALONG))
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Work until told to stop, or until the bound that the caller has set.
 
         Raises:
-            CommandError: there is no such queue or class, a bound is none, the file for its id cannot be written,
-                another worker has its name, or it is bounded and Redis is away.
+            CommandError: there is no such queue, another worker has its name, or it is bounded and Redis is away.
         """
         if unknown := sorted(set(args) - settings.RQ_QUEUES.keys()):
             raise CommandError(f"There is no queue {unknown[0]}; there is {', '.join(settings.RQ_QUEUES)}.")
-        _check_bounds(options)
-        _check_classes(options)
         import_attribute(TASK)  # not at the first ring, when an upgrade may have put another version's in its place
-        if options["pid"]:
-            _write_pid(options.pop("pid"))
         if any(options[bound] for bound in BOUNDS):
             if not queue_service().is_reachable():
                 raise CommandError(REDIS_AWAY)
@@ -90,35 +92,3 @@ class Command(rqworker.Command):
             super().handle(*args, **options)  # type: ignore[no-untyped-call] # django-rq has no types
         except NameTaken as taken:
             raise CommandError(f"--name: a worker named {taken} runs; without it, each has its own name.") from None
-
-
-def _check_bounds(options: Mapping[str, Any]) -> None:
-    for bound in ("max_jobs", "max_idle_time"):
-        if options[bound] is not None and options[bound] < 1:
-            raise CommandError(f"{_option(bound)} takes a whole number from 1 on; without it, there is no such bound.")
-
-
-def _check_classes(options: Mapping[str, Any]) -> None:
-    for name, base in CLASSES.items():
-        if options[name] and not _is_class(options[name], base):
-            raise CommandError(f"{_option(name)}: there is no such class of RQ's at {options[name]}.")
-
-
-def _is_class(path: str, base: type) -> bool:
-    try:
-        found = import_attribute(path)
-    except (ValueError, TypeError, ImportError):  # there is none, or a path such as "..x"
-        return False
-    return isinstance(found, type) and issubclass(found, base)
-
-
-def _write_pid(path: str) -> None:
-    """Write it here, and once: django-rq would do so for each worker, and end all by a folder that is gone."""
-    try:
-        Path(os.path.expanduser(path)).write_text(str(os.getpid()))
-    except (OSError, ValueError) as error:
-        raise CommandError(f"--pid: {path} cannot be written ({getattr(error, 'strerror', error)}).") from None
-
-
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")
