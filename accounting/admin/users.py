@@ -164,13 +164,9 @@ def _may_touch(request: HttpRequest, group: Group | None) -> bool:
 
 
 def _groups_to_give(giver: User) -> QuerySet[Group]:
-    groups = Group.objects.all()
-    beyond = Permission.objects.exclude(pk__in=_permissions_to_give(giver))
-    return groups if giver.is_superuser else groups.exclude(permissions__in=beyond)
+    return Group.objects.exclude(permissions__in=Permission.objects.exclude(pk__in=_permissions_to_give(giver)))
 
 
 def _permissions_to_give(giver: User) -> QuerySet[Permission]:
     every = Permission.objects.select_related("content_type")
-    if giver.is_superuser:
-        return every
     return every.filter(pk__in=[each.pk for each in every if label(each) in giver.get_all_permissions()])
