@@ -11,7 +11,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from accounting.clock import DatabaseNow, database_now
-from accounting.outages import error_fields, is_held_up, is_read_only, unapplied_migrations
+from accounting.outages import error_fields, unapplied_migrations, why_no_writes
 from jobs import canary
 from jobs.heartbeats import living
 from jobs.models import Heartbeat, JobEvent, JobLog
@@ -66,10 +66,8 @@ def _database() -> dict[str, Any]:
     try:
         if not _is_migrated():
             return {"database": "not migrated"}
-        if is_read_only():
-            return {"database": "read only"}
-        if is_held_up():
-            return {"database": "waits for a standby"}
+        if why := why_no_writes():
+            return {"database": why}
         return {
             "database": OK,
             "workers": living(Heartbeat.Kind.WORKER, DatabaseNow()).count(),

@@ -73,24 +73,16 @@ def _migrations() -> Iterator[tuple[str, str]]:
             yield from ((app.label, name) for name in names if name[0] not in "_~")
 
 
-def is_read_only() -> bool:
-    """Tell whether the database answers, and takes no writes by this connection.
+def why_no_writes() -> str:
+    """Return in a few words why the database, which answers, takes no writes by this connection; "" where it does.
 
     Raises:
-        DatabaseError, InterfaceError: it says neither.
+        DatabaseError, InterfaceError: it does not say.
     """
     ours: Any = connection  # one of accounting.postgresql or accounting.sqlite3
-    return bool(ours.is_read_only())
-
-
-def is_held_up() -> bool:
-    """Tell whether the database answers, and has kept commits waiting for seconds: for a standby that is away.
-
-    Raises:
-        DatabaseError, InterfaceError: it says neither.
-    """
-    ours: Any = connection
-    return bool(ours.is_held_up())
+    if ours.is_read_only():
+        return "read only"
+    return "waits for a standby" if ours.is_held_up() else ""  # commits have waited for it for seconds
 
 
 def is_locked(error: Exception) -> bool:

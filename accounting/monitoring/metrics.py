@@ -14,7 +14,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from accounting.outages import error_fields, is_held_up, is_read_only
+from accounting.outages import error_fields, why_no_writes
 from accounting.problems import NOT_FOUND, Problem
 from accounting.throttling import count_failure
 from accounting.tokens import is_one_of
@@ -66,8 +66,7 @@ class _AllMetrics(Collector):
     """What this process measured, what it can reach, and what the database tells of all."""
 
     def collect(self) -> Iterable[Metric]:
-        installation = _installation_metrics()
-        is_up = bool(installation) and _takes_writes()
+        installation, is_up = _told_by_database()
         yield gauge("database_up", "Whether the database told its figures, and takes writes.", is_up)
         yield gauge("storage_up", "Whether a receipt could be stored.", can_store())
         yield gauge("redis_up", "Whether a ring would go through.", queue_service().is_reachable())
@@ -75,18 +74,10 @@ class _AllMetrics(Collector):
         yield from REGISTRY.collect()
 
 
-def _installation_metrics() -> list[Metric]:
-    """Return the metrics of the installation; none while the database is away or not migrated, and others remain."""
+def _told_by_database() -> tuple[list[Metric], bool]:
+    """Return the metrics of the installation, and whether writes are taken; none while it is away or not migrated."""
     try:
-        return list(families())
+        return list(families()), not why_no_writes()
     except (DatabaseError, InterfaceError) as error:
         logger.error("database_unavailable", **error_fields(error))
-        return []
-
-
-def _takes_writes() -> bool:
-    try:
-        return not (is_read_only() or is_held_up())
-    except (DatabaseError, InterfaceError) as error:
-        logger.error("database_unavailable", **error_fields(error))
-        return False
+        return [], False
