@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.contrib.admin import DateFieldListFilter, ListFilter, SimpleListFilter
-from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -115,23 +114,17 @@ class DayFilter(SimpleListFilter):
         """Return the jobs that came in meanwhile.
 
         Raises:
-            IncorrectLookupParameters: there is no such day.
+            ValueError, OverflowError: there is no such day; `OperationsSite` leads to the whole list.
         """
-        if not self.value():
-            return queryset
-        try:
-            period = CalendarPeriod(self.value() or "")
-            return queryset.filter(created_at__gte=period.start, created_at__lt=period.end)
-        except (ValueError, OverflowError) as fault:
-            raise IncorrectLookupParameters(fault) from fault
+        period = self._chosen
+        return queryset.filter(created_at__gte=period.start, created_at__lt=period.end) if period else queryset
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
         """Yield what leads up, what is chosen, and then what leads down."""
-        if self._chosen and (above := self._chosen.above):
-            yield self._choice(changelist, above, label=f"‹ {above.label}")
-        if self.value():
-            yield {"query_string": changelist.get_query_string(remove=DATES), "display": "‹ All dates"}
         if self._chosen:
+            if above := self._chosen.above:
+                yield self._choice(changelist, above, label=f"‹ {above.label}")
+            yield {"query_string": changelist.get_query_string(remove=DATES), "display": "‹ All dates"}
             yield self._choice(changelist, self._chosen, label=self._chosen.label)
         for period in self.periods():
             if period != self._chosen:
@@ -143,11 +136,7 @@ class DayFilter(SimpleListFilter):
 
     @cached_property
     def _chosen(self) -> CalendarPeriod | None:
-        try:
-            period = CalendarPeriod(self.value() or "")
-            return period if period.start and period.end else None
-        except (ValueError, OverflowError):
-            return None
+        return CalendarPeriod(self.value() or "") if self.value() else None
 
     def periods(self) -> list[CalendarPeriod]:
         """Return the periods to choose from."""
@@ -208,15 +197,12 @@ class SpanFilter(ListFilter):
         """Return the jobs that came in meanwhile.
 
         Raises:
-            IncorrectLookupParameters: there is no such day.
+            ValueError, OverflowError: there is no such day; `OperationsSite` leads to the whole list.
         """
-        try:
-            if self.first:
-                queryset = queryset.filter(created_at__gte=_day(self.first).start)
-            if self.last:
-                queryset = queryset.filter(created_at__lt=_day(self.last).end)
-        except (ValueError, OverflowError) as fault:
-            raise IncorrectLookupParameters(fault) from fault
+        if self.first:
+            queryset = queryset.filter(created_at__gte=_day(self.first).start)
+        if self.last:
+            queryset = queryset.filter(created_at__lt=_day(self.last).end)
         return queryset
 
 
