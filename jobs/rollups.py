@@ -7,9 +7,10 @@ sweeps may do all of it at once: they find the same, and the first to write a ro
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from dataclasses import fields
 from datetime import datetime, timedelta
 from itertools import islice, takewhile
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.db.models import Q, QuerySet
 
@@ -22,7 +23,7 @@ LONGER = (24 * HOUR, 6 * HOUR)
 # in one pass, so that catching up delays no sweep by much
 CLOSED_AT_ONCE = 12  # hours
 SUMMED_AT_ONCE = 40  # days, and as many spans of six hours
-COLUMNS = ("received", "succeeded", "failed", "latencies")
+COLUMNS = [field.name for field in fields(Figures)]  # as the rows have them
 
 
 class Span(NamedTuple):
@@ -64,7 +65,7 @@ def close_hours(now: datetime) -> int:
     """Write down the figures of the hours that are over since the last one written; return how many."""
     begin, end = first_open_hour(), hour_of(now - GRACE)
     hours = list(islice(begins(begin, end, HOUR), CLOSED_AT_ONCE)) if begin else []
-    rows = [HourlyFigures(hour=hour, **columns_of(counted(hour, hour + HOUR))) for hour in hours]
+    rows = [HourlyFigures(hour=hour, **vars(counted(hour, hour + HOUR))) for hour in hours]
     HourlyFigures.objects.bulk_create(rows, ignore_conflicts=True)
     return len(rows)
 
@@ -100,18 +101,8 @@ def close_pieces(now: datetime) -> int:
 
 def _keep(length: timedelta, figures: dict[datetime, Figures]) -> None:
     minutes = length // MINUTE
-    rows = [SpanFigures(minutes=minutes, begin=begin, **columns_of(each)) for begin, each in figures.items()]
+    rows = [SpanFigures(minutes=minutes, begin=begin, **vars(each)) for begin, each in figures.items()]
     SpanFigures.objects.bulk_create(rows, ignore_conflicts=True)
-
-
-def columns_of(figures: Figures) -> dict[str, Any]:
-    """Return what a row keeps of them."""
-    return {
-        "received": figures.received,
-        "succeeded": figures.succeeded,
-        "failed": dict(figures.failed),
-        "latencies": dict(figures.latencies),
-    }
 
 
 def figures_of(received: int, succeeded: int, failed: dict[str, int], latencies: dict[str, int]) -> Figures:

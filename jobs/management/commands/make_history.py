@@ -29,7 +29,7 @@ from jobs.history.rows import Row, encoded, numbered, write
 from jobs.history.simulation import BatchPlan
 from jobs.models import HourlyFigures, JobEvent, JobLog, Seal, SpanFigures
 from jobs.proof.sealing import find_last_event, make_seal
-from jobs.rollups import COLUMNS, columns_of, figures_of, sum_up_hours
+from jobs.rollups import COLUMNS, figures_of, sum_up_hours
 from jobs.stats import GRACE, HOUR, Figures, begins, hour_of
 from receipts.models import Client, Receipt
 from receipts.storage import PrivateFileStorage, receipt_storage
@@ -183,7 +183,7 @@ def _keep_figures(figures: dict[datetime, Figures], begin: datetime, now: dateti
     kept = HourlyFigures.objects.filter(hour__in=hours).values_list("hour", *COLUMNS)
     add_figures(hours, {hour: figures_of(*columns) for hour, *columns in kept})
     HourlyFigures.objects.bulk_create(
-        [HourlyFigures(hour=hour, **columns_of(each)) for hour, each in hours.items()],
+        [HourlyFigures(hour=hour, **vars(each)) for hour, each in hours.items()],
         update_conflicts=True,
         unique_fields=["hour"],
         update_fields=COLUMNS,
