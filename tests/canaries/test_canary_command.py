@@ -90,7 +90,7 @@ def test_its_steps_stand_alone_on_a_terminal_and_its_events_are_logged_elsewhere
         subprocess.run(command, env=service.env, stdout=shown, stderr=to, check=True)
         os.write(other_end, b"end")
         text = read_until(terminal, b"end")
-        assert re.fullmatch(r"Canary \S+ is on its way\.\r\nend", text)
+        assert re.fullmatch(r"(\r\x1b\[K)?Canary \S+ is on its way\.\r\nend", text)
         assert ("job_event" in (tmp_path / "log").read_text()) is not is_at_terminal
 
 

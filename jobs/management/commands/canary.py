@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounting.logging import only_warnings
 from accounting.terminal.argument_types import seconds
-from accounting.terminal.printable import printable
+from accounting.terminal.progress import say
 from jobs import canary
 from jobs.canary import Step
 from jobs.models import JobEvent, JobLog
@@ -44,7 +44,7 @@ class Command(BaseCommand):
             job = canary.send(source=JobEvent.Source.ADMIN, actor="manage.py canary")
         except OSError as error:
             raise CommandError(canary.why_not_stored(error)) from error
-        self._say(f"Canary {job.pk} is on its way.")
+        say(self.stdout, f"Canary {job.pk} is on its way.")
         return job
 
     def _follow(self, job: JobLog, timeout: float) -> JobLog:
@@ -54,7 +54,7 @@ class Command(BaseCommand):
             job = JobLog.objects.get(pk=job.pk)
             steps = canary.steps(job)
             for step in steps[printed:]:
-                self._say(_line(step))
+                say(self.stdout, _line(step))
             printed = len(steps)
             if canary.is_settled(job) or time.monotonic() >= end:
                 return job
@@ -65,13 +65,9 @@ class Command(BaseCommand):
         if cause := canary.stalled(steps):
             why = "It does not come back" if canary.is_settled(job) else f"It is not back after {timeout:g} s"
             raise CommandError(f"{why}. {cause.sentence} {cause.cure}")
-        self._say(f"It is back after {steps[-1].ms} ms: the way to N8N and back works.")
+        say(self.stdout, f"It is back after {steps[-1].ms} ms: the way to N8N and back works.")
         if job.status == JobLog.Status.FAILURE:
-            self._say("N8N reported a failure, as a workflow does that knows no canaries.")
-
-    def _say(self, line: str) -> None:
-        self.stdout.write(printable(line))  # N8N's own words are among it
-        self.stdout.flush()
+            say(self.stdout, "N8N reported a failure, as a workflow does that knows no canaries.")
 
 
 def _line(step: Step) -> str:
