@@ -41,32 +41,25 @@ class FailureCode(models.TextChoices):
     CANCELLED = "cancelled", "Cancelled by staff"
 
 
-ENDED_BY_US = frozenset(
+# There may be a page all the same: whoever files the receipt once more looks in Notion first.
+MAY_BE_FILED = frozenset(
     {
         FailureCode.WORKFLOW_STOPPED,  # by somebody or by N8N's own end, maybe after the page was made; it may go on
         FailureCode.WORKFLOW_CRASHED,
         FailureCode.CALLBACK_LOST,
         FailureCode.CALLBACK_TIMEOUT,
         FailureCode.DELIVERY_UNCONFIRMED,
-        FailureCode.N8N_UNAVAILABLE,
-        FailureCode.N8N_REJECTED,
-        FailureCode.N8N_REDIRECTED,
-        FailureCode.PAYLOAD_TOO_LARGE,
-        FailureCode.NOT_SENT,
-        FailureCode.FILE_MISSING,
-        FailureCode.FILE_UNREADABLE,
-        FailureCode.CANCELLED,
     }
 )
-# There may be a page all the same: whoever files the receipt once more looks in Notion first.
-MAY_BE_FILED = frozenset(
-    {
-        FailureCode.WORKFLOW_STOPPED,
-        FailureCode.WORKFLOW_CRASHED,
-        FailureCode.CALLBACK_LOST,
-        FailureCode.CALLBACK_TIMEOUT,
-        FailureCode.DELIVERY_UNCONFIRMED,
-    }
-)
+ENDED_BY_US = MAY_BE_FILED | {
+    FailureCode.N8N_UNAVAILABLE,
+    FailureCode.N8N_REJECTED,
+    FailureCode.N8N_REDIRECTED,
+    FailureCode.PAYLOAD_TOO_LARGE,
+    FailureCode.NOT_SENT,
+    FailureCode.FILE_MISSING,
+    FailureCode.FILE_UNREADABLE,
+    FailureCode.CANCELLED,
+}
 # The workflow itself came to a failure; every other end was ours, and N8N may know better later.
 ENDED_BY_N8N = frozenset(FailureCode) - ENDED_BY_US
