@@ -263,10 +263,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "callbacks", "description": "For N8N: report what became of a receipt."},
     ],
     "SCHEMA_PATH_PREFIX": "/api/v1",  # the first name after it is an operation's tag, unless it has another one
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "accounting.api.openapi.name_server",
-    ],
+    "DEFAULT_GENERATOR_CLASS": "accounting.api.openapi.DrawnOnce",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "ENUM_NAME_OVERRIDES": {

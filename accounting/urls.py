@@ -4,10 +4,9 @@ from csp.decorators import csp_update
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from . import error_views, health
-from .api.openapi import DocumentView
 from .middleware import NO_SUCH_ADDRESS
 from .monitoring.metrics import MetricsView
 
@@ -19,7 +18,7 @@ admin.autodiscover()
 api: list[URLPattern | URLResolver] = [
     path("receipts/", include("receipts.urls")),
     path("jobs/", include("jobs.urls")),
-    path("schema/", DocumentView.as_view(), name="schema"),
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", swagger_ui, name="docs"),
 ]
 

@@ -9,7 +9,6 @@ from django.conf import settings
 from django.http import HttpRequest
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import OpenApiResponse, inline_serializer
-from drf_spectacular.views import SpectacularAPIView
 from rest_framework import serializers
 
 from accounting.problems import CONTENT_TYPE
@@ -43,15 +42,13 @@ class DrawnOnce(SchemaGenerator):
     """
 
     def get_schema(self, request: HttpRequest | None = None, public: bool = False) -> dict[str, Any]:
-        """Return the document for whoever asks."""
+        """Return the document for whoever asks. It names the address that it was asked for at.
+
+        Generated clients need one, and the readable page may ask none but its own.
+        """
+        address = request.build_absolute_uri("/") if request else settings.PUBLIC_BASE_URL
         with _one_at_a_time:
-            return name_server(_draw(), request)
-
-
-class DocumentView(SpectacularAPIView):
-    """The document, which anybody may ask for as often as he likes."""
-
-    generator_class = DrawnOnce
+            return _draw() | {"servers": [{"url": address.rstrip("/")}]}
 
 
 @cache
@@ -66,12 +63,3 @@ def problems(*statuses: int) -> dict[tuple[int, str], OpenApiResponse]:
         (status, CONTENT_TYPE): OpenApiResponse(PROBLEM, HTTPStatus(status).phrase)
         for status in sorted({*statuses, *OF_ANY_OPERATION})
     }
-
-
-def name_server(result: dict[str, Any], request: HttpRequest | None, **_: Any) -> dict[str, Any]:
-    """Name in the document the address of the API: the one at which the document was asked for.
-
-    Generated clients need one, and the readable page may ask none but its own.
-    """
-    address = request.build_absolute_uri("/") if request else settings.PUBLIC_BASE_URL
-    return result | {"servers": [{"url": address.rstrip("/")}]}
