@@ -95,10 +95,7 @@ class Environment:
 
     def flag(self, key: str, default: bool) -> bool:
         """Return a yes or no."""
-        try:
-            return values.flag(self.text(key, str(default)))
-        except ValueError:
-            raise ImproperlyConfigured(f"{key} is neither true nor false: set it to one of the two.") from None
+        return self._cast(key, str(default), values.flag, "true or false")
 
     def number(self, key: str, default: int, *, minimum: int = 1, maximum: int = 10**9) -> int:
         """Return a whole number between `minimum` and `maximum`."""
