@@ -28,7 +28,7 @@ from accounting.stopping import StopSign
 from .heartbeats import beat
 from .identity import PROCESS_NAME
 from .models import Heartbeat
-from .queue import FAILED_KEPT
+from .queue import FAILED_KEPT, ID_LENGTH
 from .rings import Ring, rung_for
 
 logger = structlog.get_logger(__name__)
@@ -36,7 +36,6 @@ logger = structlog.get_logger(__name__)
 BEAT_EVERY_SECONDS = 15
 LOOK_AT_NAME_EVERY_SECONDS = 5
 REDIS_BEAT_SECONDS = 1  # RQ would beat four times a delivery, each time on three ways there and back
-ID_LETTERS = 36
 LOOKS_PER_BEAT = 3  # of the thread, which has a phase of its own: no beat is later by more than a look
 
 told_to_stop = StopSign()  # a signal came; when `work` returns without it, RQ has given up
@@ -184,7 +183,7 @@ class DeliveryWorker(SimpleWorker):
         RQ would write the same traceback again, in the text of a line, and call handlers, of which there are none.
         """
         _renew_connection()
-        logger.error("task_failed", rq_job_id=job.id, job_id=rung_for(job)[:ID_LETTERS], exc_info=exc_info)
+        logger.error("task_failed", rq_job_id=job.id, job_id=rung_for(job)[:ID_LENGTH], exc_info=exc_info)
 
     def handle_job_failure(self, job: Job, *args: Any, **kwargs: Any) -> None:
         """Keep the ring that failed, and forget the oldest of too many: a full Redis lets no worker take a ring."""

@@ -32,4 +32,4 @@ class IsClientOrMayViewReceipts(IsClient):
 def is_staff_with(permission: str, request: Request) -> bool:
     """Tell whether the request comes from staff who are let in and have the permission."""
     user = request.user
-    return bool(user and user.is_active and user.is_staff and user.has_perm(permission))
+    return bool(user and user.is_staff and user.has_perm(permission))  # which nobody has who is not active

@@ -52,7 +52,7 @@ class ReadOnlyAdmin(admin.ModelAdmin[T]):
     list_per_page = 50
     show_full_result_count = False
 
-    def has_add_permission(self, request: HttpRequest, obj: T | None = None) -> bool:
+    def has_add_permission(self, request: HttpRequest) -> bool:
         """Refuse."""
         return False
 

@@ -100,7 +100,7 @@ class UploadView(APIView):
 class UploadsReceipts(ReadOnlyAdmin[JobLog]):
     """Lets whoever may add jobs do so: by uploading receipts."""
 
-    def has_add_permission(self, request: HttpRequest, obj: JobLog | None = None) -> bool:
+    def has_add_permission(self, request: HttpRequest) -> bool:
         """Tell whether the user may upload."""
         return request.user.has_perm(PERMISSION)
 
