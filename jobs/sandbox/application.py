@@ -9,8 +9,9 @@ from weakref import WeakSet
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import structlog
+from django.http import HttpResponse, JsonResponse
 
-from .replies import ErrorReply, Reply
+from .replies import ErrorReply, send
 from .reports import make_report, post_report
 from .webhook import WEBHOOK, Behaviour, Delivery, fixed_reply, not_registered, read_delivery, requested_behaviour
 
@@ -60,10 +61,10 @@ class Sandbox:
             self._count(self._counts, "webhooks")
             reply = self._take(environ)
         elif method == "GET" and path == "/stats":
-            reply = Reply(200, self.stats())
+            reply = JsonResponse(self.stats())
         else:
             reply = not_registered(environ)
-        return reply.send(start_response)
+        return send(reply, start_response)
 
     def stats(self) -> Stats:
         """Return the counts of this moment."""
@@ -85,7 +86,7 @@ class Sandbox:
         for reporter in reporters:
             reporter.join(max(0.0, deadline - time.monotonic()))
 
-    def _take(self, environ: WSGIEnvironment) -> Reply:
+    def _take(self, environ: WSGIEnvironment) -> HttpResponse:
         try:
             behaviour = requested_behaviour(environ) or self._behaviour
             delivery = read_delivery(environ)
@@ -93,11 +94,11 @@ class Sandbox:
             reply = fixed_reply(behaviour, environ) or self._execute(delivery, behaviour)
         except ErrorReply as refused:
             reply = refused.reply
-        if reply.status >= 400:
+        if reply.status_code >= 400:
             self._count(self._counts, "refused")
         return reply
 
-    def _execute(self, delivery: Delivery, behaviour: Behaviour) -> Reply:
+    def _execute(self, delivery: Delivery, behaviour: Behaviour) -> HttpResponse:
         if behaviour is Behaviour.SLOW:
             self._stopping.wait(self._delay)
         execution_id = str(next(self._executions))
@@ -105,7 +106,7 @@ class Sandbox:
         report = make_report(delivery, behaviour, execution_id)
         for _ in range({Behaviour.SILENT: 0, Behaviour.DOUBLE: 2}.get(behaviour, 1)):
             self._start_reporter(delivery, report)
-        return Reply(200, {"accepted": True, "execution_id": execution_id})
+        return JsonResponse({"accepted": True, "execution_id": execution_id})
 
     def _start_reporter(self, delivery: Delivery, report: dict[str, Any]) -> None:
         reporter = threading.Thread(target=self._call_back, args=(delivery, report), daemon=True)

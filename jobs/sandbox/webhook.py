@@ -8,13 +8,14 @@ from urllib.parse import parse_qs
 from wsgiref.types import WSGIEnvironment
 
 from django.conf import settings
+from django.http import HttpResponse, JsonResponse
 from django.http.request import HttpHeaders
 from django.utils.crypto import constant_time_compare
 
 from jobs.signatures import webhook_is_signed
 
 from .bodies import parse_body, read_body
-from .replies import ErrorReply, Reply, refused
+from .replies import forbidden, refused
 
 WEBHOOK = "/webhook/"
 
@@ -62,10 +63,10 @@ def read_delivery(environ: WSGIEnvironment) -> Delivery:
     """
     headers = HttpHeaders(environ)
     if not constant_time_compare(headers.get("Authorization", ""), f"Bearer {settings.N8N_API_KEY}"):
-        raise ErrorReply(Reply(403, "Authorization data is wrong!"))
+        raise forbidden("Authorization data is wrong!")
     body = read_body(environ)
     if settings.N8N_WEBHOOK_SECRET and not webhook_is_signed(settings.N8N_WEBHOOK_SECRET, headers, body):
-        raise ErrorReply(Reply(403, "The signature is wrong!"))
+        raise forbidden("The signature is wrong!")
     return _delivery(*parse_body(environ, body))
 
 
@@ -78,22 +79,23 @@ def _delivery(fields: dict[str, Any], picture: bytes | None) -> Delivery:
     return Delivery(is_whole=is_whole, is_canary=is_canary, **{name: fields[name] for name in names})
 
 
-def fixed_reply(behaviour: Behaviour, environ: WSGIEnvironment) -> Reply | None:
+def fixed_reply(behaviour: Behaviour, environ: WSGIEnvironment) -> HttpResponse | None:
     """Return the answer of a behaviour that takes nothing; None of all others."""
     match behaviour:
         case Behaviour.EMPTY:
-            return Reply(200, "")
+            return HttpResponse(content_type="text/plain")
         case Behaviour.ANSWER_404:
             return not_registered(environ)
         case Behaviour.ANSWER_429:
-            return Reply(429, {"message": "Too many requests"}, headers=(("Retry-After", "1"),))
+            return JsonResponse({"message": "Too many requests"}, status=429, headers={"Retry-After": "1"})
         case Behaviour.ANSWER_500:
-            return Reply(500, {"message": "Error in workflow"})
+            return JsonResponse({"message": "Error in workflow"}, status=500)
     return None
 
 
-def not_registered(environ: WSGIEnvironment) -> Reply:
+def not_registered(environ: WSGIEnvironment) -> HttpResponse:
     """Return N8N's answer where no active workflow has the path."""
     name = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO'].removeprefix(WEBHOOK)}"
     hint = "The workflow must be active for a production URL to run successfully."
-    return Reply(404, {"code": 404, "message": f'The requested webhook "{name}" is not registered.', "hint": hint})
+    message = f'The requested webhook "{name}" is not registered.'
+    return JsonResponse({"code": 404, "message": message, "hint": hint}, status=404)
