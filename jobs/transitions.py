@@ -90,12 +90,7 @@ def change_status(
         changes |= {"due_at": None, "completed_at": job.now, "needs_attention": False}
     _write(job, event, changes)
     if was in JobLog.IN_FLIGHT and to not in JobLog.IN_FLIGHT:
-        transaction.on_commit(_try_to_ring_next, robust=True)
-
-
-def _try_to_ring_next() -> None:
-    with suppress(*DATABASE_AWAY):  # since the commit; the sweep rings once it is back
-        _ring_next()
+        transaction.on_commit(_ring_next, robust=True)
 
 
 def _ring_next() -> None:
@@ -103,10 +98,11 @@ def _ring_next() -> None:
 
     While rings wait in the queue, a worker that answers one of them takes the place.
     """
-    waiting = JobLog.objects.filter(status=JobLog.Status.QUEUED, due_at__lte=DatabaseNow() - MISSED_BELL)
-    oldest = list(waiting.order_by("due_at").values_list("job_id", flat=True)[: 1 + SPARE_RINGS])
-    if oldest and queue_service().depth() == 0:
-        queue_service().ring(oldest)
+    with suppress(*DATABASE_AWAY):  # since the commit; the sweep rings once it is back
+        waiting = JobLog.objects.filter(status=JobLog.Status.QUEUED, due_at__lte=DatabaseNow() - MISSED_BELL)
+        oldest = list(waiting.order_by("due_at").values_list("job_id", flat=True)[: 1 + SPARE_RINGS])
+        if oldest and queue_service().depth() == 0:
+            queue_service().ring(oldest)
 
 
 def begin(job: JobLog, *, source: JobEvent.Source, actor: str, detail: Detail) -> None:

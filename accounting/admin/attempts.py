@@ -48,12 +48,8 @@ class AccessAttemptAdmin(ReadOnlyAdmin[AccessAttempt]):
         heading = {"subtitle": f"Attempts as {self.name(attempt)}"} if attempt else {}
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **heading})
 
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        """Tell whether it is a superuser: names and addresses are nobody else's business."""
-        return request.user.is_superuser
-
     def has_view_permission(self, request: HttpRequest, obj: AccessAttempt | None = None) -> bool:
-        """Tell the same."""
+        """Tell whether it is a superuser: names and addresses are nobody else's business."""
         return request.user.is_superuser
 
     def has_delete_permission(self, request: HttpRequest, obj: AccessAttempt | None = None) -> bool:

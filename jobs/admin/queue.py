@@ -47,12 +47,8 @@ View = Callable[..., HttpResponse]
 class QueueAdmin(ReadOnlyAdmin[Dashboard]):
     """The queue's statistics."""
 
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        """Tell whether the user may see the queue at all."""
-        return request.user.has_perm(PERMISSION)
-
     def has_view_permission(self, request: HttpRequest, obj: Dashboard | None = None) -> bool:
-        """Tell the same of its pages."""
+        """Tell whether the user may see the queue at all."""
         return request.user.has_perm(PERMISSION)
 
     def get_urls(self) -> list[URLPattern]:
