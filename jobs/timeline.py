@@ -27,7 +27,7 @@ MEASURES: dict[str, Callable[[Any], str]] = {
     "size": filesizeformat,
 }
 DUE_BEFORE = "was_due_at"
-MOST = 500  # N8N may call back as often as it likes
+MOST = 500  # staff may retry as often as they like
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ logger = structlog.get_logger(__name__)
 Detail = dict[str, Any]
 
 MISSED_BELL = timedelta(seconds=2)
+MAX_EVENTS = 200  # of a job; what changes nothing after these is in the log only
 SPARE_RINGS = 3  # beyond the places that are free: a job whose row is locked, or damaged, takes none
 
 
@@ -144,6 +145,24 @@ def note(
         TransactionManagementError: no transaction is open.
     """
     _write(job, _new_event(job, kind, source, actor, detail), changes, receipt=receipt)
+
+
+def note_unless_many(job: JobLog, *, kind: JobEvent.Kind, source: JobEvent.Source, actor: str, detail: Detail) -> None:
+    """Write down what changed nothing, unless the job has more events than any story needs.
+
+    A job's token is known to whoever sees one payload, and a client may send one file for ever: neither may fill the
+    database, nor bury what became of the job.
+
+    Args:
+        job, kind, source, actor, detail: as `note` takes them.
+
+    Raises:
+        TransitionNotAllowed, TransactionManagementError: as `note` does.
+    """
+    if job.chain_length < MAX_EVENTS:
+        note(job, kind=kind, source=source, actor=actor, detail=detail)
+    else:
+        logger.warning("event_not_written", job_id=str(job.pk), kind=kind)
 
 
 def _new_event(

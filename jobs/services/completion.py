@@ -5,22 +5,18 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-import structlog
 from django.db import transaction
 
 from jobs.callbacks import Report, Verdict, judge
 from jobs.diagnosis import diagnose
 from jobs.masking import without_keys
 from jobs.models import JobEvent, JobLog
-from jobs.transitions import Detail, change_status, lock_job, note
-
-logger = structlog.get_logger(__name__)
+from jobs.transitions import Detail, change_status, lock_job, note_unless_many
 
 Kind, Source, Status = JobEvent.Kind, JobEvent.Source, JobLog.Status
 
 MAX_LETTERS = 2000  # of a message; docs/api.md
 KEPT_MESSAGE = 500  # of these, in the event
-MAX_EVENTS = 200  # of a job; the rest of its reports that change nothing is in the log only
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,14 +71,8 @@ def note_refused_callback(job_id: UUID, *, code: str, actor: str, fields: Collec
 
 
 def _note(job: JobLog, kind: JobEvent.Kind, actor: str, detail: Detail) -> None:
-    """Write down a report that changed nothing, unless the job has more events than any story needs.
-
-    A job's own token is known to whoever sees one payload, and must not fill the database.
-    """
-    if job.chain_length < MAX_EVENTS:
-        note(job, kind=kind, source=Source.CALLBACK, actor=actor, detail=detail)
-    else:
-        logger.warning("callback_not_noted", job_id=str(job.pk), kind=kind)
+    """Write down a report that changed nothing."""
+    note_unless_many(job, kind=kind, source=Source.CALLBACK, actor=actor, detail=detail)
 
 
 def find_open_job(execution_id: str) -> UUID | None:

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from accounting.clock import database_now, seconds_since_boot
 from jobs.models import IdempotencyKey, JobEvent, JobLog
 from jobs.queue import ring_on_commit
-from jobs.transitions import Detail, begin, lock_job, note
+from jobs.transitions import Detail, begin, lock_job, note, note_unless_many
 from receipts.files import CheckedUpload
 from receipts.models import Client, Receipt
 from receipts.services import JustPurged, StoredFile, keep_receipt, stored_file
@@ -175,7 +175,7 @@ def _former_job(request: UploadRequest, receipt: Receipt) -> JobLog | None:
 
 
 def _note_repeat(job: JobLog, request: UploadRequest) -> JobLog:
-    note(job, kind=Kind.REPEATED, source=request.source, actor=request.actor, detail=_request_detail())
+    note_unless_many(job, kind=Kind.REPEATED, source=request.source, actor=request.actor, detail=_request_detail())
     return job
 
 

@@ -10,6 +10,7 @@ from django.db import transaction
 from rest_framework.test import APIClient
 
 from accounting.clock import database_now
+from jobs import transitions
 from jobs.models import IdempotencyKey, JobEvent, JobLog
 from jobs.services import cancel_job, submission
 from jobs.transitions import lock_job
@@ -45,6 +46,16 @@ def test_the_same_bytes_for_the_same_database_are_answered_with_the_same_job(
     assert (again["Location"], again["Retry-After"]) == (first["Location"], "2")
     assert kinds(first.json()["job_id"]) == ["received", "repeated"]
     assert len(media()) == 1
+
+
+def test_one_that_is_uploaded_without_end_is_answered_alike_and_buries_nothing(
+    api: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transitions, "MAX_EVENTS", 3)
+    job_id = post(api).json()["job_id"]
+    assert [post(api).json()["job_id"] for _ in range(4)] == [job_id] * 4
+    cancel_job(UUID(job_id), actor="anna", reason="")
+    assert kinds(job_id) == ["received", "repeated", "repeated", "cancelled"]
 
 
 def test_a_job_that_is_done_is_answered_without_asking_to_come_back(api: APIClient) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.test import Client as Browser
 
+from jobs import transitions
 from jobs.failures import FailureCode
 from jobs.models import JobLog
 from jobs.services import claim_job, completion, retry_job
@@ -91,7 +92,7 @@ def test_the_same_outcome_again_changes_nothing(outcome: str) -> None:
 def test_reports_without_end_that_change_nothing_are_answered_alike_and_no_longer_written_down(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(completion, "MAX_EVENTS", 4)
+    monkeypatch.setattr(transitions, "MAX_EVENTS", 4)
     job = JobFactory.create(processing=True)
     answers = [report(job).status_code for _ in range(3)]
     answers += [report(job, status="failure", execution_id="18").status_code for _ in range(3)]
