@@ -1,10 +1,12 @@
 """Which receipts' files have been kept for long enough. A file's name begins with the day on which it was stored.
 
 That day was told by a clock, which may have been behind; so a seal of before the first day that is kept has to agree.
+The clock may be ahead now; so time in which nothing was sealed does not count.
 """
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from uuid import UUID
 
 from django.conf import settings
@@ -16,13 +18,30 @@ from .models import JobEvent, JobLog, Seal
 
 BATCH = 500
 UNPURGED_FOR_LONG = timedelta(days=2)  # for whoever runs the purge each day
+STANDSTILL = timedelta(days=1)  # without a seal: a sweep makes one each hour
 
 
 def last_day(now: datetime) -> str:
     """Return the folder of the first day whose files are kept; "" where all are kept for ever."""
     if not settings.RETENTION_DAYS:
         return ""
-    return day_folder(Receipt, now - timedelta(days=settings.RETENTION_DAYS))
+    return day_folder(Receipt, _first_kept(now) - standstill(now))
+
+
+def standstill(now: datetime) -> timedelta:
+    """Return for how long nothing was sealed since the first moment that is kept.
+
+    Nobody can tell whether that time has passed, or a clock has jumped ahead: files are kept for as much longer. Seals
+    of before 0016 do not say when they were made.
+    """
+    begin = _first_kept(now)
+    made = Seal.objects.filter(made_at__lte=now).order_by("made_at").values_list("made_at", flat=True)
+    times = [*made.filter(made_at__lte=begin).reverse()[:1], *made.filter(made_at__gt=begin), now]
+    return sum((later - former for former, later in pairwise(times) if later - former > STANDSTILL), timedelta())
+
+
+def _first_kept(now: datetime) -> datetime:
+    return now - timedelta(days=settings.RETENTION_DAYS)
 
 
 def expired(before: str, *, after: str = "") -> QuerySet[Receipt]:

@@ -1,20 +1,22 @@
 """How old a file is, its name says, by a clock that may have been wrong; a seal has to agree before a purge."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
+from django.db.models import F
 from django.utils import timezone
 
 from accounting.clock import database_now
 from jobs import retention
-from jobs.management.commands import sweep_jobs
+from jobs.management.commands import purge_receipts, sweep_jobs
 from jobs.models import JobEvent, JobLog, Seal
 from jobs.proof.sealing import seal_finished_hours
 from jobs.services import submission
+from jobs.stats import HOUR
 from receipts.models import Client, Receipt
 from tests.support.job_lifecycle import delivered, filed, filed_by, reported, uploaded
 from tests.support.old_receipts import DAYS, old, run_purge
@@ -88,8 +90,41 @@ def test_half_an_hour_of_a_clock_that_is_days_ahead_makes_nothing_old(settings: 
     assert seal_finished_hours(now) == 1
     assert seal_finished_hours(ahead) > 3 * 24
     assert not retention.purgeable(retention.last_day(ahead)).exists()
-    Seal.objects.update(made_at=ahead - timedelta(days=3))
+    Seal.objects.update(made_at=F("hour") + HOUR)
     assert retention.purgeable(retention.last_day(ahead)).exists()
+
+
+@pytest.mark.parametrize("does_sweep", [False, True], ids=["before it was swept by", "after it was swept by"])
+def test_a_clock_that_stays_ahead_makes_nothing_old_and_it_is_said_why(
+    does_sweep: bool, media: Media, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.RETENTION_DAYS = 2
+    filed()
+    assert seal_finished_hours(database_now()) == 1
+    ahead = database_now() + timedelta(days=8)
+    for _ in range(2 if does_sweep else 0):
+        seal_finished_hours(ahead)
+    monkeypatch.setattr(purge_receipts, "database_now", lambda: ahead)
+    monkeypatch.setattr(purge_receipts, "doubt_clocks", lambda now: None)  # it is the only one of this machine
+    told = run_purge()
+    assert told[0].startswith("Files of receipts, 0,")
+    assert told[1].startswith("Nothing was sealed for 8 days: no sweep ran, or the clock has jumped.")
+    assert len(media()) == 1
+
+
+def test_a_service_that_rested_keeps_files_for_as_much_longer_and_no_longer(settings: LazySettings) -> None:
+    settings.RETENTION_DAYS = 3
+    filed()
+    begin = database_now()
+    for day in (0, 1, 3, 4, 5, 6, 7):  # none on day 2: no sweep ran for two days
+        seal_finished_hours(begin + timedelta(days=day))
+    assert not _is_old_by(begin + timedelta(days=3 + 1))
+    assert not _is_old_by(begin + timedelta(days=3 + 1 + 1))
+    assert _is_old_by(begin + timedelta(days=3 + 1 + 2))
+
+
+def _is_old_by(moment: datetime) -> bool:
+    return retention.purgeable(retention.last_day(moment)).exists()
 
 
 def test_the_latest_of_several_old_seals_counts(media: Media) -> None:

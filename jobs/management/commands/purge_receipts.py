@@ -24,6 +24,7 @@ logger = structlog.get_logger(__name__)
 
 LOOK_AT_IT = "look at MEDIA_ROOT or S3_BUCKET, and whether the volume is mounted. Nothing was deleted."
 SPARED = "since a job of theirs is open or no seal says that they are so old"
+STANDSTILL = "Nothing was sealed for {} days: no sweep ran, or the clock has jumped. Files are kept for as much longer."
 GOES_ON = "what was done is done, and the next run goes on from there."
 
 
@@ -80,6 +81,8 @@ class Command(BaseCommand):
             kept = f"; {spared} kept, {SPARED}" if spared else ""
             lost = f", {unfiled} of them of receipts that were never filed" if unfiled else ""
             say(self.stdout, f"Files of receipts, {purged.receipts}, {purged.size / 1e6:.1f} MB: {done}{lost}{kept}.")
+            if standstill := retention.standstill(now):
+                say(self.stdout, STANDSTILL.format(standstill.days))
         else:
             say(self.stdout, "RETENTION_DAYS is not set: all receipts are kept.")
         if not is_rehearsal:
