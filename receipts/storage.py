@@ -13,7 +13,9 @@ from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage, storages
 from django.db import DatabaseError, InterfaceError
+from django.utils import timezone
 
+from .models import Receipt, day_folder
 from .storage_mark import is_the_storage, leave_mark
 
 if TYPE_CHECKING:  # who has no bucket loads nothing for one
@@ -57,11 +59,13 @@ class PrivateFileStorage(FileSystemStorage):
         leave_mark(Path(self.location))
 
     def is_writable(self) -> bool:
-        """Tell whether the folder, or the nearest one above it that exists, takes files of ours, and has room."""
+        """Tell whether the folder has room and takes files of ours, and today's in it, which another may have made.
+
+        Of a folder that is still to be made, the nearest one above it that exists is asked.
+        """
+        today = self.path(day_folder(Receipt, timezone.now()))
         try:
-            folder = _nearest(Path(self.location))
-            is_ours = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
-            return is_ours and _has_room(folder)
+            return all(_takes_files(_nearest(Path(folder))) for folder in (self.location, today))
         except OSError:  # nobody may look there, or the mount is dead
             return False
 
@@ -187,6 +191,10 @@ def discard(name: str) -> None:
 def _nearest(folder: Path) -> Path:
     """Return the folder, or the nearest one above it that exists."""
     return folder if folder.exists() else _nearest(folder.parent)
+
+
+def _takes_files(folder: Path) -> bool:
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK) and _has_room(folder)
 
 
 def _has_room(folder: Path) -> bool:

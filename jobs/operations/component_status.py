@@ -26,7 +26,8 @@ REFUSAL_CURE = "it takes no such password, or user: correct REDIS_URL, and start
 COMMANDS = {Heartbeat.Kind.WORKER: "rqworker", Heartbeat.Kind.SWEEP: "sweep_jobs"}
 STORAGE_CURES = {
     "not mounted": "mount the volume of MEDIA_ROOT",
-    "unavailable": "see that MEDIA_ROOT has room and belongs to the service's user, or that S3_BUCKET lets us in",
+    "unavailable": "see that MEDIA_ROOT has room and that it, and all in it, belongs to the service's user, "
+    "or that S3_BUCKET lets us in",
 }
 
 

@@ -21,6 +21,7 @@ from accounting.outages import unapplied_migrations
 from jobs.heartbeats import beat
 from jobs.models import Heartbeat
 from jobs.queue import queue_service
+from receipts.models import Receipt, day_folder
 from tests.factories import JobFactory
 from tests.support.outages import closed_port, database_away, silent_port
 
@@ -189,6 +190,17 @@ def test_a_storage_that_takes_no_files_is_not_ready(settings: LazySettings, tmp_
     settings.MEDIA_ROOT = str(tmp_path / "occupied" / "media")
     answer = ready(503)
     assert (answer["status"], answer["checks"]["storage"]) == ("unavailable", "unavailable")
+
+
+@pytest.mark.usefixtures("staffed")
+def test_a_storage_whose_folder_of_today_belongs_to_another_user_is_not_ready(
+    settings: LazySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.MEDIA_ROOT = str(tmp_path)
+    (tmp_path / day_folder(Receipt, timezone.now())).mkdir(parents=True)
+    anothers = tmp_path / Receipt.FOLDER
+    monkeypatch.setattr(os, "access", lambda folder, _: not Path(folder).is_relative_to(anothers))
+    assert ready(503)["checks"]["storage"] == "unavailable"
 
 
 @pytest.mark.usefixtures("staffed")
