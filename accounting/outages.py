@@ -61,10 +61,10 @@ def unapplied_migrations() -> list[str]:
         DatabaseError, InterfaceError: it cannot be reached.
     """
     applied = MigrationRecorder(connection).applied_migrations()
-    return [f"{app}.{name}" for app, name in _migrations() if (app, name) not in applied]
+    return [f"{app}.{name}" for app, name in migrations() if (app, name) not in applied]
 
 
-def _migrations() -> Iterator[tuple[str, str]]:
+def migrations() -> Iterator[tuple[str, str]]:
     """Yield each migration's app and name, which is its module's (Django's writing-migrations page)."""
     for app in apps.get_app_configs():
         if app.module and module_has_submodule(app.module, "migrations"):

@@ -99,6 +99,26 @@ def test_a_database_with_rows_another_version_and_what_is_none_are_refused_and_n
 
 
 @POSTGRESQL_ONLY
+def test_a_migration_that_has_another_name_now_keeps_nobody_from_copying(
+    file: Path, empty: str, tmp_path: Path
+) -> None:
+    older = shutil.copy(file, tmp_path / "db.sqlite3")
+    with closing(sqlite3.connect(older)) as old:
+        old.execute("INSERT INTO django_migrations (app, name, applied) VALUES ('jobs', '0005_of_old', datetime())")
+        old.commit()
+    assert "rows are copied" in succeed(empty, "copy_from_sqlite", str(older))
+
+
+@POSTGRESQL_ONLY
+def test_a_column_of_another_version_is_not_left_behind(file: Path, empty: str, tmp_path: Path) -> None:
+    newer = shutil.copy(file, tmp_path / "db.sqlite3")
+    with closing(sqlite3.connect(newer)) as old:
+        old.execute("ALTER TABLE jobs_joblog ADD COLUMN mood text")
+        old.commit()
+    assert "have not the same migrations" in manage(empty, "copy_from_sqlite", str(newer)).stderr
+
+
+@POSTGRESQL_ONLY
 def test_a_row_that_postgresql_does_not_take_is_told_in_a_sentence_and_nothing_is_copied(
     file: Path, empty: str, tmp_path: Path
 ) -> None:

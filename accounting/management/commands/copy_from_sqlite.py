@@ -14,7 +14,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Model
 
-from accounting.outages import code_of
+from accounting.outages import code_of, migrations
 from accounting.terminal.progress import say
 from receipts.models import Client, Receipt
 
@@ -74,11 +74,24 @@ def _opened(file: Path) -> Iterator[BaseDatabaseWrapper]:
 
 
 def _refuse_another_version(source: BaseDatabaseWrapper) -> None:
-    ours, theirs = (set(MigrationRecorder(one).applied_migrations()) for one in (connection, source))
+    theirs, ours = map(_applied_migrations, (source, connection))
     if not theirs:
         raise CommandError("The file is no database of this service.")
-    if ours != theirs:
+    if theirs != ours or _columns(source) != _columns(connection):
         raise CommandError("The two have not the same migrations: run this version's `manage.py migrate` on both.")
+
+
+def _applied_migrations(database: BaseDatabaseWrapper) -> set[tuple[str, str]]:
+    """Return those that this version has; a database remembers others for ever, as those that were renamed."""
+    return set(MigrationRecorder(database).applied_migrations()).intersection(migrations())
+
+
+def _columns(database: BaseDatabaseWrapper) -> set[tuple[str, str]]:
+    """Return each table's columns: one that only another version knows would be left behind."""
+    tables = [model._meta.db_table for model in _tables()]
+    with database.cursor() as cursor:
+        described = {table: database.introspection.get_table_description(cursor, table) for table in tables}
+    return {(table, column.name) for table, columns in described.items() for column in columns}
 
 
 def _refuse_what_is_in_use() -> None:
