@@ -125,7 +125,7 @@ def _audit_key() -> Iterator[checks.CheckMessage]:
     if not settings.AUDIT_KEY:
         yield checks.Warning(
             "AUDIT_KEY is not set: the audit is signed with SECRET_KEY, and no longer verifies once that is replaced.",
-            hint="Set it to a secret of its own; if events are signed already, to that, a comma and SECRET_KEY.",
+            hint="Set it to a secret of its own; if events are signed already, by the steps in docs/operations.md.",
             id="jobs.W004",
         )
 
