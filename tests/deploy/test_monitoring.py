@@ -87,6 +87,20 @@ def test_each_alert_fires_when_it_should_and_never_at_a_healthy_service() -> Non
 
 
 @pytest.mark.deploy
+def test_prometheus_beside_the_units_asks_web_with_the_newest_token(tmp_path: Path) -> None:
+    (commands,) = re.findall(r"^(cp deploy/prometheus.*?)^systemctl", (DEPLOY / "README.md").read_text(), re.M | re.S)
+    (tmp_path / "env").write_text("SECRET_KEY=other\nMETRICS_TOKEN=new,old\n")
+    here = {"/etc/prometheus": str(tmp_path), "/etc/receipts": str(tmp_path), "--group prometheus ": ""}
+    for there, instead in here.items():
+        commands = commands.replace(there, instead)
+    run("bash", "-e", "-c", commands)
+    run("promtool", "check", "config", tmp_path / "prometheus.yml")
+    (scrape,) = yaml.safe_load((tmp_path / "prometheus.yml").read_text())["scrape_configs"]
+    assert scrape["static_configs"] == [{"targets": ["127.0.0.1:8000"]}]
+    assert Path(scrape["authorization"]["credentials_file"]).read_text() == "new\n"
+
+
+@pytest.mark.deploy
 def test_prometheus_understands_what_is_proposed_to_watch_from_outside(tmp_path: Path) -> None:
     blocks = re.findall(r"^```yaml\n(.*?)^```", (DEPLOY / "README.md").read_text(), re.MULTILINE | re.DOTALL)
     scrapes, rules = map(yaml.safe_load, blocks)
