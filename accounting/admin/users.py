@@ -12,6 +12,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.forms import AdminPasswordChangeForm, UserCreationForm
 from django.contrib.auth.models import Group, Permission, User
 from django.db import transaction
 from django.db.models import ManyToManyField, QuerySet
@@ -34,10 +35,22 @@ FOR_SUPERUSERS = ("is_superuser", "user_permissions")
 LET_IN = ("is_active", "is_staff", "is_superuser")
 
 
+class PasswordForm(AdminPasswordChangeForm):  # type: ignore[type-arg] # only in the stubs it has one
+    """Django's, without what it says of other ways to log in: there are none."""
+
+    usable_password_help_text = (
+        '<ul id="id_unusable_warning" class="messagelist"><li class="warning">'  # noqa: S105 - no password
+        "If disabled, the password is lost, and the user cannot log in until somebody sets a new one.</li></ul>"
+    )
+
+
 @admin.register(User)
 class StaffAdmin(TellsRights[User], UserAdmin[User]):
     """Who works here. A name is for good, since timelines name people by it; who leaves is deactivated."""
 
+    add_form = UserCreationForm
+    add_fieldsets = ((None, {"classes": ("wide",), "fields": ("username", "password1", "password2")}),)
+    change_password_form = PasswordForm
     list_display = ("username", "first_name", "last_name", "is_staff", "is_active", "logged_in")
     logged_in = in_utc("last_login", "last login")
     joined = in_utc("date_joined", "date joined")
@@ -58,7 +71,8 @@ class StaffAdmin(TellsRights[User], UserAdmin[User]):
         return False
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        """Save the user, who is logged out everywhere if this shuts him out."""
+        """Save the user: a new one may log in (clients have keys), one whom this shuts out is logged out everywhere."""
+        obj.is_staff = obj.is_staff or not change
         super().save_model(request, obj, form, change)
         if change and not (obj.is_active and obj.is_staff):
             transaction.on_commit(partial(end_sessions, obj))  # until then he may log in
@@ -102,6 +116,7 @@ class StaffAdmin(TellsRights[User], UserAdmin[User]):
         """Offer groups that the user could be a member of himself."""
         if db_field.name == "groups":
             kwargs["queryset"] = _groups_to_give(staff_of(request))
+            kwargs["help_text"] = "The user's roles, and other groups: who is in none sees nothing."
         field = super().formfield_for_manytomany(db_field, request, **kwargs)
         if db_field.name == "user_permissions":
             name_plainly(field)

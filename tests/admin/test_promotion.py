@@ -45,6 +45,25 @@ def test_an_administrator_makes_people_members_of_roles_and_of_nothing_more_than
     assert list(changed(browser, other, groups=[operators.pk]).groups.values_list("name", flat=True)) == ["Operator"]
 
 
+def test_whoever_an_administrator_adds_may_log_in_and_sees_nothing_before_he_has_a_role(administrator: User) -> None:
+    browser, password = browser_of(administrator), "chosen-by-the-boss"
+    browser.post(f"{USERS}add/", {"username": "nina", "password1": password, "password2": password})
+    colleague = Browser()
+    answer = colleague.post("/admin/login/", {"username": "nina", "password": password}, follow=True)
+    assert "You have no permission to view or change anything." in answer.content.decode()
+    nina = User.objects.get(username="nina")
+    assert (nina.is_superuser, nina.get_all_permissions()) == (False, set())
+    changed(browser, nina, groups=[Group.objects.get(name="Auditor").pk])
+    assert colleague.get("/admin/jobs/joblog/").status_code == 200
+
+
+def test_pages_with_passwords_speak_of_no_other_way_to_log_in(administrator: User) -> None:
+    browser, other = browser_of(administrator), User.objects.create_user("nina", password="a-password-of-ninas")
+    texts = [browser.get(f"{USERS}{page}/").content.decode() for page in ("add", f"{other.pk}/password")]
+    assert ["Single Sign-On" in text for text in texts] == [False, False]
+    assert "until somebody sets a new one" in texts[1]
+
+
 def test_an_administrator_takes_over_nobody_who_may_more(administrator: User) -> None:
     browser = browser_of(administrator)
     superuser = User.objects.create_superuser("root")
