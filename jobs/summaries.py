@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import ExpressionWrapper, F, JSONField, QuerySet
+from django.utils.html import format_html_join
 
 from accounting.filenames import visible
 
@@ -58,7 +59,7 @@ def read_from(job: JobLog) -> Read:
 
 
 def receipt_summaries(jobs: Iterable[JobLog]) -> dict[UUID, str]:
-    """Return shop, day and total of each job whose workflow gave them a usual name; of the rest nothing is read."""
+    """Return shop, day and total, for pages, of each job whose workflow gave them a usual name; no more is read."""
     wanted = [job.pk for job in jobs if not job.is_open]
     of_jobs = with_what_was_read(JobLog.objects.filter(pk__in=wanted)).only("pk").order_by()
     return {job.pk: _summary(*read_from(job)) for job in of_jobs}
@@ -71,7 +72,8 @@ def format_amount(name: str, value: Any) -> Any:
 
 
 def _summary(shop: str, day: str, total: str, currency: str) -> str:
-    return " · ".join(filter(None, (shop, day, f"{total} {currency}".strip() if total else "")))
+    parts = filter(None, (shop, day, f"{total} {currency}".strip() if total else ""))
+    return format_html_join(" · ", "<bdi>{}</bdi>", ((part,) for part in parts))  # Arabic turns round no date after it
 
 
 def _first(job: JobLog, paths: list[str]) -> str:

@@ -58,7 +58,7 @@ def test_of_very_much_that_the_workflow_read_the_beginning_is_shown(browser: Bro
 def test_a_page_begins_with_what_one_reads_aloud(browser: Browser) -> None:
     job = JobFactory.create(success=True, result={"vendor": "Trattoria", "total": 25.8, "currency": "EUR"})
     heading = browser.get(page(job)).content.decode().partition('class="verbs"')[0]
-    assert "Trattoria · 25.80 EUR</p>" in heading
+    assert "<bdi>Trattoria</bdi> · <bdi>25.80 EUR</bdi></p>" in heading
 
 
 def test_a_filed_job_begins_with_the_way_to_its_page_in_notion(browser: Browser) -> None:
