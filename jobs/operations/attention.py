@@ -21,7 +21,7 @@ Status = JobLog.Status
 EXAMPLES = 3
 LOOKED_AT = 1000  # failures, the latest: a page is to cost no more where an outage brings very many
 EARLIER = timedelta(days=30)  # before yesterday: who is away for long still finds what was never filed
-SHOWN = ("filename", "completed_at", "due_at")  # of an example
+SHOWN = ("filename", "completed_at", "due_at", "result_message")  # of an example
 
 
 class AttentionKind(models.TextChoices):

@@ -103,6 +103,16 @@ def test_failures_since_yesterday_are_grouped_by_cause_the_latest_first(viewer: 
     assert len(listing.context["cl"].result_list) == 5
 
 
+def test_of_each_failure_that_is_shown_the_page_says_what_the_cause_does_not(viewer: Browser) -> None:
+    sentence = "The workflow ran and failed."
+    for message in ("Notion did not let the workflow in (401).", f"Total unreadable on page 8: {'?' * 80}", sentence):
+        JobLog.objects.filter(pk=failed(timezone.now(), "workflow_failed").pk).update(result_message=message)
+    text = words(page(viewer))
+    assert "Notion did not let the workflow in (401). " in text
+    assert f"Total unreadable on page 8: {'?' * 51}… " in text
+    assert text.partition("Needs attention")[2].partition("Alive")[0].count(sentence) == 1
+
+
 def test_where_all_is_well_it_says_so(viewer: Browser) -> None:
     JobFactory.create()
     assert "Nothing is overdue, and no failure since yesterday is left to see to." in page(viewer)
