@@ -16,7 +16,7 @@ from receipts.search import UUID_DIGITS, find_receipts, id_digits, uuids_from
 
 from .models import IdempotencyKey, JobLog
 from .reports import LOOKED_THROUGH, jobs_told_of
-from .spellings import SIGNS, as_reported, composed_or_not, in_json, spellings
+from .spellings import QUOTES, SIGNS, as_reported, composed_or_not, in_json, spellings
 
 RECENT = 20_000  # so many are looked through for words
 FOUND = 200  # so few that a database looks each of them up, and does not read all jobs, newest first, in search of them
@@ -172,7 +172,7 @@ def _begins(text: str) -> Q:
 def _has_all(text: str) -> Q:
     """Return the condition that a job has all of the words, in any order; what is beyond the eighth narrows nothing."""
     words = Q()
-    for word in [word for word in text.split() if word.strip(SIGNS)][:MAX_WORDS]:
+    for word in [word.strip(QUOTES) for word in text.split() if word.strip(QUOTES + SIGNS)][:MAX_WORDS]:
         words &= _has(word)
     return words
 

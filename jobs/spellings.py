@@ -9,12 +9,13 @@ from typing import NamedTuple
 from django.db import connection
 
 SIGNS = "€$£"  # of currencies, where JSON has a code
+QUOTES = "\"'“”„«»"
 CURRENCY = rf"(?:[{SIGNS}]|EUR|USD|GBP|CHF)?"
 AMOUNT = re.compile(
     rf"{CURRENCY}([-\u2212]?){CURRENCY}([0-9]+|[0-9]{{1,3}}(?:[.,'’][0-9]{{3}})+)(?:[.,]([0-9]{{1,2}}))?{CURRENCY}",
     re.IGNORECASE,
 )
-DAY = re.compile(r"([0-3]?[0-9])\.([01]?[0-9])\.([0-9]{4})")
+DAY = re.compile(r"([0-3]?[0-9])([./])([0-3]?[0-9])\2([0-9]{4}|[0-9]{2})")
 ENDS_IN_ZEROS = re.compile(r"-?[0-9]+\.[0-9]*0")
 
 
@@ -30,9 +31,16 @@ def as_reported(word: str) -> Reported | None:
     if amount := None if word.isdecimal() else AMOUNT.fullmatch(word):
         return _amounts(*amount.groups(""))
     if day := DAY.fullmatch(word):
-        form = f"{day[3]}-{day[2]:0>2}-{day[1]:0>2}"
-        return Reported([form], form)
+        return _days(*day.groups())
     return None
+
+
+def _days(day: str, sign: str, month: str, year: str) -> Reported | None:
+    """Return the day in ISO 8601, with slashes also as Americans mean it; None of what is no day."""
+    year = f"20{year}"[-4:]
+    orders = [(day, month), (month, day)] if sign == "/" else [(day, month)]
+    forms = [f"{year}-{month:0>2}-{day:0>2}" for day, month in orders if int(month) <= 12]
+    return Reported(forms, forms[0] if len(forms) == 1 else year) if forms else None
 
 
 def _amounts(minus: str, whole: str, cents: str) -> Reported:

@@ -63,6 +63,8 @@ def wanted() -> JobLog:
         lambda job: "trattoria",
         lambda job: "100%_1 lunch",
         lambda job: "lunch filed",
+        lambda job: '"Filed as" trattoria',
+        lambda job: "„Trattoria“",
         lambda job: f"lunch {job.client.name}",
         lambda job: "471123",
     ],
@@ -162,6 +164,13 @@ def test_an_id_in_full_tells_nobody_of_a_job_who_may_see_none(wanted: JobLog) ->
 def test_what_there_is_not_is_not_found(text: str) -> None:
     JobFactory.create(filename="other.jpg")
     assert found(text) == []
+
+
+def test_a_search_in_vain_says_that_accents_count() -> None:
+    JobFactory.create(success=True, result={"vendor": "Zum Löwen"})
+    said = "Words are found as they are spelt on the receipt, with their accents."
+    assert said in auditor().get(LIST, {"q": "lowen"}).content.decode()
+    assert said not in auditor().get(LIST, {"status__exact": "failure"}).content.decode()
 
 
 def test_brackets_around_what_begins_no_id_are_words() -> None:

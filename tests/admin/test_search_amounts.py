@@ -48,11 +48,31 @@ def test_what_may_be_thousands_or_decimals_is_looked_for_as_both(text: str) -> N
     assert sorted(found(text)) == sorted(job.pk for job in jobs)
 
 
-@pytest.mark.parametrize("text", ["09.03.2026", "9.3.2026", "2026-03-09", "mill 09.03.2026"])
+@pytest.mark.parametrize("text", ["09.03.2026", "9.3.2026", "9.3.26", "2026-03-09", "mill 09.03.2026"])
 def test_a_receipt_is_found_by_its_day(text: str) -> None:
     job = JobFactory.create(success=True, result={"vendor": "Old Mill", "date": "2026-03-09"})
     JobFactory.create(success=True, result={"vendor": "Old Mill", "date": "2026-09-03"})
     assert found(text) == [job.pk]
+
+
+@pytest.mark.parametrize("text", ["28/11/2026", "11/28/2026", "28/11/26", "11/28/26", "28.11.26"])
+def test_a_day_with_slashes_is_found_whichever_number_is_its_month(text: str) -> None:
+    job = JobFactory.create(success=True, result={"date": "2026-11-28"})
+    JobFactory.create(success=True, result={"date": "2026-11-27"})
+    assert found(text) == [job.pk]
+
+
+def test_of_a_day_with_slashes_that_may_be_either_both_are_found() -> None:
+    march, september, _ = (
+        JobFactory.create(success=True, result={"date": date}) for date in ("2026-03-09", "2026-09-03", "2026-03-10")
+    )
+    assert sorted(found("9/3/2026")) == sorted([march.pk, september.pk])
+
+
+@pytest.mark.parametrize("text", ["30/30/2026", "11.28.2026", "9/3.2026"])
+def test_what_is_no_day_finds_nothing(text: str) -> None:
+    JobFactory.create(success=True, result={"date": "2026-11-28"})
+    assert found(text) == []
 
 
 @pytest.mark.parametrize("text", ["12.50", "12,50", "€12.50", "€12,50"])
