@@ -14,7 +14,7 @@ from accounting.filenames import visible
 
 from .models import JobLog
 
-AMOUNTS = ("amount", "total", "subtotal", "tax", "net", "gross", "price", "tip", "discount")
+AMOUNTS = ("amount", "total", "subtotal", "tax", "vat", "net", "gross", "price", "tip", "discount")
 LONGEST = 60  # letters of each
 PLACES = ("result", "result__receipt", "result__data")
 SHOPS = ("vendor", "merchant", "shop", "store", "supplier")
