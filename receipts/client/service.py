@@ -19,8 +19,9 @@ from .refusals import KeyRefused, Misused, NotTaken
 Job = dict[str, Any]
 
 CONNECT_SECONDS, ANSWER_SECONDS = 10.0, 150.0  # a server reads an upload for up to 120
-PASSING = frozenset({408, 425, 429, 500, 502, 503, 504, 507})
-KEY_REFUSED = frozenset({401, 403})
+TOO_OFTEN = 429
+PASSING = frozenset({408, 425, TOO_OFTEN, 500, 502, 503, 504, 507})
+KEY_REFUSED = 401
 LEAST_SECONDS = 2.0  # for a question that is asked at the end of the wait
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
 
@@ -37,6 +38,7 @@ class Service:
         self._url = f"{url}/api/v1"
         self._headers = {"Authorization": f"Api-Key {api_key}", "User-Agent": f"receipts-client/{__version__}"}
         self._patience = patience
+        self._key_refused: KeyRefused | None = None
         self._stopping = threading.Event()
         self._own = threading.local()
 
@@ -44,14 +46,26 @@ class Service:
         """Let nobody wait any longer for a second try."""
         self._stopping.set()
 
+    def pause(self, seconds: float) -> None:
+        """Do nothing for a while, unless nobody is to wait any longer."""
+        self._stopping.wait(seconds)
+
     def check_access(self) -> None:
         """Ask for nothing much, to find out whether this is the service and takes the key.
 
         Raises:
             Misused: it is not, or does not.
         """
+
+        def ask() -> requests.Response:
+            return self._session().get(f"{self._url}/jobs/", params={"page_size": 1}, **self._request_options())
+
         try:
-            answer = self._session().get(f"{self._url}/jobs/", params={"page_size": 1}, **self._request_options())
+            answer = ask()
+            if answer.status_code == TOO_OFTEN:  # where too many keys were wrong nobody is told that this one is
+                answer = self._until_answered(ask)
+        except NotTaken as refused:
+            raise _key_not_taken(refused) from None
         except (requests.RequestException, ValueError) as error:  # urllib3 takes a host that none can have for one
             raise Misused(f"{self._url} cannot be reached ({type(error).__name__}).") from None
         _require_service(answer)
@@ -114,16 +128,26 @@ class Service:
         return own
 
     def _until_answered(self, ask: Callable[[], requests.Response], *, until: float = math.inf) -> requests.Response:
-        """Ask again while what is in the way may pass, and as late as the service asks for."""
+        """Ask again while what is in the way may pass, as late as the service asks for; never after a refused key."""
         end, pause = min(time.monotonic() + self._patience, until), FIRST_PAUSE_SECONDS
-        while True:
+        while self._key_refused is None:
             answer, trouble = _attempt(ask)
             if answer is not None and answer.status_code not in PASSING:
-                return _require_taken(answer)
+                return self._require_taken(answer)
             wait = _retry_after(answer, otherwise=pause * (1 + random.random() / 4))  # noqa: S311 - no secret
             if time.monotonic() + wait > end or self._stopping.wait(wait):
                 raise _refusal(answer) if answer is not None else NotTaken("unreachable", f"No answer ({trouble}).")
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        raise self._key_refused
+
+    def _require_taken(self, answer: requests.Response) -> requests.Response:
+        if answer.status_code in (200, 202):
+            return answer
+        refused = _refusal(answer)
+        if isinstance(refused, KeyRefused):
+            self._key_refused = refused
+            self.stop()
+        raise refused
 
 
 def _attempt(ask: Callable[[], requests.Response]) -> tuple[requests.Response | None, str]:
@@ -140,8 +164,8 @@ def _retry_after(answer: requests.Response | None, *, otherwise: float) -> float
 
 
 def _require_service(answer: requests.Response) -> None:
-    if answer.status_code in KEY_REFUSED:
-        raise Misused(f"The service does not take this API key ({_refusal(answer).code}).")
+    if answer.status_code in (KEY_REFUSED, 403):
+        raise _key_not_taken(_refusal(answer))
     if answer.is_redirect:
         raise Misused(f"The address redirects to {answer.headers['Location']}: use that one.")
     if answer.status_code in PASSING:
@@ -150,10 +174,8 @@ def _require_service(answer: requests.Response) -> None:
         raise Misused(f"There is no such service at this address (it answers {answer.status_code}).")
 
 
-def _require_taken(answer: requests.Response) -> requests.Response:
-    if answer.status_code not in (200, 202):
-        raise _refusal(answer)
-    return answer
+def _key_not_taken(refused: NotTaken) -> Misused:
+    return Misused(f"The service does not take this API key ({refused.code}).")
 
 
 def _require_job(job: Job) -> Job:
@@ -168,7 +190,7 @@ def _refusal(answer: requests.Response) -> NotTaken:
     errors = problem.get("errors")
     fields = [str(text) for texts in errors.values() for text in texts] if isinstance(errors, dict) else []
     detail = " ".join(fields) or str(problem.get("detail") or f"It answers {answer.status_code}.")
-    kind = KeyRefused if answer.status_code in KEY_REFUSED else NotTaken
+    kind = KeyRefused if answer.status_code == KEY_REFUSED else NotTaken  # a 403 may be a firewall's, of one file
     return kind(str(problem.get("code") or f"http_{answer.status_code}"), detail)
 
 

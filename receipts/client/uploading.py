@@ -53,7 +53,7 @@ def wait_for_all(service: Service, uploads: Iterable[Upload], seconds: float) ->
     queue = [(time.monotonic(), number, upload) for number, upload in enumerate(uploads)]
     while queue:
         due, number, upload = heapq.heappop(queue)
-        time.sleep(max(0.0, due - time.monotonic()))
+        service.pause(due - time.monotonic())
         if time.monotonic() < end + LAST_LOOKS_SECONDS:
             upload, pause = _look_again(service, upload, end)
         if upload.is_open and time.monotonic() < end:

@@ -15,6 +15,8 @@ from tests.support.stub_server import Visit, response, stub_server
 
 pytestmark = [pytest.mark.processes, pytest.mark.any_database]
 
+REVOKED = response(401, b'{"code": "authentication_failed", "detail": "This API key was revoked."}')
+
 
 @pytest.mark.parametrize("status", [425, 429, 500, 503, 507])
 def test_a_service_that_asks_for_patience_gets_it(tmp_path: Path, status: int) -> None:
@@ -143,8 +145,7 @@ def test_the_wait_has_an_end_though_the_service_never_answers(tmp_path: Path) ->
 
 
 def test_a_key_that_is_revoked_during_the_wait_ends_it_and_is_told(tmp_path: Path) -> None:
-    revoked = response(401, b'{"code": "authentication_failed", "detail": "This API key was revoked."}')
-    with stub_server(scripted(NO_JOBS, TAKEN, revoked)) as server:
+    with stub_server(scripted(NO_JOBS, TAKEN, REVOKED)) as server:
         result = run_client(pictures(tmp_path, range(1)), "--wait", 60, url=server.url)
     assert (result.code, result.words) == (1, ["taken"])
     told = json.loads(result.lines[0])
@@ -152,6 +153,44 @@ def test_a_key_that_is_revoked_during_the_wait_ends_it_and_is_told(tmp_path: Pat
         "j1", "authentication_failed", "This API key was revoked.",
     )  # fmt: skip
     assert sum("/jobs/j1/" in request.target for request in server.requests) == 1
+
+
+def test_a_key_that_is_revoked_while_many_are_waited_for_is_found_out_once(tmp_path: Path) -> None:
+    later = response(200, JOB % b"processing", Retry_After="60")
+    with stub_server(scripted(NO_JOBS, *[TAKEN] * 9, later, later, REVOKED)) as server:
+        began = time.monotonic()
+        result = run_client(pictures(tmp_path, range(9)), "--parallel", 1, url=server.url)
+    assert (result.code, result.words) == (1, ["taken"] * 9)
+    assert {json.loads(line)["code"] for line in result.lines} == {"authentication_failed"}
+    assert sum("/jobs/j1/" in request.target for request in server.requests) == 3
+    assert time.monotonic() - began < 60
+
+
+def test_a_key_that_is_revoked_while_files_are_uploaded_takes_no_further_one(tmp_path: Path) -> None:
+    with stub_server(scripted(NO_JOBS, FILED, FILED, REVOKED)) as server:
+        result = run_client(pictures(tmp_path, range(9)), "--parallel", 1, url=server.url)
+    assert (result.code, result.words) == (1, ["already filed", *["refused"] * 8])
+    assert [json.loads(line)["code"] for line in result.lines[1:]] == ["authentication_failed"] * 8
+    assert [request.method for request in server.requests].count("POST") == 2
+
+
+def test_what_a_firewall_forbids_of_one_file_stops_no_other(tmp_path: Path) -> None:
+    with stub_server(scripted(NO_JOBS, response(403, b"<html>"), *[FILED] * 2)) as server:
+        result = run_client(pictures(tmp_path, range(2)), "--parallel", 1, url=server.url)
+    assert (result.code, result.words) == (1, ["refused", "already filed"])
+
+
+@pytest.mark.parametrize(("patience", "code"), [(0, "throttled"), (60, "authentication_failed")])
+def test_where_too_many_keys_were_wrong_nothing_is_uploaded_before_this_one_is_found_to_be_right(
+    tmp_path: Path, patience: int, code: str
+) -> None:
+    too_many = response(429, b'{"code": "throttled"}', Retry_After="1")
+    with (
+        stub_server(scripted(too_many, too_many, REVOKED)) as server,
+        pytest.raises(Misused, match=rf"does not take this API key \({code}\)"),
+    ):
+        run_client(pictures(tmp_path, range(1)), "--patience", patience, url=server.url)
+    assert {request.method for request in server.requests} == {"GET"}
 
 
 @pytest.mark.parametrize(
