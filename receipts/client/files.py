@@ -4,7 +4,9 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Iterator
+from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from accounting.forms.multipart import Frame, frame
@@ -88,10 +90,52 @@ def _is_hidden(path: Path, folder: Path) -> bool:
 
 
 def move(path: Path, folder: Path, *, mark: str) -> None:
-    """Move a file into a folder; where there is one of its name already, the mark makes it another."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Move a file into a folder, whole or not at all; of a link, what it leads to.
+
+    Args:
+        mark: makes it another name where that one is taken.
+
+    Raises:
+        OSError: it stays where it is; the error's filename is of the side that failed.
+    """
+    target = _free_name(path, folder, mark)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if _rename(path, target):
+            return
+        _copy(path, target)
+    except OSError as error:  # a copy's error may name the file that it read
+        raise OSError(error.errno, error.strerror, str(folder)) from error
+    try:
+        path.unlink()
+    except OSError:
+        target.unlink()
+        raise
+
+
+def _free_name(path: Path, folder: Path, mark: str) -> Path:
+    marks = (f"-{mark}-{number}" if number > 1 else f"-{mark}" for number in count(1))
     target = folder / path.name
-    shutil.move(path, folder / f"{path.stem}-{mark}{path.suffix}" if target.exists() else target)
+    while os.path.lexists(target):
+        target = folder / f"{path.stem}{next(marks)}{path.suffix}"
+    return target
+
+
+def _rename(path: Path, target: Path) -> bool:
+    """Rename a file, and tell whether that could be; a link might lead nowhere from another folder."""
+    if path.is_symlink():
+        return False
+    try:
+        path.rename(target)
+    except OSError:
+        return False
+    return True
+
+
+def _copy(path: Path, target: Path) -> None:
+    """Copy a file; what is cut off half-way never has its name."""
+    with TemporaryDirectory(prefix=".", dir=target.parent) as hidden:
+        os.replace(shutil.copy2(path, hidden), target)
 
 
 def digest(path: Path) -> str:

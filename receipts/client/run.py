@@ -69,7 +69,7 @@ def _move_filed(outcome: Outcome, folder: Path) -> Outcome:
             return changed_since(outcome)
         move(outcome.path, folder, mark=outcome.job_id[:8])
     except OSError as error:  # it is filed all the same
-        sys.stderr.write(f"A file that is filed cannot be moved into {folder}: {error.strerror}.\n")
+        sys.stderr.write(f"A file that is filed cannot be moved into {folder}: {error.filename}: {error.strerror}.\n")
     return outcome
 
 

@@ -1,8 +1,10 @@
 """What the client makes of files, folders and options."""
 
+import errno
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,7 +17,7 @@ import pytest
 
 from receipts.client import files
 from receipts.client import run as client
-from receipts.client.files import Form, find_files
+from receipts.client.files import Form, find_files, move
 from receipts.client.refusals import Misused, NotTaken
 from receipts.sample import draw_receipt
 from tests.factories import DATABASE_ID, SMALL
@@ -158,7 +160,66 @@ def test_a_file_that_cannot_be_moved_away_is_filed_all_the_same(tmp_path: Path) 
     with stub_server(scripted(NO_JOBS, FILED, FILED)) as server:
         result = run_client(inbox / "000.jpg", "--done", done, url=server.url)
     assert (result.code, result.words) == (0, ["already filed"])
-    assert "cannot be moved into" in result.summary
+    assert f"cannot be moved into {done}: {done}: " in result.summary
+
+
+@pytest.fixture(name="elsewhere")
+def elsewhere_(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each folder be a file system of its own."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    monkeypatch.setattr(os, "rename", refuse)
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_what_is_moved_to_another_file_system_is_moved_whole(tmp_path: Path) -> None:
+    scan, done = pictures(tmp_path, range(1)) / "000.jpg", tmp_path / "done"
+    move(scan, done, mark="j1")
+    assert [path.read_bytes() for path in done.iterdir()] == [draw_receipt(0, size=SMALL)]
+    assert not scan.exists()
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_a_disk_that_is_full_keeps_no_half_of_what_is_moved_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(path: Path, folder: str) -> None:
+        Path(folder, path.name).write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(shutil, "copy2", cut_off)
+    scan, done = pictures(tmp_path, range(1)) / "000.jpg", tmp_path / "done"
+    with pytest.raises(OSError, match="No space left") as error:
+        move(scan, done, mark="j1")
+    assert (error.value.filename, list(done.iterdir()), scan.exists()) == (str(done), [], True)
+
+
+def test_what_cannot_be_taken_away_is_not_copied_at_each_run() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        inbox, done = pictures(Path(name), range(1)), Path(name, "done")
+        done.mkdir()
+        done.chmod(0o777)
+        inbox.chmod(0o555)
+        with nobody(), pytest.raises(PermissionError) as error:
+            move(inbox / "000.jpg", done, mark="j1")
+        assert (str(error.value.filename), list(done.iterdir())) == (str(inbox / "000.jpg"), [])
+
+
+def test_equal_files_of_one_name_are_all_kept(tmp_path: Path) -> None:
+    for folder in "abc":
+        (tmp_path / folder).mkdir()
+        move(pictures(tmp_path / folder, range(1)) / "000.jpg", tmp_path / "done", mark="j1")
+    assert sorted(path.name for path in (tmp_path / "done").iterdir()) == ["000-j1-2.jpg", "000-j1.jpg", "000.jpg"]
+
+
+def test_of_a_link_what_it_leads_to_is_put_away_and_the_link_is_gone(tmp_path: Path) -> None:
+    pictures(tmp_path, range(1))
+    (tmp_path / "link.jpg").symlink_to("000.jpg")
+    move(tmp_path / "link.jpg", tmp_path / "done", mark="j1")
+    assert (tmp_path / "done" / "link.jpg").read_bytes() == (tmp_path / "000.jpg").read_bytes()
+    assert not os.path.lexists(tmp_path / "link.jpg")
 
 
 def test_a_file_that_another_has_replaced_while_its_result_was_waited_for_is_not_moved_away(tmp_path: Path) -> None:
