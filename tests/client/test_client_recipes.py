@@ -19,7 +19,10 @@ pytestmark = [pytest.mark.processes, pytest.mark.any_database]
 DOCUMENT = Path("docs/clients.md").read_text()
 OF_CURL = re.search(r"^## curl$(.*?)^## ", DOCUMENT, re.DOTALL | re.MULTILINE)
 RECIPE = "".join(re.findall(r"```sh\n(.*?)```", OF_CURL[1] if OF_CURL else "", re.DOTALL))
+BLOCKS = re.findall(r"^```(\w*)$(.*?)^```$", DOCUMENT + Path("README.md").read_text(), re.DOTALL | re.MULTILINE)
+PASTED = "".join(block for language, block in BLOCKS if language in ("", "sh"))
 SLEEPLESS = "sleep() { echo paused >&2; }\n"  # the recipe's own pauses are for a full disk
+AS_IN_ZSH = "readonly status\n"
 LONG_PROBLEM = b'{"code": "storage_full", "detail": "There is no room; try again later, or much later, or even later."}'
 
 
@@ -38,11 +41,11 @@ def cook_(tmp_path: Path) -> Callable[..., Cooked]:
     tool("curl")
     pictures(tmp_path, range(1)).joinpath("000.jpg").rename(tmp_path / "receipt.jpg")
 
-    def cook(*behaviours: Behaviour) -> Cooked:
+    def cook(*behaviours: Behaviour, then: str = "") -> Cooked:
         with stub_server(*behaviours) as server:
             options = {"RECEIPTS_URL": server.url, "RECEIPTS_API_KEY": KEY, "RECEIPTS_DATABASE": DATABASE_ID}
             environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TMPDIR": str(tmp_path)} | options
-            command = ["sh", "-c", SLEEPLESS + RECIPE]
+            command = ["sh", "-c", SLEEPLESS + AS_IN_ZSH + RECIPE + then]
             done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert {request.headers["Authorization"] for request in server.requests} == {f"Api-Key {KEY}"}
         keys = [request.headers["Idempotency-Key"] for request in server.requests]
@@ -53,6 +56,20 @@ def cook_(tmp_path: Path) -> Callable[..., Cooked]:
 
 def body_of(answer: bytes) -> str:
     return answer.partition(b"\r\n\r\n")[2].decode()
+
+
+def test_what_is_pasted_has_no_comments_which_zsh_takes_for_arguments() -> None:
+    assert "python3 -m receipts.client" in PASTED
+    assert "make demo" in PASTED
+    assert "#" not in PASTED
+
+
+def test_the_key_is_kept_where_nobody_else_reads_it_and_later_files_are_as_ever(
+    cook: Callable[..., Cooked], tmp_path: Path
+) -> None:
+    cook(scripted(TAKEN), then=f"umask > {tmp_path}/mask")
+    assert (tmp_path / ".receipts-key").stat().st_mode & 0o777 == 0o600
+    assert int((tmp_path / "mask").read_text(), 8) == 0o022
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 507])
