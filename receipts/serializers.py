@@ -50,7 +50,8 @@ class ReceiptUploadSerializer(serializers.Serializer[Any]):
     allow_duplicate = serializers.BooleanField(
         default=False,
         error_messages={"invalid": "Send true or false."},
-        help_text="make a new job although these bytes were filed in this database already",
+        help_text="make a new job although these bytes were filed in this database already; "
+        "send an `Idempotency-Key` with it, or a repeated request makes one job more",
     )
 
 
