@@ -8,6 +8,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import QuerySet
 from django.http import QueryDict
 from django_filters import rest_framework as filters
+from django_filters.fields import IsoDateTimeField
 
 from accounting.filenames import display_name
 from receipts.notion import NO_DATABASE_ID, parse_database_id
@@ -25,8 +26,18 @@ WITHIN_REASON = [
 NO_MOMENT = "Send a moment as 2026-01-31T08:00:00Z, or with an offset, its plus as %%2B: 2026-01-31T08:00:00%%2B01:00."
 
 
-class MomentFilter(filters.IsoDateTimeFilter):  # type: ignore[misc] # django-filter has no types
+class MomentField(IsoDateTimeField):  # type: ignore[misc] # django-filter has no types
+    """A moment of ISO 8601, whose letters may be small as well (RFC 3339 section 5.6); Python takes no small z."""
+
+    def to_python(self, value: str | None) -> Any:
+        """Return the moment, or None where none was asked for."""
+        return super().to_python(value and value.upper())
+
+
+class MomentFilter(filters.IsoDateTimeFilter):  # type: ignore[misc] # as above
     """Compares with a moment, in UTC: PostgreSQL takes no offset of 16 hours or more, and ISO 8601 knows them."""
+
+    field_class = MomentField
 
     def filter(self, qs: QuerySet[JobLog], value: datetime | None) -> Any:
         """Return the jobs that remain."""
@@ -49,7 +60,7 @@ class DatabaseIdField(forms.CharField):
             raise forms.ValidationError(NO_DATABASE_ID) from None
 
 
-class DatabaseIdFilter(filters.CharFilter):  # type: ignore[misc] # django-filter has no types
+class DatabaseIdFilter(filters.CharFilter):  # type: ignore[misc] # as above
     """Finds the jobs of one Notion database."""
 
     field_class = DatabaseIdField

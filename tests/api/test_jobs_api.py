@@ -70,6 +70,7 @@ def test_the_list_is_newest_first_and_its_pages_stay_put_while_jobs_come_in(api:
         ({"status": "success"}, False),
         ({"failure_code": "callback_timeout"}, True),
         ({"created_after": "2020-01-01T00:00:00Z"}, True),
+        ({"created_after": "2020-01-01t00:00:00z"}, True),
         ({"created_before": "2020-01-01T00:00:00Z"}, False),
         ({"created_after": "2020-01-01T00:00:00+23:23"}, True),  # an offset that PostgreSQL does not take
         ({"filename": "other.jpg"}, False),
