@@ -51,7 +51,7 @@ describe_upload = partial(
         200: OpenApiResponse(JobCreationResponse, "the job that the same upload was answered with before"),
         202: OpenApiResponse(JobCreationResponse, "a new job"),
     }
-    | problems(401, 403, 413, 415, 422, 429, 507),
+    | problems(401, 403, 408, 413, 415, 422, 429, 507),
     parameters=[
         IDEMPOTENCY_KEY,
         OpenApiParameter(

@@ -8,7 +8,9 @@ from typing import Any
 
 from waitress.channel import ClientDisconnected, HTTPChannel
 
-from .http_parser import RequestParser
+from accounting.problems import Problem
+
+from .http_parser import CannotKeepBody, RequestParser
 from .tasks import ProblemTask, Task
 
 ARRIVAL_SECONDS = 120  # by then a request has arrived, however slowly it trickles
@@ -104,6 +106,19 @@ class Channel(HTTPChannel):
             return True
         return self.waited(now) > (LINGER_SECONDS if self.lingers_since else ARRIVAL_SECONDS)
 
+    def end(self) -> None:
+        """End it; a client whose request did not arrive whole in time is told so (RFC 9110 section 15.5.9)."""
+        request: RequestParser | None = self.request  # type: ignore[assignment] # as above
+        if self.lingers_since or request is None or not request.headers_finished:
+            self.will_close = True
+            return
+        request.refuse(CannotKeepBody(_too_slow()))
+        channel: Any = self  # the stubs leave the lock out
+        with channel.requests_lock:
+            channel.requests.append(request)
+            self.request = None
+            channel.server.add_task(self)
+
     def _begin_to_linger(self) -> None:
         self.will_linger = self.close_when_flushed = False
         self.lingers_since = time.monotonic()
@@ -156,3 +171,7 @@ class Channel(HTTPChannel):
             return True
         finally:
             _slow_readers.release()
+
+
+def _too_slow() -> Problem:
+    return Problem(408, "too_slow", f"The request did not arrive whole within {ARRIVAL_SECONDS} s; send it again.")

@@ -41,7 +41,7 @@ _long: "WeakSet[RequestParser]" = WeakSet()
 
 
 class CannotKeepBody(Error):
-    """The body cannot be kept until it is all there."""
+    """The body cannot be kept, or waited for, until it is all there."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.code)
@@ -78,20 +78,25 @@ class RequestParser(HTTPRequestParser):
     def received(self, data: bytes) -> int:
         """Take in the next bytes, and return how many of them belong to this request."""
         if self.body_rcv is None and self._are_headers_spoilt_by(data):
-            self._refuse(BadRequest("control characters"))
+            self.refuse(BadRequest("control characters"))
             return len(data)
         try:
             consumed = super().received(data)
         except OSError as error:  # a long body waits in a file, for which there is no room
-            self._refuse(CannotKeepBody(cast(Problem, problem_of(error))))
+            self.refuse(CannotKeepBody(cast(Problem, problem_of(error))))
             return len(data)
         if self.headers_finished and not self.error and self._is_too_long():
-            self._refuse(RequestEntityTooLarge("too long"))
+            self.refuse(RequestEntityTooLarge("too long"))
         if not self.error and self._is_one_too_many():
-            self._refuse(CannotKeepBody(busy()))
+            self.refuse(CannotKeepBody(busy()))
         # waitress would ask for the body of what is refused already, or has none, and wait for it
         self.expect_continue = self.expect_continue and not self.completed
         return consumed
+
+    def refuse(self, error: Error) -> None:
+        """Read no more of it, and have it answered with this error."""
+        self.error = error
+        self.completed = True
 
     def close(self) -> None:
         """Let go of its body."""
@@ -154,10 +159,6 @@ class RequestParser(HTTPRequestParser):
         self._next_piece += PIECE_BYTES
         _long.add(self)
         return sum(each.body_bytes_received for each in _long) > ALL_BODIES_BYTES
-
-    def _refuse(self, error: Error) -> None:
-        self.error = error
-        self.completed = True
 
 
 class ChunkedBody(ChunkedReceiver):

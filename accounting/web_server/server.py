@@ -107,9 +107,10 @@ class Server(TcpWSGIServer):
         return super().readable()
 
     def end_what_is_over(self, now: float) -> None:
-        """Close connections that have waited for their clients long enough."""
+        """End connections that have waited for their clients long enough."""
         for channel in self._channels():
-            channel.will_close = channel.will_close or channel.is_over(now)
+            if not channel.will_close and channel.is_over(now):
+                channel.end()
 
     def _make_room(self, now: float) -> None:
         """Close those that have waited longest, idle or slow, so that nobody keeps others out by doing nothing."""

@@ -53,8 +53,8 @@ def test_every_address_of_the_api_is_in_it(document: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "statuses"),
     [
-        ("post", "receipts/upload", "200 202 400 401 403 413 415 422 429 500 502 503 504 507"),
-        ("post", "receipts/", "200 202 400 401 403 413 415 422 429 500 502 503 504 507"),
+        ("post", "receipts/upload", "200 202 400 401 403 408 413 415 422 429 500 502 503 504 507"),
+        ("post", "receipts/", "200 202 400 401 403 408 413 415 422 429 500 502 503 504 507"),
         ("get", "receipts/{id}/", "200 400 401 403 404 429 500 502 503 504"),
         ("get", "receipts/{id}/file", "200 400 401 403 404 410 429 500 502 503 504"),
         ("get", "receipts/{id}/rendition", "200 400 401 403 404 410 429 500 502 503 504"),

@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.any_database]
 PRINTED = re.search(r"```python\n(.*?)```", Path("docs/api.md").read_text(), re.DOTALL)
 OPEN = response(200, b'{"status": "processing"}', Retry_After="2")
 ENDED = response(200, b'{"status": "success", "result_message": "Filed."}')
+SLOW = response(408, b'{"detail": "The request did not arrive whole within 120 s; send it again."}')
 BUSY = response(503, b'{"detail": "There is too much to do just now; try again."}', Retry_After="5")
 REFUSED = response(415, b'{"detail": "Send JPEG."}')
 TAKEN, CUT, BROKEN = b"taken", b"cut", b""
@@ -76,10 +77,10 @@ def test_it_uploads_and_asks_when_it_is_told_to_until_the_job_has_ended(file: Ca
 
 
 def test_it_sends_again_what_was_not_taken_under_the_same_key_and_asks_again(file: Callable[..., Filed]) -> None:
-    filed = file(BUSY, BROKEN, CUT, TAKEN, BUSY, ENDED)
-    assert filed.slept == [5, 2, 4, 5]
+    filed = file(BUSY, BROKEN, CUT, SLOW, TAKEN, BUSY, ENDED)
+    assert filed.slept == [5, 2, 4, 8, 5]
     uploads = [request for request in filed.requests if request.method == "POST"]
-    assert (len(uploads), len({request.headers["Idempotency-Key"] for request in uploads})) == (4, 1)
+    assert (len(uploads), len({request.headers["Idempotency-Key"] for request in uploads})) == (5, 1)
 
 
 def test_it_says_what_the_service_says_of_what_is_refused(file: Callable[..., Filed]) -> None:

@@ -1,5 +1,6 @@
 """The web process: what it needs before it serves, how it ends, and what it refuses."""
 
+import json
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
+from waitress import wasyncore
 
 from accounting.web_server.channel import ARRIVAL_SECONDS
 from accounting.web_server.lanes import Lanes
@@ -225,7 +227,7 @@ def test_a_header_that_is_not_understood_is_not_quoted(web: Web) -> None:
     assert "canary" not in answer
 
 
-def test_a_request_that_does_not_come_to_its_end_is_cut_however_busy_its_sender_is() -> None:
+def test_a_request_that_does_not_come_to_its_end_is_refused_however_busy_its_sender_is() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
         server = Server(tell_caller, listener, Lanes(pictures=1, all_else=1))
         try:
@@ -237,11 +239,29 @@ def test_a_request_that_does_not_come_to_its_end_is_cut_however_busy_its_sender_
             for channel in server._channels():
                 channel._active_at = time.monotonic() + ARRIVAL_SECONDS  # as if it had just sent another byte
             server.end_what_is_over(time.monotonic() + ARRIVAL_SECONDS + 5)
+            wait_for(lambda: turned(server) and any(one.lingers_since for one in server._channels()), "the refusal")
+            client.settimeout(10)
+            head, _, body = client.makefile("rb").read().partition(b"\r\n\r\n")  # to its end: no more is answered
+            assert head.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+            assert b"\r\nConnection: close" in head
+            assert json.loads(body)["code"] == "too_slow"
+        finally:
+            server.task_dispatcher.shutdown()
+            wasyncore.close_all(server._sockets)
+
+
+def test_whoever_does_not_come_to_the_end_of_the_headers_is_cut() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+        server = Server(tell_caller, listener, Lanes(pictures=1, all_else=1))
+        try:
+            client.sendall(HALF_A_REQUEST[:20])
+            wait_for(lambda: turned(server) and server._is_busy(), "the half of a line")
+            server.end_what_is_over(time.monotonic() + ARRIVAL_SECONDS + 5)
             wait_for(lambda: turned(server) and not server._is_busy(), "the cut")
             assert client.recv(1) == b""
         finally:
             server.task_dispatcher.shutdown()
-            server.close()
+            wasyncore.close_all(server._sockets)
 
 
 @pytest.mark.parametrize("jump", [3600, -3600])
@@ -263,4 +283,4 @@ def test_a_clock_that_jumps_ends_no_upload_on_its_way_and_keeps_none_for_longer(
             wait_for(lambda: turned(server) and not server._is_busy(), "the cut")
         finally:
             server.task_dispatcher.shutdown()
-            server.close()
+            wasyncore.close_all(server._sockets)
