@@ -167,6 +167,27 @@ def test_many_are_retried_at_once_for_one_reason(visitor: Visitor, service: Inst
     assert service.job(jobs[2])["status"] == "failure"
 
 
+def test_what_is_pressed_twice_is_sent_once_and_again_only_by_whoever_goes_back_to_it(
+    visitor: Visitor, jobs: list[str]
+) -> None:
+    page = visitor.open("oscar")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.method) if request.is_navigation_request() else None)
+    page.goto(f"/admin/jobs/joblog/{jobs[0]}/change/")
+    page.route("**/retry/", lambda route: route.fulfill(status=204))  # the page stays, as while an answer is awaited
+    under_way = page.get_by_text("Under way…")
+    button = page.get_by_role("button", name="Retry", exact=True)
+    retry(page, "Notion is back")
+    expect(under_way).to_be_visible()
+    button.click()
+    assert sent.count("POST") == 1
+    page.evaluate("window.dispatchEvent(new Event('pageshow'))")
+    expect(under_way).to_be_hidden()
+    page.unroute("**/retry/")
+    button.click()
+    expect(page.locator(".messagelist")).to_contain_text("Retried: ")
+
+
 def test_without_script_pages_are_read_and_a_job_is_retried(
     visitor: Visitor, service: Installation, jobs: list[str]
 ) -> None:

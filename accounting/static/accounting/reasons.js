@@ -1,16 +1,23 @@
-/* Keeps the reason of a form that was sent in vain since its session had ended: who logs in again, in the same tab and
-   as the same user, finds it in the form. The log-in's page tells that it was in vain. As soon as somebody else is
-   logged in, the tab forgets it. */
+/* Sends a form with a reason once, however often it is pressed while hundreds of jobs are seen to.
+   Keeps the reason of one that was sent in vain since its session had ended: who logs in again, in the same tab and as
+   the same user, finds it in the form. The log-in's page tells that it was in vain. As soon as somebody else is logged
+   in, the tab forgets it. */
 "use strict";
 (() => {
   const [SENT, IN_VAIN] = ["reason-sent", "reason-in-vain"]; // what a tab remembers, until it is closed
   const who = () => document.querySelector("[data-user]")?.dataset.user;
 
-  document.addEventListener("submit", ({ target }) => {
-    const reason = target.elements.reason?.value;
+  document.addEventListener("submit", (event) => {
+    const { action, elements } = event.target;
+    const reason = elements.reason?.value;
     if (!reason) return;
+    if (elements.sent.value) return event.preventDefault();
+    elements.sent.value = "Under way…";
     sessionStorage.removeItem(IN_VAIN);
-    sessionStorage.setItem(SENT, JSON.stringify([who(), target.action, reason]));
+    sessionStorage.setItem(SENT, JSON.stringify([who(), action, reason]));
+  });
+  window.addEventListener("pageshow", () => { // a browser may go back to the page as it was left
+    for (const sent of document.querySelectorAll("output[name=sent]")) sent.value = "";
   });
 
   const sent = sessionStorage.getItem(SENT);
