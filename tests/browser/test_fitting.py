@@ -159,6 +159,23 @@ def test_the_receipt_and_its_facts_stand_above_the_timeline_where_there_is_no_ro
     assert facts["y"] + facts["height"] <= timeline["y"]
 
 
+def test_text_of_twice_the_size_has_as_much_room_as_on_half_the_screen(visitor: Visitor, jobs: list[str]) -> None:
+    page = visitor.open("root", viewport={"width": 1280, "height": 900})
+    page.context.new_cdp_session(page).send("Page.setFontSizes", {"fontSizes": {"standard": 32}})
+    for address, columns in (
+        ("/admin/", ".charts"),
+        ("/admin/", ".columns"),
+        ("/admin/connect/", ".way"),
+        (f"{JOBS}{jobs[0]}/change/", ".job"),
+    ):
+        page.goto(address)
+        grid = page.locator(columns)
+        assert width_of(grid.locator("> *").first) == width_of(grid), columns
+    page.goto("/admin/")
+    group = page.locator(".group").first
+    assert width_of(group.locator("h3")) == width_of(group)
+
+
 def test_the_timeline_stands_beside_the_receipt_on_a_desk(visitor: Visitor, jobs: list[str]) -> None:
     page = visitor.open("oscar", viewport={"width": 1440, "height": 900})
     page.goto(f"{JOBS}{jobs[0]}/change/")
