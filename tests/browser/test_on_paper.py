@@ -3,6 +3,8 @@
 import pytest
 from playwright.sync_api import ViewportSize, expect
 
+from tests.support.installation import Installation
+
 from .chromium import Visitor
 from .conftest import Fill
 
@@ -86,3 +88,37 @@ def test_on_paper_stands_what_any_other_list_is_narrowed_by(visitor: Visitor, jo
     page.goto("/admin/auth/user/?is_active__exact=1")
     page.emulate_media(media="print")
     expect(page.get_by_text("As of ")).to_contain_text("Narrowed by active: Yes. As of")
+
+
+def test_on_paper_each_job_of_a_list_has_the_day_on_which_it_came(visitor: Visitor, jobs: list[str]) -> None:
+    page = visitor.open("oscar")
+    page.goto(JOBS)
+    came = page.locator(".cell-created time").first
+    assert "ago" in came.inner_text() or "now" in came.inner_text()
+    page.emulate_media(media="print")
+    words, title = came.evaluate("came => [getComputedStyle(came, '::after').content, came.title]")
+    assert words == f'"{title}"'
+    assert came.evaluate("came => came.dateTime.slice(0, 10)") in title
+
+
+def test_on_paper_what_was_read_has_the_whole_width_and_as_many_sheets_as_it_takes(
+    visitor: Visitor, service: Installation
+) -> None:
+    job_id = service.upload(4716).json()["job_id"]
+    items = [{"name": "Schnitzel", "tax": {"rate": 7}} for _ in range(40)]
+    service.call_back(job_id, data={"items": items}).raise_for_status()
+    page = visitor.open("oscar", viewport=A4)
+    page.goto(f"{JOBS}{job_id}/change/")
+    page.emulate_media(media="print")
+    read = page.get_by_role("region", name="What the workflow read")
+    assert read.evaluate(WIDTH) == page.locator(".about").evaluate(WIDTH)
+    assert read.evaluate("read => getComputedStyle(read).breakInside") == "auto"
+
+
+def test_on_paper_the_operations_page_says_as_of_when_for_whom_and_where(visitor: Visitor, jobs: list[str]) -> None:
+    page = visitor.open("oscar")
+    page.goto("/admin/")
+    as_of = page.get_by_text("As of ")
+    expect(as_of).to_be_hidden()
+    page.emulate_media(media="print")
+    expect(as_of).to_contain_text(f"UTC, printed by oscar from {page.url}")

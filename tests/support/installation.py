@@ -157,7 +157,7 @@ class Installation:
         headers = {"Authorization": f"Api-Key {self.key}", "Connection": "close"}
         return self._session.get(self.url + path, headers=headers, timeout=PATIENCE_SECONDS)
 
-    def call_back(self, job_id: str, status: str = "success", **further: str) -> requests.Response:
+    def call_back(self, job_id: str, status: str = "success", **further: object) -> requests.Response:
         """Report on a job as a workflow does, under a global token."""
         return self._session.post(
             f"{self.url}/api/v1/jobs/{job_id}/callback",
