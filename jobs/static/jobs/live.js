@@ -14,9 +14,7 @@ elements that stay keep their focus, their ticks, what is open and where they ar
   let timer = 0;
 
   const say = (words) => {
-    if (!note || note.textContent === words) return;
-    note.textContent = words;
-    note.hidden = !words;
+    if (note && note.textContent !== words) note.textContent = words;
   };
 
   const seconds = () => Number(main.dataset.liveSeconds);
