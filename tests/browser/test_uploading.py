@@ -89,6 +89,17 @@ def test_whoever_was_logged_out_logs_in_elsewhere_and_goes_on_with_the_files_tha
     visitor.forgive("status of 403", times=4)  # each is refused before and after that, in the browser's own words
 
 
+def test_whoever_sends_files_off_by_keyboard_stays_at_the_button(visitor: Visitor) -> None:
+    page = visitor.open("oscar")
+    page.goto("/admin/jobs/joblog/add/")
+    page.locator("#other-database").fill(DATABASE_ID)
+    page.locator("#files").set_input_files([photograph(17)])
+    button = page.locator("#upload input[type=submit]")
+    button.press("Enter")
+    expect(page.locator("#summary")).to_have_text("1 taken in")
+    expect(button).to_be_focused()
+
+
 def test_a_mistyped_database_is_mended_once_for_all_files(visitor: Visitor) -> None:
     page = visitor.open("oscar")
     page.goto("/admin/jobs/joblog/add/")

@@ -153,7 +153,7 @@
     const [waiting, again] = [count("waiting"), uploads.filter((upload) => upload.goesAgain).length];
     const number = waiting + again;
     button.value = (waiting || !again ? "Upload" : "Try again") + (number > 1 ? `: ${number} files` : "");
-    button.disabled = number === 0;
+    button.setAttribute("aria-disabled", number === 0); // not disabled, or it would lose the focus as it is pressed
     const ended = [["done", "taken in"], ["there", "already there"], ["refused", "refused"], ["broken", "broke off"]];
     const parts = ended.filter(([state]) => count(state)).map(([state, words]) => `${count(state)} ${words}`);
     const running = uploads.filter(busy).length;
