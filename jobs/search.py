@@ -28,7 +28,8 @@ NAME = re.compile(r" \(([0-9a-f]{8})\)$")  # of a job, as `JobLog.__str__` makes
 IN_NO_NAME = r'(?!([^"\\]|\\.){0,200}":)'
 NO_PART = "(?<![0-9.,])"  # of a longer number
 
-HELP = (
+HELP = "An id, a file's name, words, amounts or days"
+HELP_IN_FULL = (
     "Among all jobs: the id or SHA-256 of a job, receipt or file (8 digits will do, or an address or line that has "
     "all), a job's name, an Idempotency-Key, the beginning of a file name, or a Notion database. Among the newest "
     f"{RECENT:,}: words, amounts and days of file name, client, message or what was read, a page in Notion, an N8N "

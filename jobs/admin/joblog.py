@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, Http
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 
 from accounting.admin.base import CursorAdmin
 from accounting.admin.change_list import CursorChangeList
@@ -20,7 +21,7 @@ from accounting.clock import DatabaseNow
 from accounting.staff import staff_of
 from jobs import live, services
 from jobs.models import JobLog
-from jobs.search import HELP, named_in_full, search
+from jobs.search import HELP, HELP_IN_FULL, named_in_full, search
 from jobs.services.bulk import AT_ONCE, VERBS
 from jobs.staff_forms import reason_in, seen_in
 from jobs.summaries import receipt_summaries
@@ -46,7 +47,7 @@ class JobLogAdmin(UploadsReceipts, CursorAdmin[JobLog]):
     ]  # fmt: skip
     list_select_related = ["client", "receipt"]
     search_fields = ["job_id"]  # shows the field; `search` does it
-    search_help_text = HELP
+    search_help_text = format_html("<details><summary>{}</summary><div>{}</div></details>", HELP, HELP_IN_FULL)
     actions = ["retry_selected", "resend_selected", "cancel_selected"]
 
     # -- the list

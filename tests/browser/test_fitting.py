@@ -75,6 +75,16 @@ def test_a_phone_shows_how_three_jobs_stand_with_boxes_large_enough_for_a_finger
     assert (width_of(box), height_of(box)) == (20, 20)
 
 
+def test_what_one_can_search_for_is_one_line_until_one_asks_for_all_of_it(visitor: Visitor, jobs: list[str]) -> None:
+    page = visitor.open("oscar", viewport={"width": 360, "height": 740})
+    page.goto(JOBS)
+    in_full = page.get_by_text("X-Request-ID")
+    expect(in_full).to_be_hidden()
+    assert height_of(page.locator("#searchbar_helptext")) < 30
+    page.locator("#searchbar_helptext summary").click()
+    expect(in_full).to_be_visible()
+
+
 def test_dates_and_export_are_folded_on_a_phone_only_and_not_where_dates_are_chosen(
     visitor: Visitor, jobs: list[str]
 ) -> None:
