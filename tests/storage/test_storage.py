@@ -1,6 +1,7 @@
 """Receipts on the disk: what was answered with 202 is there by its name after a power cut."""
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,21 @@ def test_the_name_of_each_folder_is_synced_by_every_process_once(
     synced.clear()
     kept.save("receipts/2026/11/27/b.jpg", ContentFile(b"second"))
     assert synced == [day]
+
+
+def test_a_files_bytes_are_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / MARK).touch()
+    final, sync = tmp_path / NAME, os.fsync
+    seen: list[tuple[int, int, bool]] = []
+
+    def note(descriptor: int) -> None:
+        sync(descriptor)
+        synced = os.fstat(descriptor)
+        seen.append((synced.st_ino, synced.st_size, final.exists()))
+
+    monkeypatch.setattr(os, "fsync", note)
+    PrivateFileStorage(location=tmp_path).save(NAME, ContentFile(b"first"))
+    assert (final.stat().st_ino, len(b"first"), False) in seen
 
 
 def test_a_file_whose_folder_could_not_be_synced_is_not_left_there(
