@@ -66,6 +66,13 @@ def test_while_it_is_away_an_upload_is_503_and_nothing_half_done(api: APIClient,
     assert not Receipt.objects.exists()
 
 
+def test_one_that_has_no_room_is_full_and_not_away(api: APIClient, settings: LazySettings) -> None:
+    with stub_server(answering(response(507, b""))) as server:
+        use_storage(settings, server.url)
+        answer = post(api)
+    assert (answer.status_code, answer.json()["code"]) == (507, "storage_full")
+
+
 def test_while_it_is_away_no_file_is_called_missing(api: APIClient, shop: Any, away: Callable[[], None]) -> None:
     post(api)
     job, receipt = JobLog.objects.get(), Receipt.objects.get()

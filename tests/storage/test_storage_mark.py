@@ -107,11 +107,21 @@ def test_readiness_outlives_a_mount_that_is_dead(monkeypatch: pytest.MonkeyPatch
     assert (answer.status_code, answer.json()["checks"]["storage"]) == (503, "unavailable")
 
 
-def test_a_file_that_may_not_be_opened_is_not_called_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "number",
+    [errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EMFILE, errno.ENFILE],
+    ids=errno.errorcode.get,
+)
+def test_a_file_that_cannot_be_opened_is_not_called_lost(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    fault = OSError(number, os.strerror(number))
+
+    def fail(*_: object) -> None:
+        raise fault
+
     name = ReceiptFactory.create().file.name or ""
     for method, look in (("_open", default_storage.open), ("size", default_storage.size)):
-        monkeypatch.setattr(FileSystemStorage, method, refuse)
-        with pytest.raises(StorageAway, match="PermissionError"):
+        monkeypatch.setattr(FileSystemStorage, method, fail)
+        with pytest.raises(StorageAway, match=type(fault).__name__):
             look(name)
 
 
