@@ -183,10 +183,13 @@ def test_one_that_cannot_be_claimed_keeps_none_behind_it_waiting(rung: Rung, set
     assert claim_job(whole.pk, worker="w1") is not None
 
 
-def test_nobody_is_rung_for_while_n8n_has_more_than_it_may_have_by_now(rung: Rung, settings: LazySettings) -> None:
+@pytest.mark.parametrize("most", [2, 1])
+def test_nobody_is_rung_for_while_n8n_has_all_that_it_may_have_or_by_now_more(
+    most: int, rung: Rung, settings: LazySettings
+) -> None:
     JobFactory.create_batch(2, processing=True, due_at=FUTURE)
     JobFactory.create(due_at=PAST)
-    settings.N8N_MAX_IN_FLIGHT = 1
+    settings.N8N_MAX_IN_FLIGHT = most
     assert sweep().rung == 0
     assert rung() == []
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -86,6 +88,21 @@ def test_what_the_database_can_do_for_no_job_is_not_tried_for_all_of_them(
     assert len(tried) == tries
 
 
+def test_damaged_jobs_with_whole_ones_between_them_end_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    past = timezone.now() - timedelta(minutes=5)
+    jobs = [JobFactory.create(sending=True, due_at=past + timedelta(seconds=second)) for second in range(5)]
+    damaged, act = {job.pk for job in jobs[::2]}, sweep._act_once
+
+    def refuse_the_damaged(job_id: UUID, **how: Any) -> bool:
+        if job_id in damaged:
+            raise OperationalError from psycopg.errors.lookup("XX001")()
+        return act(job_id, **how)
+
+    monkeypatch.setattr(sweep, "DAMAGED_IN_A_ROW", 1)
+    monkeypatch.setattr(sweep, "_act_once", refuse_the_damaged)
+    assert sweep.sweep().taken_back == 2
+
+
 @pytest.mark.parametrize(
     ("code", "told"), [("XX001", ["_count"]), ("57014", ["_count"]), ("53100", [None]), ("55P03", [None])]
 )
@@ -146,3 +163,18 @@ def test_a_database_that_is_away_hides_no_bug(
         monkeypatch.setattr(sweep_jobs, "write_rollups", fault)
         command._try_pass()
     assert [line.get("part") for line in lines(caplog, "sweep_failed")] == [None, "_count"]
+
+
+@pytest.mark.skipif("config.getoption('--database') == 'sqlite'", reason="SQLite has no server to end connections")
+def test_once_the_database_is_back_a_pass_is_whole_again() -> None:
+    command = sweep_jobs.Command()
+    command._try_pass()
+    before = Heartbeat.objects.get().at
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (ours,) = cursor.fetchone()
+    with connection.get_new_connection(connection.get_connection_params()) as outside:
+        outside.execute("SELECT pg_terminate_backend(%s, 10000)", [ours])
+    for _ in range(2):
+        command._try_pass()
+    assert Heartbeat.objects.get().at > before
