@@ -25,12 +25,20 @@ UNREACHABLE = Answer(error=ErrorCode.UNREACHABLE)
 @pytest.fixture(autouse=True)
 def _hurried(settings: LazySettings) -> None:
     settings.DELIVERY_RETRY_SCHEDULE = [0]
-    settings.CALLBACK_TIMEOUT_SECONDS = 0
+    settings.N8N_LEASE_SECONDS = settings.CALLBACK_TIMEOUT_SECONDS = 0
 
 
 def unconfirmed() -> JobLog:
     """Upload a receipt and let N8N take it without a word, so that it is to be sent again."""
     job = delivered(uploaded(), Answer(error=ErrorCode.CUT))
+    sweep()
+    return job
+
+
+def left_by_a_dead_worker() -> JobLog:
+    """Upload a receipt, let a worker claim it and fall silent, and take its lease back."""
+    job = uploaded()
+    assert services.claim_job(job.pk, worker="w1")
     sweep()
     return job
 
@@ -84,6 +92,18 @@ def test_so_does_one_whose_round_before_ended_unconfirmed() -> None:
     services.retry_job(job.pk, actor="anna", reason="N8N is back")
     services.cancel_job(job.pk, actor="anna", reason="a private picture")
     assert without_its_file(ended(job)) == FILE_GONE_AND_MAYBE_FILED
+
+
+def test_what_a_worker_that_died_may_have_sent_is_never_said_to_be_unsent() -> None:
+    job = ended(delivered(left_by_a_dead_worker(), UNREACHABLE))
+    assert job.failure_code == FailureCode.DELIVERY_UNCONFIRMED
+
+
+def test_nor_is_it_where_that_was_the_last_try_and_staff_retry_it(settings: LazySettings) -> None:
+    settings.DELIVERY_RETRY_SCHEDULE = []
+    job = ended(left_by_a_dead_worker())
+    services.retry_job(job.pk, actor="anna", reason="the worker is back")
+    assert ended(delivered(job, UNREACHABLE)).failure_code == FailureCode.DELIVERY_UNCONFIRMED
 
 
 def test_of_what_never_came_to_n8n_or_was_reported_as_failed_nobody_need_look() -> None:
