@@ -18,7 +18,7 @@ from jobs.transitions import lock_job
 from receipts.models import Receipt
 from tests.factories import DATABASE_ID, JobFactory
 from tests.support.deliveries import n8n_at
-from tests.support.job_lifecycle import PAGE, READ, delivered, reported, uploaded
+from tests.support.job_lifecycle import PAGE, READ, delivered, json_answer, reported, uploaded
 from tests.support.query_plans import multiply, plan
 from tests.support.rings import kinds, ring_at
 from tests.support.stub_server import answering, stub_server
@@ -99,6 +99,15 @@ def test_what_was_ended_so_is_no_round_trip() -> None:
     claimed(job)
     told = Browser().get("/health/ready").json()["checks"]["last_round_trip"]
     assert told["seconds"] == 30.0  # the former's
+
+
+def test_what_n8n_has_taken_is_awaited_though_another_was_filed_meanwhile() -> None:
+    former, job = given_up(), uploaded()
+    assert claimed(job)
+    reported(former)
+    services.mark_delivered(job.pk, attempt=1, answer=json_answer(200, {"execution_id": "18"}), worker="w1")
+    job.refresh_from_db()
+    assert (job.status, job.n8n_execution_id, kinds(job)[-1]) == (Status.PROCESSING, "18", "delivered")
 
 
 def test_what_has_not_been_filed_is_sent_again() -> None:

@@ -1,5 +1,6 @@
 """The verbs of upload and worker: submit, claim, answer; and whom the end of a job rings for."""
 
+import random
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from unittest.mock import Mock
 import pytest
 from django.conf import LazySettings
 from django.db import OperationalError, connection
+from django.db.models import F
 from django.utils import timezone
 
 from jobs import services, transitions
@@ -16,7 +18,7 @@ from jobs.answers import Answer
 from jobs.delivery_errors import ErrorCode
 from jobs.models import JobLog
 from jobs.queue import queue_service
-from jobs.services import submission
+from jobs.services import delivery, submission
 from tests.factories import ClientFactory, JobFactory, job_in
 from tests.support.job_lifecycle import uploaded
 
@@ -117,6 +119,17 @@ def test_a_job_is_not_claimed_before_it_is_due() -> None:
     assert services.claim_job(job.pk, worker="w1") is None
 
 
+@pytest.mark.parametrize(
+    "moved", [{"due_at": F("due_at") + timedelta(hours=1)}, {"status": Status.SENDING, "attempts": 1, "tries": 1}]
+)
+def test_what_has_moved_on_since_the_look_is_not_claimed(
+    moved: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = JobFactory.create()
+    monkeypatch.setattr(delivery, "_lock_claims", lambda: JobLog.objects.filter(pk=job.pk).update(**moved))
+    assert services.claim_job(job.pk, worker="w1") is None
+
+
 def test_no_more_jobs_are_claimed_than_n8n_may_have_in_flight(settings: LazySettings) -> None:
     settings.N8N_MAX_IN_FLIGHT = 2
     JobFactory.create(sending=True)
@@ -155,6 +168,16 @@ def test_a_refused_delivery_is_queued_by_the_schedule(settings: LazySettings) ->
     assert job.due_at is not None
     assert timedelta(seconds=99) < job.due_at - timezone.now() <= timedelta(seconds=126)
     assert 100 <= job.events.get().detail["again_in_seconds"] <= 125
+
+
+@pytest.mark.parametrize(("drawn", "seconds"), [(0.0, 100), (1.0, 125)])
+def test_those_refused_together_do_not_return_together(
+    drawn: float, seconds: int, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DELIVERY_RETRY_SCHEDULE = [100]
+    monkeypatch.setattr(random, "random", lambda: drawn)
+    job = delivered(JobFactory.create(sending=True), BUSY)
+    assert job.events.get().detail["again_in_seconds"] == seconds
 
 
 def test_a_wrong_setting_keeps_the_job_and_asks_for_attention() -> None:
