@@ -92,6 +92,17 @@ def test_staff_stay_logged_in_and_whoever_came_by_meanwhile_outlives_the_fallbac
     assert [browser.get("/admin/").status_code for browser in browsers] == [200, 302]
 
 
+@pytest.mark.usefixtures("quick_passwords")
+def test_a_changed_password_ends_the_other_sessions_while_secret_key_is_being_replaced(settings: LazySettings) -> None:
+    anna, browsers = User.objects.create_superuser("anna"), {OLD: Browser(), NEW: Browser()}
+    for settings.SECRET_KEY, browser in browsers.items():
+        browser.force_login(anna)
+    settings.SECRET_KEY_FALLBACKS = [OLD]
+    anna.set_password(made_up("password"))
+    anna.save()
+    assert [browser.get("/admin/").status_code for browser in browsers.values()] == [302, 302]
+
+
 def test_what_a_browser_asks_for_at_once_is_answered_by_processes_of_either_key(settings: LazySettings) -> None:
     settings.SECRET_KEY = OLD
     browser = Browser()
