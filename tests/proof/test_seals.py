@@ -94,6 +94,20 @@ def test_what_happens_while_an_hour_is_sealed_is_not_drawn_into_it() -> None:
     assert wrong(due(NINE)) == []
 
 
+def test_what_is_written_while_writers_are_waited_for_is_not_drawn_into_the_seal() -> None:
+    with clock_at(NINE):
+        filed()
+
+    def write_meanwhile() -> bool:
+        with clock_at(NINE + timedelta(minutes=59)):
+            uploaded(Client.objects.create(name="Other"))
+        return True
+
+    with patch.object(sealing, "all_is_seen", write_meanwhile):
+        seal_finished_hours(due(NINE))
+    assert Seal.objects.get().events == 4
+
+
 def test_each_seal_is_logged_with_its_digest_for_a_copy_elsewhere() -> None:
     with clock_at(NINE):
         filed()

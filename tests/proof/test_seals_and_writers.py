@@ -1,5 +1,6 @@
 """A clock that jumps ahead passes over the minutes in which transactions end: a seal waits for those that write."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from django.db import connection, transaction
 
 from accounting.clock import database_now
 from jobs.models import JobEvent, Seal
+from jobs.proof import writers
 from jobs.proof.sealing import seal_finished_hours
 from jobs.stats import HOUR
 from receipts.models import Client
@@ -56,6 +58,12 @@ def test_no_hour_is_sealed_before_an_event_of_a_smaller_id_is_seen() -> None:
     assert seal_finished_hours(jumped) == 1
     assert Seal.objects.get().events == 2
     assert wrong(jumped) == []
+
+
+def test_those_that_come_meanwhile_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = itertools.count()
+    monkeypatch.setattr(writers, "_writers", lambda: {str(next(numbers))})
+    assert writers.all_is_seen()
 
 
 def test_a_back_up_that_takes_long_keeps_no_hour_from_its_seal() -> None:
