@@ -11,7 +11,7 @@ from jobs.models import JobLog
 from jobs.services import claim_job, completion, retry_job
 from tests.factories import JobFactory, job_in
 from tests.support.callback_posts import post, report
-from tests.support.job_lifecycle import delivered, uploaded
+from tests.support.job_lifecycle import delivered, json_answer, uploaded
 from tests.support.old_receipts import purge
 
 Status = JobLog.Status
@@ -126,6 +126,13 @@ def test_a_failure_that_n8n_reported_stands_after_the_receipt_is_purged_too() ->
     report(job, status="failure", execution_id="17")
     purge(job.receipt)
     assert report(job, execution_id="17").status_code == 409
+
+
+def test_a_success_does_not_undo_that_n8n_answered_a_failure() -> None:
+    job = delivered(uploaded(), json_answer(500, {"message": "Error in workflow"}))
+    assert report(job).status_code == 409
+    job.refresh_from_db()
+    assert (job.status, job.failure_code) == (Status.FAILURE, FailureCode.WORKFLOW_FAILED)
 
 
 def test_who_reports_a_success_after_n8ns_failure_is_told_what_would_be_taken() -> None:
