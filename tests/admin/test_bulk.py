@@ -13,10 +13,13 @@ from django.db import OperationalError
 from django.test import Client as Browser
 from psycopg.errors import LockNotAvailable
 
+from accounting.staff import log_action
 from jobs.admin import actions
 from jobs.models import JobEvent, JobLog
 from jobs.services import bulk, operate_on_all
+from jobs.transitions import lock_job
 from tests.factories import JobFactory, ReceiptFactory
+from tests.support.at_once import beside
 from tests.support.lost_commits import connection_breaks
 from tests.support.outages import database_away
 from tests.support.staff import auditor, operator
@@ -212,6 +215,18 @@ def test_nobody_is_told_that_nothing_was_changed_while_that_cannot_be_known(afte
         outcome = operate_on_all("retry", ids, user, "why")
     assert (outcome.done, outcome.not_known, dict(outcome.left_alone)) == (0, ids[:1], {bulk.AWAY: 2})
     assert JobEvent.objects.exists() == after_commit
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif("config.getoption('--database') == 'sqlite'", reason="SQLite locks no rows")
+def test_whether_a_commit_was_done_is_not_told_while_it_is_under_way() -> None:
+    job, berta = JobFactory.create(), User.objects.create_user("berta")
+    entries: list[LogEntry] = []
+
+    def write() -> None:
+        entries.append(log_action(berta, lock_job(job.pk), "Cancelled: why"))
+
+    assert beside(write, lambda: bulk._is_kept(entries[0], job.pk))
 
 
 def test_the_page_names_the_one_of_which_nothing_is_known(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:

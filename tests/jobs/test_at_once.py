@@ -1,13 +1,11 @@
 """What two do to one job or receipt at once: the second waits for the first, or finds something else to do."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.db import connection, transaction
+from django.db import connection
 
 from jobs import services
 from jobs.callbacks import Report, Verdict
@@ -16,7 +14,7 @@ from jobs.transitions import lock_job
 from receipts.models import Receipt
 from receipts.services import has_file
 from tests.factories import JobFactory
-from tests.support.installation import wait_for
+from tests.support.at_once import beside
 from tests.support.job_lifecycle import delivered, reported, uploaded
 
 Status = JobLog.Status
@@ -24,33 +22,6 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif("config.getoption('--database') == 'sqlite'", reason="SQLite locks no rows"),
 ]
-
-# for this transaction: tests that run beside this one wait for locks of their own, on the same server
-IS_ONE_WAITING = """
-SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))
-"""
-
-
-def beside(one: Callable[[], Any], other: Callable[[], Any]) -> Any:
-    """Do one, and let another process do the other before that is committed, or wait for it; return what that got."""
-
-    def do_and_leave() -> Any:
-        try:
-            return other()
-        finally:
-            connection.close()
-
-    def is_done_or_waits() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute(IS_ONE_WAITING)
-            return came.done() or bool(cursor.fetchone()[0])
-
-    with ThreadPoolExecutor(1) as pool:
-        with transaction.atomic():
-            one()
-            came = pool.submit(do_and_leave)
-            wait_for(is_done_or_waits, "the other, done or waiting")
-        return came.result()
 
 
 def test_no_more_jobs_are_claimed_by_two_workers_than_n8n_may_have(settings: LazySettings) -> None:

@@ -20,6 +20,7 @@ from jobs.metrics.bounds import DELIVERY_BOUNDS, ROUND_TRIP_BOUNDS, bucket_count
 from jobs.metrics.counting import SETTLES, by_kind_and_source, count_events, totals
 from jobs.models import EventTotals, JobEvent
 from tests.factories import JobFactory
+from tests.support.at_once import beside
 from tests.support.canary_lifecycle import answered, returned
 from tests.support.past_events import NOON, event, received, succeeded
 from tests.support.query_plans import multiply, plan
@@ -196,6 +197,14 @@ def test_sweeps_that_count_at_once_count_each_event_once(monkeypatch: pytest.Mon
     while count_events(LONG_AFTER):
         pass
     assert kept() == 20
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif("config.getoption('--database') == 'sqlite'", reason="SQLite locks no rows")
+def test_a_sweep_that_has_seen_less_than_one_beside_it_sets_no_counter_back() -> None:
+    first, last = (received(NOON + timedelta(seconds=second)).events.get().pk for second in range(2))
+    beside(lambda: counting._count_up_to(last), lambda: counting._count_up_to(first))
+    assert kept() == 2
 
 
 def test_a_pass_of_the_sweep_counts() -> None:
