@@ -153,7 +153,9 @@ def test_every_status_has_its_next_step_while_open_and_none_afterwards(status: J
     assert bool(job.next_step) is job.is_open
 
 
-@pytest.mark.parametrize(("age", "due_in", "seconds"), [(5, 900, 2), (3600, 10, 10), (3600, 9000, 60), (3600, -5, 5)])
+@pytest.mark.parametrize(
+    ("age", "due_in", "seconds"), [(5, 900, 2), (61, 9000, 60), (3600, 10, 10), (3600, 9000, 60), (3600, -5, 5)]
+)
 def test_a_young_job_is_asked_for_often_and_an_old_one_seldom(age: int, due_in: int, seconds: int) -> None:
     now = timezone.now()
     job = JobLog(created_at=now - timedelta(seconds=age), due_at=now + timedelta(seconds=due_in))
