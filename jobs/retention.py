@@ -7,6 +7,7 @@ The clock may be ahead now; so time in which nothing was sealed does not count.
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -35,9 +36,10 @@ def standstill(now: datetime) -> timedelta:
     of before 0016 do not say when they were made.
     """
     begin = _first_kept(now)
-    made = Seal.objects.filter(made_at__lte=now).order_by("made_at").values_list("made_at", flat=True)
-    times = [*made.filter(made_at__lte=begin).reverse()[:1], *made.filter(made_at__gt=begin), now]
-    return sum((later - former for former, later in pairwise(times) if later - former > STANDSTILL), timedelta())
+    made: QuerySet[Seal, Any] = Seal.objects.order_by("made_at").values_list("made_at", flat=True)
+    before, since = made.filter(made_at__lte=begin).reverse()[:1], made.filter(made_at__gt=begin, made_at__lte=now)
+    gaps = (later - former for former, later in pairwise([*before, *since, now]))
+    return sum((gap for gap in gaps if gap > STANDSTILL), timedelta())
 
 
 def _first_kept(now: datetime) -> datetime:
