@@ -25,8 +25,8 @@ UNKNOWN = Cause("The reason has no entry here.", "Read the timeline of one of th
 # Cures that several causes have in common.
 LOOK_FIRST = "Look in Notion first, since it may have been filed; then retry what is missing there."
 NO_CALLBACK = (
-    "See that the workflow calls back and that N8N reaches CALLBACK_BASE_URL; look in Notion before you retry, "
-    "since it may have been filed."
+    "If the timeline shows a refused callback, correct what the workflow reports; else see that it calls back and that "
+    "N8N reaches CALLBACK_BASE_URL; look in Notion before you retry, since it may have been filed."
 )
 MEND_FOLDER = "See that every worker has the MEDIA_ROOT of the web, or restore the file"
 NEW_PICTURE = "Ask the client for another picture of the receipt; a retry helps only after an update."

@@ -42,13 +42,17 @@ class Conclusion:
     sentence: str
 
 
-def conclude(execution: Execution) -> Conclusion | None:
-    """Say how a job ends whose execution stands so; None where it has not ended."""
+def conclude(execution: Execution, *, refusal: str = "") -> Conclusion | None:
+    """Say how a job ends whose execution stands so; None where it has not ended.
+
+    Args:
+        execution: what N8N says of it.
+        refusal: why its report was refused, as a sentence; "" where none came.
+    """
     match execution.status:
         case "success":
-            return Conclusion(
-                code=FailureCode.CALLBACK_LOST, sentence="N8N ran the workflow to its end, but its callback never came."
-            )
+            why = refusal or "Its callback never came."
+            return Conclusion(code=FailureCode.CALLBACK_LOST, sentence=f"N8N ran the workflow to its end. {why}")
         case "error":
             return _failed(FailureCode.WORKFLOW_FAILED, "error", execution)
         case "crashed":

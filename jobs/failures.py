@@ -28,8 +28,8 @@ class FailureCode(models.TextChoices):
     AI_ANSWER_UNREADABLE = "ai_answer_unreadable", "The AI model's answer was not what the workflow reads"
 
     # what we concluded
-    CALLBACK_LOST = "callback_lost", "The workflow ran to its end, and its callback never came"
-    CALLBACK_TIMEOUT = "callback_timeout", "N8N took it and never called back"
+    CALLBACK_LOST = "callback_lost", "The workflow ran to its end, and no valid report came"
+    CALLBACK_TIMEOUT = "callback_timeout", "N8N took it, and no valid report came"
     DELIVERY_UNCONFIRMED = "delivery_unconfirmed", "N8N may have it, but never said so"
     N8N_UNAVAILABLE = "n8n_unavailable", "N8N did not take it in any of the tries"
     N8N_REJECTED = "n8n_rejected", "N8N refused the request"

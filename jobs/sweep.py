@@ -117,26 +117,47 @@ def _stop_waiting(job: JobLog, *, finding: Finding) -> None:
     if job.delivered_at is None:
         _again_or_fail(job, Kind.RESENT, "N8N never said that it took it, and did not call back.")
     elif finding.execution is None or finding.execution.id != job.n8n_execution_id:
-        sentence = f"N8N took it, but did not call back within {settings.CALLBACK_TIMEOUT_SECONDS} seconds."
-        fail(job, FailureCode.CALLBACK_TIMEOUT, f"{sentence} {finding.remark}".rstrip(), source=Source.SWEEP)
+        silence = f"N8N took it, but did not call back within {settings.CALLBACK_TIMEOUT_SECONDS} seconds."
+        sentence = f"{_refusal(job) or silence} {finding.remark}".rstrip()
+        fail(job, FailureCode.CALLBACK_TIMEOUT, sentence, source=Source.SWEEP)
     else:
         _follow(job, finding.execution)
+
+
+def _refusal(job: JobLog) -> str:
+    """Say why the latest report on the present attempt was refused; "" where none was.
+
+    Whoever reports under a right token has the receipt, whatever it answered to the delivery.
+    """
+    refused = job.events.filter(kind=Kind.CALLBACK_REFUSED, attempt=job.attempts).last()
+    if refused is None:
+        return ""
+    fields = f" ({refused.told['fields']})" if "fields" in refused.told else ""
+    return f"N8N called back, and the report was refused: {refused.told.get('code')}{fields}."
 
 
 def _follow(job: JobLog, execution: Execution) -> None:
     """End the job as N8N says; what still runs there gets as much time again, once."""
     detail = {"execution_id": execution.id, "workflow_id": execution.workflow_id, "n8n_status": execution.status}
-    if conclusion := conclude(execution):
+    refusal = _refusal(job)
+    if conclusion := conclude(execution, refusal=refusal):
         fail(job, conclusion.code, masked(conclusion.sentence, job), source=Source.SWEEP, detail=detail)
     elif job.events.filter(kind=Kind.STILL_RUNNING, attempt=job.attempts).exists():
-        fail(job, FailureCode.CALLBACK_TIMEOUT, "N8N is still running it.", source=Source.SWEEP, detail=detail)
+        sentence = f"N8N is still running it. {refusal}".rstrip()
+        fail(job, FailureCode.CALLBACK_TIMEOUT, sentence, source=Source.SWEEP, detail=detail)
     else:
         due_at = job.now + timedelta(seconds=settings.CALLBACK_TIMEOUT_SECONDS)
         note(job, kind=Kind.STILL_RUNNING, source=Source.SWEEP, detail=detail, due_at=due_at)
 
 
 def _again_or_fail(job: JobLog, kind: JobEvent.Kind, sentence: str, **changes: Any) -> None:
-    """Queue it by the same schedule as what N8N refused, so that the tries reach past a day here, too."""
+    """Queue it by the same schedule as what N8N refused, so that the tries reach past a day here, too.
+
+    One that N8N has reported on, however badly, may have been filed: it is not sent again by itself.
+    """
+    if refusal := _refusal(job):
+        fail(job, FailureCode.CALLBACK_TIMEOUT, refusal, source=Source.SWEEP, **changes)
+        return
     schedule = settings.DELIVERY_RETRY_SCHEDULE
     if job.tries > len(schedule):
         fail(job, FailureCode.DELIVERY_UNCONFIRMED, sentence, source=Source.SWEEP, **changes)

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 from django.test import Client as Browser
 
+from jobs.failures import FailureCode
 from jobs.models import JobEvent, JobLog
 from jobs.signatures import callback_token
 from tests.factories import JobFactory
 from tests.support.callback_posts import FORMER_TOKEN, GLOBAL_TOKEN, post, report
+from tests.support.overdue_jobs import PAST, after_a_sweep
 
 Status = JobLog.Status
 pytestmark = pytest.mark.django_db
@@ -151,3 +153,31 @@ def test_a_form_is_no_report() -> None:
     )
     assert (answer.status_code, answer["Content-Type"]) == (415, "application/problem+json")
     assert traces(job) == [("callback_refused", "global token", {"code": "unsupported_media_type"})]
+
+
+# -- what becomes of a job whose report was refused
+
+
+@pytest.mark.parametrize("trait", ["sending", "unconfirmed", "processing"])
+def test_what_n8n_has_reported_on_badly_may_be_filed_and_is_not_sent_again(trait: str) -> None:
+    job = JobFactory.create(**{trait: True}, due_at=PAST)
+    assert report(job, status="Success", notion_page_url="canary").status_code == 400
+    job = after_a_sweep(job)
+    assert (job.status, job.failure_code) == (Status.FAILURE, FailureCode.CALLBACK_TIMEOUT)
+    assert job.result_message == "N8N called back, and the report was refused: invalid (status, notion_page_url)."
+
+
+def test_a_refused_report_says_nothing_of_a_later_attempt() -> None:
+    job = JobFactory.create(unconfirmed=True, due_at=PAST)
+    report(job, status="Success")
+    JobLog.objects.filter(pk=job.pk).update(attempts=2)
+    assert after_a_sweep(job).status == Status.QUEUED
+
+
+def test_a_good_report_after_a_refused_one_ends_the_job_as_it_says() -> None:
+    job = JobFactory.create(unconfirmed=True, due_at=PAST)
+    post(f"{job.pk}/callback", b"not json")
+    assert after_a_sweep(job).result_message == "N8N called back, and the report was refused: json_invalid."
+    assert report(job).status_code == 200
+    job.refresh_from_db()
+    assert job.status == Status.SUCCESS

@@ -20,7 +20,7 @@ def with_node(name: str, parameters: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("execution", "code", "sentence"),
     [
-        (Execution(id="1", status="success", workflow_id="w"), "callback_lost", "N8N ran the workflow to its end,"),
+        (Execution(id="1", status="success", workflow_id="w"), "callback_lost", "N8N ran the workflow to its end."),
         (Execution(id="1", status="error", workflow_id="w"), "workflow_failed", "N8N: error."),
         (Execution(id="1", status="error", workflow_id="w", node="A"), "workflow_failed", "N8N: error in node 'A'."),
         (Execution(id="1", status="crashed", workflow_id="w"), "workflow_crashed", "N8N: crashed."),

@@ -15,7 +15,7 @@ from jobs.callbacks import Report, Verdict
 from jobs.failures import FailureCode
 from jobs.models import JobLog
 from jobs.reconciliation import Finding, Inquiry
-from jobs.services import complete_job, resend_job, retry_job
+from jobs.services import complete_job, note_refused_callback, resend_job, retry_job
 from jobs.signatures import callback_token
 from jobs.sweep import sweep
 from tests.factories import JobFactory
@@ -49,7 +49,7 @@ def test_a_finished_execution_without_a_callback_ends_the_job_as_lost_and_is_not
         "sweep",
         {
             "code": "callback_lost",
-            "message": "N8N ran the workflow to its end, but its callback never came.",
+            "message": "N8N ran the workflow to its end. Its callback never came.",
             "execution_id": "17",
             "workflow_id": WORKFLOW_ID,
             "n8n_status": "success",
@@ -57,6 +57,17 @@ def test_a_finished_execution_without_a_callback_ends_the_job_as_lost_and_is_not
     )
     assert after_a_sweep(job).status == Status.FAILURE
     assert n8n.asked == ["/api/v1/executions/17"]
+
+
+@pytest.mark.parametrize("standing", ["success", "running"])
+def test_of_a_report_that_was_refused_it_is_not_said_that_none_came(n8n: StubExecutions, standing: str) -> None:
+    n8n.run("17", standing)
+    job = overdue()
+    note_refused_callback(job.pk, code="invalid", actor="job token", fields=["data"])
+    after_a_sweep(job)
+    JobLog.objects.filter(pk=job.pk).exclude(due_at=None).update(due_at=PAST)
+    refused = "N8N called back, and the report was refused: invalid (data)."
+    assert after_a_sweep(job).result_message.split(". ", 1)[1] == refused
 
 
 @pytest.mark.parametrize("standing", ["success", "error", "crashed", "canceled"])
