@@ -34,7 +34,7 @@ PROPERTIES = "Give the database the properties that the page Connect N8N lists, 
 RAISE_LIMITS = (
     "Raise N8N_PAYLOAD_SIZE_MAX in N8N and the body's limit of any proxy before it, or lower N8N_MAX_PAYLOAD_MB here."
 )
-RESPOND_AT_ONCE = "Let the Webhook node respond immediately, and the workflow call back when it is done."
+RESPOND_AT_ONCE = "Let the workflow answer the webhook before its work, and call back when it is done."
 RETRY_LATER = "Retry in a while; let the node retry on fail, so that the workflow waits by itself."
 SAME_KEY = "Give N8N_API_KEY and the credential of N8N's Webhook node the same value; start the workers again."
 START_SWEEP = "Start the sweep: manage.py sweep_jobs."
@@ -96,6 +96,10 @@ DELIVERIES = {
     "n8n_forbidden": SAME_KEY,
     "n8n_address_not_allowed": "Add the address of the workers to the Webhook node's list of allowed addresses.",
     "n8n_credential_missing": "Choose a credential in N8N's Webhook node, and publish the workflow.",
+    "n8n_webhook_respond": (
+        "Set Respond of N8N's Webhook node to Using 'Respond to Webhook' Node if the workflow has such a node, else to "
+        "Immediately; publish the workflow."
+    ),
     "n8n_webhook_not_found": "Activate the workflow in N8N, or set N8N_WEBHOOK_URL to its production address.",
     "n8n_webhook_method": "Set the HTTP method of N8N's Webhook node to POST, and publish the workflow.",
     "n8n_test_webhook": "Set N8N_WEBHOOK_URL to the production address, without -test; start the workers again.",

@@ -139,6 +139,12 @@ WRONG_SETTINGS = (
     ),
     WrongSetting(
         status=500,
+        said=b"Respond to Webhook node found in the workflow",  # an unused one, or none; nothing has run
+        code="n8n_webhook_respond",
+        sentence="N8N's Webhook node answers in another way than the workflow does.",
+    ),
+    WrongSetting(
+        status=500,
         said=NOT_EXECUTED,  # it says so of whatever it failed to read, too
         at_least_bytes=1024 * 1024,  # its limit is set in MiB
         code="n8n_payload_too_large",

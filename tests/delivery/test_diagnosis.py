@@ -59,6 +59,18 @@ ANSWERS = [
     (
         500,
         "application/json",
+        b'{"code":0,"message":"Unused Respond to Webhook node found in the workflow"}',
+        "n8n_webhook_respond",
+    ),
+    (
+        500,
+        "application/json",
+        b'{"code":0,"message":"No Respond to Webhook node found in the workflow"}',
+        "n8n_webhook_respond",
+    ),
+    (
+        500,
+        "application/json",
         b'{"code":0,"message":"There was a problem executing the workflow"}',
         "n8n_payload_too_large",
     ),

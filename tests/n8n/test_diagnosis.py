@@ -49,6 +49,14 @@ def test_a_webhook_whose_credential_was_deleted_is_told_apart(on_air: OnAir) -> 
     assert cause_of(post(scene)) == "n8n_credential_missing"
 
 
+def test_a_webhook_that_answers_in_another_way_than_the_workflow_is_told_apart(on_air: OnAir) -> None:
+    scene = on_air(PLAIN)
+    workflow = shipped(PLAIN)
+    node(workflow, "Receipt")["parameters"]["responseMode"] = "onReceived"
+    scene.put_on_air(workflow)
+    assert cause_of(post(scene)) == "n8n_webhook_respond"
+
+
 def test_a_webhook_that_is_not_there_is_told_apart(on_air: OnAir) -> None:
     scene = on_air(PLAIN)
     assert cause_of(post(scene, f"{scene.n8n.url}/webhook-test/receipts")) == "n8n_test_webhook"
