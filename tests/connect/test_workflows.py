@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from jobs.executions import OWN_CALLBACK
+from jobs.serializers import MAX_DATA_CHARACTERS
 
 FOLDER = Path("n8n")
 TRIAL = "try-the-connection"
@@ -152,6 +153,20 @@ def test_an_execution_that_the_service_does_not_know_is_reported_until_a_workers
     asking = by_name["Report the failure"]
     tries = (asking["maxTries"] - 1) * asking["waitBetweenTries"] / 1000
     assert sum(json.loads(waits)[: int(rounds)]) + int(rounds) * tries > 90  # the lease, unless it is set otherwise
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_the_service_will_never_take_is_reported_once(name: str) -> None:
+    [again] = (node for node in nodes(name) if node["name"] == "Is it worth asking again?")
+    [condition] = again["parameters"]["conditions"]["conditions"]
+    [in_vain] = re.findall(r"!\[([\d, ]+)", condition["leftValue"])
+    assert {"400", "409", "413", "415"} <= set(re.findall(r"\d+", in_vain))
+
+
+@pytest.mark.parametrize("name", FILING)
+def test_what_was_read_is_reported_where_the_service_takes_so_much(name: str) -> None:
+    [page] = (node for node in nodes(name) if node["name"] == "Lay out the page")
+    assert f"const fits = JSON.stringify(read).length < {MAX_DATA_CHARACTERS};" in page["parameters"]["jsCode"]
 
 
 def test_what_answers_everybody_gives_up_after_a_few_rounds() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from jobs.serializers import MAX_DATA_CHARACTERS
 from receipts.sample import draw_receipt
 from tests.factories import SMALL
 from tests.support.installation import Installation, wait_for
@@ -76,6 +77,15 @@ def test_what_the_model_leaves_open_or_calls_otherwise_costs_no_receipt(
     assert text_of(page, "Name") == sample.shop
     assert {name: _said(page, name) for name in filed} == filed
     assert len(scene.model.pictures) == asked + 1
+
+
+def test_what_is_too_long_to_be_reported_is_filed_and_said_to_be(on_air: OnAir) -> None:
+    scene = on_air(READING)
+    database = scene.notion.share()
+    scene.model.expect(216, vendor="x" * MAX_DATA_CHARACTERS)
+    job = scene.file(216, database)
+    assert (job["status"], job["result"], len(database.pages)) == ("success", {}, 1)
+    assert job["result_message"] == "Filed. What was read is too long to be reported."
 
 
 @pytest.mark.parametrize(("number", "day"), [(209, "2025-06-31"), (210, "2025-02-29"), (211, "31.12.2025")])
