@@ -63,7 +63,10 @@ SIGNS: tuple[tuple[FailureCode, str], ...] = (
         r"Service unavailable|Bad gateway|Gateway timed out|(?:service failed|not able) to process your request"
         r"|perhaps (?:it|the server) is offline|connection cannot be established|connection timed out"
         r"|server closed the connection|timeout of \d+ms exceeded"
-        r"|Response body is not valid JSON",  # a proxy's page, with 200
+        r"|Response body is not valid JSON"  # a proxy's page, with 200
+        # OpenAI's client in N8N: the service did not answer, or what answered was no such service
+        r"|(?:^|': )(?:Request timed out|Connection error)\.(?: |$)"
+        r"|\(reading 'message'\) Original error: TypeError",
     ),
 )
 PATTERNS = [(code, re.compile(pattern, re.IGNORECASE)) for code, pattern in SIGNS]

@@ -252,6 +252,13 @@ MESSAGES = [
         'N8N: error in node \'Find the database\': Response body is not valid JSON. Change "Response Format" to "Text"',
         "service_unavailable",
     ),
+    (BY_AI.format("Request timed out."), "service_unavailable"),
+    (BY_AI.format("Connection error."), "service_unavailable"),
+    (
+        BY_AI.format("Cannot read properties of undefined (reading 'message') Original error: TypeError"),
+        "service_unavailable",
+    ),
+    ("N8N: error in node 'Ask the till': The till said: Connection error. Nothing was read.", "workflow_failed"),
     ("N8N: error in node 'Look up the rate': Unexpected error occurred.", "workflow_failed"),
     ("N8N: error in node 'unknown': it was stopped", "workflow_crashed"),
     ("Workflow did not finish, possible out-of-memory issue", "workflow_crashed"),
