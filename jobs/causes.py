@@ -72,7 +72,8 @@ FAILURES = {
     FailureCode.AI_MODEL_UNKNOWN: "Choose another model in the workflow's AI node, publish, then retry.",
     FailureCode.AI_ANSWER_UNREADABLE: "Retry; if it comes again, choose a better model or another picture.",
     FailureCode.CALLBACK_LOST: (
-        "Look in Notion first, since it was probably filed; then see in the execution why its callback failed."
+        "Look in Notion first, since it was probably filed; then see in the execution why its callback failed, or "
+        "which node passed nothing on."
     ),
     FailureCode.CALLBACK_TIMEOUT: NO_CALLBACK,
     FailureCode.DELIVERY_UNCONFIRMED: LOOK_FIRST,

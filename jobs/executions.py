@@ -51,7 +51,7 @@ def conclude(execution: Execution, *, refusal: str = "") -> Conclusion | None:
     """
     match execution.status:
         case "success":
-            why = refusal or "Its callback never came."
+            why = refusal or "Its callback never came: it failed, or a node before it passed nothing on."
             return Conclusion(code=FailureCode.CALLBACK_LOST, sentence=f"N8N ran the workflow to its end. {why}")
         case "error":
             return _failed(FailureCode.WORKFLOW_FAILED, "error", execution)

@@ -49,7 +49,8 @@ def test_a_finished_execution_without_a_callback_ends_the_job_as_lost_and_is_not
         "sweep",
         {
             "code": "callback_lost",
-            "message": "N8N ran the workflow to its end. Its callback never came.",
+            "message": "N8N ran the workflow to its end. Its callback never came: it failed, or a node before it "
+            "passed nothing on.",
             "execution_id": "17",
             "workflow_id": WORKFLOW_ID,
             "n8n_status": "success",
