@@ -21,6 +21,7 @@ logger = structlog.get_logger(__name__)
 DEADLINE_SECONDS = 4.0  # of one call
 PASS_SECONDS = 5.0  # of all calls of a pass but one for an error; whoever is not asked about by then is in the next one
 PAUSE_SECONDS = 60.0  # after N8N gave no answer
+FORGOTTEN = "N8N did not keep the execution, keeps it no longer, or does not show it to whoever made the API key."
 UNKNOWN = (404, "Not Found")  # N8N 2.41, executions.public.controller; any other 404 is none of its executions'
 
 
@@ -73,7 +74,7 @@ class Inquiry:
     def _without(self, error: ApiError, job: JobLog) -> Finding:
         """Say why there is no answer, and leave N8N alone for a while unless it gave one."""
         if (error.status, error.said) == UNKNOWN:
-            return Finding(remark="N8N no longer knows the execution, or does not show it to whoever made the API key.")
+            return Finding(remark=FORGOTTEN)
         self._quiet_until = time.monotonic() + PAUSE_SECONDS
         said = masked(error.sentence, job)
         logger.warning("n8n_not_asked", error=said, cure=error.cure, pause_seconds=PAUSE_SECONDS)

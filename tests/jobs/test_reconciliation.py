@@ -167,7 +167,7 @@ def test_an_execution_that_n8n_no_longer_knows_leaves_it_as_it_was(n8n: StubExec
     job = after_a_sweep(overdue())
     assert job.failure_code == FailureCode.CALLBACK_TIMEOUT
     assert job.result_message.endswith(
-        "seconds. N8N no longer knows the execution, or does not show it to whoever made the API key."
+        "seconds. N8N did not keep the execution, keeps it no longer, or does not show it to whoever made the API key."
     )
 
 
