@@ -64,6 +64,11 @@ def test_a_receipt_that_cannot_be_read_is_filed_with_what_there_is(on_air: OnAir
         (213, {"items": [{"name": None, "quantity": 1, "price": 2.5}, {"name": None}]}, {"Items": "1 2.5"}),
         (214, {"category": None}, {"Category": None}),
         (215, {"category": "Food"}, {"Category": "Food"}),
+        (
+            217,
+            {"currency": ",", "category": " ", "items": [{"name": " "}]},
+            dict.fromkeys(("Currency", "Category", "Items")),
+        ),
     ],
 )
 def test_what_the_model_leaves_open_or_calls_otherwise_costs_no_receipt(
@@ -86,6 +91,14 @@ def test_what_is_too_long_to_be_reported_is_filed_and_said_to_be(on_air: OnAir) 
     job = scene.file(216, database)
     assert (job["status"], job["result"], len(database.pages)) == ("success", {}, 1)
     assert job["result_message"] == "Filed. What was read is too long to be reported."
+
+
+def test_a_blank_vendor_is_none(on_air: OnAir) -> None:
+    scene = on_air(READING)
+    database = scene.notion.share()
+    scene.model.expect(218, vendor="   ")
+    assert scene.file(218, database)["status"] == "success"
+    assert text_of(database.pages[0], "Name") == "receipt.jpg"
 
 
 @pytest.mark.parametrize(("number", "day"), [(209, "2025-06-31"), (210, "2025-02-29"), (211, "31.12.2025")])
