@@ -6,6 +6,7 @@ import json
 import threading
 import time
 import uuid
+from collections.abc import Collection
 from typing import Any
 
 from receipts.sample import Sample, draw_receipt, make_sample
@@ -32,9 +33,10 @@ class OpenAi:
         self._known: dict[str, dict[str, Any]] = {}
         self._held: dict[str, threading.Event] = {}
 
-    def expect(self, number: int, **misread: object) -> Sample:
-        """Be able to read the drawn receipt of this number, but for what is misread; return what it says."""
-        self._known[_sha256(number)] = read_by_model(make_sample(number)) | misread
+    def expect(self, number: int, *, without: Collection[str] = (), **misread: object) -> Sample:
+        """Be able to read the drawn receipt of this number, but for what is misread or missing; return what it says."""
+        read = read_by_model(make_sample(number)) | misread
+        self._known[_sha256(number)] = {name: value for name, value in read.items() if name not in without}
         return make_sample(number)
 
     def hold(self, number: int) -> threading.Event:

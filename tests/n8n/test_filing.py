@@ -93,6 +93,20 @@ def test_what_is_too_long_to_be_reported_is_filed_and_said_to_be(on_air: OnAir) 
     assert job["result_message"] == "Filed. What was read is too long to be reported."
 
 
+@pytest.mark.parametrize(("number", "said", "filed"), [(219, "12,50", {"number": 12.5}), (220, "1.234", None)])
+def test_a_number_that_is_written_as_text_or_left_out_costs_no_receipt(
+    on_air: OnAir, number: int, said: str, filed: dict[str, float] | None
+) -> None:
+    scene = on_air(READING)
+    database = scene.notion.share()
+    item = {"name": "Apples", "quantity": "1 kg", "price": "2.5"}
+    scene.model.expect(number, total=said, items=[item], without=["tax"])
+    assert scene.file(number, database)["status"] == "success"
+    [page] = database.pages
+    assert (page["properties"].get("Total"), "Tax" in page["properties"]) == (filed, False)
+    assert text_of(page, "Items") == "1 kg Apples 2.5"
+
+
 def test_a_blank_vendor_is_none(on_air: OnAir) -> None:
     scene = on_air(READING)
     database = scene.notion.share()
