@@ -21,7 +21,7 @@ from .masking import masked
 from .models import JobEvent, JobLog
 from .queue import queue_service
 from .reconciliation import Finding, Inquiry
-from .services import fail, free_places
+from .services import fail, free_places, why_refused
 from .transitions import SPARE_RINGS, change_status, lock_free_job, note
 
 logger = structlog.get_logger(__name__)
@@ -118,28 +118,16 @@ def _stop_waiting(job: JobLog, *, finding: Finding) -> None:
         _again_or_fail(job, Kind.RESENT, "N8N never said that it took it, and did not call back.")
     elif finding.execution is None or finding.execution.id != job.n8n_execution_id:
         silence = f"N8N took it, but did not call back within {settings.CALLBACK_TIMEOUT_SECONDS} seconds."
-        sentence = f"{_refusal(job) or silence} {finding.remark}".rstrip()
+        sentence = f"{why_refused(job) or silence} {finding.remark}".rstrip()
         fail(job, FailureCode.CALLBACK_TIMEOUT, sentence, source=Source.SWEEP)
     else:
         _follow(job, finding.execution)
 
 
-def _refusal(job: JobLog) -> str:
-    """Say why the latest report on the present attempt was refused; "" where none was.
-
-    Whoever reports under a right token has the receipt, whatever it answered to the delivery.
-    """
-    refused = job.events.filter(kind=Kind.CALLBACK_REFUSED, attempt=job.attempts).last()
-    if refused is None:
-        return ""
-    fields = f" ({refused.told['fields']})" if "fields" in refused.told else ""
-    return f"N8N called back, and the report was refused: {refused.told.get('code')}{fields}."
-
-
 def _follow(job: JobLog, execution: Execution) -> None:
     """End the job as N8N says; what still runs there gets as much time again, once."""
     detail = {"execution_id": execution.id, "workflow_id": execution.workflow_id, "n8n_status": execution.status}
-    refusal = _refusal(job)
+    refusal = why_refused(job)
     if conclusion := conclude(execution, refusal=refusal):
         fail(job, conclusion.code, masked(conclusion.sentence, job), source=Source.SWEEP, detail=detail)
     elif job.events.filter(kind=Kind.STILL_RUNNING, attempt=job.attempts).exists():
@@ -155,7 +143,7 @@ def _again_or_fail(job: JobLog, kind: JobEvent.Kind, sentence: str, **changes: A
 
     One that N8N has reported on, however badly, may have been filed: it is not sent again by itself.
     """
-    if refusal := _refusal(job):
+    if refusal := why_refused(job):
         fail(job, FailureCode.CALLBACK_TIMEOUT, refusal, source=Source.SWEEP, **changes)
         return
     schedule = settings.DELIVERY_RETRY_SCHEDULE

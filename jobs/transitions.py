@@ -148,7 +148,7 @@ def note(
 
 
 def note_unless_many(job: JobLog, *, kind: JobEvent.Kind, source: JobEvent.Source, actor: str, detail: Detail) -> None:
-    """Write down what changed nothing, unless the job has more events than any story needs.
+    """Write down what changed nothing, unless the job has events enough, and this attempt one of the kind.
 
     A job's token is known to whoever sees one payload, and a client may send one file for ever: neither may fill the
     database, nor bury what became of the job.
@@ -159,7 +159,7 @@ def note_unless_many(job: JobLog, *, kind: JobEvent.Kind, source: JobEvent.Sourc
     Raises:
         TransitionNotAllowed, TransactionManagementError: as `note` does.
     """
-    if job.chain_length < MAX_EVENTS:
+    if job.chain_length < MAX_EVENTS or not job.events.filter(kind=kind, attempt=job.attempts).exists():
         note(job, kind=kind, source=source, actor=actor, detail=detail)
     else:
         logger.warning("event_not_written", job_id=str(job.pk), kind=kind)

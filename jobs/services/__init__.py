@@ -3,7 +3,7 @@
 from .bulk import operate, operate_on_all
 from .completion import complete_job, find_open_job, note_refused_callback
 from .delivery import claim_job, free_places, is_claimed, mark_delivered, request_id_of
-from .ending import fail, may_be_filed
+from .ending import fail, may_be_filed, why_refused
 from .operation import NotNow, Seen, cancel_job, resend_job, retry_job, why_not_retry
 from .purging import purge_receipt
 from .submission import IdempotencyKeyReused, StoredLongAgo, Submission, UploadRequest, submit_receipt
@@ -33,4 +33,5 @@ __all__ = [
     "retry_job",
     "submit_receipt",
     "why_not_retry",
+    "why_refused",
 ]

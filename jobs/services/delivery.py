@@ -1,6 +1,7 @@
 """A worker takes a job to N8N."""
 
 import random
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
@@ -18,7 +19,7 @@ from jobs.masking import masked, readable
 from jobs.models import JobEvent, JobLog
 from jobs.transitions import Detail, change_status, lock_free_job, lock_job
 
-from .ending import fail, may_be_filed
+from .ending import fail, may_be_filed, why_refused
 
 logger = structlog.get_logger(__name__)
 
@@ -154,6 +155,8 @@ def mark_delivered(job_id: UUID, *, attempt: int, answer: Answer, worker: str) -
         jitter=random.random(),  # noqa: S311 - no secret
         masked=partial(masked, job=job),
     )
+    if decision.status != Status.PROCESSING and (refusal := why_refused(job)):  # it has the receipt, whatever it says
+        decision = replace(decision, status=Status.FAILURE, code=FailureCode.CALLBACK_TIMEOUT, sentence=refusal)
     detail = _answer_detail(answer, decision, job)
     match decision.status:
         case Status.PROCESSING:

@@ -50,5 +50,17 @@ def may_be_filed(job: JobLog) -> bool:
     return not set(attempts.filter(sent)) <= set(attempts.filter(_failed_with(ENDED_BY_N8N)))
 
 
+def why_refused(job: JobLog) -> str:
+    """Say why the latest report on the present attempt was refused; "" where none was.
+
+    Whoever reports under a right token has the receipt, whatever came of its delivery.
+    """
+    refused = job.events.filter(kind=Kind.CALLBACK_REFUSED, attempt=job.attempts).last()
+    if refused is None:
+        return ""
+    fields = f" ({refused.told['fields']})" if "fields" in refused.told else ""
+    return f"N8N called back, and the report was refused: {refused.told.get('code')}{fields}."
+
+
 def _failed_with(codes: Collection[FailureCode]) -> Q:
     return Q(kind=Kind.FAILED, detail__code__in=codes)

@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 from django.test import Client as Browser
 
+from jobs import transitions
+from jobs.answers import Answer
 from jobs.failures import FailureCode
 from jobs.models import JobEvent, JobLog
+from jobs.services import mark_delivered
 from jobs.signatures import callback_token
 from tests.factories import JobFactory
 from tests.support.callback_posts import FORMER_TOKEN, GLOBAL_TOKEN, post, report
@@ -165,6 +168,27 @@ def test_what_n8n_has_reported_on_badly_may_be_filed_and_is_not_sent_again(trait
     job = after_a_sweep(job)
     assert (job.status, job.failure_code) == (Status.FAILURE, FailureCode.CALLBACK_TIMEOUT)
     assert job.result_message == "N8N called back, and the report was refused: invalid (status, notion_page_url)."
+
+
+@pytest.mark.parametrize("answer", [Answer(status=502), Answer(status=500, body=b'{"message": "Error in workflow"}')])
+def test_nor_is_it_where_n8n_answers_its_delivery_with_a_failure_after_that(answer: Answer) -> None:
+    job = JobFactory.create(sending=True)
+    report(job, status="Success")
+    mark_delivered(job.pk, attempt=job.attempts, answer=answer, worker="till")
+    job.refresh_from_db()
+    assert (job.status, job.failure_code) == (Status.FAILURE, FailureCode.CALLBACK_TIMEOUT)
+    assert job.result_message == "N8N called back, and the report was refused: invalid (status)."
+
+
+def test_nor_where_the_job_has_more_events_than_are_written_of_what_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transitions, "MAX_EVENTS", 0)
+    job = JobFactory.create(unconfirmed=True, due_at=PAST)
+    for _ in range(3):
+        report(job, status="Success")
+    assert [kind for kind, *_ in traces(job)] == ["callback_refused"]
+    assert after_a_sweep(job).status == Status.FAILURE
 
 
 def test_a_refused_report_says_nothing_of_a_later_attempt() -> None:
