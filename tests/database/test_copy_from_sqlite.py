@@ -110,10 +110,13 @@ def test_a_migration_that_has_another_name_now_keeps_nobody_from_copying(
 
 
 @POSTGRESQL_ONLY
-def test_a_column_of_another_version_is_not_left_behind(file: Path, empty: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("change", ["ALTER TABLE jobs_joblog ADD COLUMN mood text", "CREATE TABLE jobs_mood (id int)"])
+def test_what_only_another_version_knows_is_not_left_behind(
+    change: str, file: Path, empty: str, tmp_path: Path
+) -> None:
     newer = shutil.copy(file, tmp_path / "db.sqlite3")
     with closing(sqlite3.connect(newer)) as old:
-        old.execute("ALTER TABLE jobs_joblog ADD COLUMN mood text")
+        old.execute(change)
         old.commit()
     assert "have not the same migrations" in manage(empty, "copy_from_sqlite", str(newer)).stderr
 

@@ -87,9 +87,9 @@ def _applied_migrations(database: BaseDatabaseWrapper) -> set[tuple[str, str]]:
 
 
 def _columns(database: BaseDatabaseWrapper) -> set[tuple[str, str]]:
-    """Return each table's columns: one that only another version knows would be left behind."""
-    tables = [model._meta.db_table for model in _tables()]
+    """Return each table's columns: a table or column that only another version knows would be left behind."""
     with database.cursor() as cursor:
+        tables = database.introspection.table_names(cursor)
         described = {table: database.introspection.get_table_description(cursor, table) for table in tables}
     return {(table, column.name) for table, columns in described.items() for column in columns}
 
