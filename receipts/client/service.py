@@ -19,7 +19,7 @@ from .refusals import KeyRefused, Misused, NotTaken
 Job = dict[str, Any]
 
 CONNECT_SECONDS, ANSWER_SECONDS = 10.0, 150.0  # a server reads an upload for up to 120
-TOO_OFTEN = 429
+TOO_OFTEN, THROTTLED = 429, "throttled"
 PASSING = frozenset({408, 425, TOO_OFTEN, 500, 502, 503, 504, 507})
 KEY_REFUSED = 401
 LEAST_SECONDS = 2.0  # for a question that is asked at the end of the wait
@@ -65,7 +65,8 @@ class Service:
             if answer.status_code == TOO_OFTEN:  # where too many keys were wrong nobody is told that this one is
                 answer = self._until_answered(ask)
         except NotTaken as refused:
-            raise _key_not_taken(refused) from None
+            is_of_keys = isinstance(refused, KeyRefused) or refused.code == THROTTLED
+            raise _key_not_taken(refused) if is_of_keys else Misused(str(refused)) from None
         except (requests.RequestException, ValueError) as error:  # urllib3 takes a host that none can have for one
             raise Misused(f"{self._url} cannot be reached ({type(error).__name__}).") from None
         _require_service(answer)

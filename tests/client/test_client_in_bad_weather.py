@@ -193,6 +193,16 @@ def test_where_too_many_keys_were_wrong_nothing_is_uploaded_before_this_one_is_f
     assert {request.method for request in server.requests} == {"GET"}
 
 
+def test_a_service_that_is_away_after_that_is_not_said_to_refuse_the_key(tmp_path: Path) -> None:
+    too_many = response(429, b'{"code": "throttled"}', Retry_After="0")
+    away = response(503, b'{"code": "database_unavailable", "detail": "The database is away."}')
+    with (
+        stub_server(scripted(too_many, too_many, away)) as server,
+        pytest.raises(Misused, match=r"^The database is away\.$"),
+    ):
+        run_client(pictures(tmp_path, range(1)), "--patience", 0.5, url=server.url)
+
+
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
