@@ -26,7 +26,6 @@ LAST_LETTER = "\U0010ffff"
 NAME = re.compile(r" \(([0-9a-f]{8})\)$")  # of a job, as `JobLog.__str__` makes it: the beginning of its id ends it
 # What follows a word of JSON in no field's name, as "total" is of nearly every job; nobody looks for a longer one's end
 IN_NO_NAME = r'(?!([^"\\]|\\.){0,200}":)'
-NO_PART = "(?<![0-9.,])"  # of a longer number
 
 HELP = "An id, a file's name, words, amounts or days"
 HELP_IN_FULL = (
@@ -194,9 +193,9 @@ def _has(word: str) -> Q:
         named |= Q(name__icontains=form)
     reported = as_reported(word)
     for form in in_json(word):
-        has |= _was_read(form, (NO_PART if reported else "") + re.escape(form))
+        has |= _was_read(form, (reported.alone if reported else "") + re.escape(form))
     if reported:
-        has |= _was_read(reported.common, f"{NO_PART}(?:{'|'.join(map(re.escape, reported.forms))})")
+        has |= _was_read(reported.common, f"{reported.alone}(?:{'|'.join(map(re.escape, reported.forms))})")
     clients = list(Client.objects.filter(named).order_by().values_list("pk", flat=True)[:FOUND])
     return has | Q(client__in=clients) if clients else has
 

@@ -9,21 +9,24 @@ from typing import NamedTuple
 from django.db import connection
 
 SIGNS = "€$£"  # of currencies, where JSON has a code
-QUOTES = "\"'“”„«»"
+QUOTES = "\"'“”„«»‘’‚‹›"
 CURRENCY = rf"(?:[{SIGNS}]|EUR|USD|GBP|CHF)?"
 AMOUNT = re.compile(
     rf"{CURRENCY}([-\u2212]?){CURRENCY}([0-9]+|[0-9]{{1,3}}(?:[.,'’][0-9]{{3}})+)(?:[.,]([0-9]{{1,2}}))?{CURRENCY}",
     re.IGNORECASE,
 )
 DAY = re.compile(r"([0-3]?[0-9])([./])([0-3]?[0-9])\2([0-9]{4}|[0-9]{2})")
+NO_PART = "(?<![0-9.,])"  # of a longer number
+NO_PART_BUT_FOR_A_ZERO = "(?<![1-9.,])"
 ENDS_IN_ZEROS = re.compile(r"-?[0-9]+\.[0-9]*0")
 
 
 class Reported(NamedTuple):
-    """How else a workflow may have reported something, and what all of these forms have in common."""
+    """How else a workflow may have reported something, what all of these forms have in common, and what they follow."""
 
     forms: list[str]
     common: str
+    alone: str = NO_PART
 
 
 def as_reported(word: str) -> Reported | None:
@@ -40,7 +43,8 @@ def _days(day: str, sign: str, month: str, year: str) -> Reported | None:
     year = f"20{year}"[-4:]
     orders = [(day, month), (month, day)] if sign == "/" else [(day, month)]
     forms = [f"{year}-{month:0>2}-{day:0>2}" for day, month in orders if int(month) <= 12]
-    return Reported(forms, forms[0] if len(forms) == 1 else year) if forms else None
+    common = forms[0] if len(forms) == 1 else year
+    return Reported(forms, common, alone=NO_PART_BUT_FOR_A_ZERO) if forms else None
 
 
 def _amounts(minus: str, whole: str, cents: str) -> Reported:

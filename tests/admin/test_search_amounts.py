@@ -69,6 +69,13 @@ def test_of_a_day_with_slashes_that_may_be_either_both_are_found() -> None:
     assert sorted(found("9/3/2026")) == sorted([march.pk, september.pk])
 
 
+@pytest.mark.parametrize("text", ["9.3.26", "09.3.26", "9/03/2026"])
+def test_a_day_that_was_reported_otherwise_is_found_with_and_without_the_zero_before_it(text: str) -> None:
+    job = JobFactory.create(success=True, result={"date": "09.3.26, or 09/03/2026"})
+    JobFactory.create(success=True, result={"date": "19.3.26, or 19/03/2026"})
+    assert found(text) == [job.pk]
+
+
 @pytest.mark.parametrize("text", ["30/30/2026", "11.28.2026", "9/3.2026"])
 def test_what_is_no_day_finds_nothing(text: str) -> None:
     JobFactory.create(success=True, result={"date": "2026-11-28"})
