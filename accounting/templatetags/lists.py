@@ -38,7 +38,7 @@ def labelled(cells: Iterable[str], headers: Iterable[dict[str, Any]]) -> SafeStr
 def narrowed_by(changelist: ChangeList) -> str:
     """Return what a list is narrowed by in words, since paper shows neither its filters nor its search field."""
     search = [f"search: “{changelist.query}”"] if changelist.query else []
-    used = [spec for spec in changelist.filter_specs if spec.used_parameters]
+    used = [spec for spec in changelist.filter_specs if any(spec.used_parameters.values())]
     return "; ".join([*search, *(f"{spec.title}: {_chosen(spec, changelist)}" for spec in used)])
 
 

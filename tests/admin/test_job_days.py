@@ -131,6 +131,11 @@ def test_any_date_is_what_is_chosen_where_no_day_is(browser: Browser, query: str
     assert bool(re.search(r'class="selected">\s*<a [^>]*>\s*Any date', filters)) == is_any
 
 
+def test_dates_that_are_left_empty_narrow_nothing_and_stand_in_no_title(browser: Browser) -> None:
+    assert "<title>Jobs | Receipt automation" in browser.get(f"{LIST}?from=&to=").content.decode()
+    assert "<title>Jobs, narrowed by dates: " in browser.get(f"{LIST}?from=&to=2025-03-17").content.decode()
+
+
 def link_of(browser: Browser, query: str, label: str) -> str:
     """Return where a link of the list leads."""
     (link,) = re.findall(rf'<a href="([^"]*)"[^>]*>\s*{label}\s*</a>', browser.get(f"{LIST}{query}").content.decode())

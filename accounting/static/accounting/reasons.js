@@ -13,6 +13,7 @@
     if (!reason) return;
     if (elements.sent.value) return event.preventDefault();
     elements.sent.value = "Under way…";
+    setTimeout(() => { elements.sent.value = ""; }, 120_000); // unless a page comes, it was stopped, or is in another tab
     sessionStorage.removeItem(IN_VAIN);
     sessionStorage.setItem(SENT, JSON.stringify([who(), action, reason]));
   });
