@@ -98,4 +98,4 @@ def oldest_first(before: str) -> Iterator[UUID]:
 
 def is_overdue(now: datetime) -> bool:
     """Tell whether the purge has not run for days."""
-    return purgeable(last_day(now - UNPURGED_FOR_LONG)).exists()
+    return purgeable(min(last_day(now - UNPURGED_FOR_LONG), last_day(now))).exists()
