@@ -77,7 +77,7 @@ def _refuse_another_version(source: BaseDatabaseWrapper) -> None:
     theirs, ours = map(_applied_migrations, (source, connection))
     if not theirs:
         raise CommandError("The file is no database of this service.")
-    if theirs != ours or _columns(source) != _columns(connection):
+    if theirs != ours or _columns(source) - _columns(connection):  # those would be left behind
         raise CommandError("The two have not the same migrations: run this version's `manage.py migrate` on both.")
 
 
@@ -87,9 +87,9 @@ def _applied_migrations(database: BaseDatabaseWrapper) -> set[tuple[str, str]]:
 
 
 def _columns(database: BaseDatabaseWrapper) -> set[tuple[str, str]]:
-    """Return each table's columns: a table or column that only another version knows would be left behind."""
+    """Return each table's columns, but for what SQLite keeps for itself (sqlite.org/fileformat2.html section 2.6)."""
     with database.cursor() as cursor:
-        tables = database.introspection.table_names(cursor)
+        tables = [name for name in database.introspection.table_names(cursor) if not name.startswith("sqlite_")]
         described = {table: database.introspection.get_table_description(cursor, table) for table in tables}
     return {(table, column.name) for table, columns in described.items() for column in columns}
 
