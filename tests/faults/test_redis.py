@@ -20,7 +20,7 @@ from tests.support.outages import Relay, frozen, pid_of
 from tests.support.sentinels import WatchedPair
 from tests.support.servers import free_port
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.any_database]
 faults = pytest.mark.faults
 
 PROMPT_SECONDS = 5.0  # a busy machine's for the first upload of a process; a frozen Redis would take all of a client's

@@ -16,7 +16,7 @@ from tests.support.outages import CAN_MOUNT, SmallDisk, frozen, small_disk
 from tests.support.pictures import heic
 from tests.support.s3_server import S3Server
 
-pytestmark = [pytest.mark.processes, pytest.mark.faults]
+pytestmark = [pytest.mark.processes, pytest.mark.faults, pytest.mark.any_database]
 needs_mount = pytest.mark.skipif(not CAN_MOUNT, reason="only root on Linux can mount a small disk")
 
 
