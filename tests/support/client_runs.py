@@ -5,6 +5,8 @@ import json
 import os
 import sys
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,3 +74,14 @@ def scripted(*answers: bytes) -> Behaviour:
             visit.send(next(script))
 
     return behave
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Let root be refused what others are refused."""
+    was = os.geteuid()
+    os.seteuid(65534 if was == 0 else was)
+    try:
+        yield
+    finally:
+        os.seteuid(was)
