@@ -123,6 +123,18 @@ def test_a_service_that_rested_keeps_files_for_as_much_longer_and_no_longer(sett
     assert _is_old_by(begin + timedelta(days=3 + 1 + 2))
 
 
+def test_nor_is_a_purge_called_overdue_that_keeps_them(settings: LazySettings) -> None:
+    settings.RETENTION_DAYS = 2
+    filed()
+    midnight = (database_now() + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    for hours in (1, 24, 46):  # then none any more
+        seal_finished_hours(midnight + timedelta(hours=hours))
+    moment = midnight + timedelta(days=4, hours=5)
+    assert not _is_old_by(moment)
+    assert _is_old_by(moment - retention.UNPURGED_FOR_LONG)
+    assert not retention.is_overdue(moment)
+
+
 def _is_old_by(moment: datetime) -> bool:
     return retention.purgeable(retention.last_day(moment)).exists()
 
