@@ -122,3 +122,10 @@ def test_on_paper_the_operations_page_says_as_of_when_for_whom_and_where(visitor
     expect(as_of).to_be_hidden()
     page.emulate_media(media="print")
     expect(as_of).to_contain_text(f"UTC, printed by oscar from {page.url}")
+
+
+def test_a_narrow_sheet_says_how_many_jobs_it_has(visitor: Visitor, jobs: list[str]) -> None:
+    page = visitor.open("oscar", viewport={"width": 718, "height": 1000})
+    page.goto(JOBS)
+    page.emulate_media(media="print")
+    expect(page.locator(".shown")).to_have_css("clip-path", "none")
